@@ -1,0 +1,1 @@
+//! `moments`: customer events in, treatment commands out, each once.
