@@ -1,0 +1,177 @@
+//! What happened: one thing a customer did, or that was done to her, with the time it happened.
+//!
+//! Parsed once ([`decode`]) into the types below; from there on nobody looks at JSON again.
+
+pub mod decode;
+pub mod vocabulary;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+pub use vocabulary::{EventName, PropertyId, Type, Vocabulary};
+
+use crate::time::Timestamp;
+
+/// A string that is kept without an allocation up to 24 bytes.
+pub type Text = CompactString;
+
+/// Who an event is about: Segment's `userId`, else its `anonymousId`; also the Kafka key.
+/// At most [`limits::ID_BYTES`] bytes, no control characters, not empty.
+pub type CustomerId = Text;
+
+/// Bounds of what one event may carry, each with its reason.
+pub mod limits {
+    /// Ids: a UUID has 36 bytes, a hashed e-mail 64; beyond this it is no id.
+    pub const ID_BYTES: usize = 256;
+    /// One text property: beyond this it is a document, not a fact.
+    pub const TEXT_BYTES: usize = 1024;
+    /// Entries of a list property.
+    pub const LIST_ITEMS: usize = 64;
+    /// Products of one event: a wholesale order fits; what is beyond is counted as a defect.
+    pub const PRODUCTS: usize = 256;
+    /// One record: Kafka's own default for `max.message.bytes`.
+    pub const RECORD_BYTES: usize = 1024 * 1024;
+}
+
+/// One event of one customer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Whose.
+    pub customer: CustomerId,
+    /// When it happened (event time).
+    pub time: Timestamp,
+    /// Where it stood: topic and offset break ties between events of one instant.
+    pub position: Position,
+    /// The producer's `messageId`, or one derived from the position where it gave none.
+    pub id: Text,
+    /// What happened.
+    pub name: EventName,
+    /// Whether `userId` was given; otherwise the customer is known by `anonymousId` only.
+    pub known: bool,
+    /// Properties that the vocabulary names, typed; what is not there is not known.
+    pub properties: SmallVec<[(PropertyId, Property); 4]>,
+    /// The `products` of an order, a list or a checkout.
+    pub products: Vec<Product>,
+    /// What an identify call, or the context of any call, says of the customer.
+    pub traits: Option<Box<Traits>>,
+    /// Where the interaction came from, when the context names a campaign or referrer.
+    pub touchpoint: Option<Box<Touchpoint>>,
+    /// W3C trace context of the record that brought it.
+    pub traceparent: Option<Text>,
+}
+
+/// Where an event stood in its log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// Index of the topic, topics being sorted by name.
+    pub topic: u8,
+    /// Offset in the partition (of a file: the line, from 0).
+    pub offset: i64,
+}
+
+/// The typed value of a property.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Property {
+    /// true or false
+    Bool(bool),
+    /// any number
+    Number(f64),
+    /// text, not empty
+    Text(Text),
+    /// an instant
+    Time(Timestamp),
+    /// a list of texts
+    List(Vec<Text>),
+}
+
+/// One product of an event. Price in major units of the event's currency.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Product {
+    /// `product_id`, else `sku`; empty where neither was given.
+    pub id: Text,
+    /// `category`.
+    pub category: Option<Text>,
+    /// `price` of one, at least 0.
+    pub price: Option<f64>,
+    /// `quantity`, at least 0.
+    pub quantity: Option<f64>,
+}
+
+/// What is said of the customer herself. `None` changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Traits {
+    /// E-mail address.
+    pub email: Option<Text>,
+    /// Telephone number.
+    pub phone: Option<Text>,
+    /// Token that reaches her device.
+    pub push_token: Option<Text>,
+    /// Postal address in one line.
+    pub address: Option<Text>,
+    /// IANA time zone.
+    pub timezone: Option<Text>,
+    /// BCP 47 language tag.
+    pub locale: Option<Text>,
+    /// ISO 3166 country.
+    pub country: Option<Text>,
+    /// Consent given (`true`) or taken back (`false`) by channel.
+    pub consent: Vec<(Text, bool)>,
+    /// The company's own attributes, as declared in the configuration.
+    pub attributes: Vec<(Text, Property)>,
+}
+
+/// Where an interaction happened or came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touchpoint {
+    /// Campaign source (`newsletter`, `google`) or the referring site.
+    pub source: Option<Text>,
+    /// Campaign medium (`email`, `cpc`).
+    pub medium: Option<Text>,
+    /// Campaign name.
+    pub campaign: Option<Text>,
+}
+
+impl Event {
+    /// The order of a customer's events: time, then topic, then offset.
+    #[must_use]
+    pub fn order(&self) -> (Timestamp, Position) {
+        (self.time, self.position)
+    }
+
+    /// The value of a property; `None` where the event does not have it.
+    #[must_use]
+    pub fn property(&self, id: PropertyId) -> Option<&Property> {
+        self.properties
+            .iter()
+            .find(|(property, _)| *property == id)
+            .map(|(_, value)| value)
+    }
+
+    /// A number property.
+    #[must_use]
+    pub fn number(&self, id: PropertyId) -> Option<f64> {
+        match self.property(id)? {
+            Property::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// A text property.
+    #[must_use]
+    pub fn text(&self, id: PropertyId) -> Option<&Text> {
+        match self.property(id)? {
+            Property::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A time property.
+    #[must_use]
+    pub fn instant(&self, id: PropertyId) -> Option<Timestamp> {
+        match self.property(id)? {
+            Property::Time(time) => Some(*time),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The names of events and of their properties, with types and where they come from.
+//!
+//! Names are Segment's: its e-commerce spec v2, e-mail spec, live-chat spec and mobile spec. Our own
+//! words stand only where it has none (support tickets, NPS answers, deliveries). A company adds its
+//! own events and properties in the configuration (`[events]`).
+//!
+//! A property name means the same, and has the same type, in every event that carries it.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// An event name, as an index into the [`Vocabulary`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventName(pub u16);
+
+/// A property name, as an index into the [`Vocabulary`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PropertyId(pub u16);
+
+/// The types of the trigger language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// true or false
+    Bool,
+    /// any number; there is no difference between whole numbers and others
+    Number,
+    /// text
+    Text,
+    /// an instant
+    Time,
+    /// a length of time
+    Duration,
+    /// a list of texts
+    List,
+}
+
+impl Type {
+    /// The word for it in messages, with its article.
+    #[must_use]
+    pub fn described(self) -> &'static str {
+        match self {
+            Self::Bool => "a bool",
+            Self::Number => "a number",
+            Self::Text => "a text",
+            Self::Time => "a time",
+            Self::Duration => "a duration",
+            Self::List => "a list of texts",
+        }
+    }
+
+    /// Reads the name of a type as the configuration writes it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "bool" => Self::Bool,
+            "number" => Self::Number,
+            "text" => Self::Text,
+            "time" => Self::Time,
+            "list" => Self::List,
+            _ => return None,
+        })
+    }
+}
+
+/// One property of the vocabulary.
+#[derive(Clone, Debug)]
+pub struct PropertySpec {
+    /// As producers write it.
+    pub name: String,
+    /// Its type in every event.
+    pub kind: Type,
+}
+
+/// One event of the vocabulary.
+#[derive(Clone, Debug)]
+pub struct EventSpec {
+    /// As producers write it.
+    pub name: String,
+    /// The properties it may carry.
+    pub properties: Vec<PropertyId>,
+}
+
+/// Every event and property that triggers may name.
+#[derive(Clone, Debug)]
+pub struct Vocabulary {
+    events: Vec<EventSpec>,
+    properties: Vec<PropertySpec>,
+    event_ids: HashMap<String, EventName, foldhash::fast::FixedState>,
+    property_ids: HashMap<String, PropertyId, foldhash::fast::FixedState>,
+}
+
+macro_rules! standard_properties {
+    ($($id:ident = $name:literal: $kind:ident,)*) => {
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "positions for the constants below")]
+        enum PropertyIndex { $($id,)* }
+        impl PropertyId {
+            $(#[doc = concat!("`", $name, "`")] pub const $id: Self = Self(PropertyIndex::$id as u16);)*
+        }
+        const PROPERTIES: &[(&str, Type)] = &[$(($name, Type::$kind),)*];
+    };
+}
+
+macro_rules! standard_events {
+    ($($id:ident = $name:literal: [$($property:ident),*],)*) => {
+        #[expect(non_camel_case_types, reason = "positions for the constants below")]
+        enum EventIndex { $($id,)* }
+        impl EventName {
+            $(#[doc = concat!("`", $name, "`")] pub const $id: Self = Self(EventIndex::$id as u16);)*
+        }
+        const EVENTS: &[(&str, &[PropertyId])] = &[$(($name, &[$(PropertyId::$property),*]),)*];
+    };
+}
+
+standard_properties! {
+    ORDER_ID = "order_id": Text,
+    CART_ID = "cart_id": Text,
+    CHECKOUT_ID = "checkout_id": Text,
+    PRODUCT_ID = "product_id": Text,
+    SKU = "sku": Text,
+    CATEGORY = "category": Text,
+    NAME = "name": Text,
+    BRAND = "brand": Text,
+    VARIANT = "variant": Text,
+    PRICE = "price": Number,
+    QUANTITY = "quantity": Number,
+    COUPON = "coupon": Text,
+    POSITION = "position": Number,
+    URL = "url": Text,
+    CURRENCY = "currency": Text,
+    VALUE = "value": Number,
+    TOTAL = "total": Number,
+    SUBTOTAL = "subtotal": Number,
+    REVENUE = "revenue": Number,
+    SHIPPING = "shipping": Number,
+    TAX = "tax": Number,
+    DISCOUNT = "discount": Number,
+    AFFILIATION = "affiliation": Text,
+    QUERY = "query": Text,
+    LIST_ID = "list_id": Text,
+    PROMOTION_ID = "promotion_id": Text,
+    CREATIVE = "creative": Text,
+    STEP = "step": Number,
+    SHIPPING_METHOD = "shipping_method": Text,
+    PAYMENT_METHOD = "payment_method": Text,
+    WISHLIST_ID = "wishlist_id": Text,
+    WISHLIST_NAME = "wishlist_name": Text,
+    REVIEW_ID = "review_id": Text,
+    REVIEW_BODY = "review_body": Text,
+    RATING = "rating": Number,
+    SHARE_VIA = "share_via": Text,
+    SHARE_MESSAGE = "share_message": Text,
+    RECIPIENT = "recipient": Text,
+    REASON = "reason": Text,
+    EMAIL_ID = "email_id": Text,
+    EMAIL_SUBJECT = "email_subject": Text,
+    CAMPAIGN_ID = "campaign_id": Text,
+    CAMPAIGN_NAME = "campaign_name": Text,
+    LINK_ID = "link_id": Text,
+    LINK_URL = "link_url": Text,
+    CONVERSATION_ID = "conversation_id": Text,
+    AGENT_ID = "agent_id": Text,
+    AGENT_NAME = "agent_name": Text,
+    MESSAGE_ID = "message_id": Text,
+    CONVERSATION_DURATION = "conversation_duration": Number,
+    TITLE = "title": Text,
+    PATH = "path": Text,
+    REFERRER = "referrer": Text,
+    SEARCH = "search": Text,
+    TICKET_ID = "ticket_id": Text,
+    SUBJECT = "subject": Text,
+    PRIORITY = "priority": Text,
+    TOPIC = "topic": Text,
+    SCORE = "score": Number,
+    COMMENT = "comment": Text,
+    SURVEY_ID = "survey_id": Text,
+    CARRIER = "carrier": Text,
+    PROMISED_AT = "promised_at": Time,
+    DELIVERED_AT = "delivered_at": Time,
+    CHANNEL = "channel": Text,
+    TREATMENT_ID = "treatment_id": Text,
+    TYPE = "type": Text,
+    USERNAME = "username": Text,
+    PLAN = "plan": Text,
+    FROM_BACKGROUND = "from_background": Bool,
+    VERSION = "version": Text,
+}
+
+standard_events! {
+    // Segment e-commerce spec v2: browsing.
+    PRODUCTS_SEARCHED = "Products Searched": [QUERY],
+    PRODUCT_LIST_VIEWED = "Product List Viewed": [LIST_ID, CATEGORY],
+    PRODUCT_LIST_FILTERED = "Product List Filtered": [LIST_ID, CATEGORY],
+    PROMOTION_VIEWED = "Promotion Viewed": [PROMOTION_ID, CREATIVE, NAME, POSITION],
+    PROMOTION_CLICKED = "Promotion Clicked": [PROMOTION_ID, CREATIVE, NAME, POSITION],
+    PRODUCT_CLICKED = "Product Clicked": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL, CURRENCY],
+    PRODUCT_VIEWED = "Product Viewed": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, CURRENCY, POSITION, VALUE, URL],
+    // Cart and checkout.
+    PRODUCT_ADDED = "Product Added": [CART_ID, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, CURRENCY, POSITION, URL],
+    PRODUCT_REMOVED = "Product Removed": [CART_ID, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, CURRENCY, POSITION, URL],
+    CART_VIEWED = "Cart Viewed": [CART_ID, CURRENCY, VALUE],
+    CHECKOUT_STARTED = "Checkout Started": [ORDER_ID, CART_ID, CHECKOUT_ID, AFFILIATION, VALUE, REVENUE, TOTAL, SHIPPING, TAX, DISCOUNT, COUPON, CURRENCY],
+    CHECKOUT_STEP_VIEWED = "Checkout Step Viewed": [CHECKOUT_ID, STEP, SHIPPING_METHOD, PAYMENT_METHOD],
+    CHECKOUT_STEP_COMPLETED = "Checkout Step Completed": [CHECKOUT_ID, STEP, SHIPPING_METHOD, PAYMENT_METHOD],
+    PAYMENT_INFO_ENTERED = "Payment Info Entered": [CHECKOUT_ID, ORDER_ID, STEP, SHIPPING_METHOD, PAYMENT_METHOD],
+    COUPON_ENTERED = "Coupon Entered": [ORDER_ID, CART_ID, COUPON],
+    COUPON_APPLIED = "Coupon Applied": [ORDER_ID, CART_ID, COUPON, NAME, DISCOUNT],
+    COUPON_DENIED = "Coupon Denied": [ORDER_ID, CART_ID, COUPON, REASON],
+    COUPON_REMOVED = "Coupon Removed": [ORDER_ID, CART_ID, COUPON, NAME, DISCOUNT],
+    // Orders.
+    ORDER_COMPLETED = "Order Completed": [ORDER_ID, CHECKOUT_ID, CART_ID, AFFILIATION, TOTAL, SUBTOTAL, REVENUE, VALUE, SHIPPING, TAX, DISCOUNT, COUPON, CURRENCY, CHANNEL, PAYMENT_METHOD, SHIPPING_METHOD],
+    ORDER_UPDATED = "Order Updated": [ORDER_ID, AFFILIATION, TOTAL, SUBTOTAL, REVENUE, SHIPPING, TAX, DISCOUNT, COUPON, CURRENCY],
+    ORDER_REFUNDED = "Order Refunded": [ORDER_ID, TOTAL, CURRENCY],
+    ORDER_CANCELLED = "Order Cancelled": [ORDER_ID, AFFILIATION, TOTAL, SUBTOTAL, REVENUE, SHIPPING, TAX, DISCOUNT, COUPON, CURRENCY, REASON],
+    // Wish list, sharing, reviewing.
+    PRODUCT_ADDED_TO_WISHLIST = "Product Added to Wishlist": [WISHLIST_ID, WISHLIST_NAME, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL],
+    PRODUCT_REMOVED_FROM_WISHLIST = "Product Removed from Wishlist": [WISHLIST_ID, WISHLIST_NAME, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL],
+    WISHLIST_PRODUCT_ADDED_TO_CART = "Wishlist Product Added to Cart": [WISHLIST_ID, WISHLIST_NAME, CART_ID, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL],
+    PRODUCT_SHARED = "Product Shared": [SHARE_VIA, SHARE_MESSAGE, RECIPIENT, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, URL],
+    CART_SHARED = "Cart Shared": [SHARE_VIA, SHARE_MESSAGE, RECIPIENT, CART_ID],
+    PRODUCT_REVIEWED = "Product Reviewed": [PRODUCT_ID, REVIEW_ID, REVIEW_BODY, RATING],
+    // Segment e-mail spec; push from its mobile spec.
+    EMAIL_DELIVERED = "Email Delivered": [EMAIL_ID, EMAIL_SUBJECT, CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
+    EMAIL_OPENED = "Email Opened": [EMAIL_ID, EMAIL_SUBJECT, CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
+    EMAIL_LINK_CLICKED = "Email Link Clicked": [EMAIL_ID, EMAIL_SUBJECT, CAMPAIGN_ID, CAMPAIGN_NAME, LINK_ID, LINK_URL, TREATMENT_ID],
+    EMAIL_BOUNCED = "Email Bounced": [EMAIL_ID, EMAIL_SUBJECT, CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
+    EMAIL_MARKED_AS_SPAM = "Email Marked as Spam": [EMAIL_ID, EMAIL_SUBJECT, CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
+    UNSUBSCRIBED = "Unsubscribed": [EMAIL_ID, EMAIL_SUBJECT, CAMPAIGN_ID, CAMPAIGN_NAME, CHANNEL, LIST_ID, TREATMENT_ID],
+    PUSH_NOTIFICATION_RECEIVED = "Push Notification Received": [CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
+    PUSH_NOTIFICATION_TAPPED = "Push Notification Tapped": [CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
+    PUSH_NOTIFICATION_BOUNCED = "Push Notification Bounced": [CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
+    APPLICATION_OPENED = "Application Opened": [FROM_BACKGROUND, URL, VERSION],
+    // Segment live-chat spec.
+    LIVE_CHAT_CONVERSATION_STARTED = "Live Chat Conversation Started": [AGENT_ID, AGENT_NAME, CONVERSATION_ID, MESSAGE_ID],
+    LIVE_CHAT_MESSAGE_SENT = "Live Chat Message Sent": [AGENT_ID, AGENT_NAME, CONVERSATION_ID, MESSAGE_ID],
+    LIVE_CHAT_MESSAGE_RECEIVED = "Live Chat Message Received": [AGENT_ID, AGENT_NAME, CONVERSATION_ID, MESSAGE_ID],
+    LIVE_CHAT_CONVERSATION_ENDED = "Live Chat Conversation Ended": [AGENT_ID, AGENT_NAME, CONVERSATION_ID, CONVERSATION_DURATION],
+    // Segment B2B SaaS spec.
+    SIGNED_UP = "Signed Up": [TYPE, USERNAME, NAME, PLAN, CHANNEL],
+    // Segment page and screen calls, and identify, as events of their own.
+    PAGE_VIEWED = "Page Viewed": [NAME, CATEGORY, TITLE, PATH, URL, REFERRER, SEARCH],
+    SCREEN_VIEWED = "Screen Viewed": [NAME, CATEGORY],
+    IDENTIFY = "Identify": [],
+    // Ours: no public spec names these.
+    SUPPORT_TICKET_OPENED = "Support Ticket Opened": [TICKET_ID, ORDER_ID, SUBJECT, PRIORITY, TOPIC, CHANNEL],
+    SUPPORT_TICKET_SOLVED = "Support Ticket Solved": [TICKET_ID, ORDER_ID, SUBJECT, PRIORITY, TOPIC, CHANNEL],
+    NPS_ANSWERED = "NPS Answered": [SCORE, COMMENT, SURVEY_ID, ORDER_ID, CHANNEL],
+    ORDER_SHIPPED = "Order Shipped": [ORDER_ID, CARRIER, PROMISED_AT],
+    ORDER_DELIVERED = "Order Delivered": [ORDER_ID, CARRIER, PROMISED_AT, DELIVERED_AT],
+    DELIVERY_FAILED = "Delivery Failed": [ORDER_ID, CARRIER, PROMISED_AT, REASON],
+}
+
+/// Why an event or property of the configuration cannot join the vocabulary.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DeclareError {
+    /// The name has another type already.
+    #[error("property `{property}` of event `{event}` is declared as {wanted} but is {known} in every event that carries it")]
+    OtherType {
+        /// The event being declared.
+        event: String,
+        /// Its property.
+        property: String,
+        /// What was asked for.
+        wanted: &'static str,
+        /// What it is.
+        known: &'static str,
+    },
+    /// There are more names than an index can hold.
+    #[error("too many events or properties: at most {} of each", u16::MAX - 1)]
+    TooMany,
+}
+
+impl EventName {
+    /// An event whose name the vocabulary does not have: the customer was seen, no more.
+    pub const OTHER: Self = Self(u16::MAX);
+}
+
+impl Default for Vocabulary {
+    fn default() -> Self {
+        Self::standard()
+    }
+}
+
+impl Vocabulary {
+    /// The names above.
+    #[must_use]
+    pub fn standard() -> Self {
+        let properties: Vec<_> = PROPERTIES
+            .iter()
+            .map(|(name, kind)| PropertySpec { name: (*name).to_owned(), kind: *kind })
+            .collect();
+        let events: Vec<_> = EVENTS
+            .iter()
+            .map(|(name, properties)| EventSpec {
+                name: (*name).to_owned(),
+                properties: properties.to_vec(),
+            })
+            .collect();
+        let mut vocabulary = Self {
+            events,
+            properties,
+            event_ids: HashMap::default(),
+            property_ids: HashMap::default(),
+        };
+        vocabulary.event_ids = (0u16..)
+            .zip(&vocabulary.events)
+            .map(|(i, event)| (event.name.clone(), EventName(i)))
+            .collect();
+        vocabulary.property_ids = (0u16..)
+            .zip(&vocabulary.properties)
+            .map(|(i, property)| (property.name.clone(), PropertyId(i)))
+            .collect();
+        vocabulary
+    }
+
+    /// Adds a company's own event, or properties to an event that exists.
+    ///
+    /// # Errors
+    /// Where a property already has another type, or there are too many names.
+    pub fn declare(&mut self, event: &str, properties: &[(String, Type)]) -> Result<EventName, DeclareError> {
+        let mut ids = Vec::with_capacity(properties.len());
+        for (name, kind) in properties {
+            ids.push(self.declare_property(event, name, *kind)?);
+        }
+        let name = match self.event_ids.get(event) {
+            Some(name) => *name,
+            None => {
+                let name = EventName(index(self.events.len())?);
+                self.events.push(EventSpec { name: event.to_owned(), properties: Vec::new() });
+                self.event_ids.insert(event.to_owned(), name);
+                name
+            }
+        };
+        let known = &mut self.events[usize::from(name.0)].properties;
+        ids.retain(|id| !known.contains(id));
+        known.extend(ids);
+        Ok(name)
+    }
+
+    fn declare_property(&mut self, event: &str, name: &str, kind: Type) -> Result<PropertyId, DeclareError> {
+        if let Some(id) = self.property_ids.get(name) {
+            let known = self.property(*id).kind;
+            if known != kind {
+                return Err(DeclareError::OtherType {
+                    event: event.to_owned(),
+                    property: name.to_owned(),
+                    wanted: kind.described(),
+                    known: known.described(),
+                });
+            }
+            return Ok(*id);
+        }
+        let id = PropertyId(index(self.properties.len())?);
+        self.properties.push(PropertySpec { name: name.to_owned(), kind });
+        self.property_ids.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    /// The index of an event name.
+    #[must_use]
+    pub fn event_named(&self, name: &str) -> Option<EventName> {
+        self.event_ids.get(name).copied()
+    }
+
+    /// The index of a property name.
+    #[must_use]
+    pub fn property_named(&self, name: &str) -> Option<PropertyId> {
+        self.property_ids.get(name).copied()
+    }
+
+    /// What an event name stands for; for [`EventName::OTHER`], an event without properties.
+    #[must_use]
+    pub fn event(&self, name: EventName) -> Option<&EventSpec> {
+        self.events.get(usize::from(name.0))
+    }
+
+    /// What a property id stands for. Ids come from this vocabulary, so there always is one.
+    #[must_use]
+    pub fn property(&self, id: PropertyId) -> &PropertySpec {
+        &self.properties[usize::from(id.0)]
+    }
+
+    /// All events, in order.
+    pub fn events(&self) -> impl Iterator<Item = &EventSpec> {
+        self.events.iter()
+    }
+}
+
+fn index(len: usize) -> Result<u16, DeclareError> {
+    u16::try_from(len)
+        .ok()
+        .filter(|i| *i < u16::MAX)
+        .ok_or(DeclareError::TooMany)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_stand_for_their_names() {
+        let vocabulary = Vocabulary::standard();
+        assert_eq!(vocabulary.event_named("Order Completed"), Some(EventName::ORDER_COMPLETED));
+        assert_eq!(vocabulary.property_named("version"), Some(PropertyId::VERSION));
+        assert_eq!(vocabulary.property(PropertyId::TOTAL).kind, Type::Number);
+        assert_eq!(vocabulary.event(EventName::DELIVERY_FAILED).unwrap().name, "Delivery Failed");
+        assert!(vocabulary.event(EventName::OTHER).is_none());
+    }
+
+    #[test]
+    fn a_company_adds_its_own_but_cannot_change_a_type() {
+        let mut vocabulary = Vocabulary::standard();
+        let own = [("showroom".to_owned(), Type::Text), ("price".to_owned(), Type::Number)];
+        let name = vocabulary.declare("Test Drive Booked", &own).unwrap();
+        assert_eq!(vocabulary.event(name).unwrap().properties.len(), 2);
+        let wrong = vocabulary.declare("Test Drive Booked", &[("price".to_owned(), Type::Text)]);
+        assert!(wrong.unwrap_err().to_string().contains("is declared as a text but is a number"));
+    }
+}

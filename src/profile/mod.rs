@@ -1,0 +1,90 @@
+//! The customer: one living profile, in one place.
+//!
+//! [`Profile`] is *settled* state, everything up to the watermark, plus a bounded *tail* of the
+//! events beyond it. [`Facts`] is what events say of the customer; [`Profile::moments`] is where
+//! each trigger stands with her; [`Contacts`] is what was sent. [`schema`] names every fact for
+//! expressions; [`packed`] is the encoding at rest.
+
+mod apply;
+pub mod facts;
+pub mod packed;
+pub mod schema;
+
+use serde::{Deserialize, Serialize};
+
+pub use facts::Facts;
+
+use crate::event::{Event, Text};
+use crate::moment::MomentState;
+use crate::time::Timestamp;
+
+/// Bounds of a profile, each with its reason.
+pub mod limits {
+    /// Lines of the basket: beyond this nobody reads the reminder.
+    pub const BASKET_LINES: usize = 32;
+    /// Products of the wish list.
+    pub const WISHLIST_PRODUCTS: usize = 32;
+    /// Products viewed lately: what a reminder can show.
+    pub const VIEWED_PRODUCTS: usize = 8;
+    /// Orders kept one by one; totals go on beyond.
+    pub const RECENT_ORDERS: usize = 4;
+    /// Categories of interest, the weakest making way.
+    pub const INTERESTS: usize = 8;
+    /// A company's own attributes.
+    pub const ATTRIBUTES: usize = 64;
+    /// Channels with consent given or refused.
+    pub const CONSENTS: usize = 16;
+    /// Orders on their way.
+    pub const DELIVERIES: usize = 8;
+    /// Message ids remembered for duplicates: a producer that retries repeats what it sent last.
+    pub const MESSAGE_IDS: usize = 32;
+    /// Events beyond the watermark. 60 s of lateness hold no more of a human being.
+    pub const TAIL_EVENTS: usize = 1024;
+}
+
+/// Everything known of one customer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// What her events up to the watermark say.
+    pub facts: Facts,
+    /// Where each trigger stands with her: (key of trigger and generation, state).
+    pub moments: Vec<(u32, MomentState)>,
+    /// What was sent, for caps.
+    pub contacts: Contacts,
+    /// Hashes (48 bits) of the last message ids, newest last.
+    pub seen: Vec<MessageHash>,
+    /// Events beyond the watermark, in order.
+    pub tail: Vec<TailEvent>,
+}
+
+/// The low 48 bits of the hash of a message id. Of a billion events, one in three thousand such
+/// years is taken for a duplicate that is none.
+pub type MessageHash = [u8; 6];
+
+/// An event that the watermark has not reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TailEvent {
+    /// The event.
+    pub event: Event,
+    /// Immediate triggers (by key) that fired on it, so that a replay of the tail adds nothing twice.
+    pub fired: Vec<u32>,
+}
+
+/// What was sent to her, as far as caps and expressions ask.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contacts {
+    /// Commands ever.
+    pub count: u32,
+    /// The last command: when and by which channel.
+    pub last: Option<(Timestamp, Text)>,
+    /// By trigger key: the times of the last commands, as many as its cap asks for, oldest first.
+    pub by_trigger: Vec<(u32, Vec<Timestamp>)>,
+}
+
+impl Profile {
+    /// The state of one trigger, if it has any.
+    #[must_use]
+    pub fn moment(&self, key: u32) -> Option<&MomentState> {
+        self.moments.iter().find(|(k, _)| *k == key).map(|(_, state)| state)
+    }
+}

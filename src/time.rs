@@ -1,0 +1,278 @@
+//! Instants, durations and calendar days.
+//!
+//! Time is always an argument here: nothing in the core reads a clock. Zones come from the database
+//! bundled into the binary, so that a day begins at the same instant on every machine.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use jiff::civil::Date;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds in a day of 24 hours.
+pub const DAY_MS: i64 = 86_400_000;
+
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// An instant: milliseconds since 1970-01-01T00:00:00Z.
+///
+/// Shown, and written to JSON, as RFC 3339 in UTC with milliseconds.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Before every event; the watermark of a task that has seen nothing.
+    pub const MIN: Self = Self(i64::MIN / 4);
+    /// After every event; "never" for deadlines.
+    pub const MAX: Self = Self(i64::MAX / 4);
+
+    /// This instant moved by `ms` milliseconds, held within [`Timestamp::MIN`] and [`Timestamp::MAX`].
+    #[must_use]
+    pub fn plus(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms).clamp(Self::MIN.0, Self::MAX.0))
+    }
+
+    /// Reads RFC 3339 / ISO 8601 with an offset (`2026-03-02T10:00:00.5+01:00`); fractions beyond
+    /// milliseconds are cut off. `None` where the text is no instant.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_utc(text.as_bytes()).or_else(|| {
+            let instant: jiff::Timestamp = text.parse().ok()?;
+            Some(Self(
+                instant.as_second() * 1000 + i64::from(instant.subsec_millisecond()),
+            ))
+        })
+    }
+
+    /// The calendar day of this instant in `zone`, as days since 1970-01-01.
+    #[must_use]
+    pub fn day(self, zone: &Zone) -> i32 {
+        match zone {
+            Zone::Utc => i32::try_from(self.0.div_euclid(DAY_MS)).unwrap_or(i32::MAX),
+            Zone::Local(tz) => match jiff::Timestamp::from_millisecond(self.0) {
+                Ok(instant) => {
+                    let date = tz.to_datetime(instant).date();
+                    let epoch = Date::constant(1970, 1, 1);
+                    date.since(epoch).map_or(0, |span| span.get_days())
+                }
+                Err(_) => Self::day(self, &Zone::Utc),
+            },
+        }
+    }
+
+    /// The first instant of calendar day `day` (days since 1970-01-01) in `zone`.
+    #[must_use]
+    pub fn start_of_day(day: i32, zone: &Zone) -> Self {
+        let utc = Self(i64::from(day) * DAY_MS);
+        match zone {
+            Zone::Utc => utc,
+            Zone::Local(tz) => Date::constant(1970, 1, 1)
+                .checked_add(jiff::Span::new().days(day))
+                .ok()
+                .and_then(|date| date.to_zoned(tz.clone()).ok())
+                .map_or(utc, |zoned| Self(zoned.timestamp().as_millisecond())),
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, ms) = (self.0.div_euclid(DAY_MS), self.0.rem_euclid(DAY_MS));
+        let (year, month, day) = civil_from_days(days);
+        let (s, ms) = (ms / 1000, ms % 1000);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z",
+            s / 3600,
+            s / 60 % 60,
+            s % 60
+        )
+    }
+}
+
+/// A customer's time zone.
+#[derive(Clone, Debug, Default)]
+pub enum Zone {
+    /// No zone known, or UTC itself: days are multiples of 24 h.
+    #[default]
+    Utc,
+    /// An IANA zone.
+    Local(TimeZone),
+}
+
+impl Zone {
+    /// The zone of an IANA name (`Europe/Madrid`); `None` where there is no such zone.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        if name == "UTC" || name == "Etc/UTC" {
+            return Some(Self::Utc);
+        }
+        ZONES.get(name).ok().map(Self::Local)
+    }
+}
+
+/// Reads a duration as trigger files write it: `30m`, `24h`, `7d`, `90s`, `250ms`, or several in
+/// a row (`1d 12h`). A day is 24 h, a week (`w`) 7 days. Gives milliseconds.
+///
+/// # Errors
+/// A sentence that says what was expected.
+pub fn parse_duration(text: &str) -> Result<i64, String> {
+    let expected = || {
+        format!("`{text}` is not a duration; write a whole number and a unit: ms, s, m, h, d or w, such as 30m or 7d")
+    };
+    let mut total: i64 = 0;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(expected());
+    }
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: i64 = rest[..digits].parse().map_err(|_| expected())?;
+        rest = rest[digits..].trim_start();
+        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let unit = match &rest[..letters] {
+            "ms" => 1,
+            "s" => 1000,
+            "m" | "min" => 60_000,
+            "h" => 3_600_000,
+            "d" => DAY_MS,
+            "w" => 7 * DAY_MS,
+            _ => return Err(expected()),
+        };
+        total = number
+            .checked_mul(unit)
+            .and_then(|ms| total.checked_add(ms))
+            .ok_or_else(expected)?;
+        rest = rest[letters..].trim_start();
+    }
+    Ok(total)
+}
+
+/// The form nearly every producer writes, `YYYY-MM-DDTHH:MM:SS[.fraction]Z`, read without detours.
+fn parse_utc(text: &[u8]) -> Option<Timestamp> {
+    let (&last, body) = text.split_last()?;
+    if last != b'Z' || body.len() < 19 || body[10] != b'T' || body[4] != b'-' || body[7] != b'-' {
+        return None;
+    }
+    if body[13] != b':' || body[16] != b':' {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| -> Option<i64> {
+        body[range].iter().try_fold(0, |n, b| {
+            b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0'))
+        })
+    };
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    let mut ms = 0;
+    if body.len() > 19 {
+        if body[19] != b'.' || body.len() == 20 || body.len() > 29 {
+            return None;
+        }
+        for i in 0..3 {
+            ms = ms * 10 + if 20 + i < body.len() { number(20 + i..21 + i)? } else { 0 };
+        }
+        number(20..body.len())?;
+    }
+    let in_month = (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
+    if !in_month || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days_from_civil(year, month, day);
+    Some(Timestamp(
+        days * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + ms,
+    ))
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 of a date of the proleptic Gregorian calendar, by counting in eras of
+/// 400 years whose years begin in March, so that the leap day comes last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+/// The date (year, month, day) of a day counted from 1970-01-01; the inverse of [`days_from_civil`].
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_read_and_shown() {
+        let table = [
+            ("2026-03-02T10:00:00Z", "2026-03-02T10:00:00.000Z"),
+            ("2026-03-02T10:00:00.25Z", "2026-03-02T10:00:00.250Z"),
+            ("2026-03-02T10:00:00.123456Z", "2026-03-02T10:00:00.123Z"),
+            ("2026-03-02T10:00:00+01:00", "2026-03-02T09:00:00.000Z"),
+            ("2024-02-29T23:59:59.999Z", "2024-02-29T23:59:59.999Z"),
+            ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
+        ];
+        for (text, shown) in table {
+            assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).as_deref(), Some(shown));
+        }
+        for bad in ["", "Z", "2026-02-30T10:00:00Z", "2026-03-02T25:00:00Z", "2026-03-02", "soon"] {
+            assert_eq!(Timestamp::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_agree_with_jiff_over_centuries() {
+        for day in (-800_000..800_000).step_by(37) {
+            let (y, m, d) = civil_from_days(day);
+            assert_eq!(days_from_civil(y, m, d), day);
+            let theirs = Date::constant(1970, 1, 1) + jiff::Span::new().days(day);
+            assert_eq!((y, m, d), (theirs.year().into(), theirs.month().into(), theirs.day().into()));
+        }
+    }
+
+    #[test]
+    fn a_day_is_the_customers_own() {
+        let madrid = Zone::named("Europe/Madrid").unwrap();
+        let late = Timestamp::parse("2026-03-28T23:30:00Z").unwrap();
+        assert_eq!(late.day(&madrid), late.day(&Zone::Utc) + 1);
+        let start = Timestamp::start_of_day(late.day(&madrid), &madrid);
+        assert_eq!(start.to_string(), "2026-03-28T23:00:00.000Z");
+        let next = Timestamp::start_of_day(late.day(&madrid) + 1, &madrid);
+        assert_eq!(next.0 - start.0, 23 * 3_600_000, "the clock goes forward that night");
+        assert!(Zone::named("Europe/Madird").is_none());
+    }
+
+    #[test]
+    fn durations_are_read_or_explained() {
+        for (text, ms) in [("30m", 1_800_000), ("7d", 7 * DAY_MS), ("1d 12h", 36 * 3_600_000), ("250ms", 250)] {
+            assert_eq!(parse_duration(text), Ok(ms));
+        }
+        for bad in ["", "30", "m", "1.5h", "3 years", "99999999999999d"] {
+            assert!(parse_duration(bad).unwrap_err().contains("is not a duration"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What the engine works with: checked, compiled triggers, found by event name.
+
+use std::sync::Arc;
+
+use crate::event::{EventName, Text, Vocabulary};
+use crate::moment::Kind;
+use crate::time::Timestamp;
+use crate::trigger::expression::Expression;
+
+/// All triggers of one revision.
+#[derive(Debug)]
+pub struct Plan {
+    /// The names that events and expressions are checked against.
+    pub vocabulary: Arc<Vocabulary>,
+    /// Highest priority first, then by name: the order in which moments of one instant are decided.
+    pub triggers: Vec<Trigger>,
+    /// What is common to all triggers.
+    pub policy: Policy,
+    /// Digest (16 hex digits) of the definitions and the policy.
+    pub revision: Text,
+    /// By event name: the triggers that name it.
+    by_event: Vec<Vec<u16>>,
+}
+
+/// One checked trigger.
+#[derive(Debug)]
+pub struct Trigger {
+    /// Its name, unique in a set.
+    pub name: Text,
+    /// Changed by the author when everything should count afresh.
+    pub generation: u32,
+    /// Stable hash of name and generation, under which a profile keeps its state.
+    pub key: u32,
+    /// What comes true.
+    pub kind: Kind,
+    /// For whom; everybody where absent.
+    pub audience: Option<Expression>,
+    /// What is done: the first whose condition holds.
+    pub treatments: Vec<TreatmentChoice>,
+    /// At most so many commands in a rolling window.
+    pub cap: Option<Cap>,
+    /// How long after the moment a treatment still makes sense, in ms.
+    pub good_for_ms: i64,
+    /// Decided first among moments of one instant.
+    pub priority: i32,
+    /// Live, in shadow, or off.
+    pub mode: Mode,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Not at or after.
+    pub until: Option<Timestamp>,
+    /// Whether any of its expressions on the event asks for `previous`.
+    pub uses_previous: bool,
+}
+
+/// `cap: N in D`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// Commands, 1 to [`Cap::COUNT_MAX`].
+    pub count: u32,
+    /// Rolling window in ms.
+    pub window_ms: i64,
+}
+
+impl Cap {
+    /// A profile keeps the times of this many commands for a trigger.
+    pub const COUNT_MAX: u32 = 100;
+}
+
+/// Whether a trigger sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Live,
+    /// Everything but the sending.
+    Shadow,
+    /// Moments are recorded, nothing is decided.
+    Off,
+}
+
+/// One of a trigger's treatments.
+#[derive(Debug)]
+pub struct TreatmentChoice {
+    /// Its condition; always where absent.
+    pub condition: Option<Expression>,
+    /// `email`, `push`, `sms`, `onsite`, `print`, `phone`, ... : the topic is `treatments.<channel>`.
+    pub channel: Text,
+    /// The campaign tool's template.
+    pub template: Text,
+    /// The offer, filled.
+    pub offer: Vec<(Text, Fill)>,
+    /// The data of the template, filled.
+    pub data: Vec<(Text, Fill)>,
+}
+
+/// A value of an offer or of template data.
+#[derive(Debug)]
+pub enum Fill {
+    /// As written.
+    Constant(serde_json::Value),
+    /// Computed from profile and event.
+    Expression(Expression),
+}
+
+/// What is common to all triggers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Nothing is sent while this is on.
+    pub sending_stopped: bool,
+    /// Channels that need no consent given; every other does.
+    pub consent_by_default: Vec<Text>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { sending_stopped: false, consent_by_default: vec!["onsite".into()] }
+    }
+}
+
+impl Plan {
+    /// Sorts the triggers and builds the index by event name.
+    #[must_use]
+    pub fn new(vocabulary: Arc<Vocabulary>, mut triggers: Vec<Trigger>, policy: Policy, revision: Text) -> Self {
+        triggers.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
+        let mut by_event = vec![Vec::new(); vocabulary.events().count()];
+        for (i, trigger) in (0u16..).zip(&triggers) {
+            for name in trigger.kind.event_names() {
+                let listed: &mut Vec<u16> = &mut by_event[usize::from(name.0)];
+                if listed.last() != Some(&i) {
+                    listed.push(i);
+                }
+            }
+        }
+        Self { vocabulary, triggers, policy, revision, by_event }
+    }
+
+    /// The triggers that name this event, most important first.
+    pub fn naming(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
+        let listed = self.by_event.get(usize::from(name.0)).map_or(&[][..], Vec::as_slice);
+        listed.iter().map(|i| &self.triggers[usize::from(*i)])
+    }
+
+    /// The trigger whose state a profile keeps under `key`.
+    #[must_use]
+    pub fn by_key(&self, key: u32) -> Option<&Trigger> {
+        self.triggers.iter().find(|trigger| trigger.key == key)
+    }
+}
