@@ -1,0 +1,353 @@
+//! The naive reference: what each kind means, by sorting a customer's whole history and scanning it.
+//!
+//! It shares no code with the library and keeps no state, so it is slow and easy to believe. Where the text of a kind
+//! leaves a choice, this is what it takes:
+//! - "after" at one instant is by order: an `of` behind its anchor at the same time cancels.
+//! - An event that is both `of` and `after` first cancels and is then an anchor itself.
+//! - With `per`, an event without a key is as if it were not there.
+//! - Sample deviations need two observations; with fewer, nothing departs from them. They are compared exactly, in
+//!   integers, and an exact gap's bound is rounded up to the whole millisecond.
+//! - A value's history is the events before it (`history_min` of them); the last m of a ratio include the event
+//!   itself, and "the mean before" is over all events before those m.
+
+const DAY_MS: i64 = 86_400_000;
+
+/// One event of a customer's history, which is sorted by (`time_ms`, `order`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefEvent {
+    pub time_ms: i64,
+    /// Order among events at one instant: of topic, partition and offset.
+    pub order: u64,
+    pub name: String,
+    pub id: String,
+    /// What `per` groups by; empty when not known.
+    pub key: String,
+    /// What a value baseline measures, to four decimals.
+    pub value: f64,
+}
+
+/// Which `after` an absence counts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    Last,
+    First,
+}
+
+/// A moment to look for; matchers are lists of event names.
+#[derive(Clone, Debug)]
+pub enum Definition {
+    Absence {
+        of: Vec<&'static str>,
+        after: Vec<&'static str>,
+        within_ms: i64,
+        from: From,
+        /// Group by the events' keys, or take the customer as a whole.
+        per_key: bool,
+    },
+    Inactivity {
+        of: Vec<&'static str>,
+        for_ms: i64,
+    },
+    /// Gaps between distinct UTC days.
+    GapByDay {
+        of: Vec<&'static str>,
+        history_min: usize,
+        /// Not negative, to three decimals; so below.
+        deviations: f64,
+    },
+    /// Gaps between events.
+    GapExact {
+        of: Vec<&'static str>,
+        history_min: usize,
+        deviations: f64,
+    },
+    /// A value above mean + `deviations` x sample standard deviation of those before.
+    ValueDeviations {
+        of: Vec<&'static str>,
+        history_min: usize,
+        deviations: f64,
+    },
+    /// The mean of the last `last` values below `below` (to three decimals) times the mean of those before them.
+    ValueRatio {
+        of: Vec<&'static str>,
+        history_min: usize,
+        last: usize,
+        below: f64,
+    },
+}
+
+/// A moment: its occurrence (key and event) and when it came true.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefMoment {
+    pub moment_at: i64,
+    /// The `per` of an absence that has one.
+    pub key: Option<String>,
+    /// Time of that event.
+    pub event_ms: i64,
+    /// The anchor, the last event before a silence, or the event whose value departs.
+    pub event: String,
+}
+
+/// The moments of one customer whose time is not past `until_ms`, the final watermark, in the order of `moment_at`.
+pub fn moments(definition: &Definition, events: &[RefEvent], until_ms: i64) -> Vec<RefMoment> {
+    let mut moments = scan(definition, events);
+    moments.retain(|moment| moment.moment_at <= until_ms);
+    moments
+}
+
+/// How many deadlines are still armed when the history ends at `until_ms`.
+pub fn open(definition: &Definition, events: &[RefEvent], until_ms: i64) -> usize {
+    let moments = scan(definition, events);
+    moments.iter().filter(|m| m.moment_at > until_ms).count()
+}
+
+fn scan(definition: &Definition, events: &[RefEvent]) -> Vec<RefMoment> {
+    assert!(
+        events.is_sorted_by_key(|event| (event.time_ms, event.order)),
+        "a history is sorted by time and order"
+    );
+    let matching = |names: &[&str]| -> Vec<&RefEvent> {
+        let matches = |event: &&RefEvent| names.contains(&event.name.as_str());
+        events.iter().filter(matches).collect()
+    };
+    let mut moments = match definition {
+        Definition::Absence { per_key: false, .. } => {
+            absence(definition, &events.iter().collect::<Vec<_>>())
+        }
+        Definition::Absence { per_key: true, .. } => absence_per_key(definition, events),
+        Definition::Inactivity { of, for_ms } => inactivity(&matching(of), *for_ms),
+        Definition::GapByDay {
+            of,
+            history_min,
+            deviations,
+        } => gap_by_day(&matching(of), *history_min, *deviations),
+        Definition::GapExact {
+            of,
+            history_min,
+            deviations,
+        } => gap_exact(&matching(of), *history_min, *deviations),
+        Definition::ValueDeviations {
+            of,
+            history_min,
+            deviations,
+        } => value_deviations(&matching(of), *history_min, *deviations),
+        Definition::ValueRatio {
+            of,
+            history_min,
+            last,
+            below,
+        } => value_ratio(&matching(of), *history_min, *last, *below),
+    };
+    moments.sort();
+    moments
+}
+
+fn moment(event: &RefEvent, moment_at: i64) -> RefMoment {
+    RefMoment {
+        moment_at,
+        key: None,
+        event_ms: event.time_ms,
+        event: event.id.clone(),
+    }
+}
+
+fn absence_per_key(definition: &Definition, events: &[RefEvent]) -> Vec<RefMoment> {
+    let mut keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
+    keys.retain(|key| !key.is_empty());
+    keys.sort_unstable();
+    keys.dedup();
+    let mut moments = Vec::new();
+    for key in keys {
+        let of_key: Vec<&RefEvent> = events.iter().filter(|event| event.key == key).collect();
+        for moment in absence(definition, &of_key) {
+            let key = Some(key.to_owned());
+            moments.push(RefMoment { key, ..moment });
+        }
+    }
+    moments
+}
+
+fn absence(definition: &Definition, events: &[&RefEvent]) -> Vec<RefMoment> {
+    let Definition::Absence {
+        of,
+        after,
+        within_ms,
+        from,
+        ..
+    } = definition
+    else {
+        unreachable!("only absences are scanned for absence");
+    };
+    let is_of = |event: &RefEvent| of.contains(&event.name.as_str());
+    let is_after = |event: &RefEvent| after.contains(&event.name.as_str());
+    let mut moments = Vec::new();
+    let mut i = 0;
+    while i < events.len() {
+        if !is_after(events[i]) {
+            i += 1;
+            continue;
+        }
+        let deadline = events[i].time_ms + within_ms;
+        let in_time = events[i + 1..].iter().take_while(|e| e.time_ms <= deadline);
+        let in_time: Vec<&RefEvent> = in_time.copied().collect();
+        let ends = |event: &&RefEvent| is_of(event) || (*from == From::Last && is_after(event));
+        if let Some(n) = in_time.iter().position(ends) {
+            i += 1 + n;
+        } else {
+            moments.push(moment(events[i], deadline));
+            i += 1 + in_time.len();
+        }
+    }
+    moments
+}
+
+/// The last event before each silence that lasts until the deadline `after` gives; an event exactly then is in time.
+fn silences(
+    events: &[&RefEvent],
+    deadline: impl Fn(&[&RefEvent]) -> Option<i64>,
+) -> Vec<RefMoment> {
+    let mut moments = Vec::new();
+    for (i, last) in events.iter().enumerate() {
+        let Some(deadline) = deadline(&events[..=i]) else {
+            continue;
+        };
+        let next = events.get(i + 1);
+        if next.is_none_or(|next| next.time_ms > deadline) {
+            moments.push(moment(last, deadline));
+        }
+    }
+    moments
+}
+
+fn inactivity(events: &[&RefEvent], for_ms: i64) -> Vec<RefMoment> {
+    silences(events, |so_far| {
+        so_far.last().map(|last| last.time_ms + for_ms)
+    })
+}
+
+fn gap_by_day(events: &[&RefEvent], history_min: usize, deviations: f64) -> Vec<RefMoment> {
+    silences(events, |so_far| {
+        let mut days: Vec<i64> = so_far
+            .iter()
+            .map(|e| e.time_ms.div_euclid(DAY_MS))
+            .collect();
+        days.dedup();
+        let gaps = differences(&days);
+        if gaps.len() < history_min.max(2) {
+            return None;
+        }
+        let silence = least(|days| above_bound(days, &gaps, deviations));
+        days.last().map(|last| (last + silence) * DAY_MS)
+    })
+}
+
+fn gap_exact(events: &[&RefEvent], history_min: usize, deviations: f64) -> Vec<RefMoment> {
+    silences(events, |so_far| {
+        let times: Vec<i64> = so_far.iter().map(|e| e.time_ms).collect();
+        let gaps = differences(&times);
+        if gaps.len() < history_min.max(2) {
+            return None;
+        }
+        let silence = least(|ms| !below_bound(ms, &gaps, deviations));
+        times.last().map(|last| last + silence)
+    })
+}
+
+fn value_deviations(events: &[&RefEvent], history_min: usize, deviations: f64) -> Vec<RefMoment> {
+    let values = values(events);
+    let mut moments = Vec::new();
+    for (i, event) in events.iter().enumerate() {
+        let before = &values[..i];
+        if before.len() >= history_min.max(2) && above_bound(values[i], before, deviations) {
+            moments.push(moment(event, event.time_ms));
+        }
+    }
+    moments
+}
+
+fn value_ratio(
+    events: &[&RefEvent],
+    history_min: usize,
+    last: usize,
+    below: f64,
+) -> Vec<RefMoment> {
+    let values = values(events);
+    let mut moments = Vec::new();
+    for (i, event) in events.iter().enumerate() {
+        if i < history_min || i < last {
+            continue;
+        }
+        let (before, recent) = values[..=i].split_at(i + 1 - last);
+        // mean(recent) < below * mean(before), without a division.
+        let recent_side = sum(recent) * before.len() as i128 * 1_000;
+        let before_side = sum(before) * recent.len() as i128 * thousandths(below);
+        if recent_side < before_side {
+            moments.push(moment(event, event.time_ms));
+        }
+    }
+    moments
+}
+
+fn values(events: &[&RefEvent]) -> Vec<i64> {
+    let parts = |event: &&RefEvent| (event.value * 10_000.0).round() as i64;
+    events.iter().map(parts).collect()
+}
+
+fn differences(numbers: &[i64]) -> Vec<i64> {
+    numbers.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+fn sum(numbers: &[i64]) -> i128 {
+    numbers.iter().map(|&number| i128::from(number)).sum()
+}
+
+fn thousandths(number: f64) -> i128 {
+    assert!(number >= 0.0, "not negative: {number}");
+    (number * 1_000.0).round() as i128
+}
+
+/// `x` > mean + k x sample standard deviation of `history`.
+fn above_bound(x: i64, history: &[i64], k: f64) -> bool {
+    let (distance, spread) = squares(x, history, k);
+    distance > spread
+}
+
+/// `x` < mean + k x sample standard deviation of `history`.
+fn below_bound(x: i64, history: &[i64], k: f64) -> bool {
+    let (distance, spread) = squares(x, history, k);
+    distance < spread
+}
+
+/// (x - mean) and k x sd, each times n and squared with its sign, over one denominator: exact.
+fn squares(x: i64, history: &[i64], k: f64) -> (i128, i128) {
+    let n = history.len() as i128;
+    let total = sum(history);
+    let deviations: i128 = history
+        .iter()
+        .map(|&h| (n * i128::from(h) - total).pow(2))
+        .sum();
+    let distance = n * i128::from(x) - total;
+    let distance = distance * distance.abs() * (n - 1) * 1_000_000;
+    (distance, deviations * thousandths(k).pow(2))
+}
+
+/// The least whole number from 0 for which `holds`, which goes on holding once it does.
+fn least(holds: impl Fn(i64) -> bool) -> i64 {
+    let mut high = 1;
+    while !holds(high) {
+        high *= 2;
+    }
+    let mut low = 0;
+    while low < high {
+        let middle = (low + high) / 2;
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests;
