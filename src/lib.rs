@@ -2,8 +2,11 @@
 //!
 //! The modules stand in the order the data flows.
 
+pub mod engine;
 pub mod event;
 pub mod moment;
+pub mod policy;
 pub mod profile;
 pub mod time;
+pub mod treatment;
 pub mod trigger;

@@ -122,7 +122,9 @@ impl Zone {
 /// A sentence that says what was expected.
 pub fn parse_duration(text: &str) -> Result<i64, String> {
     let expected = || {
-        format!("`{text}` is not a duration; write a whole number and a unit: ms, s, m, h, d or w, such as 30m or 7d")
+        format!(
+            "`{text}` is not a duration; write a whole number and a unit: ms, s, m, h, d or w, such as 30m or 7d"
+        )
     };
     let mut total: i64 = 0;
     let mut rest = text.trim();
@@ -174,7 +176,12 @@ fn parse_utc(text: &[u8]) -> Option<Timestamp> {
             return None;
         }
         for i in 0..3 {
-            ms = ms * 10 + if 20 + i < body.len() { number(20 + i..21 + i)? } else { 0 };
+            ms = ms * 10
+                + if 20 + i < body.len() {
+                    number(20 + i..21 + i)?
+                } else {
+                    0
+                };
         }
         number(20..body.len())?;
     }
@@ -217,7 +224,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -237,9 +248,19 @@ mod tests {
             ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
         ];
         for (text, shown) in table {
-            assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).as_deref(), Some(shown));
+            assert_eq!(
+                Timestamp::parse(text).map(|t| t.to_string()).as_deref(),
+                Some(shown)
+            );
         }
-        for bad in ["", "Z", "2026-02-30T10:00:00Z", "2026-03-02T25:00:00Z", "2026-03-02", "soon"] {
+        for bad in [
+            "",
+            "Z",
+            "2026-02-30T10:00:00Z",
+            "2026-03-02T25:00:00Z",
+            "2026-03-02",
+            "soon",
+        ] {
             assert_eq!(Timestamp::parse(bad), None, "{bad}");
         }
     }
@@ -250,7 +271,14 @@ mod tests {
             let (y, m, d) = civil_from_days(day);
             assert_eq!(days_from_civil(y, m, d), day);
             let theirs = Date::constant(1970, 1, 1) + jiff::Span::new().days(day);
-            assert_eq!((y, m, d), (theirs.year().into(), theirs.month().into(), theirs.day().into()));
+            assert_eq!(
+                (y, m, d),
+                (
+                    theirs.year().into(),
+                    theirs.month().into(),
+                    theirs.day().into()
+                )
+            );
         }
     }
 
@@ -262,17 +290,31 @@ mod tests {
         let start = Timestamp::start_of_day(late.day(&madrid), &madrid);
         assert_eq!(start.to_string(), "2026-03-28T23:00:00.000Z");
         let next = Timestamp::start_of_day(late.day(&madrid) + 1, &madrid);
-        assert_eq!(next.0 - start.0, 23 * 3_600_000, "the clock goes forward that night");
+        assert_eq!(
+            next.0 - start.0,
+            23 * 3_600_000,
+            "the clock goes forward that night"
+        );
         assert!(Zone::named("Europe/Madird").is_none());
     }
 
     #[test]
     fn durations_are_read_or_explained() {
-        for (text, ms) in [("30m", 1_800_000), ("7d", 7 * DAY_MS), ("1d 12h", 36 * 3_600_000), ("250ms", 250)] {
+        for (text, ms) in [
+            ("30m", 1_800_000),
+            ("7d", 7 * DAY_MS),
+            ("1d 12h", 36 * 3_600_000),
+            ("250ms", 250),
+        ] {
             assert_eq!(parse_duration(text), Ok(ms));
         }
         for bad in ["", "30", "m", "1.5h", "3 years", "99999999999999d"] {
-            assert!(parse_duration(bad).unwrap_err().contains("is not a duration"), "{bad}");
+            assert!(
+                parse_duration(bad)
+                    .unwrap_err()
+                    .contains("is not a duration"),
+                "{bad}"
+            );
         }
     }
 }

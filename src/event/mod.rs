@@ -45,6 +45,8 @@ pub struct Event {
     pub position: Position,
     /// The producer's `messageId`, or one derived from the position where it gave none.
     pub id: Text,
+    /// Whether the producer gave the id: only then are duplicates recognised.
+    pub has_message_id: bool,
     /// What happened.
     pub name: EventName,
     /// Whether `userId` was given; otherwise the customer is known by `anonymousId` only.

@@ -256,7 +256,9 @@ standard_events! {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DeclareError {
     /// The name has another type already.
-    #[error("property `{property}` of event `{event}` is declared as {wanted} but is {known} in every event that carries it")]
+    #[error(
+        "property `{property}` of event `{event}` is declared as {wanted} but is {known} in every event that carries it"
+    )]
     OtherType {
         /// The event being declared.
         event: String,
@@ -289,7 +291,10 @@ impl Vocabulary {
     pub fn standard() -> Self {
         let properties: Vec<_> = PROPERTIES
             .iter()
-            .map(|(name, kind)| PropertySpec { name: (*name).to_owned(), kind: *kind })
+            .map(|(name, kind)| PropertySpec {
+                name: (*name).to_owned(),
+                kind: *kind,
+            })
             .collect();
         let events: Vec<_> = EVENTS
             .iter()
@@ -319,7 +324,11 @@ impl Vocabulary {
     ///
     /// # Errors
     /// Where a property already has another type, or there are too many names.
-    pub fn declare(&mut self, event: &str, properties: &[(String, Type)]) -> Result<EventName, DeclareError> {
+    pub fn declare(
+        &mut self,
+        event: &str,
+        properties: &[(String, Type)],
+    ) -> Result<EventName, DeclareError> {
         let mut ids = Vec::with_capacity(properties.len());
         for (name, kind) in properties {
             ids.push(self.declare_property(event, name, *kind)?);
@@ -328,7 +337,10 @@ impl Vocabulary {
             Some(name) => *name,
             None => {
                 let name = EventName(index(self.events.len())?);
-                self.events.push(EventSpec { name: event.to_owned(), properties: Vec::new() });
+                self.events.push(EventSpec {
+                    name: event.to_owned(),
+                    properties: Vec::new(),
+                });
                 self.event_ids.insert(event.to_owned(), name);
                 name
             }
@@ -339,7 +351,12 @@ impl Vocabulary {
         Ok(name)
     }
 
-    fn declare_property(&mut self, event: &str, name: &str, kind: Type) -> Result<PropertyId, DeclareError> {
+    fn declare_property(
+        &mut self,
+        event: &str,
+        name: &str,
+        kind: Type,
+    ) -> Result<PropertyId, DeclareError> {
         if let Some(id) = self.property_ids.get(name) {
             let known = self.property(*id).kind;
             if known != kind {
@@ -353,7 +370,10 @@ impl Vocabulary {
             return Ok(*id);
         }
         let id = PropertyId(index(self.properties.len())?);
-        self.properties.push(PropertySpec { name: name.to_owned(), kind });
+        self.properties.push(PropertySpec {
+            name: name.to_owned(),
+            kind,
+        });
         self.property_ids.insert(name.to_owned(), id);
         Ok(id)
     }
@@ -402,20 +422,37 @@ mod tests {
     #[test]
     fn constants_stand_for_their_names() {
         let vocabulary = Vocabulary::standard();
-        assert_eq!(vocabulary.event_named("Order Completed"), Some(EventName::ORDER_COMPLETED));
-        assert_eq!(vocabulary.property_named("version"), Some(PropertyId::VERSION));
+        assert_eq!(
+            vocabulary.event_named("Order Completed"),
+            Some(EventName::ORDER_COMPLETED)
+        );
+        assert_eq!(
+            vocabulary.property_named("version"),
+            Some(PropertyId::VERSION)
+        );
         assert_eq!(vocabulary.property(PropertyId::TOTAL).kind, Type::Number);
-        assert_eq!(vocabulary.event(EventName::DELIVERY_FAILED).unwrap().name, "Delivery Failed");
+        assert_eq!(
+            vocabulary.event(EventName::DELIVERY_FAILED).unwrap().name,
+            "Delivery Failed"
+        );
         assert!(vocabulary.event(EventName::OTHER).is_none());
     }
 
     #[test]
     fn a_company_adds_its_own_but_cannot_change_a_type() {
         let mut vocabulary = Vocabulary::standard();
-        let own = [("showroom".to_owned(), Type::Text), ("price".to_owned(), Type::Number)];
+        let own = [
+            ("showroom".to_owned(), Type::Text),
+            ("price".to_owned(), Type::Number),
+        ];
         let name = vocabulary.declare("Test Drive Booked", &own).unwrap();
         assert_eq!(vocabulary.event(name).unwrap().properties.len(), 2);
         let wrong = vocabulary.declare("Test Drive Booked", &[("price".to_owned(), Type::Text)]);
-        assert!(wrong.unwrap_err().to_string().contains("is declared as a text but is a number"));
+        assert!(
+            wrong
+                .unwrap_err()
+                .to_string()
+                .contains("is declared as a text but is a number")
+        );
     }
 }

@@ -1,11 +1,26 @@
-//! placeholder
-use serde::{Deserialize, Serialize};
-use super::Matcher;
-use crate::trigger::expression::Expression;
-use crate::event::Text;
-use crate::time::Timestamp;
+//! Absence: `after` was not followed by `of` within a time.
+//!
+//! Comes true at anchor + within, when no `of` with the same `per` lies in (anchor, anchor + within];
+//! an `of` exactly at the end is in time, and so is one at the anchor's own instant that comes after
+//! it in the order of the log. With `from: last` each `after` moves the anchor, with
+//! `from: first` it stays until fired or cancelled. The occurrence is (`per`, anchor).
+//!
+//! A late `after`, older than something this trigger has already seen of the customer, opens
+//! nothing: an `of` that it does not know of may have followed.
 
-/// The compiled form: `after` was not followed by `of` within a time.
+use serde::{Deserialize, Serialize};
+
+use super::{EventRef, Evidence, Matcher, Moment};
+use crate::event::{Event, Text, limits};
+use crate::time::Timestamp;
+use crate::trigger::expression::{Expression, Scope};
+use crate::trigger::value::Value;
+
+/// Deadlines one trigger may have open for one customer: a wide basket, each product on its own.
+/// What would open beyond is not opened, and counted.
+pub const OPEN_MAX: usize = 32;
+
+/// The compiled form.
 #[derive(Debug)]
 pub struct Absence {
     /// What should have come.
@@ -25,7 +40,8 @@ pub struct Absence {
 pub enum Per {
     /// Nothing but the customer.
     Customer,
-    /// The value of an expression on the event: one deadline for each value.
+    /// The value of an expression on the event: one deadline for each value. Where the event itself
+    /// has none but carries products, each product gives one. No value at all: the event is not meant.
     Key(Expression),
 }
 
@@ -42,5 +58,140 @@ pub enum From {
 /// The open deadlines of one customer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AbsenceState {
-    open: Vec<(Text, Timestamp, Text)>,
+    open: Vec<Open>,
+    /// Time of the latest event this trigger has seen of her.
+    latest: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Open {
+    per: Text,
+    anchor: EventRef,
+}
+
+impl Absence {
+    /// Takes an event in. Gives how many deadlines could not be opened for [`OPEN_MAX`].
+    pub fn event(&self, state: &mut AbsenceState, scope: &Scope<'_>) -> u32 {
+        let Some(event) = scope.event else { return 0 };
+        let (of, after) = (self.of.matches(scope), self.after.matches(scope));
+        if !of && !after {
+            return 0;
+        }
+        let keys = self.per.keys(scope);
+        if of {
+            state.open.retain(|open| {
+                let in_time = open.anchor.time <= event.time && event.time <= self.deadline(open);
+                !(in_time && keys.contains(&open.per))
+            });
+        }
+        let stale = state.latest.is_some_and(|latest| event.time < latest);
+        let refused = if after {
+            self.arm(state, event, keys, stale)
+        } else {
+            0
+        };
+        state.latest = state.latest.max(Some(event.time));
+        refused
+    }
+
+    fn arm(&self, state: &mut AbsenceState, event: &Event, keys: Vec<Text>, stale: bool) -> u32 {
+        let mut refused = 0;
+        for per in keys {
+            let anchor = EventRef {
+                id: event.id.clone(),
+                time: event.time,
+            };
+            let full = state.open.len() >= OPEN_MAX;
+            match state.open.iter_mut().find(|open| open.per == per) {
+                Some(open) if self.from == From::Last && open.anchor.time <= event.time => {
+                    open.anchor = anchor
+                }
+                Some(open) if self.from == From::First && event.time < open.anchor.time => {
+                    open.anchor = anchor
+                }
+                Some(_) => {}
+                None if stale => {}
+                None if full => refused += 1,
+                None => state.open.push(Open { per, anchor }),
+            }
+        }
+        refused
+    }
+
+    fn deadline(&self, open: &Open) -> Timestamp {
+        open.anchor.time.plus(self.within_ms)
+    }
+
+    /// The next deadline.
+    #[must_use]
+    pub fn due(&self, state: &AbsenceState) -> Option<Timestamp> {
+        state.open.iter().map(|open| self.deadline(open)).min()
+    }
+
+    /// How many deadlines are open.
+    #[must_use]
+    pub fn open(state: &AbsenceState) -> usize {
+        state.open.len()
+    }
+
+    /// What comes true at the next deadline; it is no longer open then.
+    pub fn fire(&self, state: &mut AbsenceState) -> Option<Moment> {
+        let order = |open: &Open| (self.deadline(open), open.per.clone());
+        let first = (0..state.open.len()).min_by_key(|i| order(&state.open[*i]))?;
+        let open = state.open.remove(first);
+        let at = self.deadline(&open);
+        let occurrence = if open.per.is_empty() {
+            compact_str::format_compact!("{}", open.anchor.time)
+        } else {
+            compact_str::format_compact!("{}@{}", open.per, open.anchor.time)
+        };
+        let facts = if open.per.is_empty() {
+            Vec::new()
+        } else {
+            vec![("per", open.per.as_str().into())]
+        };
+        Some(Moment {
+            at,
+            occurrence,
+            evidence: Evidence {
+                events: vec![open.anchor],
+                facts,
+            },
+        })
+    }
+}
+
+impl Per {
+    fn keys(&self, scope: &Scope<'_>) -> Vec<Text> {
+        let Self::Key(expression) = self else {
+            return vec![Text::default()];
+        };
+        if let Some(key) = key_text(&expression.eval(scope)) {
+            return vec![key];
+        }
+        let products = scope.event.map_or(&[][..], |event| &event.products);
+        let mut keys: Vec<Text> = Vec::new();
+        for product in products {
+            let scope = Scope {
+                product: Some(product),
+                ..*scope
+            };
+            if let Some(key) = key_text(&expression.eval(&scope))
+                && !keys.contains(&key)
+            {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+}
+
+/// A value as a key; `None` for what is not known.
+fn key_text(value: &Value<'_>) -> Option<Text> {
+    let text = match value {
+        Value::Null => return None,
+        Value::Text(text) => Text::from(*text),
+        other => Text::from(serde_json::Value::from(other).to_string()),
+    };
+    (!text.is_empty() && text.len() <= limits::TEXT_BYTES).then_some(text)
 }

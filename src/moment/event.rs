@@ -1,6 +1,6 @@
 //! Event: comes true when an event matches, at the event's time; each event is an occurrence.
 
-use super::{Evidence, EventRef, Matcher, Moment};
+use super::{EventRef, Evidence, Matcher, Moment};
 use crate::event::Event;
 
 /// The compiled form.
@@ -14,11 +14,17 @@ impl EventMoment {
     /// The moment of an event that matched.
     #[must_use]
     pub fn moment(event: &Event) -> Moment {
-        let seen = EventRef { id: event.id.clone(), time: event.time };
+        let seen = EventRef {
+            id: event.id.clone(),
+            time: event.time,
+        };
         Moment {
             at: event.time,
             occurrence: event.id.clone(),
-            evidence: Evidence { events: vec![seen], facts: Vec::new() },
+            evidence: Evidence {
+                events: vec![seen],
+                facts: Vec::new(),
+            },
         }
     }
 }

@@ -1,8 +1,15 @@
-//! placeholder
-use serde::{Deserialize, Serialize};
-use super::Matcher;
+//! Inactivity: nothing that matches for a time.
+//!
+//! Comes true at the last matching event + `for`; an event exactly then was in time. The occurrence
+//! is that last event; the next one arms it again. Who never had a matching event is not inactive.
 
-/// The compiled form: nothing that matches for a time.
+use serde::{Deserialize, Serialize};
+
+use super::{EventRef, Evidence, Matcher, Moment};
+use crate::time::Timestamp;
+use crate::trigger::expression::Scope;
+
+/// The compiled form.
 #[derive(Debug)]
 pub struct Inactivity {
     /// Which events.
@@ -13,4 +20,50 @@ pub struct Inactivity {
 
 /// The last matching event of one customer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct InactivityState {}
+pub struct InactivityState {
+    last: EventRef,
+    fired: bool,
+}
+
+impl Inactivity {
+    /// Takes an event in; an older one than the last changes nothing.
+    pub fn event(
+        &self,
+        state: Option<InactivityState>,
+        scope: &Scope<'_>,
+    ) -> Option<InactivityState> {
+        let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
+            return state;
+        };
+        match state {
+            Some(state) if event.time < state.last.time => Some(state),
+            _ => Some(InactivityState {
+                last: EventRef {
+                    id: event.id.clone(),
+                    time: event.time,
+                },
+                fired: false,
+            }),
+        }
+    }
+
+    /// The next deadline.
+    #[must_use]
+    pub fn due(&self, state: &InactivityState) -> Option<Timestamp> {
+        (!state.fired).then(|| state.last.time.plus(self.for_ms))
+    }
+
+    /// What comes true at the deadline.
+    pub fn fire(&self, state: &mut InactivityState) -> Option<Moment> {
+        let at = self.due(state)?;
+        state.fired = true;
+        Some(Moment {
+            at,
+            occurrence: state.last.id.clone(),
+            evidence: Evidence {
+                events: vec![state.last.clone()],
+                facts: Vec::new(),
+            },
+        })
+    }
+}

@@ -14,9 +14,14 @@ impl Matcher {
     /// Whether the event of `scope` is meant.
     #[must_use]
     pub fn matches(&self, scope: &Scope<'_>) -> bool {
-        let Some(event) = scope.event else { return false };
+        let Some(event) = scope.event else {
+            return false;
+        };
         self.names.iter().any(|(name, condition)| {
-            *name == event.name && condition.as_ref().is_none_or(|condition| condition.holds(scope))
+            *name == event.name
+                && condition
+                    .as_ref()
+                    .is_none_or(|condition| condition.holds(scope))
         })
     }
 
@@ -28,6 +33,8 @@ impl Matcher {
     /// Whether a condition asks for `previous`.
     #[must_use]
     pub fn uses_previous(&self) -> bool {
-        self.names.iter().any(|(_, condition)| condition.as_ref().is_some_and(Expression::uses_previous))
+        self.names
+            .iter()
+            .any(|(_, condition)| condition.as_ref().is_some_and(Expression::uses_previous))
     }
 }

@@ -18,8 +18,10 @@ pub use event::EventMoment;
 pub use inactivity::{Inactivity, InactivityState};
 pub use matcher::Matcher;
 
-use crate::event::Text;
-use crate::time::Timestamp;
+use crate::event::{Event, EventName, Text};
+use crate::profile::Facts;
+use crate::time::{DAY_MS, Timestamp};
+use crate::trigger::expression::Scope;
 
 /// How a trigger's condition comes true.
 #[derive(Debug)]
@@ -72,4 +74,139 @@ pub struct EventRef {
     pub id: Text,
     /// When it happened.
     pub time: Timestamp,
+}
+
+/// What an event did to a trigger's state.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// A moment that came true at the event itself, now that it is settled.
+    pub moment: Option<Moment>,
+    /// Deadlines that could not be opened for a bound.
+    pub refused: u32,
+}
+
+impl Kind {
+    /// The events it names.
+    #[must_use]
+    pub fn event_names(&self) -> Vec<EventName> {
+        match self {
+            Self::Event(moment) => moment.of.event_names().collect(),
+            Self::Absence(moment) => moment
+                .of
+                .event_names()
+                .chain(moment.after.event_names())
+                .collect(),
+            Self::Inactivity(moment) => moment.of.event_names().collect(),
+            Self::Baseline(moment) => moment.of.event_names().collect(),
+        }
+    }
+
+    /// Its word in trigger files.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Event(_) => "event",
+            Self::Absence(_) => "absence",
+            Self::Inactivity(_) => "inactivity",
+            Self::Baseline(_) => "baseline",
+        }
+    }
+
+    /// Whether it is decided when the event is seen, and not when the watermark has passed.
+    #[must_use]
+    pub fn is_immediate(&self) -> bool {
+        matches!(self, Self::Event(_))
+    }
+
+    /// The earliest that a deadline may follow an event at `time`: when the customer must be looked
+    /// at again. Too early costs a look, too late would delay a decision.
+    #[must_use]
+    pub fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+        match self {
+            Self::Event(_) => None,
+            Self::Absence(moment) => moment
+                .after
+                .event_names()
+                .any(|name| name == event.name)
+                .then(|| event.time.plus(moment.within_ms)),
+            Self::Inactivity(moment) => Some(event.time.plus(moment.for_ms)),
+            Self::Baseline(moment) => match moment.measure {
+                // Gaps between distinct days are at least one, so the first day in question is the
+                // day after tomorrow; two hours for the longest change of a clock.
+                baseline::Measure::GapDays => Some(event.time.plus(DAY_MS - 2 * 3_600_000)),
+                baseline::Measure::GapExact | baseline::Measure::Value(_) => Some(event.time),
+            },
+        }
+    }
+
+    /// Takes a settled event into `state`, which begins to exist when an event concerns it.
+    pub fn event(&self, state: &mut Option<MomentState>, scope: &Scope<'_>) -> Taken {
+        match self {
+            Self::Event(_) => Taken::default(),
+            Self::Absence(moment) => {
+                let mut inner = match state.take() {
+                    Some(MomentState::Absence(inner)) => inner,
+                    _ => AbsenceState::default(),
+                };
+                let refused = moment.event(&mut inner, scope);
+                *state = (inner != AbsenceState::default()).then_some(MomentState::Absence(inner));
+                Taken {
+                    moment: None,
+                    refused,
+                }
+            }
+            Self::Inactivity(moment) => {
+                let inner = match state.take() {
+                    Some(MomentState::Inactivity(inner)) => Some(inner),
+                    _ => None,
+                };
+                *state = moment.event(inner, scope).map(MomentState::Inactivity);
+                Taken::default()
+            }
+            Self::Baseline(moment) => {
+                let mut inner = match state.take() {
+                    Some(MomentState::Baseline(inner)) => inner,
+                    _ => BaselineState::default(),
+                };
+                let came_true = moment.event(&mut inner, scope);
+                *state =
+                    (inner != BaselineState::default()).then_some(MomentState::Baseline(inner));
+                Taken {
+                    moment: came_true,
+                    refused: 0,
+                }
+            }
+        }
+    }
+
+    /// The next deadline of `state`.
+    #[must_use]
+    pub fn due(&self, state: &MomentState, facts: &Facts) -> Option<Timestamp> {
+        match (self, state) {
+            (Self::Absence(moment), MomentState::Absence(state)) => moment.due(state),
+            (Self::Inactivity(moment), MomentState::Inactivity(state)) => moment.due(state),
+            (Self::Baseline(moment), MomentState::Baseline(state)) => moment.due(state, facts),
+            // A state of another kind is left from an older definition.
+            _ => None,
+        }
+    }
+
+    /// What comes true at the next deadline of `state`.
+    pub fn fire(&self, state: &mut MomentState, facts: &Facts) -> Option<Moment> {
+        match (self, state) {
+            (Self::Absence(moment), MomentState::Absence(state)) => moment.fire(state),
+            (Self::Inactivity(moment), MomentState::Inactivity(state)) => moment.fire(state),
+            (Self::Baseline(moment), MomentState::Baseline(state)) => moment.fire(state, facts),
+            _ => None,
+        }
+    }
+
+    /// How many deadlines `state` has armed.
+    #[must_use]
+    pub fn armed(&self, state: &MomentState, facts: &Facts) -> usize {
+        match state {
+            MomentState::Absence(state) => Absence::open(state),
+            _ => usize::from(self.due(state, facts).is_some()),
+        }
+    }
 }

@@ -211,13 +211,19 @@ impl Facts {
     /// Her time zone; UTC where none is known.
     #[must_use]
     pub fn zone(&self) -> Zone {
-        self.timezone.as_deref().and_then(Zone::named).unwrap_or_default()
+        self.timezone
+            .as_deref()
+            .and_then(Zone::named)
+            .unwrap_or_default()
     }
 
     /// Consent for `channel` as she last said; `None` where she never said.
     #[must_use]
     pub fn consents(&self, channel: &str) -> Option<bool> {
-        self.consent.iter().find(|c| c.channel == channel).map(|c| c.given)
+        self.consent
+            .iter()
+            .find(|c| c.channel == channel)
+            .map(|c| c.given)
     }
 }
 
@@ -225,8 +231,8 @@ impl Basket {
     /// Value of all lines.
     #[must_use]
     pub fn value(&self) -> Minor {
-        self.lines
-            .iter()
-            .fold(0, |sum: i64, line| sum.saturating_add(line.price.saturating_mul(i64::from(line.quantity))))
+        self.lines.iter().fold(0, |sum: i64, line| {
+            sum.saturating_add(line.price.saturating_mul(i64::from(line.quantity)))
+        })
     }
 }

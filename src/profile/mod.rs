@@ -5,7 +5,7 @@
 //! each trigger stands with her; [`Contacts`] is what was sent. [`schema`] names every fact for
 //! expressions; [`packed`] is the encoding at rest.
 
-mod apply;
+pub mod apply;
 pub mod facts;
 pub mod packed;
 pub mod schema;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use facts::Facts;
 
-use crate::event::{Event, Text};
+use crate::event::{CustomerId, Event, Text};
 use crate::moment::MomentState;
 use crate::time::Timestamp;
 
@@ -45,6 +45,9 @@ pub mod limits {
 /// Everything known of one customer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
+    /// Whose; not packed, for it is the key.
+    #[serde(skip)]
+    pub id: CustomerId,
     /// What her events up to the watermark say.
     pub facts: Facts,
     /// Where each trigger stands with her: (key of trigger and generation, state).
@@ -85,6 +88,9 @@ impl Profile {
     /// The state of one trigger, if it has any.
     #[must_use]
     pub fn moment(&self, key: u32) -> Option<&MomentState> {
-        self.moments.iter().find(|(k, _)| *k == key).map(|(_, state)| state)
+        self.moments
+            .iter()
+            .find(|(k, _)| *k == key)
+            .map(|(_, state)| state)
     }
 }

@@ -20,6 +20,8 @@ pub struct Plan {
     pub revision: Text,
     /// By event name: the triggers that name it.
     by_event: Vec<Vec<u16>>,
+    /// Key and index of each trigger, sorted.
+    by_key: Vec<(u32, u16)>,
 }
 
 /// One checked trigger.
@@ -114,15 +116,27 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { sending_stopped: false, consent_by_default: vec!["onsite".into()] }
+        Self {
+            sending_stopped: false,
+            consent_by_default: vec!["onsite".into()],
+        }
     }
 }
 
 impl Plan {
     /// Sorts the triggers and builds the index by event name.
     #[must_use]
-    pub fn new(vocabulary: Arc<Vocabulary>, mut triggers: Vec<Trigger>, policy: Policy, revision: Text) -> Self {
-        triggers.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
+    pub fn new(
+        vocabulary: Arc<Vocabulary>,
+        mut triggers: Vec<Trigger>,
+        policy: Policy,
+        revision: Text,
+    ) -> Self {
+        triggers.sort_by(|a, b| {
+            b.priority
+                .cmp(&a.priority)
+                .then_with(|| a.name.cmp(&b.name))
+        });
         let mut by_event = vec![Vec::new(); vocabulary.events().count()];
         for (i, trigger) in (0u16..).zip(&triggers) {
             for name in trigger.kind.event_names() {
@@ -132,18 +146,43 @@ impl Plan {
                 }
             }
         }
-        Self { vocabulary, triggers, policy, revision, by_event }
+        let mut by_key: Vec<_> = (0u16..)
+            .zip(&triggers)
+            .map(|(i, trigger)| (trigger.key, i))
+            .collect();
+        by_key.sort_unstable();
+        Self {
+            vocabulary,
+            triggers,
+            policy,
+            revision,
+            by_event,
+            by_key,
+        }
     }
 
     /// The triggers that name this event, most important first.
     pub fn naming(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
-        let listed = self.by_event.get(usize::from(name.0)).map_or(&[][..], Vec::as_slice);
+        let listed = self
+            .by_event
+            .get(usize::from(name.0))
+            .map_or(&[][..], Vec::as_slice);
         listed.iter().map(|i| &self.triggers[usize::from(*i)])
     }
 
     /// The trigger whose state a profile keeps under `key`.
     #[must_use]
     pub fn by_key(&self, key: u32) -> Option<&Trigger> {
-        self.triggers.iter().find(|trigger| trigger.key == key)
+        self.rank(key).map(|rank| &self.triggers[rank])
+    }
+
+    /// Where a trigger stands among the others, the most important being 0.
+    #[must_use]
+    pub fn rank(&self, key: u32) -> Option<usize> {
+        let at = self
+            .by_key
+            .binary_search_by_key(&key, |(key, _)| *key)
+            .ok()?;
+        Some(usize::from(self.by_key[at].1))
     }
 }

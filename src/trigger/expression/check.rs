@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use cel::common::ast::{CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, operators as cel_operators};
+use cel::common::ast::{
+    CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, operators as cel_operators,
+};
 
 use super::functions::{FUNCTIONS, Function, FunctionDoc};
 use super::names::{self, Path, Segment};
@@ -26,7 +28,10 @@ pub struct Checked {
 type Typed = (Option<Type>, Tree);
 
 /// Checks a parsed text.
-pub fn check(parsed: &Parsed<'_>, environment: &Environment<'_>) -> Result<Checked, ExpressionError> {
+pub fn check(
+    parsed: &Parsed<'_>,
+    environment: &Environment<'_>,
+) -> Result<Checked, ExpressionError> {
     let mut checker = Checker {
         parsed,
         environment,
@@ -34,7 +39,12 @@ pub fn check(parsed: &Parsed<'_>, environment: &Environment<'_>) -> Result<Check
         uses_previous: false,
     };
     let (kind, tree) = checker.node(&parsed.root)?;
-    let kind = kind.ok_or_else(|| error(checker.parsed.span(&parsed.root), "`null` alone says nothing"))?;
+    let kind = kind.ok_or_else(|| {
+        error(
+            checker.parsed.span(&parsed.root),
+            "`null` alone says nothing",
+        )
+    })?;
     Ok(Checked {
         kind,
         tree,
@@ -58,13 +68,20 @@ impl Checker<'_> {
             Expr::Call(call) if call.func_name == cel_operators::INDEX => self.path(node),
             Expr::Call(call) => self.call(node, call),
             Expr::List(list) => self.texts(list),
-            Expr::Map(_) | Expr::Struct(_) => Err(self.fails(node, "maps are not part of this language")),
-            Expr::Comprehension(_) | Expr::Unspecified => Err(self.fails(node, "this is not part of this language")),
+            Expr::Map(_) | Expr::Struct(_) => {
+                Err(self.fails(node, "maps are not part of this language"))
+            }
+            Expr::Comprehension(_) | Expr::Unspecified => {
+                Err(self.fails(node, "this is not part of this language"))
+            }
         }
     }
 
     fn literal(&self, node: &IdedExpr, literal: &LiteralValue) -> Result<Typed, ExpressionError> {
-        #[expect(clippy::cast_precision_loss, reason = "all numbers of the language are f64")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "all numbers of the language are f64"
+        )]
         let typed = match literal {
             LiteralValue::Null => (None, Tree::Null),
             LiteralValue::Boolean(value) => (Some(Type::Bool), Tree::Bool(*value.inner())),
@@ -74,11 +91,16 @@ impl Checker<'_> {
             LiteralValue::String(value) if value.inner().is_empty() => {
                 return Err(ExpressionError {
                     expected: Some("`has(x)`, `x == null` or `x != null`".to_owned()),
-                    ..self.fails(node, "empty text counts as not known and is equal to nothing")
+                    ..self.fails(
+                        node,
+                        "empty text counts as not known and is equal to nothing",
+                    )
                 });
             }
             LiteralValue::String(value) => (Some(Type::Text), Tree::Text(value.inner().into())),
-            LiteralValue::Bytes(_) => return Err(self.fails(node, "bytes are not part of this language")),
+            LiteralValue::Bytes(_) => {
+                return Err(self.fails(node, "bytes are not part of this language"));
+            }
         };
         Ok(typed)
     }
@@ -91,7 +113,8 @@ impl Checker<'_> {
                 (kind, _) => {
                     let found = kind.map_or("null", Type::described);
                     let message = format!("a list holds texts in quotes, and this is {found}");
-                    let expected = Some("texts; after `in`, a list may hold anything of one type".to_owned());
+                    let expected =
+                        Some("texts; after `in`, a list may hold anything of one type".to_owned());
                     return Err(ExpressionError {
                         expected,
                         ..self.fails(element, &message)
@@ -127,7 +150,9 @@ impl Checker<'_> {
                 });
                 Ok(path)
             }
-            Expr::Call(CallExpr { func_name, args, .. }) if func_name == cel_operators::INDEX && args.len() == 2 => {
+            Expr::Call(CallExpr {
+                func_name, args, ..
+            }) if func_name == cel_operators::INDEX && args.len() == 2 => {
                 let mut path = self.segments(&args[0])?;
                 let span = self.parsed.span(&args[1]);
                 let Expr::Literal(LiteralValue::String(key)) = &args[1].expr else {
@@ -152,9 +177,14 @@ impl Checker<'_> {
                 Ok((Some(Type::Bool), Tree::Not(Box::new(of))))
             }
             (cel_operators::NEGATE, [of]) => match self.node(of)? {
-                (kind @ Some(Type::Number | Type::Duration), tree) => Ok((kind, Tree::Negative(Box::new(tree)))),
+                (kind @ Some(Type::Number | Type::Duration), tree) => {
+                    Ok((kind, Tree::Negative(Box::new(tree))))
+                }
                 (kind, _) => {
-                    let message = format!("`-` takes a number or a duration, and this is {}", described(kind));
+                    let message = format!(
+                        "`-` takes a number or a duration, and this is {}",
+                        described(kind)
+                    );
                     Err(self.fails(of, &message))
                 }
             },
@@ -166,7 +196,12 @@ impl Checker<'_> {
         }
     }
 
-    fn choice(&mut self, condition: &IdedExpr, yes: &IdedExpr, no: &IdedExpr) -> Result<Typed, ExpressionError> {
+    fn choice(
+        &mut self,
+        condition: &IdedExpr,
+        yes: &IdedExpr,
+        no: &IdedExpr,
+    ) -> Result<Typed, ExpressionError> {
         let condition = self.bool(condition, "?")?;
         let (yes_kind, yes) = self.node(yes)?;
         let (no_kind, no_tree) = self.node(no)?;
@@ -180,7 +215,10 @@ impl Checker<'_> {
             );
             return Err(self.fails(no, &message));
         }
-        Ok((yes_kind.or(no_kind), Tree::Choice(Box::new([condition, yes, no_tree]))))
+        Ok((
+            yes_kind.or(no_kind),
+            Tree::Choice(Box::new([condition, yes, no_tree])),
+        ))
     }
 
     fn bool(&mut self, node: &IdedExpr, symbol: &str) -> Result<Tree, ExpressionError> {
@@ -241,9 +279,14 @@ impl Checker<'_> {
             Binary::Arithmetic(operator) => {
                 let (left_kind, left) = self.node(left)?;
                 let (right_kind, right) = self.node(right)?;
-                let kind = left_kind.zip(right_kind).and_then(|(a, b)| operator.kind(a, b));
+                let kind = left_kind
+                    .zip(right_kind)
+                    .and_then(|(a, b)| operator.kind(a, b));
                 match kind {
-                    Some(kind) => Ok((Some(kind), Tree::Arithmetic(operator, Box::new([left, right])))),
+                    Some(kind) => Ok((
+                        Some(kind),
+                        Tree::Arithmetic(operator, Box::new([left, right])),
+                    )),
                     None => {
                         let expected = "numbers, durations, or a time and a duration";
                         Err(self.mismatch(node, symbol, (left_kind, right_kind), expected))
@@ -280,12 +323,20 @@ impl Checker<'_> {
         Ok((Some(Type::Bool), tree))
     }
 
-    fn among(&mut self, node: &IdedExpr, needle: &IdedExpr, list: &IdedExpr) -> Result<Typed, ExpressionError> {
+    fn among(
+        &mut self,
+        node: &IdedExpr,
+        needle: &IdedExpr,
+        list: &IdedExpr,
+    ) -> Result<Typed, ExpressionError> {
         let (needle_kind, needle_tree) = self.node(needle)?;
         let Some(needle_kind) = needle_kind.filter(|kind| *kind != Type::List) else {
             return Err(self.fails(
                 needle,
-                &format!("`in` looks for one value, and this is {}", described(needle_kind)),
+                &format!(
+                    "`in` looks for one value, and this is {}",
+                    described(needle_kind)
+                ),
             ));
         };
         if let Expr::List(items) = &list.expr {
@@ -302,7 +353,10 @@ impl Checker<'_> {
                 }
                 trees.push(tree);
             }
-            return Ok((Some(Type::Bool), Tree::Among(Box::new(needle_tree), trees.into())));
+            return Ok((
+                Some(Type::Bool),
+                Tree::Among(Box::new(needle_tree), trees.into()),
+            ));
         }
         match self.node(list)? {
             (Some(Type::List), tree) if needle_kind == Type::Text => {
@@ -315,7 +369,12 @@ impl Checker<'_> {
                     ..self.fails(list, "`in` looks into a list, and this is a text")
                 })
             }
-            (kind, _) => Err(self.mismatch(node, "in", (Some(needle_kind), kind), "a text in a list of texts")),
+            (kind, _) => Err(self.mismatch(
+                node,
+                "in",
+                (Some(needle_kind), kind),
+                "a text in a list of texts",
+            )),
         }
     }
 
@@ -332,7 +391,12 @@ impl Checker<'_> {
                 )
             });
         };
-        let arguments: Vec<&IdedExpr> = call.target.as_deref().into_iter().chain(&call.args).collect();
+        let arguments: Vec<&IdedExpr> = call
+            .target
+            .as_deref()
+            .into_iter()
+            .chain(&call.args)
+            .collect();
         if arguments.len() != doc.takes.len() {
             let message = format!("`{name}` is written `{}`", doc.call);
             return Err(ExpressionError {
@@ -369,9 +433,9 @@ impl Checker<'_> {
     ) -> Result<Typed, ExpressionError> {
         let tree = match (doc.function, trees.first()) {
             (Function::Has, Some(_)) => Tree::Known(Box::new(trees.swap_remove(0))),
-            (Function::Duration, Some(Tree::Text(text))) => {
-                Tree::Duration(parse_duration(text).map_err(|message| self.fails(arguments[0], &message))?)
-            }
+            (Function::Duration, Some(Tree::Text(text))) => Tree::Duration(
+                parse_duration(text).map_err(|message| self.fails(arguments[0], &message))?,
+            ),
             (Function::Timestamp, Some(Tree::Text(text))) => match Timestamp::parse(text) {
                 Some(time) => Tree::Time(time),
                 None => {
@@ -384,7 +448,10 @@ impl Checker<'_> {
                 }
             },
             (Function::Duration | Function::Timestamp, _) => {
-                let message = format!("`{}` takes a text in quotes, written as `{}`", doc.name, doc.call);
+                let message = format!(
+                    "`{}` takes a text in quotes, written as `{}`",
+                    doc.name, doc.call
+                );
                 return Err(self.fails(arguments[0], &message));
             }
             (function, _) => Tree::Call(function, trees.into()),

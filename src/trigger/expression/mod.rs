@@ -136,14 +136,23 @@ impl Expression {
     ///
     /// # Errors
     /// As [`Expression::compile`], or that it has another type.
-    pub fn of_kind(text: &str, environment: &Environment<'_>, kind: Type, role: &str) -> Result<Self, ExpressionError> {
+    pub fn of_kind(
+        text: &str,
+        environment: &Environment<'_>,
+        kind: Type,
+        role: &str,
+    ) -> Result<Self, ExpressionError> {
         let expression = Self::compile(text, environment)?;
         if expression.kind == kind {
             return Ok(expression);
         }
         Err(ExpressionError {
             span: 0..text.len(),
-            message: format!("this is {}, and {role} is {}", expression.kind.described(), kind.described()),
+            message: format!(
+                "this is {}, and {role} is {}",
+                expression.kind.described(),
+                kind.described()
+            ),
             expected: Some(expected_instead(expression.kind, kind)),
             suggestion: None,
         })
@@ -194,7 +203,9 @@ impl fmt::Debug for Expression {
 
 fn expected_instead(found: Type, wanted: Type) -> String {
     match (wanted, found) {
-        (Type::Bool, Type::List) => "a comparison, such as `size(...) > 0` or `\"x\" in ...`".to_owned(),
+        (Type::Bool, Type::List) => {
+            "a comparison, such as `size(...) > 0` or `\"x\" in ...`".to_owned()
+        }
         (Type::Bool, Type::Text) => "a comparison, such as `... == \"x\"` or `has(...)`".to_owned(),
         (Type::Bool, Type::Number) => "a comparison, such as `... > 0`".to_owned(),
         (Type::Bool, _) => "a comparison, or `has(...)`".to_owned(),

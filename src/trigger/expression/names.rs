@@ -43,7 +43,10 @@ const NOT_YET: &[(&str, &str)] = &[
 const EVENT_OWN: &[&str] = &["id", "name", "products", "time"];
 
 /// Resolves a path to its type and its node.
-pub fn resolve(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), ExpressionError> {
+pub fn resolve(
+    path: &Path,
+    environment: &Environment<'_>,
+) -> Result<(Type, Tree), ExpressionError> {
     match path.root.as_str() {
         "now" if path.segments.is_empty() => Ok((Type::Time, Tree::Now)),
         "now" => Err(error(
@@ -72,14 +75,21 @@ fn unknown_root(path: &Path) -> ExpressionError {
         .or_else(|| is_field(&written).then(|| format!("profile.{written}")))
         .or_else(|| path.segments.is_empty().then(|| format!("\"{written}\"")));
     ExpressionError {
-        expected: Some("a path beginning with `event`, `profile` or `previous`, or `now`".to_owned()),
+        expected: Some(
+            "a path beginning with `event`, `profile` or `previous`, or `now`".to_owned(),
+        ),
         suggestion,
-        ..error(&path.root_span, format!("nothing is called `{}` here", path.root))
+        ..error(
+            &path.root_span,
+            format!("nothing is called `{}` here", path.root),
+        )
     }
 }
 
 fn is_field(path: &str) -> bool {
-    let keyed = KEYED_FIELDS.iter().any(|field| path.starts_with(field.path));
+    let keyed = KEYED_FIELDS
+        .iter()
+        .any(|field| path.starts_with(field.path));
     keyed || FIELDS.iter().any(|field| field.path == path)
 }
 
@@ -98,16 +108,24 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
         Some(split) => split,
         None => {
             return Err(ExpressionError {
-                expected: Some("a property, such as `event.product_id`, or `event.name`".to_owned()),
+                expected: Some(
+                    "a property, such as `event.product_id`, or `event.name`".to_owned(),
+                ),
                 ..error(&path.root_span, "`event` alone is no value".to_owned())
             });
         }
     };
     if let Some(extra) = more.first() {
-        return Err(error(&extra.span, format!("`event.{}` has no fields", segment.name)));
+        return Err(error(
+            &extra.span,
+            format!("`event.{}` has no fields", segment.name),
+        ));
     }
     match segment.name.as_str() {
-        "name" if !segment.keyed => Ok((Type::Text, Tree::Event(EventPart::Name(names(events, environment))))),
+        "name" if !segment.keyed => Ok((
+            Type::Text,
+            Tree::Event(EventPart::Name(names(events, environment))),
+        )),
         "time" if !segment.keyed => Ok((Type::Time, Tree::Event(EventPart::Time))),
         "id" if !segment.keyed => Ok((Type::Text, Tree::Event(EventPart::Id))),
         "products" if !segment.keyed => Ok((Type::List, Tree::Event(EventPart::Products))),
@@ -164,7 +182,9 @@ fn property(
             .map(|spec| spec.name.as_str()),
     );
     let elsewhere = id.map(|id| {
-        let carrying = vocabulary.events().filter(|spec| spec.properties.contains(&id));
+        let carrying = vocabulary
+            .events()
+            .filter(|spec| spec.properties.contains(&id));
         listed(carrying.map(|spec| spec.name.as_str()))
     });
     let mut known: Vec<&str> = here.iter().chain(EVENT_OWN).copied().collect();
@@ -182,11 +202,18 @@ fn property(
             ),
         }),
         suggestion: closest(&segment.name, known).map(str::to_owned),
-        ..error(&segment.span, format!("{whose} has no property `{}`", segment.name))
+        ..error(
+            &segment.span,
+            format!("{whose} has no property `{}`", segment.name),
+        )
     })
 }
 
-fn of_profile(path: &Path, environment: &Environment<'_>, whose: Whose) -> Result<(Type, Tree), ExpressionError> {
+fn of_profile(
+    path: &Path,
+    environment: &Environment<'_>,
+    whose: Whose,
+) -> Result<(Type, Tree), ExpressionError> {
     let written = dotted("", &path.segments);
     if let Some(field) = FIELDS.iter().find(|field| field.path == written) {
         return Ok((
@@ -203,7 +230,10 @@ fn of_profile(path: &Path, environment: &Environment<'_>, whose: Whose) -> Resul
             continue;
         }
         if let Some(extra) = path.segments.get(depth + 1) {
-            return Err(error(&extra.span, format!("`{}.{written}` has no fields", path.root)));
+            return Err(error(
+                &extra.span,
+                format!("`{}.{written}` has no fields", path.root),
+            ));
         }
         let key = &path.segments[depth];
         let kind = match field.kind {
@@ -238,7 +268,10 @@ fn attribute(key: &Segment, environment: &Environment<'_>) -> Result<Type, Expre
     Err(ExpressionError {
         expected: Some(expected),
         suggestion: closest(&key.name, declared).map(str::to_owned),
-        ..error(&key.span, format!("no attribute `{}` is declared", key.name))
+        ..error(
+            &key.span,
+            format!("no attribute `{}` is declared", key.name),
+        )
     })
 }
 
@@ -251,7 +284,11 @@ fn unknown_field(path: &Path, written: &str) -> ExpressionError {
             ..error(&path.root_span, format!("`{root}` alone is no value"))
         };
     };
-    let span = first.span.start..path.segments.last().map_or(first.span.end, |last| last.span.end);
+    let span = first.span.start
+        ..path
+            .segments
+            .last()
+            .map_or(first.span.end, |last| last.span.end);
     if let Some((_, what)) = NOT_YET.iter().find(|(name, _)| *name == first.name) {
         return error(
             &span,
@@ -265,7 +302,10 @@ fn unknown_field(path: &Path, written: &str) -> ExpressionError {
             .chain(KEYED_FIELDS.iter().map(|field| field.path))
     };
     if let Some(field) = KEYED_FIELDS.iter().find(|field| field.path == written) {
-        let expected = Some(format!("a key: `{root}.{written}[\"...\"]`: {}", field.about));
+        let expected = Some(format!(
+            "a key: `{root}.{written}[\"...\"]`: {}",
+            field.about
+        ));
         return ExpressionError {
             expected,
             ..error(&span, format!("`{root}.{written}` needs a key"))
@@ -283,7 +323,10 @@ fn unknown_field(path: &Path, written: &str) -> ExpressionError {
             ..error(&span, format!("`{root}.{written}` is a group of fields"))
         };
     }
-    let last = path.segments.last().map_or("", |segment| segment.name.as_str());
+    let last = path
+        .segments
+        .last()
+        .map_or("", |segment| segment.name.as_str());
     let suggestion = closest(written, paths())
         .or_else(|| paths().find(|path| path.rsplit('.').next() == Some(last)))
         .map(|path| format!("{root}.{path}"));

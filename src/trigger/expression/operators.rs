@@ -169,7 +169,11 @@ impl Arithmetic {
             (Value::Number(a), Value::Number(b)) => finite(self.numbers(*a, *b)),
             (Value::Time(a), Value::Time(b)) => Value::Duration(a.0.saturating_sub(b.0)),
             (Value::Time(t), Value::Duration(d)) | (Value::Duration(d), Value::Time(t)) => {
-                let by = if self == Self::Subtract { d.saturating_neg() } else { *d };
+                let by = if self == Self::Subtract {
+                    d.saturating_neg()
+                } else {
+                    *d
+                };
                 Value::Time(t.plus(by))
             }
             (Value::Duration(a), Value::Duration(b)) => match self {
@@ -204,13 +208,19 @@ pub fn finite<'v>(number: f64) -> Value<'v> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "exact up to 285,000 years of milliseconds")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact up to 285,000 years of milliseconds"
+)]
 fn milliseconds(duration: i64) -> f64 {
     duration as f64
 }
 
 fn duration<'v>(ms: f64) -> Value<'v> {
-    #[expect(clippy::cast_possible_truncation, reason = "a cast saturates, and it is finite")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast saturates, and it is finite"
+    )]
     let whole = ms.round() as i64;
     if ms.is_finite() {
         Value::Duration(whole)

@@ -67,7 +67,9 @@ impl Parsed<'_> {
     }
 
     fn after_field(&self, dot: usize, field: &str) -> usize {
-        self.text[dot..].find(field).map_or(dot, |at| dot + at + field.len())
+        self.text[dot..]
+            .find(field)
+            .map_or(dot, |at| dot + at + field.len())
     }
 
     fn before_bracket(&self, bracket: usize, name: &str) -> usize {
@@ -136,7 +138,11 @@ fn within_bounds(text: &str) -> Result<(), ExpressionError> {
     let (mut depth, mut tokens, mut in_word) = (0usize, 0usize, false);
     for (at, character) in outside_quotes(text) {
         let word = character.is_alphanumeric() || character == '_';
-        let begins = if word { !in_word } else { !character.is_whitespace() };
+        let begins = if word {
+            !in_word
+        } else {
+            !character.is_whitespace()
+        };
         tokens += usize::from(begins);
         in_word = word;
         match character {
@@ -145,7 +151,10 @@ fn within_bounds(text: &str) -> Result<(), ExpressionError> {
             _ => {}
         }
         if depth > limits::NESTING {
-            return fails(at..at + 1, format!("brackets stand at most {} deep", limits::NESTING));
+            return fails(
+                at..at + 1,
+                format!("brackets stand at most {} deep", limits::NESTING),
+            );
         }
         if tokens > limits::TOKENS {
             let message = format!(
@@ -169,7 +178,9 @@ fn outside_quotes(text: &str) -> impl Iterator<Item = (usize, char)> {
             Some(_) if escaped => escaped = false,
             Some((_, false)) if *character == '\\' => escaped = true,
             Some((open, _)) if *character == open => quote = None,
-            None if matches!(character, '"' | '\'') => quote = Some((*character, matches!(before, 'r' | 'R'))),
+            None if matches!(character, '"' | '\'') => {
+                quote = Some((*character, matches!(before, 'r' | 'R')))
+            }
             _ => {}
         }
         before = *character;
@@ -238,7 +249,10 @@ fn common_slip(text: &str, start: usize) -> (Option<String>, Option<String>) {
         return (None, Some("==".to_owned()));
     }
     (
-        Some("an expression in CEL, such as `profile.basket.value >= 20 && has(profile.country)`".to_owned()),
+        Some(
+            "an expression in CEL, such as `profile.basket.value >= 20 && has(profile.country)`"
+                .to_owned(),
+        ),
         None,
     )
 }

@@ -13,9 +13,13 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn attributes() -> BTreeMap<String, Type> {
-    [("tier", Type::Text), ("vip", Type::Bool), ("visits", Type::Number)]
-        .map(|(name, kind)| (name.to_owned(), kind))
-        .into()
+    [
+        ("tier", Type::Text),
+        ("vip", Type::Bool),
+        ("visits", Type::Number),
+    ]
+    .map(|(name, kind)| (name.to_owned(), kind))
+    .into()
 }
 
 fn event() -> Event {
@@ -24,6 +28,7 @@ fn event() -> Event {
         time: at("2026-03-02T23:30:00Z"),
         position: Position::default(),
         id: "m1".into(),
+        has_message_id: true,
         name: EventName::ORDER_COMPLETED,
         known: true,
         properties: [
@@ -92,7 +97,11 @@ fn asked(text: &str) -> Result<String, ExpressionError> {
         now: at("2026-03-03T00:00:00Z"),
     };
     let value = expression.eval(&scope);
-    assert_eq!(expression.holds(&scope), value == Value::Bool(true), "{text}");
+    assert_eq!(
+        expression.holds(&scope),
+        value == Value::Bool(true),
+        "{text}"
+    );
     if let Some(kind) = value.kind() {
         assert_eq!(kind, expression.kind(), "{text}");
     }
@@ -149,7 +158,10 @@ fn values() {
         ("timestamp(\"2026-03-03T01:00:00+01:00\") == now", "true"),
         ("days_between(profile.last_order, event.time)", "2"),
         ("days_between(now, event.time)", "0"),
-        ("days_between(previous.last_order, event.time) > 60", "false"),
+        (
+            "days_between(previous.last_order, event.time) > 60",
+            "false",
+        ),
         // functions
         ("size(profile.wishlist.products)", "2"),
         ("size(event.order_id)", "2"),
@@ -193,7 +205,11 @@ fn what_is_not_known() {
         ("size(event.coupon) == 0", false),
         ("max(event.tax, 1) == 1", false),
     ] {
-        assert_eq!(asked(text).as_deref(), Ok(holds.to_string().as_str()), "{text}");
+        assert_eq!(
+            asked(text).as_deref(),
+            Ok(holds.to_string().as_str()),
+            "{text}"
+        );
     }
 }
 
@@ -254,7 +270,12 @@ fn errors_say_where_and_what_was_expected() {
             "nothing is called `basket` here",
             "profile.basket.value",
         ),
-        ("profile.country == ES", "ES", "nothing is called `ES` here", "\"ES\""),
+        (
+            "profile.country == ES",
+            "ES",
+            "nothing is called `ES` here",
+            "\"ES\"",
+        ),
         (
             "1 < event.order_id",
             "1 < event.order_id",
@@ -292,7 +313,12 @@ fn errors_say_where_and_what_was_expected() {
             "numbers",
         ),
         ("null", "null", "`null` alone says nothing", ""),
-        ("null < 1", "null < 1", "`<` stands between null and a number", ""),
+        (
+            "null < 1",
+            "null < 1",
+            "`<` stands between null and a number",
+            "",
+        ),
         (
             "1 in [1, \"a\"]",
             "\"a\"",
@@ -324,7 +350,12 @@ fn errors_say_where_and_what_was_expected() {
             "there is no function `exists`",
             "",
         ),
-        ("true ? 1 : \"a\"", "\"a\"", "both sides of `:` have one type", ""),
+        (
+            "true ? 1 : \"a\"",
+            "\"a\"",
+            "both sides of `:` have one type",
+            "",
+        ),
         ("now.year", "year", "`now` is a time and has no fields", ""),
         (
             "event.order_id == \"ö\" && event.prise > 1",
@@ -337,7 +368,12 @@ fn errors_say_where_and_what_was_expected() {
         ("event.total >", "", "the expression ends too early", ""),
         ("(event.total > 1", "", "the expression ends too early", ""),
         ("event.total = 1", "=", "not", "=="),
-        ("event.total > 1 and true", "and", "`and` was not expected here", "&&"),
+        (
+            "event.total > 1 and true",
+            "and",
+            "`and` was not expected here",
+            "&&",
+        ),
         (
             "event.order_id == \"ö\" and true",
             "and",
@@ -345,8 +381,18 @@ fn errors_say_where_and_what_was_expected() {
             "&&",
         ),
         ("if > 1", "if", "`if` is reserved in CEL", ""),
-        ("{'a': 1}", "{'a': 1}", "maps are not part of this language", ""),
-        ("\"\"\"a\"\"\" == event.id", "\"\"\"", "one pair of quotes", ""),
+        (
+            "{'a': 1}",
+            "{'a': 1}",
+            "maps are not part of this language",
+            "",
+        ),
+        (
+            "\"\"\"a\"\"\" == event.id",
+            "\"\"\"",
+            "one pair of quotes",
+            "",
+        ),
     ] {
         let error = asked(text).expect_err(text);
         let hints = format!("{:?} {:?}", error.expected, error.suggestion).replace("\\\"", "\"");
@@ -372,7 +418,10 @@ fn what_is_not_there_is_said() {
             "previous.orders.count > 1",
             "`previous` is the profile before the event",
         ),
-        ("profile.attributes.tier == \"x\"", "no attribute `tier` is declared"),
+        (
+            "profile.attributes.tier == \"x\"",
+            "no attribute `tier` is declared",
+        ),
     ] {
         let error = Expression::condition(text, &environment).unwrap_err();
         assert!(error.message.contains(message), "{text}: {error:?}");
@@ -385,7 +434,9 @@ fn what_is_not_there_is_said() {
     };
     let error = Expression::compile("event.product_id", &plain).unwrap_err();
     assert!(
-        error.message.contains("`Order Completed` has no property `product_id`"),
+        error
+            .message
+            .contains("`Order Completed` has no property `product_id`"),
         "{error:?}"
     );
 }
@@ -406,7 +457,11 @@ fn it_knows_what_it_asks() {
         ("profile.known", (false, false)),
     ] {
         let expression = Expression::compile(text, &environment).unwrap();
-        assert_eq!((expression.uses_event(), expression.uses_previous()), uses, "{text}");
+        assert_eq!(
+            (expression.uses_event(), expression.uses_previous()),
+            uses,
+            "{text}"
+        );
         assert_eq!(expression.source(), text);
     }
 }

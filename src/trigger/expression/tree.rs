@@ -80,13 +80,22 @@ impl Tree {
             Self::Duration(ms) => Value::Duration(*ms),
             Self::Texts(items) => Value::texts(items),
             Self::Now => Value::Time(scope.now),
-            Self::Event(part) => known(scope.event.map_or(Value::Null, |event| part.read(event, scope.product))),
+            Self::Event(part) => known(
+                scope
+                    .event
+                    .map_or(Value::Null, |event| part.read(event, scope.product)),
+            ),
             Self::Profile { read, whose } => known(
                 whose
                     .profile(scope)
                     .map_or(Value::Null, |profile| read(profile, scope.now)),
             ),
-            Self::Member { read, key, kind, whose } => {
+            Self::Member {
+                read,
+                key,
+                kind,
+                whose,
+            } => {
                 let value = whose
                     .profile(scope)
                     .map_or(Value::Null, |profile| read(profile, key, scope.now));
@@ -110,7 +119,9 @@ impl Tree {
                     no.eval(scope)
                 }
             }
-            Self::Arithmetic(operator, parts) => operator.apply(&parts[0].eval(scope), &parts[1].eval(scope)),
+            Self::Arithmetic(operator, parts) => {
+                operator.apply(&parts[0].eval(scope), &parts[1].eval(scope))
+            }
             Self::Call(function, arguments) => function.call(arguments, scope),
             Self::Bool(_)
             | Self::Known(_)

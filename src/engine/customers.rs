@@ -1,0 +1,336 @@
+//! The table of customers: packed at rest, unpacked while a transaction works on them.
+//!
+//! A customer is one entry: her id and the packed bytes of her last *committed* profile in one
+//! allocation, when she must be looked at, and where her unpacked or sealed profile is, if any. So
+//! undoing is dropping, and a reader sees committed state. The queue of looks holds about one entry
+//! a customer: it is put in anew only to be earlier.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use crate::event::CustomerId;
+use crate::profile::Profile;
+use crate::profile::packed::{self, PackedError};
+use crate::time::Timestamp;
+use crate::trigger::plan::Plan;
+
+/// Index of an entry.
+pub(super) type Slot = u32;
+
+/// No place in `working` or `sealed`.
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug, Default)]
+pub(super) struct Customers {
+    entries: Vec<Entry>,
+    by_id: HashTable<Slot>,
+    hasher: foldhash::fast::FixedState,
+    working: Vec<Working>,
+    sealed: Vec<(Slot, Box<[u8]>)>,
+    queue: BinaryHeap<Reverse<(Timestamp, Slot)>>,
+    /// The one being worked on, between `open` and `close`.
+    current: usize,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Two bytes length of the id, the id, the packed profile (none before the first commit).
+    record: Box<[u8]>,
+    look: Timestamp,
+    /// The time of this customer's entry in the queue.
+    queued: Timestamp,
+    working: u32,
+    sealed: u32,
+}
+
+/// A profile that a transaction has unpacked.
+#[derive(Debug)]
+pub(super) struct Working {
+    pub profile: Profile,
+    pub look: Timestamp,
+    pub dirty: bool,
+    slot: Slot,
+}
+
+impl Customers {
+    // Finding.
+
+    /// The profile of a customer, unpacked; [`Customers::close`] ends the work on it.
+    pub fn open(&mut self, id: &CustomerId, plan: &Plan) -> &mut Working {
+        let slot = self.slot(id);
+        self.unpack(slot, plan)
+    }
+
+    /// As [`Customers::open`], by slot; [`Customers::looked_at`] ends the work.
+    pub fn look_at(&mut self, slot: Slot, plan: &Plan) -> &mut Working {
+        self.unpack(slot, plan)
+    }
+
+    fn slot(&mut self, id: &str) -> Slot {
+        let hash = self.hasher.hash_one(id);
+        let entries = &self.entries;
+        if let Some(slot) = self
+            .by_id
+            .find(hash, |slot| entries[*slot as usize].id() == id.as_bytes())
+        {
+            return *slot;
+        }
+        let slot = Slot::try_from(self.entries.len()).unwrap_or(NONE);
+        assert!(slot < NONE, "a task holds fewer than 2^32 customers");
+        let record = record(id.as_bytes(), &[]);
+        self.bytes += record.len();
+        self.entries.push(Entry {
+            record,
+            look: Timestamp::MAX,
+            queued: Timestamp::MAX,
+            working: NONE,
+            sealed: NONE,
+        });
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.by_id.insert_unique(hash, slot, |slot| {
+            hasher.hash_one(entries[*slot as usize].id_text())
+        });
+        slot
+    }
+
+    fn unpack(&mut self, slot: Slot, plan: &Plan) -> &mut Working {
+        let entry = &self.entries[slot as usize];
+        if entry.working == NONE {
+            let mut profile = self.latest(slot);
+            profile
+                .moments
+                .retain(|(key, _)| plan.by_key(*key).is_some());
+            let look = entry.look;
+            let place = self.working.len();
+            self.working.push(Working {
+                profile,
+                look,
+                dirty: false,
+                slot,
+            });
+            self.entries[slot as usize].working = place32(place);
+        }
+        self.current = self.entries[slot as usize].working as usize;
+        &mut self.working[self.current]
+    }
+
+    /// The last packed profile: sealed if there is one, else committed.
+    fn latest(&self, slot: Slot) -> Profile {
+        let entry = &self.entries[slot as usize];
+        let packed = match entry.sealed {
+            NONE => entry.packed(),
+            place => &self.sealed[place as usize].1,
+        };
+        unpacked(entry, packed)
+    }
+
+    // Closing.
+
+    /// Ends the work on an opened profile, which must be looked at again at `look`.
+    pub fn close(&mut self, look: Timestamp) {
+        let working = &mut self.working[self.current];
+        working.look = look;
+        let slot = working.slot;
+        self.schedule(slot, look);
+    }
+
+    /// Ends a look. A profile that was unpacked for it and has nothing to write is dropped.
+    pub fn looked_at(&mut self, look: Timestamp) {
+        self.close(look);
+        let just_unpacked = self.current + 1 == self.working.len();
+        if just_unpacked
+            && !self.working[self.current].dirty
+            && let Some(clean) = self.working.pop()
+        {
+            self.entries[clean.slot as usize].working = NONE;
+        }
+    }
+
+    fn schedule(&mut self, slot: Slot, look: Timestamp) {
+        let entry = &mut self.entries[slot as usize];
+        entry.look = look;
+        if look < entry.queued {
+            entry.queued = look;
+            self.queue.push(Reverse((look, slot)));
+        }
+    }
+
+    /// The customers who must be looked at by `watermark`, in no order that a restart would keep.
+    pub fn due(&mut self, watermark: Timestamp) -> Vec<Slot> {
+        let mut due = Vec::new();
+        while let Some(Reverse((time, slot))) = self.queue.peek().copied() {
+            if time > watermark {
+                break;
+            }
+            self.queue.pop();
+            let entry = &mut self.entries[slot as usize];
+            if entry.queued != time {
+                continue;
+            }
+            entry.queued = Timestamp::MAX;
+            if entry.look <= watermark {
+                due.push(slot);
+            } else {
+                let look = entry.look;
+                self.schedule(slot, look);
+            }
+        }
+        due
+    }
+
+    pub fn next_look(&self) -> Option<Timestamp> {
+        self.queue
+            .peek()
+            .map(|Reverse((time, _))| *time)
+            .filter(|time| *time < Timestamp::MAX)
+    }
+
+    // Transactions.
+
+    pub fn seal(&mut self) -> Vec<(CustomerId, Vec<u8>)> {
+        assert!(
+            self.sealed.is_empty(),
+            "one transaction is sealed at a time"
+        );
+        let mut records = Vec::with_capacity(self.working.len());
+        for working in self.working.drain(..) {
+            let entry = &mut self.entries[working.slot as usize];
+            entry.working = NONE;
+            if working.dirty {
+                let bytes = packed::pack(&working.profile, working.look);
+                entry.sealed = place32(self.sealed.len());
+                self.sealed
+                    .push((working.slot, bytes.clone().into_boxed_slice()));
+                records.push((working.profile.id, bytes));
+            }
+        }
+        records
+    }
+
+    pub fn committed(&mut self) {
+        for (slot, bytes) in std::mem::take(&mut self.sealed) {
+            let entry = &mut self.entries[slot as usize];
+            entry.sealed = NONE;
+            self.bytes -= entry.record.len();
+            entry.record = record(entry.id(), &bytes);
+            self.bytes += entry.record.len();
+        }
+    }
+
+    pub fn rollback(&mut self) {
+        let working = std::mem::take(&mut self.working)
+            .into_iter()
+            .map(|working| working.slot);
+        let sealed = std::mem::take(&mut self.sealed)
+            .into_iter()
+            .map(|(slot, _)| slot);
+        for slot in working.chain(sealed).collect::<Vec<_>>() {
+            let entry = &mut self.entries[slot as usize];
+            (entry.working, entry.sealed) = (NONE, NONE);
+            let look = packed::look(entry.packed()).unwrap_or(Timestamp::MAX);
+            self.schedule(slot, look);
+        }
+    }
+
+    /// Takes a changelog record in.
+    pub fn restore(&mut self, id: &str, packed: Option<&[u8]>) -> Result<(), PackedError> {
+        let look = match packed {
+            Some(packed) => {
+                packed::unpack(packed)?;
+                packed::look(packed)?
+            }
+            None => Timestamp::MAX,
+        };
+        let slot = self.slot(id);
+        let entry = &mut self.entries[slot as usize];
+        self.bytes -= entry.record.len();
+        entry.record = record(id.as_bytes(), packed.unwrap_or_default());
+        self.bytes += entry.record.len();
+        self.schedule(slot, look);
+        Ok(())
+    }
+
+    // Getters.
+
+    pub fn size(&self) -> (usize, usize) {
+        (self.entries.len(), self.bytes)
+    }
+
+    pub fn dirty(&self) -> usize {
+        self.working.len()
+    }
+
+    pub fn committed_profile(&self, id: &str) -> Option<Profile> {
+        let hash = self.hasher.hash_one(id);
+        let slot = self.by_id.find(hash, |slot| {
+            self.entries[*slot as usize].id() == id.as_bytes()
+        })?;
+        let entry = &self.entries[*slot as usize];
+        (!entry.packed().is_empty()).then(|| unpacked(entry, entry.packed()))
+    }
+
+    pub fn committed_profiles(&self) -> impl Iterator<Item = Profile> {
+        let known = self
+            .entries
+            .iter()
+            .filter(|entry| !entry.packed().is_empty());
+        known.map(|entry| unpacked(entry, entry.packed()))
+    }
+
+    /// Every profile as the work so far leaves it, committed or not.
+    pub fn latest_profiles(&self) -> impl Iterator<Item = Profile> {
+        (0u32..)
+            .zip(&self.entries)
+            .map(|(slot, entry)| match entry.working {
+                NONE => self.latest(slot),
+                place => self.working[place as usize].profile.clone(),
+            })
+    }
+}
+
+impl Entry {
+    fn split(&self) -> (&[u8], &[u8]) {
+        let len = usize::from(u16::from_le_bytes([self.record[0], self.record[1]]));
+        self.record[2..].split_at(len)
+    }
+
+    fn id(&self) -> &[u8] {
+        self.split().0
+    }
+
+    fn id_text(&self) -> &str {
+        std::str::from_utf8(self.id()).unwrap_or_default()
+    }
+
+    fn packed(&self) -> &[u8] {
+        self.split().1
+    }
+}
+
+fn record(id: &[u8], packed: &[u8]) -> Box<[u8]> {
+    let len = u16::try_from(id.len()).unwrap_or(u16::MAX);
+    let mut bytes = Vec::with_capacity(2 + id.len() + packed.len());
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(&id[..usize::from(len)]);
+    bytes.extend_from_slice(packed);
+    bytes.into_boxed_slice()
+}
+
+/// Unpacks a profile that this engine packed, or checked when it was restored.
+fn unpacked(entry: &Entry, packed: &[u8]) -> Profile {
+    let mut profile = if packed.is_empty() {
+        Profile::default()
+    } else {
+        packed::unpack(packed).unwrap_or_default()
+    };
+    profile.id = entry.id_text().into();
+    profile
+}
+
+fn place32(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(NONE)
+}

@@ -1,0 +1,245 @@
+//! How events and deadlines become state and decisions.
+//!
+//! *Settling* folds the tail up to the watermark into the settled state, in time order, an event
+//! before a deadline at the same time. Deadline kinds see nothing else. Immediate kinds see settled
+//! state plus tail when the event arrives; one that arrives out of order replays the tail, and may
+//! add an occurrence only where none was emitted.
+
+use std::mem;
+
+use super::Effect;
+use crate::event::Event;
+use crate::moment::EventMoment;
+use crate::moment::{Moment, MomentState};
+use crate::policy::Asked;
+use crate::profile::{Profile, TailEvent};
+use crate::time::Timestamp;
+use crate::trigger::expression::Scope;
+use crate::trigger::plan::{Plan, Trigger};
+
+/// One input being worked in.
+pub(super) struct Fold<'a> {
+    pub plan: &'a Plan,
+    pub now: Timestamp,
+    pub effects: &'a mut Vec<Effect>,
+}
+
+impl Fold<'_> {
+    /// Folds everything up to `watermark` into the settled state. Whether there was anything.
+    pub fn settle(&mut self, profile: &mut Profile, watermark: Timestamp) -> bool {
+        let (mut settled, mut fired) = (0, false);
+        loop {
+            let event = profile
+                .tail
+                .get(settled)
+                .map(|tail| tail.event.time)
+                .filter(|time| *time <= watermark);
+            let deadline = self
+                .next_deadline(profile)
+                .filter(|(at, _)| *at <= watermark);
+            match (event, deadline) {
+                (Some(time), deadline) if deadline.is_none_or(|(at, _)| time <= at) => {
+                    let mut tail = mem::take(&mut profile.tail);
+                    self.fold_event(profile, &tail[settled].event);
+                    mem::swap(&mut profile.tail, &mut tail);
+                    settled += 1;
+                }
+                (_, Some((_, index))) => {
+                    self.fire(profile, index);
+                    fired = true;
+                }
+                _ => break,
+            }
+        }
+        profile.tail.drain(..settled);
+        settled > 0 || fired
+    }
+
+    /// The first deadline: its time and the index of the state it belongs to. Of several at one
+    /// time, the most important trigger's.
+    fn next_deadline(&self, profile: &Profile) -> Option<(Timestamp, usize)> {
+        let due = profile
+            .moments
+            .iter()
+            .enumerate()
+            .filter_map(|(i, (key, state))| {
+                let trigger = self.plan.by_key(*key)?;
+                Some((
+                    trigger.kind.due(state, &profile.facts)?,
+                    self.plan.rank(*key),
+                    i,
+                ))
+            });
+        due.min().map(|(at, _, i)| (at, i))
+    }
+
+    fn fire(&mut self, profile: &mut Profile, index: usize) {
+        let (key, state) = &mut profile.moments[index];
+        let Some(trigger) = self.plan.by_key(*key) else {
+            return;
+        };
+        if let Some(moment) = trigger.kind.fire(state, &profile.facts) {
+            self.decide(trigger, moment, profile, None, None);
+        }
+    }
+
+    /// Applies a settled event and shows it to the triggers that wait for deadlines.
+    fn fold_event(&mut self, profile: &mut Profile, event: &Event) {
+        let plan = self.plan;
+        let waiting = || {
+            plan.naming(event.name)
+                .filter(|trigger| !trigger.kind.is_immediate())
+        };
+        let previous = waiting()
+            .any(|trigger| trigger.uses_previous)
+            .then(|| profile.view());
+        profile.facts.apply(event);
+        let mut came_true = Vec::new();
+        for trigger in waiting() {
+            let at = profile
+                .moments
+                .iter()
+                .position(|(key, _)| *key == trigger.key);
+            let mut state = at.map(|i| profile.moments.remove(i).1);
+            let scope = Scope {
+                event: Some(event),
+                product: None,
+                profile,
+                previous: previous.as_ref(),
+                now: event.time,
+            };
+            let taken = trigger.kind.event(&mut state, &scope);
+            if taken.refused > 0 {
+                self.effects.push(Effect::OpenLimit {
+                    trigger: trigger.name.clone(),
+                    refused: taken.refused,
+                });
+            }
+            if let Some(moment) = taken.moment {
+                came_true.push((trigger, moment));
+            }
+            if let Some(state) = state {
+                profile.keep(trigger.key, state);
+            }
+        }
+        for (trigger, moment) in came_true {
+            self.decide(trigger, moment, profile, None, None);
+        }
+    }
+
+    /// Takes an event beyond the watermark into the tail, and decides what follows at once.
+    pub fn take(&mut self, profile: &mut Profile, event: Event) {
+        let at = profile
+            .tail
+            .partition_point(|tail| tail.event.order() <= event.order());
+        profile.tail.insert(
+            at,
+            TailEvent {
+                event,
+                fired: Vec::new(),
+            },
+        );
+        let plan = self.plan;
+        let immediate = |event: &Event| {
+            plan.naming(event.name)
+                .any(|trigger| trigger.kind.is_immediate())
+        };
+        if !profile.tail[at..].iter().any(|tail| immediate(&tail.event)) {
+            return;
+        }
+        let mut tail = mem::take(&mut profile.tail);
+        let mut view = profile.view();
+        for (i, TailEvent { event, fired }) in tail.iter_mut().enumerate() {
+            if i < at {
+                view.facts.apply(event);
+            } else {
+                self.take_immediate(&mut view, event, fired);
+            }
+        }
+        profile.tail = tail;
+        profile.contacts = view.contacts;
+    }
+
+    /// Takes an event behind the watermark straight into the settled state.
+    pub fn take_late(&mut self, profile: &mut Profile, event: &Event) {
+        let mut view = profile.view();
+        self.take_immediate(&mut view, event, &mut Vec::new());
+        profile.contacts = view.contacts;
+        self.fold_event(profile, event);
+    }
+
+    /// Applies an event to a view and decides the immediate triggers that match and have not fired.
+    fn take_immediate(&mut self, view: &mut Profile, event: &Event, fired: &mut Vec<u32>) {
+        let plan = self.plan;
+        let immediate = || {
+            plan.naming(event.name)
+                .filter(|trigger| trigger.kind.is_immediate())
+        };
+        let previous = immediate()
+            .any(|trigger| trigger.uses_previous)
+            .then(|| view.view());
+        view.facts.apply(event);
+        for trigger in immediate() {
+            let crate::moment::Kind::Event(moment) = &trigger.kind else {
+                continue;
+            };
+            let scope = Scope {
+                event: Some(event),
+                product: None,
+                profile: view,
+                previous: previous.as_ref(),
+                now: event.time,
+            };
+            if fired.contains(&trigger.key) || !moment.of.matches(&scope) {
+                continue;
+            }
+            fired.push(trigger.key);
+            self.decide(
+                trigger,
+                EventMoment::moment(event),
+                view,
+                previous.as_ref(),
+                Some(event),
+            );
+        }
+    }
+
+    fn decide(
+        &mut self,
+        trigger: &Trigger,
+        moment: Moment,
+        profile: &mut Profile,
+        previous: Option<&Profile>,
+        event: Option<&Event>,
+    ) {
+        let asked = Asked {
+            trigger,
+            moment,
+            profile,
+            previous,
+            event,
+            now: self.now,
+        };
+        let decision = self.plan.decide(asked);
+        profile.contacts.note(trigger, &decision);
+        self.effects.push(Effect::Decided(Box::new(decision)));
+    }
+}
+
+impl Profile {
+    /// What expressions may see of a profile: facts and contacts.
+    fn view(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            facts: self.facts.clone(),
+            contacts: self.contacts.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Keeps a trigger's state. States stand sorted by key, so that equal profiles have equal bytes.
+    fn keep(&mut self, key: u32, state: MomentState) {
+        let at = self.moments.partition_point(|(known, _)| *known < key);
+        self.moments.insert(at, (key, state));
+    }
+}

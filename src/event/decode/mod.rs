@@ -1,0 +1,303 @@
+//! From bytes to an [`Event`]: JSON in the format of Segment's track, identify, page and screen calls.
+//!
+//! Declared types are applied at the door: "10" for a number is 10, and what cannot be read is a
+//! named [`Defect`] of the event, its value not known. What cannot be an event at all is a
+//! [`Reject`]: it goes to the dead-letter topic, with its reason. Nothing here can panic.
+
+mod json;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Event, Position, Text, Type, Vocabulary, limits};
+use crate::time::Timestamp;
+
+/// Event times before this are clocks that were never set.
+pub const TIME_MIN: Timestamp = Timestamp(631_152_000_000); // 1990-01-01
+/// Event times from this on are no times.
+pub const TIME_MAX: Timestamp = Timestamp(4_102_444_800_000); // 2100-01-01
+
+/// Why a record is no event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// No bytes.
+    #[error("the record has no value")]
+    Empty,
+    /// More than [`limits::RECORD_BYTES`].
+    #[error("the record has {0} bytes, more than the 1048576 of an event")]
+    Oversized(usize),
+    /// Not text.
+    #[error("the record is not UTF-8: byte {0} is no character")]
+    InvalidUtf8(usize),
+    /// Not JSON, or nested too deep.
+    #[error("the record is not JSON: {0}")]
+    BadJson(String),
+    /// JSON, but no call that stands for an event.
+    #[error("`type` is {0}; expected track, identify, page or screen")]
+    UnknownType(String),
+    /// A track call without the name of what happened.
+    #[error("a track call needs `event`, the name of what happened")]
+    NoEventName,
+    /// Nobody's event.
+    #[error("neither `userId` nor `anonymousId` is given")]
+    NoCustomer,
+    /// An id that cannot be one.
+    #[error("the customer's id {0}")]
+    InvalidCustomer(&'static str),
+    /// No time.
+    #[error("`timestamp` is missing")]
+    NoTime,
+    /// A time that cannot be read.
+    #[error("`timestamp` is {0}; expected RFC 3339, such as 2026-03-02T10:00:00Z")]
+    InvalidTime(String),
+    /// A time that cannot be.
+    #[error("`timestamp` is {0}; expected a time from 1990 to 2099")]
+    AbsurdTime(Timestamp),
+    /// A price, a quantity or a total below zero.
+    #[error("`{0}` is negative")]
+    Negative(&'static str),
+}
+
+impl Reject {
+    /// The word for it in headers and metrics.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Oversized(_) => "oversized",
+            Self::InvalidUtf8(_) => "invalid_utf8",
+            Self::BadJson(_) => "bad_json",
+            Self::UnknownType(_) => "unknown_type",
+            Self::NoEventName => "no_event_name",
+            Self::NoCustomer => "no_customer",
+            Self::InvalidCustomer(_) => "invalid_customer",
+            Self::NoTime => "no_time",
+            Self::InvalidTime(_) => "invalid_time",
+            Self::AbsurdTime(_) => "absurd_time",
+            Self::Negative(_) => "negative",
+        }
+    }
+
+    /// At which stage it was found: reading the bytes, or asking whether they can be an event.
+    #[must_use]
+    pub const fn stage(&self) -> &'static str {
+        match self {
+            Self::Empty | Self::Oversized(_) | Self::InvalidUtf8(_) | Self::BadJson(_) => "decode",
+            _ => "validate",
+        }
+    }
+}
+
+/// A property or trait whose value could not be read as its type; it counts as not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// Its name.
+    pub name: Text,
+    /// What was expected.
+    pub expected: &'static str,
+}
+
+/// Decodes records of one vocabulary.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    vocabulary: Arc<Vocabulary>,
+    attributes: Arc<BTreeMap<String, Type>>,
+}
+
+/// An event with what could not be read of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The event.
+    pub event: Event,
+    /// What could not be read.
+    pub defects: Vec<Defect>,
+}
+
+impl Decoder {
+    /// A decoder that knows `vocabulary` and the company's own `attributes`.
+    #[must_use]
+    pub fn new(vocabulary: Arc<Vocabulary>, attributes: Arc<BTreeMap<String, Type>>) -> Self {
+        Self {
+            vocabulary,
+            attributes,
+        }
+    }
+
+    /// The vocabulary.
+    #[must_use]
+    pub fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
+    }
+
+    /// The company's own attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &Arc<BTreeMap<String, Type>> {
+        &self.attributes
+    }
+
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// Why it is no event.
+    pub fn decode(
+        &self,
+        payload: &[u8],
+        position: Position,
+        traceparent: Option<&str>,
+    ) -> Result<Decoded, Reject> {
+        if payload.is_empty() {
+            return Err(Reject::Empty);
+        }
+        if payload.len() > limits::RECORD_BYTES {
+            return Err(Reject::Oversized(payload.len()));
+        }
+        let text = std::str::from_utf8(payload)
+            .map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
+        json::decode(self, text, position, traceparent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventName, Property, PropertyId};
+
+    fn decoder() -> Decoder {
+        let attributes = BTreeMap::from([
+            ("tier".to_owned(), Type::Text),
+            ("points".to_owned(), Type::Number),
+        ]);
+        Decoder::new(Arc::new(Vocabulary::standard()), Arc::new(attributes))
+    }
+
+    fn decode(text: &str) -> Result<Decoded, Reject> {
+        decoder().decode(
+            text.as_bytes(),
+            Position {
+                topic: 2,
+                offset: 7,
+            },
+            None,
+        )
+    }
+
+    #[test]
+    fn a_track_call_is_read() {
+        let decoded = decode(
+            r#"{"type":"track","event":"Order Completed","userId":"ana","anonymousId":"x","messageId":"m1",
+                "timestamp":"2026-03-02T10:00:00Z","properties":{"total":"39.95","currency":"EUR","unheard_of":{"a":[1]},
+                "products":[{"product_id":"p1","price":30,"quantity":1},{"sku":"s2","price":"9.95","category":"tea"}]},
+                "context":{"campaign":{"source":"newsletter","medium":"email"},"timezone":"Europe/Madrid"}}"#,
+        )
+        .unwrap();
+        assert_eq!(decoded.defects, []);
+        let event = decoded.event;
+        assert_eq!((event.customer.as_str(), event.known), ("ana", true));
+        assert_eq!(event.name, EventName::ORDER_COMPLETED);
+        assert_eq!(event.number(PropertyId::TOTAL), Some(39.95));
+        assert_eq!(event.products[1].id, "s2");
+        assert_eq!(event.products[1].price, Some(9.95));
+        assert_eq!(
+            event.touchpoint.unwrap().source.as_deref(),
+            Some("newsletter")
+        );
+        assert_eq!(
+            event.traits.unwrap().timezone.as_deref(),
+            Some("Europe/Madrid")
+        );
+    }
+
+    #[test]
+    fn an_identify_call_is_read() {
+        let decoded = decode(
+            r#"{"type":"identify","anonymousId":"a1","timestamp":1772445600000,"traits":{"email":"a@example.com",
+                "phone":null,"consent":{"email":true,"sms":"denied"},"tier":"gold","points":"12","shoe_size":38,
+                "address":{"street":"Gran Via 1","city":"Madrid","country":"ES"}}}"#,
+        )
+        .unwrap();
+        let event = decoded.event;
+        assert_eq!(
+            (event.name, event.known, event.has_message_id),
+            (EventName::IDENTIFY, false, false)
+        );
+        assert_eq!(event.id, "2/7");
+        assert_eq!(event.time.to_string(), "2026-03-02T10:00:00.000Z");
+        let traits = event.traits.unwrap();
+        assert_eq!(
+            traits.consent,
+            [("email".into(), true), ("sms".into(), false)]
+        );
+        assert_eq!(traits.address.as_deref(), Some("Gran Via 1, Madrid, ES"));
+        assert_eq!(traits.country.as_deref(), Some("ES"));
+        let attributes = [
+            ("tier".into(), Property::Text("gold".into())),
+            ("points".into(), Property::Number(12.0)),
+        ];
+        assert_eq!(traits.attributes, attributes);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_defect_of_the_event() {
+        let decoded = decode(
+            r#"{"event":"Product Added","userId":7,"timestamp":"2026-03-02T10:00:00Z",
+                "properties":{"price":"cheap","quantity":[1],"product_id":12,"category":""}}"#,
+        )
+        .unwrap();
+        let names: Vec<_> = decoded
+            .defects
+            .iter()
+            .map(|defect| defect.name.as_str())
+            .collect();
+        assert_eq!(names, ["price", "quantity"]);
+        assert_eq!(decoded.event.customer, "7");
+        assert_eq!(decoded.event.text(PropertyId::PRODUCT_ID).unwrap(), "12");
+        assert_eq!(decoded.event.property(PropertyId::CATEGORY), None);
+    }
+
+    #[test]
+    fn what_is_no_event_says_why() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let bomb = format!(r#"{{"userId":"a","properties":{{"x":{deep}}}}}"#);
+        let track = |rest: &str| {
+            format!(r#"{{"type":"track","event":"Product Added","userId":"a"{rest}}}"#)
+        };
+        let time = r#","timestamp":"2026-03-02T10:00:00Z""#;
+        let table = [
+            (String::new(), "empty"),
+            ("nonsense".into(), "bad_json"),
+            ("[1]".into(), "bad_json"),
+            ("{\"a\":1} trailing".into(), "bad_json"),
+            (bomb, "bad_json"),
+            (deep, "bad_json"),
+            (r#"{"type":"group","userId":"a","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "unknown_type"),
+            (r#"{"type":"track","userId":"a","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "no_event_name"),
+            (r#"{"type":"track","event":"Product Added","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "no_customer"),
+            (r#"{"event":"Product Added","userId":"","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "no_customer"),
+            (r#"{"event":"Product Added","userId":{},"timestamp":"2026-03-02T10:00:00Z"}"#.into(), "invalid_customer"),
+            (r#"{"event":"Product Added","userId":"a\u0000b","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "invalid_customer"),
+            (format!(r#"{{"event":"X","userId":"{}"{time}}}"#, "a".repeat(300)), "invalid_customer"),
+            (track(""), "no_time"),
+            (track(r#","timestamp":"yesterday""#), "invalid_time"),
+            (track(r#","timestamp":true"#), "invalid_time"),
+            (track(r#","timestamp":"1970-01-01T00:00:00Z""#), "absurd_time"),
+            (track(r#","timestamp":"9999-01-01T00:00:00Z""#), "absurd_time"),
+            (track(r#","timestamp":1e300"#), "absurd_time"),
+            (track(&format!(r#"{time},"properties":{{"price":-1}}"#)), "negative"),
+            (track(&format!(r#"{time},"properties":{{"products":[{{"price":"-0.5"}}]}}"#)), "negative"),
+        ];
+        for (text, word) in table {
+            let rejected = decode(&text).map(|_| ()).map_err(|reject| reject.word());
+            assert_eq!(rejected, Err(word), "{}", &text[..text.len().min(120)]);
+        }
+        let invalid = decoder().decode(b"{\"userId\":\"\xff\"}", Position::default(), None);
+        assert_eq!(invalid.unwrap_err(), Reject::InvalidUtf8(11));
+        let large = vec![b' '; limits::RECORD_BYTES + 1];
+        assert_eq!(
+            decoder()
+                .decode(&large, Position::default(), None)
+                .unwrap_err()
+                .word(),
+            "oversized"
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! What stands between a moment and a treatment: allowed, or refused with a reason.
+//!
+//! The questions are asked in the order of [`Reason`], all of them as of `decided_at`, the later of
+//! the moment and now. Here are also the caps, counted on commands.
+//!
+//! Deliberately absent: quiet hours, arbitration between triggers, hold-out, suppression lists.
+
+use crate::event::{Event, Text};
+use crate::moment::Moment;
+use crate::profile::{Contacts, Profile};
+use crate::time::Timestamp;
+use crate::treatment::{Command, Decision, Fields, Outcome, addresses, command_id, traceparent};
+use crate::trigger::expression::{Expression, Scope};
+use crate::trigger::plan::{Cap, Fill, Mode, Plan, Policy, TreatmentChoice, Trigger};
+
+/// Why a moment is not treated, in the order in which it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The trigger is off.
+    Off,
+    /// Before the trigger's `from`, or not before its `until`.
+    OutOfDates,
+    /// The switch that stops all sending is on.
+    SendingStopped,
+    /// Decided later than `good_for` after the moment.
+    Expired,
+    /// The customer is not in the audience.
+    Audience,
+    /// None of the treatments' conditions holds.
+    NoTreatmentFits,
+    /// No consent for the channel.
+    NoConsent,
+    /// The cap is used up.
+    Capped,
+    /// The trigger runs in shadow: everything was right, but nothing is sent.
+    Shadow,
+}
+
+impl Reason {
+    /// All reasons, in order.
+    pub const ALL: [Self; 9] = [
+        Self::Off,
+        Self::OutOfDates,
+        Self::SendingStopped,
+        Self::Expired,
+        Self::Audience,
+        Self::NoTreatmentFits,
+        Self::NoConsent,
+        Self::Capped,
+        Self::Shadow,
+    ];
+
+    /// The word for it in decisions, metrics and scenarios.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::OutOfDates => "out_of_dates",
+            Self::SendingStopped => "sending_stopped",
+            Self::Expired => "expired",
+            Self::Audience => "audience",
+            Self::NoTreatmentFits => "no_treatment_fits",
+            Self::NoConsent => "no_consent",
+            Self::Capped => "capped",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+/// What a moment is decided on.
+pub struct Asked<'a> {
+    /// The trigger.
+    pub trigger: &'a Trigger,
+    /// The moment.
+    pub moment: Moment,
+    /// The profile as of the moment.
+    pub profile: &'a Profile,
+    /// The profile before the event, and the event, of an immediate moment.
+    pub previous: Option<&'a Profile>,
+    /// The event of an immediate moment.
+    pub event: Option<&'a Event>,
+    /// The clock.
+    pub now: Timestamp,
+}
+
+impl Plan {
+    /// Decides one moment. What was sent must then be noted with [`Contacts::note`].
+    #[must_use]
+    pub fn decide(&self, asked: Asked<'_>) -> Decision {
+        let Asked {
+            trigger,
+            moment,
+            profile,
+            previous,
+            event,
+            now,
+        } = asked;
+        let decided_at = moment.at.max(now);
+        let scope = Scope {
+            event,
+            product: None,
+            profile,
+            previous,
+            now: decided_at,
+        };
+        let outcome = match self.treatment(trigger, &moment, decided_at, &scope) {
+            Ok(choice) => {
+                let command = Box::new(self.command(trigger, choice, &moment, decided_at, &scope));
+                match trigger.mode {
+                    Mode::Shadow => Outcome::Refuse(Reason::Shadow, Some(command)),
+                    _ => Outcome::Treat(command),
+                }
+            }
+            Err(reason) => Outcome::Refuse(reason, None),
+        };
+        Decision {
+            customer: profile.id.clone(),
+            trigger: trigger.name.clone(),
+            generation: trigger.generation,
+            occurrence: moment.occurrence,
+            moment_at: moment.at,
+            decided_at,
+            outcome,
+            evidence: moment.evidence,
+            revision: self.revision.clone(),
+        }
+    }
+
+    fn treatment<'a>(
+        &self,
+        trigger: &'a Trigger,
+        moment: &Moment,
+        decided_at: Timestamp,
+        scope: &Scope<'_>,
+    ) -> Result<&'a TreatmentChoice, Reason> {
+        if trigger.mode == Mode::Off {
+            return Err(Reason::Off);
+        }
+        let early = trigger.from.is_some_and(|from| decided_at < from);
+        if early || trigger.until.is_some_and(|until| decided_at >= until) {
+            return Err(Reason::OutOfDates);
+        }
+        if self.policy.sending_stopped {
+            return Err(Reason::SendingStopped);
+        }
+        if decided_at > moment.at.plus(trigger.good_for_ms) {
+            return Err(Reason::Expired);
+        }
+        let holds =
+            |condition: &Option<Expression>| condition.as_ref().is_none_or(|c| c.holds(scope));
+        if !holds(&trigger.audience) {
+            return Err(Reason::Audience);
+        }
+        let fits = trigger
+            .treatments
+            .iter()
+            .find(|choice| holds(&choice.condition));
+        let choice = fits.ok_or(Reason::NoTreatmentFits)?;
+        if !self.policy.may_contact(scope.profile, &choice.channel) {
+            return Err(Reason::NoConsent);
+        }
+        if trigger
+            .cap
+            .is_some_and(|cap| scope.profile.contacts.reached(trigger.key, cap, decided_at))
+        {
+            return Err(Reason::Capped);
+        }
+        Ok(choice)
+    }
+
+    fn command(
+        &self,
+        trigger: &Trigger,
+        choice: &TreatmentChoice,
+        moment: &Moment,
+        decided_at: Timestamp,
+        scope: &Scope<'_>,
+    ) -> Command {
+        let id = command_id(
+            &trigger.name,
+            trigger.generation,
+            &scope.profile.id,
+            &moment.occurrence,
+        );
+        let cause = scope.event.and_then(|event| event.traceparent.as_deref());
+        Command {
+            id,
+            channel: choice.channel.clone(),
+            template: choice.template.clone(),
+            offer: filled(&choice.offer, scope),
+            data: filled(&choice.data, scope),
+            good_from: decided_at,
+            valid_until: moment.at.plus(trigger.good_for_ms),
+            addresses: addresses(&scope.profile.facts, |channel| {
+                self.policy.may_contact(scope.profile, channel)
+            }),
+            traceparent: traceparent(id, cause),
+        }
+    }
+}
+
+impl Policy {
+    /// Whether she said yes to a channel, or it needs no yes and she did not say no.
+    #[must_use]
+    pub fn may_contact(&self, profile: &Profile, channel: &str) -> bool {
+        profile
+            .facts
+            .consents(channel)
+            .unwrap_or_else(|| self.consent_by_default.iter().any(|free| free == channel))
+    }
+}
+
+impl Contacts {
+    /// Whether `cap` is used up for the trigger of `key` at `at`: so many commands in (at - window, at].
+    #[must_use]
+    pub fn reached(&self, key: u32, cap: Cap, at: Timestamp) -> bool {
+        let Some((_, times)) = self.by_trigger.iter().find(|(known, _)| *known == key) else {
+            return false;
+        };
+        let recent = times
+            .iter()
+            .filter(|time| time.0 > at.0.saturating_sub(cap.window_ms))
+            .count();
+        recent >= cap.count as usize
+    }
+
+    /// Notes what was decided: a command that is sent; and, for the cap of a trigger in shadow, one
+    /// that would have been, so that its figures are those it would have live.
+    pub fn note(&mut self, trigger: &Trigger, decision: &Decision) {
+        let sent = match &decision.outcome {
+            Outcome::Treat(command) => Some(command),
+            Outcome::Refuse(Reason::Shadow, Some(_)) => None,
+            Outcome::Refuse(..) => return,
+        };
+        if let Some(command) = sent {
+            self.count = self.count.saturating_add(1);
+            self.last = Some((decision.decided_at, Text::clone(&command.channel)));
+        }
+        let Some(cap) = trigger.cap else { return };
+        let times = match self
+            .by_trigger
+            .iter()
+            .position(|(key, _)| *key == trigger.key)
+        {
+            Some(i) => &mut self.by_trigger[i].1,
+            None => {
+                self.by_trigger.push((trigger.key, Vec::new()));
+                let last = self.by_trigger.len() - 1;
+                &mut self.by_trigger[last].1
+            }
+        };
+        times.push(decision.decided_at);
+        if times.len() > cap.count as usize {
+            times.remove(0);
+        }
+    }
+}
+
+fn filled(fills: &[(Text, Fill)], scope: &Scope<'_>) -> Fields {
+    let value = |fill: &Fill| match fill {
+        Fill::Constant(value) => value.clone(),
+        Fill::Expression(expression) => serde_json::Value::from(&expression.eval(scope)),
+    };
+    Fields(
+        fills
+            .iter()
+            .map(|(name, fill)| (name.clone(), value(fill)))
+            .collect(),
+    )
+}

@@ -1,0 +1,309 @@
+//! What should be done now, for this customer, on this channel, with this offer: the command that a
+//! campaign tool carries out, and the decision that is recorded of every moment.
+//!
+//! Ids are derived, never random: the same moment gives the same id on every machine, at any restart.
+
+use serde::ser::{SerializeMap, SerializeStruct};
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::event::{CustomerId, Text};
+use crate::moment::{EventRef, Evidence};
+use crate::policy::Reason;
+use crate::profile::Facts;
+use crate::time::Timestamp;
+
+/// Namespace of command ids (itself version 5, of the name `moments` in the namespace of URLs).
+const NAMESPACE: Uuid = Uuid::from_u128(0x6d6f_6d65_6e74_5753_8a2d_7472_6561_746d);
+
+/// A treatment command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// Derived from (trigger, generation, customer, occurrence): UUID version 5.
+    pub id: Uuid,
+    /// Topic `treatments.<channel>`.
+    pub channel: Text,
+    /// The campaign tool's template.
+    pub template: Text,
+    /// The offer, filled.
+    pub offer: Fields,
+    /// Data for the template, filled.
+    pub data: Fields,
+    /// Not before.
+    pub good_from: Timestamp,
+    /// Not after.
+    pub valid_until: Timestamp,
+    /// Where she can be reached, as far as consent allows: (name, address).
+    pub addresses: Fields,
+    /// W3C trace context, of the event that caused it or derived from the id.
+    pub traceparent: Text,
+}
+
+/// Named values in the order their author wrote them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields(pub Vec<(Text, serde_json::Value)>);
+
+/// What was decided of one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Whose moment.
+    pub customer: CustomerId,
+    /// Of which trigger.
+    pub trigger: Text,
+    /// And which generation of it.
+    pub generation: u32,
+    /// What makes this moment this one.
+    pub occurrence: Text,
+    /// When it came true.
+    pub moment_at: Timestamp,
+    /// When it was decided: the later of that and now.
+    pub decided_at: Timestamp,
+    /// To treat, or not.
+    pub outcome: Outcome,
+    /// What made it true.
+    pub evidence: Evidence,
+    /// Digest of the triggers and policy that decided.
+    pub revision: Text,
+}
+
+/// To treat, or not.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// With this command.
+    Treat(Box<Command>),
+    /// For this reason; in shadow with the command that would have been sent.
+    Refuse(Reason, Option<Box<Command>>),
+}
+
+/// The id of a command.
+#[must_use]
+pub fn command_id(trigger: &str, generation: u32, customer: &str, occurrence: &str) -> Uuid {
+    // Lengths keep the parts apart, whatever is in them.
+    let name = format!(
+        "{}:{trigger}{generation}:{}:{customer}{}:{occurrence}",
+        trigger.len(),
+        customer.len(),
+        occurrence.len()
+    );
+    Uuid::new_v5(&NAMESPACE, name.as_bytes())
+}
+
+/// The trace context of a command: the trace of the event that caused it where there is one, else a
+/// trace of its own; the span is derived from the command.
+#[must_use]
+pub fn traceparent(id: Uuid, cause: Option<&str>) -> Text {
+    let trace = cause
+        .and_then(|parent| parent.split('-').nth(1))
+        .filter(|trace| trace.len() == 32);
+    let own = id.simple().to_string();
+    compact_str::format_compact!("00-{}-{}-01", trace.unwrap_or(&own), &own[16..])
+}
+
+/// The addresses that consent allows: `allowed` says which channels may be used.
+#[must_use]
+pub fn addresses(facts: &Facts, allowed: impl Fn(&str) -> bool) -> Fields {
+    let known = [
+        ("email", &["email"][..], &facts.addresses.email),
+        ("phone", &["sms", "phone"][..], &facts.addresses.phone),
+        ("push_token", &["push"][..], &facts.addresses.push_token),
+        ("postal", &["print"][..], &facts.addresses.postal),
+    ];
+    let allowed = known
+        .into_iter()
+        .filter(|(_, channels, _)| channels.iter().any(|channel| allowed(channel)));
+    Fields(
+        allowed
+            .filter_map(|(name, _, address)| Some((name.into(), address.as_deref()?.into())))
+            .collect(),
+    )
+}
+
+impl Decision {
+    /// The command, where one is to be sent.
+    #[must_use]
+    pub fn command(&self) -> Option<&Command> {
+        match &self.outcome {
+            Outcome::Treat(command) => Some(command),
+            Outcome::Refuse(..) => None,
+        }
+    }
+
+    /// The reason of a refusal.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Reason> {
+        match &self.outcome {
+            Outcome::Treat(_) => None,
+            Outcome::Refuse(reason, _) => Some(*reason),
+        }
+    }
+
+    /// The decision as one line of JSON, without a line end: the value on the decisions topic and the
+    /// line that a rehearsal writes.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        json(self)
+    }
+
+    /// The command as JSON: the value on its treatments topic, and the decision's `treatment`.
+    #[must_use]
+    pub fn command_json(&self) -> Option<Vec<u8>> {
+        self.command().map(|command| {
+            json(&CommandOf {
+                decision: self,
+                command,
+            })
+        })
+    }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    #[expect(clippy::expect_used, reason = "keys are texts and memory grows")]
+    let bytes = serde_json::to_vec(value).expect("every decision is JSON");
+    bytes
+}
+
+/// A command with what it shares with its decision.
+struct CommandOf<'a> {
+    decision: &'a Decision,
+    command: &'a Command,
+}
+
+impl Serialize for Decision {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (word, reason, command) = match &self.outcome {
+            Outcome::Treat(command) => ("treat", None, Some(command)),
+            Outcome::Refuse(reason, command) => ("refuse", Some(reason.word()), command.as_ref()),
+        };
+        let treatment = command.map(|command| CommandOf {
+            decision: self,
+            command,
+        });
+        let mut line = serializer.serialize_struct("Decision", 11)?;
+        line.serialize_field("customer", &self.customer)?;
+        line.serialize_field("trigger", &self.trigger)?;
+        line.serialize_field("generation", &self.generation)?;
+        line.serialize_field("occurrence", &self.occurrence)?;
+        line.serialize_field("moment_at", &Shown(self.moment_at))?;
+        line.serialize_field("decided_at", &Shown(self.decided_at))?;
+        line.serialize_field("decision", word)?;
+        line.serialize_field("reason", &reason)?;
+        line.serialize_field("treatment", &treatment)?;
+        line.serialize_field("evidence", &self.evidence)?;
+        line.serialize_field("revision", &self.revision)?;
+        line.end()
+    }
+}
+
+impl Serialize for CommandOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { decision, command } = self;
+        let mut object = serializer.serialize_struct("Command", 16)?;
+        object.serialize_field("type", "treatment")?;
+        object.serialize_field("id", &Hyphenated(command.id))?;
+        object.serialize_field("customer", &decision.customer)?;
+        object.serialize_field("trigger", &decision.trigger)?;
+        object.serialize_field("generation", &decision.generation)?;
+        object.serialize_field("occurrence", &decision.occurrence)?;
+        object.serialize_field("channel", &command.channel)?;
+        object.serialize_field("template", &command.template)?;
+        object.serialize_field("offer", &command.offer)?;
+        object.serialize_field("data", &command.data)?;
+        object.serialize_field("moment_at", &Shown(decision.moment_at))?;
+        object.serialize_field("decided_at", &Shown(decision.decided_at))?;
+        object.serialize_field("good_from", &Shown(command.good_from))?;
+        object.serialize_field("valid_until", &Shown(command.valid_until))?;
+        object.serialize_field("addresses", &command.addresses)?;
+        object.serialize_field("evidence", &decision.evidence)?;
+        object.end()
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Evidence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Evidence", 2)?;
+        let events: Vec<_> = self.events.iter().map(ShownEvent).collect();
+        object.serialize_field("events", &events)?;
+        object.serialize_field("facts", &Pairs(&self.facts))?;
+        object.end()
+    }
+}
+
+struct Pairs<'a>(&'a [(&'static str, serde_json::Value)]);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+struct ShownEvent<'a>(&'a EventRef);
+
+impl Serialize for ShownEvent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Event", 2)?;
+        object.serialize_field("id", &self.0.id)?;
+        object.serialize_field("time", &Shown(self.0.time))?;
+        object.end()
+    }
+}
+
+/// An id as text.
+struct Hyphenated(Uuid);
+
+impl Serialize for Hyphenated {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+    }
+}
+
+/// An instant as text.
+struct Shown(Timestamp);
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_moments_own() {
+        let id = command_id("abandoned-cart", 1, "ana", "2026-03-02T10:00:00.000Z");
+        assert_eq!(
+            id,
+            command_id("abandoned-cart", 1, "ana", "2026-03-02T10:00:00.000Z")
+        );
+        assert_eq!(id.get_version_num(), 5);
+        for (trigger, generation, customer, occurrence) in [
+            ("abandoned-cart", 2, "ana", "2026-03-02T10:00:00.000Z"),
+            ("abandoned-carta", 1, "na", "2026-03-02T10:00:00.000Z"),
+            ("abandoned-cart", 1, "an", "a2026-03-02T10:00:00.000Z"),
+        ] {
+            assert_ne!(id, command_id(trigger, generation, customer, occurrence));
+        }
+    }
+
+    #[test]
+    fn a_trace_goes_on_or_begins() {
+        let id = command_id("t", 1, "c", "o");
+        let begun = traceparent(id, None);
+        assert_eq!(begun.len(), 55);
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let on = traceparent(id, Some(&format!("00-{trace}-b7ad6b7169203331-01")));
+        assert!(on.starts_with(&format!("00-{trace}-")));
+        assert_eq!(on[36..], begun[36..]);
+    }
+}
