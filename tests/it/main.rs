@@ -1,1 +1,2 @@
-fn main() {}
+//! The integration tests: one binary, so one link.
+mod sim;
