@@ -7,6 +7,7 @@ pub mod event;
 pub mod moment;
 pub mod policy;
 pub mod profile;
+pub mod task;
 pub mod time;
 pub mod treatment;
 pub mod trigger;

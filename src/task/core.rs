@@ -1,0 +1,102 @@
+//! What a task drives, and the values that pass between them.
+//!
+//! [`Core`] is implemented by the engine, and in tests by something small enough to be checked by hand.
+
+use crate::time::Timestamp;
+
+/// A record as it was read, before anybody looked into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawRecord {
+    /// Where it stands in its partition.
+    pub offset: i64,
+    /// When it was appended to the log, as the record says.
+    pub appended: Timestamp,
+    /// Kafka key.
+    pub key: Option<Vec<u8>>,
+    /// Kafka value.
+    pub value: Option<Vec<u8>>,
+    /// Kafka headers, in order.
+    pub headers: Vec<Header>,
+}
+
+/// A Kafka header; its value may be null.
+pub type Header = (String, Option<Vec<u8>>);
+
+/// Why a record is no event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Where it failed: `decode`, `validate`.
+    pub stage: &'static str,
+    /// One word for counters and headers, of a fixed set.
+    pub reason: &'static str,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+/// What the core has to say to an event or to time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The event came at or behind the watermark; it counted as far as it still could.
+    Late,
+    /// The event was seen before, and nothing else.
+    Duplicate,
+    /// A moment was decided.
+    Decided {
+        /// Whose moment; the key of what is sent.
+        customer: Vec<u8>,
+        /// The decision, ready to be sent.
+        decision: Vec<u8>,
+        /// The command, where the decision was to treat.
+        treatment: Option<Treatment>,
+    },
+}
+
+/// A command, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Treatment {
+    /// The channel, which names the topic.
+    pub channel: String,
+    /// The command.
+    pub value: Vec<u8>,
+    /// Its headers.
+    pub headers: Vec<Header>,
+}
+
+/// The customers of one task: deterministic, without I/O, with three layers of state: committed, sealed, touched.
+pub trait Core {
+    /// One thing that happened, decoded.
+    type Event;
+
+    /// Reads a record of the `topic`-th topic.
+    ///
+    /// # Errors
+    /// What makes it undecodable or invalid.
+    fn decode(&self, topic: usize, record: &RawRecord) -> Result<Self::Event, Rejection>;
+
+    /// When an event happened.
+    fn time(event: &Self::Event) -> Timestamp;
+
+    /// Takes a committed changelog record in, in order; no value is a tombstone.
+    ///
+    /// # Errors
+    /// What cannot be read: another version's, or broken.
+    fn restore(&mut self, customer: &[u8], packed: Option<&[u8]>) -> Result<(), String>;
+
+    /// One event happened.
+    fn event(&mut self, event: Self::Event, now: Timestamp, effects: &mut Vec<Effect>);
+
+    /// Nothing at or before `watermark` is expected any more.
+    fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>);
+
+    /// The watermark from which on [`Core::advance`] would change something.
+    fn next_deadline(&self) -> Option<Timestamp>;
+
+    /// Packs every customer touched since the last seal: the changelog records of one transaction. Work may go on on top.
+    fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+    /// What was sealed is committed.
+    fn committed(&mut self);
+
+    /// Drops what was sealed or touched: back to what is committed, at this watermark.
+    fn rollback(&mut self, watermark: Timestamp);
+}

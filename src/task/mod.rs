@@ -1,0 +1,359 @@
+//! The protocol of a task: what happened goes in, what to do comes out. No I/O, no clock, no threads.
+//!
+//! A task is partition p of every input topic, its customers, and partition p of the changelog. Its owner
+//!
+//! 1. says what happened: [`Task::assign`], [`Task::revoke`], [`Task::handle`], [`Task::tick`], each with the clock reading;
+//! 2. calls [`Task::step`] until there is nothing more to do;
+//! 3. carries out what [`Task::poll`] gives, in order, and answers with the [`Session`] that came with it;
+//! 4. comes back when something happened, at the latest at [`Task::next_wake`].
+//!
+//! What must stay true, whatever fails wherever: per (customer, trigger, generation, occurrence) exactly one decision is
+//! committed; the state goes on from what the log says, never from what was hoped; answers of an earlier session change
+//! nothing. Everything of a transaction is in [`Command::Transact`], so an abort has nothing to undo outside.
+//!
+//! Deliberately absent: Kafka, retries of single calls, metrics, and what a customer is.
+
+pub mod core;
+mod inbox;
+pub mod journal;
+pub mod record;
+mod takeover;
+pub mod transaction;
+pub mod watermark;
+mod work;
+
+use self::core::{Core, RawRecord};
+use self::inbox::Inbox;
+use self::record::{Disagreement, RecordError, TaskRecord};
+use self::transaction::{Open, Transaction};
+use self::watermark::{ClockMode, TopicSettings, Watermarks};
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Records of one step, before time moves: enough to spread the cost of moving it, little enough to be short.
+pub const STEP_RECORDS: usize = 512;
+
+/// What a task is told once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The partition number.
+    pub partition: i32,
+    /// The revision of the triggers.
+    pub revision: String,
+    /// The input topics in byte order of name.
+    pub topics: Vec<TopicSettings>,
+    /// Where `now` comes from.
+    pub clock: ClockMode,
+    /// How long nothing must come before silence moves time, milliseconds.
+    pub idle_delay_ms: i64,
+    /// How far ahead of the clock an event may be and still move time, milliseconds.
+    pub future_max_ms: i64,
+}
+
+/// Commands and their answers belong to a session; a new one begins whenever the task starts over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Session(u64);
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// [`Command::InitProducer`] succeeded: every older producer of this task is fenced, its transaction finished.
+    ProducerReady,
+    /// The end of the changelog, uncommitted records included.
+    ChangelogEnd(i64),
+    /// Committed changelog records in order, and where reading goes on, past what no reader sees.
+    Changelog {
+        /// Key and value.
+        records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        /// The next offset.
+        position: i64,
+    },
+    /// The group's committed offset of each topic; "no answer" is not "none", and must be asked again.
+    GroupOffsets(Vec<Option<i64>>),
+    /// Committed records of a topic, in order.
+    Fetched {
+        /// Which topic.
+        topic: usize,
+        /// The records.
+        records: Vec<RawRecord>,
+    },
+    /// The next offset to be fetched, past what no reader sees. To be said after each [`Command::Fetch`] and whenever it moves.
+    Position {
+        /// Which topic.
+        topic: usize,
+        /// The next offset.
+        offset: i64,
+    },
+    /// Where every topic ends, uncommitted records included; asked after [`Command::AskEnds`] was given.
+    Ends {
+        /// The number of the ask.
+        ask: u64,
+        /// By topic.
+        ends: Vec<i64>,
+    },
+    /// The transaction is durable.
+    CommitSucceeded {
+        /// The offset after its last changelog record.
+        changelog: i64,
+    },
+    /// What was last asked for failed.
+    Failed(Failure),
+    /// The offset to read on from is not in the log any more (or not yet).
+    OffsetGone {
+        /// Which topic.
+        topic: usize,
+        /// The first offset that is there.
+        earliest: i64,
+    },
+}
+
+/// How something failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It did not happen, and may be tried again.
+    Failed,
+    /// It happened or it did not: a time-out.
+    Unknown,
+    /// Another producer took the task over.
+    Fenced,
+    /// The group went on without this member: the task is somebody else's.
+    NotMember,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Make a producer with the task's transactional id and initialise its transactions.
+    InitProducer,
+    /// Ask for the end of the changelog, uncommitted records included.
+    AskChangelogEnd,
+    /// Read committed changelog records up to an end.
+    ReadChangelog {
+        /// From this offset on.
+        from: i64,
+        /// Up to this one, which is not read.
+        until: i64,
+    },
+    /// Ask for the group's committed offsets.
+    AskGroupOffsets,
+    /// Seek, and fetch until further notice; what was fetched before is void.
+    Fetch {
+        /// Which topic.
+        topic: usize,
+        /// From this offset on, else from the beginning.
+        from: Option<i64>,
+    },
+    /// Stop fetching for a while.
+    Pause(usize),
+    /// Fetch again.
+    Resume(usize),
+    /// Ask for the end of every topic, uncommitted records included.
+    AskEnds(u64),
+    /// Carry a whole transaction out: begin, send, send offsets with the group metadata pinned at the assignment, commit.
+    Transact(Transaction),
+    /// Throw the producer away, with whatever it has open.
+    DropProducer,
+    /// Everything that could be committed is; the task is given up.
+    Close,
+    /// Tell a person: the task does not start.
+    Refuse(Refusal),
+    /// Tell whoever reads the log.
+    Report(Report),
+}
+
+/// Why a task does not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The task record cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A customer's state cannot be read.
+    #[error("state of customer {customer:?}: {detail}")]
+    State {
+        /// Whose.
+        customer: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The group's offsets and the task record contradict each other.
+    #[error(transparent)]
+    Disagreement(#[from] Disagreement),
+    /// Records that were never read are gone.
+    #[error(
+        "topic {topic}: the state goes up to offset {offset:?}, but the first record there is has offset {earliest}: \
+         records were deleted before they were read, or the topic was made anew"
+    )]
+    OffsetGone {
+        /// The topic.
+        topic: String,
+        /// Where the task would read on.
+        offset: Option<i64>,
+        /// The first that is there.
+        earliest: i64,
+    },
+}
+
+/// What is worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The group has no offset any more for these topics; the task record's were taken.
+    GroupOffsetsExpired(Vec<String>),
+}
+
+/// Where a task is in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Not assigned; the state is kept, to be caught up when it is assigned again.
+    Standby,
+    /// Waiting before it takes over again.
+    Waiting(Timestamp),
+    Fencing,
+    AskingEnd,
+    Restoring {
+        until: i64,
+    },
+    Comparing,
+    /// The group's offsets contradict the record: was the changelog written meanwhile?
+    Doubting(Disagreement),
+    Running,
+    /// Revoked: what is open is committed, nothing more is taken.
+    Draining,
+    /// Waiting for a person, or to be revoked.
+    Refused,
+}
+
+/// The protocol of one task around its customers.
+#[derive(Debug)]
+pub struct Task<C: Core> {
+    settings: Settings,
+    core: C,
+    phase: Phase,
+    session: Session,
+    clock: Timestamp,
+    commands: VecDeque<(Session, Command)>,
+    inbox: Inbox<C::Event>,
+    watermarks: Watermarks,
+    now: Timestamp,
+    tallies: BTreeMap<String, u64>,
+    /// What is committed; none before the first transaction.
+    durable: Option<TaskRecord>,
+    /// The changelog is taken in up to this offset.
+    restored: i64,
+    open: Option<Open>,
+    /// The record of the transaction that is being committed.
+    in_flight: Option<TaskRecord>,
+    /// When the last record came.
+    quiet_since: Timestamp,
+    /// How often the task started over without a commit.
+    failures: u32,
+}
+
+impl<C: Core> Task<C> {
+    /// A task that nobody has been given yet.
+    pub fn new(settings: Settings, core: C) -> Self {
+        let topics = settings.topics.clone();
+        assert!(
+            topics.is_sorted_by(|a, b| a.name < b.name),
+            "topics stand in byte order of name"
+        );
+        Self {
+            inbox: Inbox::new(topics.len()),
+            watermarks: Watermarks::new(topics),
+            settings,
+            core,
+            phase: Phase::Standby,
+            session: Session::default(),
+            clock: Timestamp::MIN,
+            commands: VecDeque::new(),
+            now: Timestamp::MIN,
+            tallies: BTreeMap::new(),
+            durable: None,
+            restored: 0,
+            open: None,
+            in_flight: None,
+            quiet_since: Timestamp::MIN,
+            failures: 0,
+        }
+    }
+
+    // Inputs.
+
+    /// Something happened that was asked for in this session.
+    pub fn handle(&mut self, clock: Timestamp, session: Session, input: Input) {
+        self.clock = self.clock.max(clock);
+        if session != self.session {
+            return;
+        }
+        match (&self.phase, input) {
+            (Phase::Running, Input::Fetched { topic, records }) => self.fetched(topic, records),
+            (Phase::Running, Input::Position { topic, offset }) => self.inbox.passed(topic, offset),
+            (Phase::Running, Input::Ends { ask, ends }) => self.inbox.answer(ask, ends),
+            (Phase::Running, Input::OffsetGone { topic, earliest }) => {
+                self.offset_gone(topic, earliest)
+            }
+            (Phase::Running | Phase::Draining, Input::CommitSucceeded { changelog }) => {
+                self.committed(changelog)
+            }
+            (Phase::Standby | Phase::Waiting(_) | Phase::Refused, _) => {}
+            (_, Input::Failed(failure)) => self.failed(failure),
+            (_, input) => self.taking_over(input),
+        }
+        self.commit_if_due();
+    }
+
+    /// Time passed.
+    pub fn tick(&mut self, clock: Timestamp) {
+        self.clock = self.clock.max(clock);
+        self.wait_over();
+        self.commit_if_due();
+    }
+
+    /// Takes up to [`STEP_RECORDS`] records, or moves time; `false` when there is nothing to do but wait.
+    pub fn step(&mut self, clock: Timestamp) -> bool {
+        self.tick(clock);
+        if self.phase != Phase::Running || self.open.as_ref().is_some_and(Open::is_full) {
+            return false;
+        }
+        let worked = self.take_records() || self.move_time();
+        self.commit_if_due();
+        worked
+    }
+
+    // Commands.
+
+    /// What to do next, and the session to answer in.
+    pub fn poll(&mut self) -> Option<(Session, Command)> {
+        self.commands.pop_front()
+    }
+
+    /// When [`Task::step`] should be called at the latest, if nothing happens before.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Waiting(until) => Some(until),
+            Phase::Running => {
+                let commit = self.open.as_ref().filter(|_| self.in_flight.is_none());
+                let commit = commit.map(|open| open.due(!self.inbox.is_empty()));
+                let idle = self.idle_due().filter(|due| *due > self.clock);
+                commit.into_iter().chain(idle).min()
+            }
+            _ => None,
+        }
+    }
+
+    // Getters.
+
+    /// Whether the state is restored and records are taken.
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// The customers.
+    pub fn core(&self) -> &C {
+        &self.core
+    }
+
+    /// What is committed; none before the first transaction.
+    pub fn durable(&self) -> Option<&TaskRecord> {
+        self.durable.as_ref()
+    }
+}

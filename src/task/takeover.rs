@@ -1,0 +1,220 @@
+//! Taking a task over and giving it up.
+//!
+//! The order matters: fence first, so that nobody writes any more; then the end of the changelog with uncommitted records, so
+//! that nothing committed is missed; then the committed records up to it; then the task's record says where to go on, and the
+//! group's offsets are compared with it. After any failure the same again, from where the changelog is taken in: whether
+//! a commit of unknown outcome was carried out is read there.
+
+use super::core::Core;
+use super::record::{self, Agreement, TaskRecord};
+use super::{Command, Failure, Input, Phase, Refusal, Report, Task};
+use crate::time::Timestamp;
+
+/// First wait before taking over again, ms.
+const WAIT_MS: i64 = 100;
+/// Longest wait is `WAIT_MS` doubled this often: 12.8 s, about a session time-out.
+const WAIT_DOUBLINGS: u32 = 7;
+
+impl<C: Core> Task<C> {
+    /// The group gave this process the task.
+    pub fn assign(&mut self, clock: Timestamp) {
+        self.clock = self.clock.max(clock);
+        if matches!(self.phase, Phase::Standby | Phase::Refused) {
+            self.failures = 0;
+            self.fence();
+        }
+    }
+
+    /// The group takes the task away; `lost` when it already has. Ends with [`Command::Close`].
+    pub fn revoke(&mut self, clock: Timestamp, lost: bool) {
+        self.clock = self.clock.max(clock);
+        match self.phase {
+            Phase::Running if !lost => {
+                self.phase = Phase::Draining;
+                self.commit_if_due();
+            }
+            Phase::Draining if !lost => {}
+            _ => self.close(),
+        }
+    }
+
+    /// Whatever is not committed is dropped; the task is given up.
+    pub(super) fn close(&mut self) {
+        self.drop_producer();
+        self.phase = Phase::Standby;
+        self.order(Command::Close);
+    }
+
+    /// The wait before taking over again may be over.
+    pub(super) fn wait_over(&mut self) {
+        if matches!(self.phase, Phase::Waiting(until) if until <= self.clock) {
+            self.fence();
+        }
+    }
+
+    /// Something failed: back to what is committed, and again from the start.
+    pub(super) fn failed(&mut self, failure: Failure) {
+        if self.phase == Phase::Draining {
+            self.close();
+            return;
+        }
+        self.drop_producer();
+        self.phase = Phase::Standby;
+        if failure == Failure::NotMember {
+            return;
+        }
+        self.failures += 1;
+        let first = self.failures == 1 && failure != Failure::Fenced;
+        let wait = WAIT_MS << self.failures.saturating_sub(1).min(WAIT_DOUBLINGS);
+        self.phase = Phase::Waiting(self.clock.plus(if first { 0 } else { wait }));
+        self.wait_over();
+    }
+
+    /// A step of taking over was done.
+    pub(super) fn taking_over(&mut self, input: Input) {
+        match (self.phase.clone(), input) {
+            (Phase::Fencing, Input::ProducerReady) => {
+                self.phase = Phase::AskingEnd;
+                self.order(Command::AskChangelogEnd);
+            }
+            (Phase::AskingEnd, Input::ChangelogEnd(until)) if until > self.restored => {
+                self.phase = Phase::Restoring { until };
+                self.order(Command::ReadChangelog {
+                    from: self.restored,
+                    until,
+                });
+            }
+            (Phase::AskingEnd, Input::ChangelogEnd(_)) => self.ask_group(),
+            (Phase::Restoring { until }, Input::Changelog { records, position }) => {
+                self.restore(records, position, until);
+            }
+            (Phase::Comparing, Input::GroupOffsets(offsets)) => self.compare(&offsets),
+            // Somebody who took over since wrote both: nothing is wrong but our knowledge.
+            (Phase::Doubting(_), Input::ChangelogEnd(end)) if end > self.restored => {
+                self.failed(Failure::Fenced)
+            }
+            (Phase::Doubting(disagreement), Input::ChangelogEnd(_)) => {
+                self.refuse(disagreement.into())
+            }
+            _ => {}
+        }
+    }
+
+    /// The records to go on from are not there.
+    pub(super) fn offset_gone(&mut self, topic: usize, earliest: i64) {
+        let name = self.settings.topics[topic].name.clone();
+        let offset = self.inbox.offset(topic);
+        self.refuse(Refusal::OffsetGone {
+            topic: name,
+            offset,
+            earliest,
+        });
+    }
+
+    pub(super) fn order(&mut self, command: Command) {
+        self.commands.push_back((self.session, command));
+    }
+
+    fn fence(&mut self) {
+        self.session.0 += 1;
+        self.phase = Phase::Fencing;
+        self.order(Command::InitProducer);
+    }
+
+    fn restore(&mut self, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, position: i64, until: i64) {
+        for (key, value) in records {
+            if let Err(refusal) = self.restore_one(&key, value.as_deref()) {
+                self.refuse(refusal);
+                return;
+            }
+        }
+        self.restored = self.restored.max(position);
+        if self.restored >= until {
+            self.ask_group();
+        }
+    }
+
+    fn restore_one(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Refusal> {
+        if key == record::KEY {
+            self.durable = value.map(TaskRecord::unpack).transpose()?;
+            return Ok(());
+        }
+        self.core.restore(key, value).map_err(|detail| {
+            let customer = String::from_utf8_lossy(key).into_owned();
+            Refusal::State { customer, detail }
+        })
+    }
+
+    fn ask_group(&mut self) {
+        self.phase = Phase::Comparing;
+        self.order(Command::AskGroupOffsets);
+    }
+
+    fn compare(&mut self, offsets: &[Option<i64>]) {
+        let names = self.settings.topics.iter().map(|topic| topic.name.as_str());
+        let group: Vec<(&str, Option<i64>)> = names.zip(offsets.iter().copied()).collect();
+        match record::compare(self.durable.as_ref(), &group) {
+            Agreement::Agreed => self.run(),
+            Agreement::Expired(topics) => {
+                self.order(Command::Report(Report::GroupOffsetsExpired(topics)));
+                self.run();
+            }
+            Agreement::Disagreed(disagreement) => {
+                self.phase = Phase::Doubting(disagreement);
+                self.order(Command::AskChangelogEnd);
+            }
+        }
+    }
+
+    /// Goes on from what is committed.
+    fn run(&mut self) {
+        self.resume();
+        let record = self.durable.clone().unwrap_or_default();
+        let offsets: Vec<Option<i64>> = self
+            .settings
+            .topics
+            .iter()
+            .map(|topic| record.offset(&topic.name))
+            .collect();
+        self.inbox.seek(&offsets);
+        self.quiet_since = self.clock;
+        self.phase = Phase::Running;
+        for (topic, from) in offsets.into_iter().enumerate() {
+            self.order(Command::Fetch { topic, from });
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.drop_producer();
+        self.phase = Phase::Refused;
+        self.order(Command::Refuse(refusal));
+    }
+
+    /// Back to what is committed, and no answer of before counts any more.
+    fn drop_producer(&mut self) {
+        if !matches!(
+            self.phase,
+            Phase::Standby | Phase::Waiting(_) | Phase::Refused
+        ) {
+            self.order(Command::DropProducer);
+        }
+        self.session.0 += 1;
+        self.resume();
+        self.inbox.seek(&vec![None; self.settings.topics.len()]);
+    }
+
+    /// Sets everything in memory to what is committed.
+    fn resume(&mut self) {
+        self.open = None;
+        self.in_flight = None;
+        let record = self.durable.clone().unwrap_or_default();
+        self.core.rollback(record.watermark);
+        self.watermarks.set_task(record.watermark);
+        for (topic, settings) in self.settings.topics.iter().enumerate() {
+            self.watermarks
+                .resume(topic, record.topics.get(&settings.name));
+        }
+        self.now = record.now;
+        self.tallies = record.tallies;
+    }
+}

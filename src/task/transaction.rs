@@ -1,0 +1,321 @@
+//! What one transaction gathers, and when it is due.
+//!
+//! A transaction is due 20 ms after a command was made, 100 ms after its first step when nothing more is at hand, up to 2 s
+//! or a number of bytes when behind; one that took nothing does not exist.
+
+use super::core::{Effect, Header, RawRecord, Rejection};
+use super::inbox;
+use super::journal::Step;
+use crate::time::Timestamp;
+
+/// A command waits this long for others, ms: a fifth of what a person notices.
+const COMMAND_DELAY_MS: i64 = 20;
+/// Without a command, ms: state is not urgent, but a crash repeats no more than this.
+const CAUGHT_UP_DELAY_MS: i64 = 100;
+/// While records are at hand, ms: a commit costs milliseconds whatever its size.
+const BEHIND_DELAY_MS: i64 = 2_000;
+/// Bytes taken and made: with 32 tasks, two transactions each, half a GiB at worst.
+const TRANSACTION_BYTES: usize = 8 * 1024 * 1024;
+
+const _: () =
+    assert!(COMMAND_DELAY_MS < CAUGHT_UP_DELAY_MS && CAUGHT_UP_DELAY_MS < BEHIND_DELAY_MS);
+const _: () = assert!(TRANSACTION_BYTES > inbox::QUEUE_BYTES);
+
+/// Where a record goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sink {
+    /// The commands of a channel; by key.
+    Treatments(String),
+    /// Every decision; by key.
+    Decisions,
+    /// What was no event; by key.
+    DeadLetters,
+    /// What came too late; by key.
+    Late,
+    /// The task's own partition of the changelog.
+    Changelog,
+    /// The task's own partition of the journal.
+    Journal,
+}
+
+/// A record to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Out {
+    /// Where to.
+    pub sink: Sink,
+    /// Kafka key.
+    pub key: Option<Vec<u8>>,
+    /// Kafka value; none is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Kafka headers.
+    pub headers: Vec<Header>,
+}
+
+/// All of one transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Counted from 1 over the life of the task.
+    pub number: u64,
+    /// To be sent in this order.
+    pub records: Vec<Out>,
+    /// Input offsets, by topic.
+    pub offsets: Vec<(usize, i64)>,
+}
+
+/// Where a record was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Topic name.
+    pub topic: &'a str,
+    /// Partition number.
+    pub partition: i32,
+}
+
+/// A transaction that is being gathered.
+#[derive(Debug)]
+pub struct Open {
+    since: Timestamp,
+    command_at: Option<Timestamp>,
+    bytes: usize,
+    /// To be sent.
+    pub records: Vec<Out>,
+    /// Taken so far.
+    pub steps: Vec<Step>,
+}
+
+impl Open {
+    /// Nothing yet, from this clock reading on.
+    #[must_use]
+    pub fn new(clock: Timestamp) -> Self {
+        Self {
+            since: clock,
+            command_at: None,
+            bytes: 0,
+            records: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// When it should be committed.
+    #[must_use]
+    pub fn due(&self, behind: bool) -> Timestamp {
+        let delay = if behind {
+            BEHIND_DELAY_MS
+        } else {
+            CAUGHT_UP_DELAY_MS
+        };
+        let command = self
+            .command_at
+            .map_or(Timestamp::MAX, |at| at.plus(COMMAND_DELAY_MS));
+        if self.is_full() {
+            self.since
+        } else {
+            command.min(self.since.plus(delay))
+        }
+    }
+
+    /// Whether it may take no more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.bytes >= TRANSACTION_BYTES
+    }
+
+    /// A record was taken in.
+    pub fn took(&mut self, record: &RawRecord) {
+        self.bytes += inbox::size(record);
+    }
+
+    /// A record was no event.
+    pub fn reject(&mut self, origin: Origin<'_>, record: &RawRecord, rejection: &Rejection) {
+        self.set_aside(Sink::DeadLetters, origin, record, rejection);
+    }
+
+    /// What the core said of a record, or of time.
+    pub fn effect(
+        &mut self,
+        effect: Effect,
+        source: Option<(Origin<'_>, &RawRecord)>,
+        clock: Timestamp,
+    ) {
+        match (effect, source) {
+            (
+                Effect::Decided {
+                    customer,
+                    decision,
+                    treatment,
+                },
+                _,
+            ) => {
+                let headers = Vec::new();
+                let key = Some(customer);
+                self.push(Out {
+                    sink: Sink::Decisions,
+                    key: key.clone(),
+                    value: Some(decision),
+                    headers,
+                });
+                if let Some(treatment) = treatment {
+                    self.command_at.get_or_insert(clock);
+                    let sink = Sink::Treatments(treatment.channel);
+                    self.push(Out {
+                        sink,
+                        key,
+                        value: Some(treatment.value),
+                        headers: treatment.headers,
+                    });
+                }
+            }
+            (Effect::Late, Some((origin, record))) => {
+                let detail = "at or behind the watermark when it came".to_owned();
+                let rejection = Rejection {
+                    stage: "apply",
+                    reason: "late",
+                    detail,
+                };
+                self.set_aside(Sink::Late, origin, record, &rejection);
+            }
+            (Effect::Late | Effect::Duplicate, _) => {}
+        }
+    }
+
+    /// Sends a record on as it was, with where it stood and why in headers, named as Kafka Connect names them.
+    fn set_aside(
+        &mut self,
+        sink: Sink,
+        origin: Origin<'_>,
+        record: &RawRecord,
+        rejection: &Rejection,
+    ) {
+        let mut headers = record.headers.clone();
+        let mut say = |name: &str, value: String| {
+            headers.push((format!("__connect.errors.{name}"), Some(value.into_bytes())));
+        };
+        say("topic", origin.topic.to_owned());
+        say("partition", origin.partition.to_string());
+        say("offset", record.offset.to_string());
+        say("stage", rejection.stage.to_owned());
+        say("exception.class.name", rejection.reason.to_owned());
+        say("exception.message", rejection.detail.clone());
+        self.push(Out {
+            sink,
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers,
+        });
+    }
+
+    fn push(&mut self, out: Out) {
+        let bytes = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers: usize = out
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + bytes(value))
+            .sum();
+        self.bytes += size_of::<Out>() + bytes(&out.key) + bytes(&out.value) + headers;
+        self.records.push(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::core::Treatment;
+    use super::*;
+
+    fn decided(treated: bool) -> Effect {
+        let treatment = Treatment {
+            channel: "email".to_owned(),
+            value: b"hello".to_vec(),
+            headers: Vec::new(),
+        };
+        Effect::Decided {
+            customer: b"c1".to_vec(),
+            decision: b"why".to_vec(),
+            treatment: treated.then_some(treatment),
+        }
+    }
+
+    #[test]
+    fn it_is_due_by_what_it_holds() {
+        let mut open = Open::new(Timestamp(1000));
+        assert_eq!(
+            (open.due(false).0, open.due(true).0),
+            (1100, 3000),
+            "state only"
+        );
+        open.effect(decided(false), None, Timestamp(1010));
+        assert_eq!(open.due(false).0, 1100, "a refusal is not urgent");
+        open.effect(decided(true), None, Timestamp(1020));
+        open.effect(decided(true), None, Timestamp(1035));
+        assert_eq!(
+            (open.due(false).0, open.due(true).0),
+            (1040, 1040),
+            "the first command counts"
+        );
+        open.took(&RawRecord {
+            value: Some(vec![0; TRANSACTION_BYTES]),
+            ..RawRecord::default()
+        });
+        assert_eq!(
+            (open.is_full(), open.due(true).0),
+            (true, 1000),
+            "full: at once"
+        );
+    }
+
+    #[test]
+    fn a_decision_comes_before_its_command() {
+        let mut open = Open::new(Timestamp(0));
+        open.effect(decided(true), None, Timestamp(0));
+        let sinks: Vec<&Sink> = open.records.iter().map(|out| &out.sink).collect();
+        assert_eq!(
+            sinks,
+            [&Sink::Decisions, &Sink::Treatments("email".to_owned())]
+        );
+    }
+
+    #[test]
+    fn what_is_set_aside_keeps_its_bytes_and_says_where_it_was() {
+        let headers = vec![("trace".to_owned(), None)];
+        let record = RawRecord {
+            offset: 7,
+            key: None,
+            value: Some(b"\xff{".to_vec()),
+            headers,
+            ..RawRecord::default()
+        };
+        let origin = Origin {
+            topic: "cart",
+            partition: 3,
+        };
+        let mut open = Open::new(Timestamp(0));
+        open.reject(
+            origin,
+            &record,
+            &Rejection {
+                stage: "decode",
+                reason: "not_json",
+                detail: "no".to_owned(),
+            },
+        );
+        open.effect(Effect::Late, Some((origin, &record)), Timestamp(0));
+        open.effect(Effect::Duplicate, Some((origin, &record)), Timestamp(0));
+        let sinks: Vec<&Sink> = open.records.iter().map(|out| &out.sink).collect();
+        assert_eq!(sinks, [&Sink::DeadLetters, &Sink::Late]);
+        let letter = &open.records[0];
+        assert_eq!((&letter.key, &letter.value), (&record.key, &record.value));
+        let said: Vec<String> = letter
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = value.as_deref().map(String::from_utf8_lossy);
+                format!(
+                    "{}={}",
+                    name.trim_start_matches("__connect.errors."),
+                    value.unwrap_or_default()
+                )
+            })
+            .collect();
+        let expected = "trace= topic=cart partition=3 offset=7 stage=decode exception.class.name=not_json exception.message=no";
+        assert_eq!(said.join(" "), expected);
+    }
+}

@@ -1,0 +1,180 @@
+//! Where time stands, as tables.
+
+use super::*;
+
+/// Topics a (lateness 10), b (lateness 20) and p, which does not drive (lateness 10).
+fn watermarks(seen: [Option<i64>; 3]) -> Watermarks {
+    let topic = |name: &str, lateness_ms, drives| TopicSettings {
+        name: name.to_owned(),
+        lateness_ms,
+        drives,
+    };
+    let mut watermarks = Watermarks::new(vec![
+        topic("a", 10, true),
+        topic("b", 20, true),
+        topic("p", 10, false),
+    ]);
+    for (topic, time) in seen.into_iter().enumerate() {
+        if let Some(time) = time {
+            watermarks.see(topic, Timestamp(time), Timestamp(time + 1000));
+        }
+    }
+    watermarks
+}
+
+#[test]
+fn the_watermark_of_a_task() {
+    const MIN: i64 = Timestamp::MIN.0;
+    let table = [
+        ("nothing seen", [None; 3], [false; 3], MIN),
+        ("nothing seen, nothing there", [None; 3], [true; 3], MIN),
+        (
+            "the least of those behind",
+            [Some(100), Some(50), Some(90)],
+            [false; 3],
+            29,
+        ),
+        (
+            "who is caught up holds nobody",
+            [Some(100), Some(50), Some(90)],
+            [false, true, false],
+            79,
+        ),
+        (
+            "all caught up: the largest",
+            [Some(100), Some(50), Some(90)],
+            [true; 3],
+            89,
+        ),
+        (
+            "lateness counts: the largest watermark",
+            [Some(100), Some(105), None],
+            [true; 3],
+            89,
+        ),
+        (
+            "unseen and behind holds all",
+            [Some(100), None, Some(90)],
+            [true, false, true],
+            MIN,
+        ),
+        (
+            "unseen and caught up does not",
+            [Some(100), None, None],
+            [true; 3],
+            89,
+        ),
+        (
+            "the profile holds while unread",
+            [Some(100), Some(100), Some(5)],
+            [true, true, false],
+            -6,
+        ),
+        (
+            "the profile never drives",
+            [Some(100), None, Some(900)],
+            [true; 3],
+            89,
+        ),
+        (
+            "not even when it is behind",
+            [Some(100), None, Some(900)],
+            [true, true, false],
+            89,
+        ),
+        ("nor alone", [None, None, Some(900)], [true; 3], MIN),
+    ];
+    for (what, seen, caught_up, expected) in table {
+        assert_eq!(
+            watermarks(seen).reached(|topic| caught_up[topic]).0,
+            expected,
+            "{what}"
+        );
+    }
+    let mut watermarks = watermarks([Some(100), Some(50), None]);
+    watermarks.set_task(Timestamp(70));
+    assert_eq!(watermarks.reached(|_| false).0, 70, "never back");
+}
+
+#[test]
+fn silence_leads_time_on_at_the_distance_it_had() {
+    let fast = ClockMode::Accelerated {
+        origin: Timestamp(0),
+        start: Timestamp(1000),
+        factor: 10.0,
+    };
+    let late = [Some(100), Some(50), Some(900)];
+    // The last record has time 100 and came at 1100 (fast: 1000, at the distance of 900). The delay is 30.
+    let table = [
+        (
+            "wall: clock - 1000 - 30",
+            ClockMode::Wall,
+            late,
+            1300,
+            0,
+            270,
+        ),
+        (
+            "events: the largest seen",
+            ClockMode::Event,
+            late,
+            1300,
+            1270,
+            100,
+        ),
+        (
+            "events: not before the delay",
+            ClockMode::Event,
+            late,
+            1300,
+            1271,
+            Timestamp::MIN.0,
+        ),
+        (
+            "fast: (clock - 30 - 1000) * 10 - 900",
+            fast,
+            late,
+            1300,
+            0,
+            1800,
+        ),
+        (
+            "nothing seen, nothing moves",
+            ClockMode::Wall,
+            [None, None, Some(7)],
+            1300,
+            0,
+            Timestamp::MIN.0,
+        ),
+    ];
+    for (what, mode, seen, asked, quiet, expected) in table {
+        let watermarks = watermarks(seen);
+        let idle = watermarks.idle(&mode, Timestamp(asked), Timestamp(quiet), 30);
+        assert_eq!(idle.0, expected, "{what}");
+        if expected > 0 {
+            let due = watermarks
+                .idle_due(&mode, idle, Timestamp(quiet), 30)
+                .expect("something seen");
+            assert!(
+                (0..=1).contains(&(due.0 - asked)),
+                "{what}: due at {due:?}, asked at {asked}"
+            );
+            assert!(
+                watermarks.idle(&mode, due, Timestamp(quiet), 30) >= idle,
+                "{what}: reached when due"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_event_ahead_of_the_clock_does_not_lead_silence_ahead_of_it() {
+    let mut watermarks = watermarks([None; 3]);
+    watermarks.see(0, Timestamp(500), Timestamp(400));
+    assert_eq!(
+        watermarks
+            .idle(&ClockMode::Wall, Timestamp(1000), Timestamp(0), 30)
+            .0,
+        970
+    );
+}

@@ -1,0 +1,293 @@
+//! A task at work: taking records, moving time, committing.
+
+use super::core::{Core, Effect, RawRecord};
+use super::inbox::{Next, Standing};
+use super::journal::{Line, Step};
+use super::record::{self, TaskRecord, TopicRecord};
+use super::transaction::{Open, Origin, Out, Sink, Transaction};
+use super::{Command, Phase, STEP_RECORDS, Task};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+impl<C: Core> Task<C> {
+    /// Records came.
+    pub(super) fn fetched(&mut self, topic: usize, records: Vec<RawRecord>) {
+        for record in records {
+            let content = self
+                .core
+                .decode(topic, &record)
+                .map(|event| (C::time(&event), event));
+            self.inbox.push(topic, record, content);
+            self.quiet_since = self.clock;
+        }
+        self.steer();
+    }
+
+    /// Takes what is next, as much as one step may.
+    pub(super) fn take_records(&mut self) -> bool {
+        let mut step = Step::begin(self.read_clock());
+        for _ in 0..STEP_RECORDS {
+            match self.inbox.next() {
+                Next::Take(topic) => self.take(topic, &mut step),
+                Next::Ask => {
+                    self.ask_ends();
+                    break;
+                }
+                Next::Wait | Next::Empty => break,
+            }
+        }
+        if step.runs.is_empty() {
+            return false;
+        }
+        let watermark = self
+            .watermarks
+            .reached(|topic| self.inbox.standing(topic) == Standing::CaughtUp);
+        self.finish(step, watermark);
+        self.steer();
+        true
+    }
+
+    /// Moves time without a record, where that changes something: because the last unread record is taken, or because nothing comes.
+    pub(super) fn move_time(&mut self) -> bool {
+        let Some(deadline) = self.core.next_deadline().filter(|_| self.inbox.is_empty()) else {
+            return false;
+        };
+        let standing: Vec<Standing> = (0..self.settings.topics.len())
+            .map(|topic| self.inbox.standing(topic))
+            .collect();
+        let reached = self
+            .watermarks
+            .reached(|topic| standing[topic] == Standing::CaughtUp);
+        if reached >= deadline && reached > self.watermarks.task() {
+            self.move_to(reached);
+            return true;
+        }
+        if standing.contains(&Standing::Behind) {
+            return false;
+        }
+        let idle_due = self.idle_due().filter(|due| *due <= self.clock);
+        let sure = !standing.contains(&Standing::Unsure);
+        if let Some(due) = idle_due
+            && sure
+            && self.inbox.asked_at() >= due
+        {
+            let (asked_at, quiet_since) = (self.inbox.asked_at(), self.quiet_since);
+            let idle = self.watermarks.idle(
+                &self.settings.clock,
+                asked_at,
+                quiet_since,
+                self.settings.idle_delay_ms,
+            );
+            self.move_to(idle);
+            return true;
+        }
+        let if_caught_up = self.watermarks.reached(|_| true);
+        if idle_due.is_some() || !sure && if_caught_up >= deadline {
+            self.ask_ends();
+        }
+        false
+    }
+
+    /// The clock at which silence leads time to the next deadline.
+    pub(super) fn idle_due(&self) -> Option<Timestamp> {
+        let deadline = self
+            .core
+            .next_deadline()
+            .filter(|_| self.inbox.is_empty())?;
+        let settings = &self.settings;
+        self.watermarks.idle_due(
+            &settings.clock,
+            deadline,
+            self.quiet_since,
+            settings.idle_delay_ms,
+        )
+    }
+
+    /// Hands the open transaction over when it is due and no other is under way.
+    pub(super) fn commit_if_due(&mut self) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        let draining = self.phase == Phase::Draining;
+        let due = |open: &Open| open.due(!self.inbox.is_empty()) <= self.clock;
+        match &self.open {
+            None if draining => self.close(),
+            Some(open) if draining || self.phase == Phase::Running && due(open) => self.commit(),
+            _ => {}
+        }
+    }
+
+    /// The transaction under way is durable.
+    pub(super) fn committed(&mut self, changelog: i64) {
+        let Some(record) = self.in_flight.take() else {
+            return;
+        };
+        self.core.committed();
+        self.durable = Some(record);
+        self.restored = changelog;
+        self.failures = 0;
+    }
+
+    fn take(&mut self, topic: usize, step: &mut Step) {
+        let held = self.inbox.take(topic);
+        let origin = Origin {
+            topic: &self.settings.topics[topic].name,
+            partition: self.settings.partition,
+        };
+        step.take(origin.topic, held.record.offset);
+        let open = self.open.get_or_insert_with(|| Open::new(self.clock));
+        open.took(&held.record);
+        let (time, event) = match held.content {
+            Ok(content) => content,
+            Err(rejection) => {
+                open.reject(origin, &held.record, &rejection);
+                count(&mut self.tallies, &format!("rejected.{}", rejection.reason));
+                return;
+            }
+        };
+        let latest = self
+            .settings
+            .clock
+            .reading(self.clock)
+            .map(|clock| clock.plus(self.settings.future_max_ms));
+        let future = latest.is_some_and(|latest| time > latest);
+        if !future {
+            self.watermarks.see(topic, time, held.record.appended);
+        }
+        count(&mut self.tallies, "events");
+        if future {
+            count(&mut self.tallies, "future");
+        }
+        let mut effects = Vec::new();
+        self.core.event(event, step.now, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Late => count(&mut self.tallies, "late"),
+                Effect::Duplicate => count(&mut self.tallies, "duplicates"),
+                Effect::Decided { .. } => {}
+            }
+            open.effect(effect, Some((origin, &held.record)), self.clock);
+        }
+    }
+
+    fn move_to(&mut self, watermark: Timestamp) {
+        let step = Step::begin(self.read_clock());
+        self.finish(step, watermark);
+    }
+
+    /// Ends a step: time moves, and what that brings is gathered.
+    fn finish(&mut self, mut step: Step, watermark: Timestamp) {
+        self.watermarks.set_task(watermark);
+        step.watermark = watermark;
+        let mut effects = Vec::new();
+        self.core.advance(watermark, step.now, &mut effects);
+        let open = self.open.get_or_insert_with(|| Open::new(self.clock));
+        open.steps.push(step);
+        for effect in effects {
+            open.effect(effect, None, self.clock);
+        }
+    }
+
+    /// `now`, which never goes back. Where time comes from events alone it is the largest seen before this step, so that what
+    /// the step decides is not taken for late by its own last record.
+    fn read_clock(&mut self) -> Timestamp {
+        let reading = self
+            .settings
+            .clock
+            .reading(self.clock)
+            .or(self.watermarks.seen());
+        self.now = self.now.max(reading.unwrap_or(Timestamp::MIN));
+        self.now
+    }
+
+    fn ask_ends(&mut self) {
+        if let Some(ask) = self.inbox.ask(self.clock) {
+            self.order(Command::AskEnds(ask));
+        }
+    }
+
+    /// Stops the topics that have enough at hand, lets the others go on.
+    fn steer(&mut self) {
+        for (topic, full) in self.inbox.flow() {
+            self.order(if full {
+                Command::Pause(topic)
+            } else {
+                Command::Resume(topic)
+            });
+        }
+    }
+
+    fn commit(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let record = self.record();
+        let changelog = |key, value| Out {
+            sink: Sink::Changelog,
+            key: Some(key),
+            value,
+            headers: Vec::new(),
+        };
+        let mut records = open.records;
+        records.extend(
+            self.core
+                .seal()
+                .into_iter()
+                .map(|(customer, packed)| changelog(customer, packed)),
+        );
+        records.push(changelog(record::KEY.to_vec(), Some(record.pack())));
+        let line = Line {
+            task: self.settings.partition,
+            transaction: record.transaction,
+            revision: record.revision.clone(),
+            now: record.now,
+            steps: open.steps,
+        };
+        records.push(Out {
+            sink: Sink::Journal,
+            key: None,
+            value: Some(line.to_json()),
+            headers: Vec::new(),
+        });
+        let topics = 0..self.settings.topics.len();
+        let offsets = topics
+            .filter_map(|topic| Some((topic, self.inbox.offset(topic)?)))
+            .collect();
+        self.order(Command::Transact(Transaction {
+            number: record.transaction,
+            records,
+            offsets,
+        }));
+        self.in_flight = Some(record);
+    }
+
+    /// Where the task stands once the open transaction is committed.
+    fn record(&self) -> TaskRecord {
+        let durable = self.durable.clone().unwrap_or_default();
+        let mut topics = durable.topics;
+        for (topic, settings) in self.settings.topics.iter().enumerate() {
+            let (seen, last) = self.watermarks.topic(topic);
+            topics.insert(
+                settings.name.clone(),
+                TopicRecord {
+                    offset: self.inbox.offset(topic),
+                    seen,
+                    last,
+                },
+            );
+        }
+        TaskRecord {
+            transaction: durable.transaction + 1,
+            revision: self.settings.revision.clone(),
+            now: self.now,
+            watermark: self.watermarks.task(),
+            topics,
+            tallies: self.tallies.clone(),
+        }
+    }
+}
+
+fn count(tallies: &mut BTreeMap<String, u64>, name: &str) {
+    match tallies.get_mut(name) {
+        Some(tally) => *tally += 1,
+        None => drop(tallies.insert(name.to_owned(), 1)),
+    }
+}

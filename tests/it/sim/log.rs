@@ -1,0 +1,384 @@
+//! The log: topics, partitions, transactions with fencing, and what each kind of reader sees of them.
+//!
+//! It must stay true to Kafka in what a client can observe: a control record takes an offset; a reader of committed records
+//! stops at the last stable offset and passes what was aborted; `init` fences the older epoch and aborts what it had
+//! open; offsets sent in a transaction appear with its commit and are checked against the group when they are sent.
+
+use super::group::{Group, Membership};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A position in a partition.
+pub type Offset = i64;
+
+/// One partition of one topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    pub topic: String,
+    pub partition: usize,
+}
+
+/// A place by topic name and partition number.
+pub fn place(topic: &str, partition: usize) -> Place {
+    Place {
+        topic: topic.to_owned(),
+        partition,
+    }
+}
+
+/// What a producer appends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// When it was appended, milliseconds.
+    pub appended: i64,
+}
+
+/// Why a call was refused, or that nobody knows whether it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Somebody initialised the same transactional id after this producer did.
+    Fenced,
+    /// The group has a later generation than the one given.
+    IllegalGeneration,
+    /// The group does not know the member (any more).
+    UnknownMember,
+    /// There is no transaction to do this in, or already one.
+    InvalidState,
+    /// No answer came: the commit may have been carried out, or not.
+    TimedOut,
+    /// A transaction that is still open holds an offset for this place.
+    Unstable,
+}
+
+/// A producer's claim on its transactional id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Producer {
+    id: String,
+    epoch: u32,
+}
+
+/// What becomes of a commit request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Carried out and answered.
+    Answered,
+    /// Carried out; the answer is lost.
+    AnswerLost,
+    /// Lost on its way: the transaction stays open until it is fenced or expires.
+    RequestLost,
+}
+
+/// What a reader got, and where it reads on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    pub records: Vec<(Offset, Record)>,
+    pub position: Offset,
+}
+
+#[derive(Debug)]
+struct Entry {
+    content: Content,
+    /// The transaction it belongs to, where it belongs to one.
+    transaction: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Data(Record),
+    /// The end of a transaction; no reader sees it, but it takes an offset.
+    Control,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    entries: BTreeMap<Offset, Entry>,
+    end: Offset,
+}
+
+#[derive(Debug, Default)]
+struct Identity {
+    epoch: u32,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    serial: u64,
+    /// The first offset in each partition it wrote to.
+    first: BTreeMap<Place, Offset>,
+    offsets: BTreeMap<(String, Place), Offset>,
+}
+
+/// The whole cluster.
+#[derive(Debug, Default)]
+pub struct Log {
+    partitions: BTreeMap<Place, Partition>,
+    identities: BTreeMap<String, Identity>,
+    /// Whether a finished transaction was committed; one that is still open is not in it.
+    finished: BTreeMap<u64, bool>,
+    serial: u64,
+    groups: BTreeMap<String, Group>,
+}
+
+impl Log {
+    /// Creates a topic; its name must be new.
+    pub fn create(&mut self, topic: &str, partitions: usize) {
+        for partition in 0..partitions {
+            let before = self
+                .partitions
+                .insert(place(topic, partition), Partition::default());
+            assert!(before.is_none(), "topic {topic} exists");
+        }
+    }
+
+    /// The group of this name, made when it is first asked for.
+    pub fn group(&mut self, name: &str) -> &mut Group {
+        self.groups.entry(name.to_owned()).or_default()
+    }
+
+    /// Appends outside any transaction.
+    pub fn append(&mut self, place: &Place, record: Record) -> Offset {
+        self.partition(place).push(Content::Data(record), None)
+    }
+
+    // Transactions, in the order they are called.
+
+    /// Claims a transactional id: older producers of that id are fenced, and what they had open is aborted.
+    pub fn init(&mut self, id: &str) -> Producer {
+        self.finish(id, false);
+        let identity = self.identities.entry(id.to_owned()).or_default();
+        identity.epoch += 1;
+        Producer {
+            id: id.to_owned(),
+            epoch: identity.epoch,
+        }
+    }
+
+    /// Opens a transaction. As in Kafka, the cluster learns of it with the first record or offset.
+    pub fn begin(&mut self, producer: &Producer) -> Result<(), Fault> {
+        self.serial += 1;
+        let open = Open {
+            serial: self.serial,
+            first: BTreeMap::new(),
+            offsets: BTreeMap::new(),
+        };
+        let identity = self.claimed(producer)?;
+        if identity.open.is_some() {
+            return Err(Fault::InvalidState);
+        }
+        identity.open = Some(open);
+        Ok(())
+    }
+
+    /// Appends in the open transaction.
+    pub fn send(
+        &mut self,
+        producer: &Producer,
+        place: &Place,
+        record: Record,
+    ) -> Result<Offset, Fault> {
+        let serial = self.opened(producer)?.serial;
+        let offset = self
+            .partition(place)
+            .push(Content::Data(record), Some(serial));
+        self.opened(producer)?
+            .first
+            .entry(place.clone())
+            .or_insert(offset);
+        Ok(offset)
+    }
+
+    /// Adds consumed offsets to the open transaction, if the group still knows the member in that generation.
+    pub fn send_offsets(
+        &mut self,
+        producer: &Producer,
+        group: &str,
+        membership: &Membership,
+        offsets: &[(Place, Offset)],
+    ) -> Result<(), Fault> {
+        self.opened(producer)?;
+        self.group(group).check(membership)?;
+        let open = self.opened(producer)?;
+        for (place, offset) in offsets {
+            open.offsets
+                .insert((group.to_owned(), place.clone()), *offset);
+        }
+        Ok(())
+    }
+
+    /// Commits the open transaction, as far as the fate allows.
+    pub fn commit(&mut self, producer: &Producer, fate: Fate) -> Result<(), Fault> {
+        if fate == Fate::RequestLost {
+            return Err(Fault::TimedOut);
+        }
+        self.opened(producer)?;
+        self.finish(&producer.id, true);
+        if fate == Fate::Answered {
+            Ok(())
+        } else {
+            Err(Fault::TimedOut)
+        }
+    }
+
+    /// Aborts the open transaction.
+    pub fn abort(&mut self, producer: &Producer) -> Result<(), Fault> {
+        self.opened(producer)?;
+        self.finish(&producer.id, false);
+        Ok(())
+    }
+
+    /// The transaction was open for too long: the cluster aborts it and fences its producer.
+    pub fn expire(&mut self, id: &str) {
+        self.init(id);
+    }
+
+    // Reading.
+
+    /// The end as a reader of uncommitted records is told it.
+    pub fn end(&self, place: &Place) -> Offset {
+        self.partitions[place].end
+    }
+
+    /// The last stable offset: below it every transaction is finished. It is the end that a reader of committed records is told.
+    pub fn stable_end(&self, place: &Place) -> Offset {
+        let open = self
+            .identities
+            .values()
+            .filter_map(|identity| identity.open.as_ref());
+        let first = open.filter_map(|open| open.first.get(place)).min();
+        first.copied().unwrap_or_else(|| self.end(place))
+    }
+
+    /// At most `max` committed records from an offset on.
+    pub fn read_committed(&self, place: &Place, from: Offset, max: usize) -> Read {
+        let until = self.stable_end(place);
+        let mut read = Read {
+            records: Vec::new(),
+            position: from,
+        };
+        for (&offset, entry) in self.partitions[place].entries.range(from..until.max(from)) {
+            if read.records.len() == max {
+                return read;
+            }
+            read.position = offset + 1;
+            if let Content::Data(record) = &entry.content
+                && self.is_committed(entry)
+            {
+                read.records.push((offset, record.clone()));
+            }
+        }
+        read.position = read.position.max(until);
+        read
+    }
+
+    /// All committed records of a place.
+    pub fn committed_records(&self, place: &Place) -> Vec<(Offset, Record)> {
+        self.read_committed(place, 0, usize::MAX).records
+    }
+
+    /// The offset a group has committed for a place; while a transaction holds one, there is no answer.
+    pub fn committed_offset(
+        &mut self,
+        group: &str,
+        place: &Place,
+    ) -> Result<Option<Offset>, Fault> {
+        let key = (group.to_owned(), place.clone());
+        let mut open = self
+            .identities
+            .values()
+            .filter_map(|identity| identity.open.as_ref());
+        if open.any(|open| open.offsets.contains_key(&key)) {
+            return Err(Fault::Unstable);
+        }
+        Ok(self.group(group).committed.get(place).copied())
+    }
+
+    /// Compacts a partition below `until`: of each key the last committed record stays; with `tombstones` those go too.
+    pub fn compact(&mut self, place: &Place, until: Offset, tombstones: bool) {
+        let until = until.min(self.stable_end(place));
+        let mut last: BTreeMap<Vec<u8>, Offset> = BTreeMap::new();
+        let mut kept = BTreeSet::new();
+        for (&offset, entry) in self.partitions[place].entries.range(..until) {
+            let Content::Data(record) = &entry.content else {
+                continue;
+            };
+            if !self.is_committed(entry) {
+                continue;
+            }
+            let key = record.key.clone().expect("a compacted topic has keys");
+            last.insert(key, offset);
+            if record.value.is_some() || !tombstones {
+                kept.insert(offset);
+            }
+        }
+        let last: BTreeSet<Offset> = last.into_values().collect();
+        self.partition(place)
+            .entries
+            .retain(|offset, _| *offset >= until || kept.contains(offset) && last.contains(offset));
+    }
+
+    fn is_committed(&self, entry: &Entry) -> bool {
+        entry
+            .transaction
+            .is_none_or(|serial| self.finished.get(&serial) == Some(&true))
+    }
+
+    fn partition(&mut self, place: &Place) -> &mut Partition {
+        self.partitions
+            .get_mut(place)
+            .unwrap_or_else(|| panic!("no such partition: {place:?}"))
+    }
+
+    fn claimed(&mut self, producer: &Producer) -> Result<&mut Identity, Fault> {
+        let identity = self.identities.get_mut(&producer.id).expect("initialised");
+        if identity.epoch == producer.epoch {
+            Ok(identity)
+        } else {
+            Err(Fault::Fenced)
+        }
+    }
+
+    fn opened(&mut self, producer: &Producer) -> Result<&mut Open, Fault> {
+        self.claimed(producer)?
+            .open
+            .as_mut()
+            .ok_or(Fault::InvalidState)
+    }
+
+    fn finish(&mut self, id: &str, commit: bool) {
+        let Some(open) = self
+            .identities
+            .get_mut(id)
+            .and_then(|identity| identity.open.take())
+        else {
+            return;
+        };
+        for place in open.first.keys() {
+            self.partition(place)
+                .push(Content::Control, Some(open.serial));
+        }
+        self.finished.insert(open.serial, commit);
+        if commit {
+            for ((group, place), offset) in open.offsets {
+                self.group(&group).committed.insert(place, offset);
+            }
+        }
+    }
+}
+
+impl Partition {
+    fn push(&mut self, content: Content, transaction: Option<u64>) -> Offset {
+        let offset = self.end;
+        self.entries.insert(
+            offset,
+            Entry {
+                content,
+                transaction,
+            },
+        );
+        self.end += 1;
+        offset
+    }
+}

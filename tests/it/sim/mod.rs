@@ -1,0 +1,7 @@
+//! A simulated Kafka, and what is tried on it: one thread, no I/O, everything by seed.
+//!
+//! Deliberately absent: brokers, replication, batches, retention by time. What a client of one healthy cluster can
+//! observe is here; what happens inside the cluster is not.
+mod group;
+mod log;
+mod meanings;
