@@ -1,5 +1,7 @@
-//! The integration tests: one binary, so that one link and one broker serve them all.
+//! The integration tests: one binary, so that one link and one real broker serve them all.
 
 mod data;
+mod kafka_smoke;
 mod reference;
 mod sim;
+mod support;

@@ -1,0 +1,173 @@
+//! A real Apache Kafka broker for tests, started by `deploy/kafka/broker.sh`.
+//!
+//! It is tied to this process by a pipe: however the process ends, kill -9 included, the pipe closes, and the script kills
+//! the broker and removes its folder. So the shared broker may live in a static, which is never dropped.
+//!
+//! `./dev test` says in `MOMENTS_KAFKA_LIBS` where Kafka's jars are. Without it a test is skipped, saying so; with
+//! `CI=true` it fails.
+
+use std::env;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+
+/// How long a broker may take to come up; it needs 3 s on an idle machine.
+const START_LIMIT: Duration = Duration::from_secs(90);
+/// Another process may take a port between our choosing it and Kafka's binding it.
+const START_ATTEMPTS: usize = 3;
+
+/// A running broker. Dropping it kills it and waits until its folder is gone.
+#[derive(Debug)]
+pub struct KafkaBroker {
+    script: Child,
+    bootstrap: String,
+}
+
+impl KafkaBroker {
+    /// The broker that the tests of this binary share. `None`: there is no Kafka here, and the test should return.
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<KafkaBroker>> = OnceLock::new();
+        let shared = SHARED
+            .get_or_init(|| libs().map(|libs| Self::start_from(&libs)))
+            .as_ref();
+        if shared.is_none() {
+            say_skipped();
+        }
+        shared
+    }
+
+    /// A broker of a test's own, for those that stop or overload it.
+    pub fn start() -> Option<Self> {
+        let started = libs().map(|libs| Self::start_from(&libs));
+        if started.is_none() {
+            say_skipped();
+        }
+        started
+    }
+
+    /// `host:port`, as `bootstrap.servers` wants it.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    fn start_from(libs: &str) -> Self {
+        let mut failure = String::new();
+        for _ in 0..START_ATTEMPTS {
+            match Self::attempt(libs) {
+                Ok(broker) => return broker,
+                Err(log) => failure = log,
+            }
+        }
+        panic!("Kafka did not start; its last words:\n{failure}");
+    }
+
+    /// One start on fresh ports; the broker's log if it fails.
+    fn attempt(libs: &str) -> Result<Self, String> {
+        // The script removes the folder, which has to outlast this process by a moment.
+        let dir = tempfile::Builder::new()
+            .prefix("moments-kafka-")
+            .tempdir()
+            .expect("a temporary folder")
+            .keep();
+        let mut log = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(dir.join("broker.log"))
+            .expect("a log file");
+        let [port, controller_port] = free_ports();
+        let script = spawn_script(libs, &dir, port, controller_port, &log);
+        let mut broker = Self {
+            script,
+            bootstrap: format!("127.0.0.1:{port}"),
+        };
+        broker.wait_until_serving().map_err(|why| {
+            // By the handle: the file's name may be gone already.
+            let mut words = String::new();
+            let _ = log.rewind().and_then(|()| log.read_to_string(&mut words));
+            format!("{why}\n{words}")
+        })?;
+        Ok(broker)
+    }
+
+    /// Asks for metadata until there is an answer.
+    fn wait_until_serving(&mut self) -> Result<(), String> {
+        let client: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("reconnect.backoff.ms", "20")
+            .set("reconnect.backoff.max.ms", "100")
+            .set_log_level(rdkafka::config::RDKafkaLogLevel::Emerg)
+            .create()
+            .map_err(|error| error.to_string())?;
+        let start = Instant::now();
+        while client
+            .fetch_metadata(None, Duration::from_millis(200))
+            .is_err()
+        {
+            if let Ok(Some(status)) = self.script.try_wait() {
+                return Err(format!("the broker ended with {status}"));
+            }
+            if start.elapsed() > START_LIMIT {
+                return Err(format!("no answer within {START_LIMIT:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for KafkaBroker {
+    fn drop(&mut self) {
+        drop(self.script.stdin.take());
+        let _ = self.script.wait();
+    }
+}
+
+fn spawn_script(libs: &str, dir: &Path, port: u16, controller_port: u16, log: &File) -> Child {
+    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kafka/broker.sh"))
+        .args(["--tied".as_ref(), libs.as_ref(), dir.as_os_str()])
+        .args([port.to_string(), controller_port.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone().expect("a second handle on the log"))
+        .stderr(log.try_clone().expect("a third handle on the log"))
+        // Ctrl-C at the terminal ends the tests, and by the pipe the broker, in this order.
+        .process_group(0)
+        .spawn()
+        .expect("sh runs deploy/kafka/broker.sh")
+}
+
+/// Both are held while choosing, so that they differ.
+fn free_ports() -> [u16; 2] {
+    let held = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+    held.map(|listener| listener.local_addr().expect("a bound port").port())
+}
+
+fn libs() -> Option<String> {
+    let libs = env::var("MOMENTS_KAFKA_LIBS")
+        .ok()
+        .filter(|libs| !libs.is_empty());
+    let in_ci = env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(
+        libs.is_some() || !in_ci,
+        "MOMENTS_KAFKA_LIBS is not set, and in CI no test may be skipped; use ./dev test"
+    );
+    libs
+}
+
+/// Past the capture of test output, so that it is seen although the test passes; `./dev test` counts these lines.
+fn say_skipped() {
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(
+        std::io::stderr(),
+        "skipped: {test}: no Kafka (./dev test brings it)"
+    );
+}

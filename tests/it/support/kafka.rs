@@ -1,0 +1,370 @@
+//! Topics of a test's broker: create, produce in batches, read everything back.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{
+    BorrowedMessage, DeliveryResult, Header, Headers as _, Message as _, OwnedHeaders,
+};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext,
+};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::broker::KafkaBroker;
+use super::wait_until;
+
+/// How long one helper may take altogether.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Whose records a reader sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// All of them, those of aborted transactions included.
+    ReadUncommitted,
+    /// Those of committed transactions, and those outside any, up to the first that is undecided.
+    ReadCommitted,
+}
+
+/// A record to produce.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewRecord {
+    /// `None`: by the key, as Java's producers do it (`murmur2_random`).
+    pub partition: Option<i32>,
+    /// The record's key.
+    pub key: Option<Vec<u8>>,
+    /// The record's value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Milliseconds since the epoch; `None`: now.
+    pub timestamp: Option<i64>,
+}
+
+impl NewRecord {
+    /// A record with a key and a value, and nothing else.
+    pub fn keyed(key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        Self {
+            key: Some(key.into()),
+            value: Some(value.into()),
+            ..Self::default()
+        }
+    }
+
+    /// The same, for this partition.
+    pub fn in_partition(self, partition: i32) -> Self {
+        Self {
+            partition: Some(partition),
+            ..self
+        }
+    }
+
+    /// The same, with one more header.
+    pub fn with_header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The same, of this time in milliseconds since the epoch.
+    pub fn at(self, timestamp: i64) -> Self {
+        Self {
+            timestamp: Some(timestamp),
+            ..self
+        }
+    }
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedRecord {
+    /// Where it was.
+    pub partition: i32,
+    /// Where it was in the partition.
+    pub offset: i64,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Milliseconds since the epoch.
+    pub timestamp: Option<i64>,
+}
+
+impl OwnedRecord {
+    /// The value as text; empty for a tombstone.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.value.as_deref().unwrap_or_default()).into_owned()
+    }
+
+    /// The key as text; empty where there is none.
+    pub fn key_text(&self) -> String {
+        String::from_utf8_lossy(self.key.as_deref().unwrap_or_default()).into_owned()
+    }
+}
+
+impl From<&BorrowedMessage<'_>> for OwnedRecord {
+    fn from(message: &BorrowedMessage<'_>) -> Self {
+        let owned = |header: Header<'_, &[u8]>| {
+            (
+                header.key.to_owned(),
+                header.value.unwrap_or_default().to_vec(),
+            )
+        };
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: message
+                .headers()
+                .map(|headers| headers.iter().map(owned).collect())
+                .unwrap_or_default(),
+            timestamp: message.timestamp().to_millis(),
+        }
+    }
+}
+
+impl KafkaBroker {
+    /// A client configuration that points here, to which a test adds its own properties.
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap());
+        config
+    }
+
+    /// Creates a topic of one replica, and waits until each partition has its leader.
+    pub fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().expect("an admin client");
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        topic.config = config.to_vec();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let created = runtime
+            .block_on(admin.create_topics([&topic], &AdminOptions::new()))
+            .expect("an answer");
+        assert_eq!(created, [Ok(name.to_owned())], "creating topic {name}");
+        wait_until(&format!("leaders of {name}"), LIMIT, || {
+            let metadata = admin.inner().fetch_metadata(Some(name), LIMIT);
+            metadata.is_ok_and(|metadata| {
+                let leaders = metadata.topics()[0]
+                    .partitions()
+                    .iter()
+                    .filter(|partition| partition.leader() >= 0);
+                i32::try_from(leaders.count()) == Ok(partitions)
+            })
+        });
+    }
+
+    /// Produces the records in order, outside any transaction, and waits until the broker has them all.
+    pub fn produce(&self, topic: &str, records: impl IntoIterator<Item = NewRecord>) {
+        let deliveries = Deliveries::default();
+        let producer = batch_producer(&self.client(), deliveries.clone());
+        for record in records {
+            send(&producer, topic, &record);
+        }
+        producer
+            .flush(LIMIT)
+            .expect("everything is delivered in time");
+        deliveries.check();
+    }
+
+    /// Produces the records in one transaction of `transactional_id`, and commits or aborts it.
+    pub fn produce_in_transaction(
+        &self,
+        transactional_id: &str,
+        topic: &str,
+        records: impl IntoIterator<Item = NewRecord>,
+        commit: bool,
+    ) {
+        let deliveries = Deliveries::default();
+        let config = self
+            .client()
+            .set("transactional.id", transactional_id)
+            .clone();
+        let producer = batch_producer(&config, deliveries.clone());
+        producer.init_transactions(LIMIT).expect("a producer epoch");
+        producer.begin_transaction().expect("a transaction begins");
+        for record in records {
+            send(&producer, topic, &record);
+        }
+        producer
+            .flush(LIMIT)
+            .expect("everything is delivered in time");
+        deliveries.check();
+        let ended = if commit {
+            producer.commit_transaction(LIMIT)
+        } else {
+            producer.abort_transaction(LIMIT)
+        };
+        ended.expect("the transaction ends");
+    }
+
+    /// Everything from the beginning of the topic to the ends as they are now, by partition and offset.
+    pub fn read_all(&self, topic: &str, isolation: Isolation) -> Vec<OwnedRecord> {
+        let consumer = self.reader(isolation);
+        let mut ends = open_ends(&consumer, topic);
+        let mut assignment = TopicPartitionList::new();
+        for (partition, _) in &ends {
+            assignment
+                .add_partition_offset(topic, *partition, Offset::Beginning)
+                .expect("a valid offset");
+        }
+        consumer.assign(&assignment).expect("an assignment");
+
+        let start = Instant::now();
+        let mut records = Vec::new();
+        while !ends.is_empty() {
+            assert!(
+                start.elapsed() < LIMIT,
+                "reading {topic} took too long; still open: {ends:?}"
+            );
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    let record = OwnedRecord::from(&message);
+                    let Some(at) = ends
+                        .iter()
+                        .position(|(partition, _)| *partition == record.partition)
+                    else {
+                        continue;
+                    };
+                    let end = ends[at].1;
+                    if record.offset + 1 >= end {
+                        ends.swap_remove(at);
+                    }
+                    if record.offset < end {
+                        records.push(record);
+                    }
+                }
+                // What is left before the end is no record: a transaction's marker, or a gap of compaction.
+                Some(Err(KafkaError::PartitionEOF(done))) => {
+                    ends.retain(|(partition, _)| *partition != done);
+                }
+                Some(Err(error)) => panic!("reading {topic}: {error}"),
+                None => {}
+            }
+        }
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+
+    /// The first and the next offset of each partition; with `ReadCommitted` the next is the last stable one.
+    pub fn watermarks(&self, topic: &str, isolation: Isolation) -> Vec<(i64, i64)> {
+        watermarks(&self.reader(isolation), topic)
+    }
+
+    fn reader(&self, isolation: Isolation) -> BaseConsumer {
+        let level = match isolation {
+            Isolation::ReadUncommitted => "read_uncommitted",
+            Isolation::ReadCommitted => "read_committed",
+        };
+        self.client()
+            .set("group.id", "never-joined")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", level)
+            .set("fetch.queue.backoff.ms", "5")
+            .create()
+            .expect("a consumer")
+    }
+}
+
+fn watermarks(consumer: &BaseConsumer, topic: &str) -> Vec<(i64, i64)> {
+    let metadata = consumer
+        .fetch_metadata(Some(topic), LIMIT)
+        .expect("metadata");
+    let partitions =
+        i32::try_from(metadata.topics()[0].partitions().len()).expect("a number of partitions");
+    assert!(partitions > 0, "no topic {topic}");
+    (0..partitions)
+        .map(|partition| {
+            consumer
+                .fetch_watermarks(topic, partition, LIMIT)
+                .expect("watermarks")
+        })
+        .collect()
+}
+
+/// The partitions that hold anything, each with its end.
+fn open_ends(consumer: &BaseConsumer, topic: &str) -> Vec<(i32, i64)> {
+    let numbered = (0..).zip(watermarks(consumer, topic));
+    numbered
+        .filter(|(_, (low, end))| low < end)
+        .map(|(partition, (_, end))| (partition, end))
+        .collect()
+}
+
+/// Delivery failures of one producer, gathered by its callback.
+#[derive(Debug, Clone, Default)]
+struct Deliveries(Arc<Mutex<Vec<String>>>);
+
+impl Deliveries {
+    #[track_caller]
+    fn check(&self) {
+        let failed = self.0.lock().expect("no callback panicked");
+        assert!(failed.is_empty(), "records were not delivered: {failed:?}");
+    }
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, delivery: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = delivery {
+            self.0
+                .lock()
+                .expect("no check panicked")
+                .push(error.to_string());
+        }
+    }
+}
+
+fn batch_producer(config: &ClientConfig, deliveries: Deliveries) -> BaseProducer<Deliveries> {
+    let config = config
+        .clone()
+        .set("partitioner", "murmur2_random")
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "5")
+        .clone();
+    BaseProducer::<Deliveries, NoCustomPartitioner>::from_config_and_context(&config, deliveries)
+        .expect("a producer")
+}
+
+/// Queues one record, making room first where there is none.
+fn send(producer: &BaseProducer<Deliveries>, topic: &str, record: &NewRecord) {
+    let mut message = BaseRecord::<[u8], [u8]>::to(topic);
+    message.partition = record.partition;
+    message.key = record.key.as_deref();
+    message.payload = record.value.as_deref();
+    message.timestamp = record.timestamp;
+    if !record.headers.is_empty() {
+        let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        let insert = |headers: OwnedHeaders, (name, value): &(String, Vec<u8>)| {
+            headers.insert(Header {
+                key: name,
+                value: Some(value),
+            })
+        };
+        message.headers = Some(record.headers.iter().fold(headers, insert));
+    }
+    let start = Instant::now();
+    while let Err((error, unsent)) = producer.send(message) {
+        assert_eq!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::QueueFull),
+            "producing to {topic}: {error}"
+        );
+        assert!(start.elapsed() < LIMIT, "the queue of {topic} stays full");
+        producer.poll(Duration::from_millis(10));
+        message = unsent;
+    }
+}

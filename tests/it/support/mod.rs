@@ -1,0 +1,32 @@
+//! What the integration tests share: a real broker, its topics, child processes, and waiting.
+
+pub mod broker;
+pub mod kafka;
+pub mod process;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` holds, asking every few milliseconds.
+///
+/// # Panics
+/// If it does not hold within `limit`; `what` says in the message what was waited for.
+#[track_caller]
+pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < limit,
+            "waited {limit:?} in vain for {what}"
+        );
+        thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A name that no other test of this run has: for topics, consumer groups and application names.
+pub fn unique(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{name}-{}-{number}", std::process::id())
+}
