@@ -9,7 +9,6 @@ pub mod files;
 mod replay;
 pub mod summary;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use replay::{ReplayError, replay};
@@ -58,17 +57,14 @@ pub trait Observer {
     fn decided(&mut self, decision: &Decision) -> std::io::Result<()>;
 }
 
-struct Head {
-    offset: i64,
-    /// Boxed: heads move between queue and engine.
-    content: Result<Box<Event>, Reject>,
-}
+/// The next record of a topic, decoded.
+type Head = Result<Box<Event>, Reject>;
 
 /// A topic being read: its next record is decoded ahead, so that the topics can be merged by time.
 struct Topic<S> {
     source: S,
     name: String,
-    next: VecDeque<Head>,
+    next: Option<Head>,
     read: i64,
     ended: bool,
 }
@@ -91,7 +87,7 @@ pub fn rehearse<S: Source>(
             .map(|(topic, source)| Topic {
                 source,
                 name: topic.name.clone(),
-                next: VecDeque::new(),
+                next: None,
                 read: 0,
                 ended: false,
             })
@@ -107,7 +103,7 @@ pub fn rehearse<S: Source>(
     merge.fill()?;
     while let Some((topic, head)) = merge.take()? {
         observer.record();
-        match head.content {
+        match head {
             Err(reject) => work.summary.reject(&reject),
             Ok(event) => {
                 let time = event.time;
@@ -174,13 +170,13 @@ impl<S: Source> Merge<'_, S> {
     /// Takes the record that a task would take next: the earliest of the topics' next ones; what is
     /// no event has no time and waits for nobody.
     fn take(&mut self) -> std::io::Result<Option<(usize, Head)>> {
-        let time = |head: &Head| head.content.as_ref().map_or(Timestamp::MIN, |event| event.time);
+        let time = |head: &Head| head.as_ref().map_or(Timestamp::MIN, |event| event.time);
         let heads = self.topics.iter().enumerate();
         let first = heads
-            .filter_map(|(i, topic)| topic.next.front().map(|head| (time(head), i)))
+            .filter_map(|(i, topic)| topic.next.as_ref().map(|head| (time(head), i)))
             .min();
         let Some((_, topic)) = first else { return Ok(None) };
-        let head = self.topics[topic].next.pop_front();
+        let head = self.topics[topic].next.take();
         self.read(topic)?;
         Ok(head.map(|head| (topic, head)))
     }
@@ -196,13 +192,13 @@ impl<S: Source> Merge<'_, S> {
         let position = Position { topic: u8::try_from(index).unwrap_or(u8::MAX), offset };
         let origin = Origin { topic: &topic.name, partition: 0, position, traceparent: None };
         let content = self.decoder.decode(&payload, &origin).map(|decoded| Box::new(decoded.event));
-        topic.next.push_back(Head { offset, content });
+        topic.next = Some(content);
         Ok(())
     }
 }
 
 impl<S> Topic<S> {
     fn is_read(&self) -> bool {
-        self.ended && self.next.is_empty()
+        self.ended && self.next.is_none()
     }
 }
