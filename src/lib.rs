@@ -2,6 +2,7 @@
 //!
 //! The modules stand in the order the data flows.
 
+pub mod config;
 pub mod engine;
 pub mod event;
 pub mod moment;
