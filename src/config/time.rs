@@ -78,6 +78,12 @@ impl Time {
         }
     }
 
+    /// How far ahead of the clock an event may be and still move time, milliseconds.
+    #[must_use]
+    pub fn future_tolerance_ms(&self) -> i64 {
+        self.future_tolerance.ms
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         for (key, text) in [("time.origin", &self.origin), ("time.start", &self.start)] {
             if Timestamp::parse(text).is_none() {

@@ -179,6 +179,18 @@ impl Topics {
         self.inputs().into_iter().map(settings).collect()
     }
 
+    /// How a topic of this name takes part in time; one that is not configured has the default lateness, and drives unless it is
+    /// named as those that do not.
+    #[must_use]
+    pub fn timing(&self, name: &str) -> TopicSettings {
+        let configured = self.settings().into_iter().find(|topic| topic.name == name);
+        configured.unwrap_or_else(|| TopicSettings {
+            name: name.to_owned(),
+            lateness_ms: lateness().ms,
+            drives: !["outcomes", "profile"].contains(&name),
+        })
+    }
+
     /// The topic of a channel's commands.
     #[must_use]
     pub fn treatments_of(&self, channel: &str) -> String {
