@@ -2,12 +2,14 @@
 //!
 //! The modules stand in the order the data flows.
 
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod event;
 pub mod moment;
 pub mod policy;
 pub mod profile;
+pub mod rehearsal;
 pub mod task;
 pub mod time;
 pub mod treatment;

@@ -1,6 +1,11 @@
 //! The declared rule: file, checked definition, compiled plan; and the expression language.
 
+pub mod definition;
 pub mod expression;
 pub mod plan;
+pub mod reader;
+pub mod report;
+pub mod set;
 pub mod suggest;
 pub mod value;
+pub mod yaml;

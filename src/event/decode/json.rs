@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
-use super::{Decoded, Decoder, Defect, Reject, TIME_MAX, TIME_MIN};
+use super::{Decoded, Decoder, Defect, Origin, Reject, TIME_MAX, TIME_MIN};
 use crate::event::{
-    CustomerId, Event, EventName, Position, Product, Property, PropertyId, Text, Touchpoint,
-    Traits, Type, limits,
+    CustomerId, Event, EventName, Product, Property, PropertyId, Text, Touchpoint, Traits, Type,
+    limits,
 };
 use crate::time::Timestamp;
 
@@ -26,8 +26,7 @@ const NEVER_NEGATIVE: [(PropertyId, &str); 5] = [
 pub(super) fn decode(
     decoder: &Decoder,
     text: &str,
-    position: Position,
-    traceparent: Option<&str>,
+    origin: &Origin<'_>,
 ) -> Result<Decoded, Reject> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let mut call = Call::default();
@@ -38,7 +37,7 @@ pub(super) fn decode(
     seed.deserialize(&mut reader)
         .and_then(|()| reader.end())
         .map_err(|error| Reject::BadJson(error.to_string()))?;
-    call.into_event(decoder, position, traceparent)
+    call.into_event(decoder, origin)
 }
 
 /// A call as it was read: nothing checked yet.
@@ -59,12 +58,7 @@ struct Call<'de> {
 }
 
 impl Call<'_> {
-    fn into_event(
-        self,
-        decoder: &Decoder,
-        position: Position,
-        traceparent: Option<&str>,
-    ) -> Result<Decoded, Reject> {
+    fn into_event(self, decoder: &Decoder, origin: &Origin<'_>) -> Result<Decoded, Reject> {
         let name = self.name(decoder)?;
         let (customer, known) = self.customer()?;
         let time = self.time()?;
@@ -83,10 +77,15 @@ impl Call<'_> {
         let event = Event {
             customer,
             time,
-            position,
+            position: origin.position,
             has_message_id: message_id.is_some(),
             id: message_id.unwrap_or_else(|| {
-                compact_str::format_compact!("{}/{}", position.topic, position.offset)
+                compact_str::format_compact!(
+                    "{}/{}/{}",
+                    origin.topic,
+                    origin.partition,
+                    origin.position.offset
+                )
             }),
             name,
             known,
@@ -94,7 +93,7 @@ impl Call<'_> {
             products: self.products,
             traits: self.traits,
             touchpoint: self.touchpoint,
-            traceparent: traceparent.map(Text::from),
+            traceparent: origin.traceparent.map(Text::from),
         };
         Ok(Decoded {
             event,

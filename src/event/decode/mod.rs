@@ -97,6 +97,19 @@ pub struct Defect {
     pub expected: &'static str,
 }
 
+/// Where a record comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin<'a> {
+    /// The topic's name.
+    pub topic: &'a str,
+    /// Its partition.
+    pub partition: i32,
+    /// Index of the topic and offset.
+    pub position: Position,
+    /// The record's W3C trace context.
+    pub traceparent: Option<&'a str>,
+}
+
 /// Decodes records of one vocabulary.
 #[derive(Clone, Debug)]
 pub struct Decoder {
@@ -139,12 +152,7 @@ impl Decoder {
     ///
     /// # Errors
     /// Why it is no event.
-    pub fn decode(
-        &self,
-        payload: &[u8],
-        position: Position,
-        traceparent: Option<&str>,
-    ) -> Result<Decoded, Reject> {
+    pub fn decode(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
         if payload.is_empty() {
             return Err(Reject::Empty);
         }
@@ -153,7 +161,7 @@ impl Decoder {
         }
         let text = std::str::from_utf8(payload)
             .map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
-        json::decode(self, text, position, traceparent)
+        json::decode(self, text, origin)
     }
 }
 
@@ -173,11 +181,15 @@ mod tests {
     fn decode(text: &str) -> Result<Decoded, Reject> {
         decoder().decode(
             text.as_bytes(),
-            Position {
-                topic: 2,
-                offset: 7,
+            &Origin {
+                topic: "cart",
+                partition: 3,
+                position: Position {
+                    topic: 2,
+                    offset: 7,
+                },
+                traceparent: None,
             },
-            None,
         )
     }
 
@@ -220,7 +232,7 @@ mod tests {
             (event.name, event.known, event.has_message_id),
             (EventName::IDENTIFY, false, false)
         );
-        assert_eq!(event.id, "2/7");
+        assert_eq!(event.id, "cart/3/7");
         assert_eq!(event.time.to_string(), "2026-03-02T10:00:00.000Z");
         let traits = event.traits.unwrap();
         assert_eq!(
@@ -289,12 +301,12 @@ mod tests {
             let rejected = decode(&text).map(|_| ()).map_err(|reject| reject.word());
             assert_eq!(rejected, Err(word), "{}", &text[..text.len().min(120)]);
         }
-        let invalid = decoder().decode(b"{\"userId\":\"\xff\"}", Position::default(), None);
+        let invalid = decoder().decode(b"{\"userId\":\"\xff\"}", &Origin::default());
         assert_eq!(invalid.unwrap_err(), Reject::InvalidUtf8(11));
         let large = vec![b' '; limits::RECORD_BYTES + 1];
         assert_eq!(
             decoder()
-                .decode(&large, Position::default(), None)
+                .decode(&large, &Origin::default())
                 .unwrap_err()
                 .word(),
             "oversized"

@@ -1,0 +1,73 @@
+//! The command line: one file a command.
+
+mod check;
+mod rehearse;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::time::Timestamp;
+use crate::trigger::plan::Plan;
+use crate::trigger::report;
+use crate::trigger::set::{self, Basis};
+
+/// Customer events from Kafka in, treatment commands out, each once.
+#[derive(Debug, Parser)]
+#[command(name = "moments", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Check),
+    Rehearse(rehearse::Rehearse),
+}
+
+/// What several commands ask for.
+#[derive(Debug, Args)]
+struct Shared {
+    /// A trigger file, or a directory of them.
+    #[arg(long, value_name = "PATH")]
+    triggers: Option<PathBuf>,
+    /// The configuration: own events and attributes, lateness, policy.
+    #[arg(long, value_name = "FILE", env = "MOMENTS_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Shared {
+    /// The configuration, what it means for triggers, and the triggers.
+    fn plan(&self) -> anyhow::Result<(Config, Basis, Plan)> {
+        let config = Config::load(self.config.as_deref())?;
+        let basis = Basis {
+            vocabulary: Arc::new(config.vocabulary()?),
+            attributes: config.attributes(),
+            policy: config.policy(),
+        };
+        let path = self.triggers.as_deref().unwrap_or(&config.triggers.path);
+        let plan = set::load(path, &basis).map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))?;
+        Ok((config, basis, plan))
+    }
+}
+
+/// Runs the command that was given.
+///
+/// # Errors
+/// What went wrong, in words for whoever typed the command.
+pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    match &cli.command {
+        Command::Check(args) => check::run(args),
+        Command::Rehearse(args) => rehearse::run(args),
+    }
+}
+
+/// The clock on the wall.
+fn clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

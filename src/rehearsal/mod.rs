@@ -1,0 +1,204 @@
+//! The same engine, policy included, over files of past events.
+//!
+//! [`rehearse`] takes each file as a topic in its order of arrival, merges them as a task does, and
+//! lets the end of the input move time to the largest event time. `now` is the largest event time
+//! seen. [`replay`] takes the runs, watermarks and clock readings of a production journal instead,
+//! and gives what production gave, byte for byte.
+
+pub mod files;
+mod replay;
+pub mod summary;
+
+use std::sync::Arc;
+
+pub use replay::{ReplayError, replay};
+pub use summary::Summary;
+
+use crate::engine::{Effect, Engine, Input};
+use crate::event::decode::{Decoder, Origin, Reject};
+use crate::event::{Event, Position};
+use crate::task::watermark::{TopicSettings, Watermarks};
+use crate::time::Timestamp;
+use crate::treatment::Decision;
+use crate::trigger::plan::Plan;
+
+/// Customers unpacked at once before they are packed again: some tens of MB.
+const OPEN_CUSTOMERS_MAX: usize = 16_384;
+
+/// One file of events: a topic in its order of arrival.
+pub trait Source {
+    /// The next record; `None` at the end. A line end is no part of it.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn next(&mut self) -> std::io::Result<Option<Vec<u8>>>;
+}
+
+/// What a rehearsal is told.
+#[derive(Debug)]
+pub struct Settings {
+    /// The triggers.
+    pub plan: Arc<Plan>,
+    /// Reads the records.
+    pub decoder: Decoder,
+    /// Events later than this do not move time.
+    pub future: Timestamp,
+}
+
+/// What a rehearsal tells while it goes on.
+pub trait Observer {
+    /// A record was read.
+    fn record(&mut self) {}
+
+    /// A moment was decided.
+    ///
+    /// # Errors
+    /// Where what was decided cannot be written.
+    fn decided(&mut self, decision: &Decision) -> std::io::Result<()>;
+}
+
+/// The next record of a topic, decoded.
+type Head = Result<Box<Event>, Reject>;
+
+/// A topic being read: its next record is decoded ahead, so that the topics can be merged by time.
+struct Topic<S> {
+    source: S,
+    name: String,
+    next: Option<Head>,
+    read: i64,
+    ended: bool,
+}
+
+/// Rehearses over `sources`: a topic's settings and its records, sorted by name.
+///
+/// # Errors
+/// Where a source cannot be read or the observer cannot write.
+pub fn rehearse<S: Source>(
+    settings: &Settings,
+    sources: Vec<(TopicSettings, S)>,
+    observer: &mut impl Observer,
+) -> std::io::Result<Summary> {
+    let (topics, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
+    let mut merge = Merge {
+        decoder: &settings.decoder,
+        topics: topics
+            .iter()
+            .zip(sources)
+            .map(|(topic, source)| Topic {
+                source,
+                name: topic.name.clone(),
+                next: None,
+                read: 0,
+                ended: false,
+            })
+            .collect(),
+    };
+    let mut watermarks = Watermarks::new(topics);
+    let mut work = Work {
+        engine: Engine::new(Arc::clone(&settings.plan)),
+        summary: Summary::new(&settings.plan),
+        effects: Vec::new(),
+        now: Timestamp::MIN,
+    };
+    merge.fill()?;
+    while let Some((topic, head)) = merge.take()? {
+        observer.record();
+        match head {
+            Err(reject) => work.summary.reject(&reject),
+            Ok(event) => {
+                let time = event.time;
+                if time <= settings.future {
+                    watermarks.see(topic, time, time);
+                    work.now = watermarks.seen().unwrap_or(work.now).max(work.now);
+                }
+                work.step(Input::Event(event), observer)?;
+            }
+        }
+        let watermark = watermarks.reached(|topic| merge.topics[topic].is_read());
+        watermarks.set_task(watermark);
+        work.step(Input::Watermark(watermark), observer)?;
+    }
+    let end = watermarks.seen().unwrap_or(Timestamp::MIN);
+    work.step(Input::Watermark(end), observer)?;
+    Ok(work.end())
+}
+
+/// An engine at work on files.
+struct Work {
+    engine: Engine,
+    summary: Summary,
+    effects: Vec<Effect>,
+    now: Timestamp,
+}
+
+impl Work {
+    fn step(&mut self, input: Input, observer: &mut impl Observer) -> std::io::Result<()> {
+        if let Input::Event(event) = &input {
+            self.summary.event(event);
+        }
+        self.engine.step(input, self.now, &mut self.effects);
+        for effect in self.effects.drain(..) {
+            if let Effect::Decided(decision) = &effect {
+                observer.decided(decision)?;
+            }
+            self.summary.effect(effect);
+        }
+        if self.engine.open_customers() >= OPEN_CUSTOMERS_MAX {
+            self.engine.seal();
+            self.engine.committed();
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Summary {
+        let mut summary = self.summary;
+        summary.end(&self.engine);
+        summary
+    }
+}
+
+struct Merge<'a, S> {
+    decoder: &'a Decoder,
+    topics: Vec<Topic<S>>,
+}
+
+impl<S: Source> Merge<'_, S> {
+    fn fill(&mut self) -> std::io::Result<()> {
+        (0..self.topics.len()).try_for_each(|topic| self.read(topic))
+    }
+
+    /// Takes the record that a task would take next: the earliest of the topics' next ones; what is
+    /// no event has no time and waits for nobody.
+    fn take(&mut self) -> std::io::Result<Option<(usize, Head)>> {
+        let time = |head: &Head| head.as_ref().map_or(Timestamp::MIN, |event| event.time);
+        let heads = self.topics.iter().enumerate();
+        let first = heads
+            .filter_map(|(i, topic)| topic.next.as_ref().map(|head| (time(head), i)))
+            .min();
+        let Some((_, topic)) = first else { return Ok(None) };
+        let head = self.topics[topic].next.take();
+        self.read(topic)?;
+        Ok(head.map(|head| (topic, head)))
+    }
+
+    fn read(&mut self, index: usize) -> std::io::Result<()> {
+        let topic = &mut self.topics[index];
+        let Some(payload) = topic.source.next()? else {
+            topic.ended = true;
+            return Ok(());
+        };
+        let offset = topic.read;
+        topic.read += 1;
+        let position = Position { topic: u8::try_from(index).unwrap_or(u8::MAX), offset };
+        let origin = Origin { topic: &topic.name, partition: 0, position, traceparent: None };
+        let content = self.decoder.decode(&payload, &origin).map(|decoded| Box::new(decoded.event));
+        topic.next = Some(content);
+        Ok(())
+    }
+}
+
+impl<S> Topic<S> {
+    fn is_read(&self) -> bool {
+        self.ended && self.next.is_none()
+    }
+}

@@ -1,0 +1,223 @@
+//! Replay of a production journal: the flight recorder played back.
+//!
+//! Records are told apart by topic, partition and offset. A line of an events file is either what
+//! `kcat -J` prints (`topic`, `partition`, `offset`, `ts`, `headers`, `payload`; `payload_base64`
+//! instead of `payload` for bytes that are no text), or, in a file named `TOPIC-PARTITION.jsonl`,
+//! the event itself, its offset being its line counted from 0.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::BufRead;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use serde::Deserialize;
+
+use super::{Observer, Settings, Source, Summary, Work};
+use crate::engine::{Engine, Input};
+use crate::event::Position;
+use crate::event::decode::Origin;
+use crate::task::journal::Line;
+use crate::time::Timestamp;
+
+/// Why a journal cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A line of the journal is none.
+    #[error("journal line {line}: {detail}; expected what the journal topic holds, one JSON object a line")]
+    Journal {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A line of an events file names no record.
+    #[error("{file}, line {line}: {detail}; expected the output of `kcat -J`, or a file named TOPIC-PARTITION.jsonl")]
+    Events {
+        /// The file.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The events do not hold what the journal took.
+    #[error("the journal took {topic}/{partition} up to offset {offset}, but the files end at {last}: add the missing file")]
+    Missing {
+        /// The topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// The last offset the run took.
+        offset: i64,
+        /// The last offset the files have; -1 for none.
+        last: i64,
+    },
+    /// Other triggers than production's.
+    #[error("journal line {line} was decided by revision {journal}, the triggers given are revision {given}: give the triggers of then")]
+    Revision {
+        /// Counted from 1.
+        line: usize,
+        /// Of the journal.
+        journal: String,
+        /// Of the triggers.
+        given: String,
+    },
+}
+
+/// One record of the events files.
+struct Record {
+    offset: i64,
+    payload: Vec<u8>,
+    traceparent: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    topic: String,
+    partition: i32,
+    offset: i64,
+    #[serde(default)]
+    payload: Option<String>,
+    #[serde(default)]
+    payload_base64: Option<String>,
+    #[serde(default)]
+    headers: Vec<Option<String>>,
+}
+
+/// Replays `journal` over the records of `files` (name and lines of each), task by task as the
+/// journal's lines come.
+///
+/// # Errors
+/// Where something cannot be read, or the journal does not fit the events or the triggers.
+pub fn replay<S: Source>(
+    settings: &Settings,
+    files: Vec<(String, S)>,
+    journal: impl BufRead,
+    observer: &mut impl Observer,
+) -> Result<Summary, ReplayError> {
+    let records = read(files)?;
+    let mut topics: Vec<&str> = records.keys().map(|(topic, _)| topic.as_str()).collect();
+    topics.dedup();
+    let mut summary = Summary::new(&settings.plan);
+    let mut engines: BTreeMap<i32, Engine> = BTreeMap::new();
+    for (number, text) in (1..).zip(journal.lines()) {
+        let line: Line = serde_json::from_str(&text?)
+            .map_err(|error| ReplayError::Journal { line: number, detail: error.to_string() })?;
+        if line.revision != settings.plan.revision {
+            return Err(ReplayError::Revision {
+                line: number,
+                journal: line.revision,
+                given: settings.plan.revision.to_string(),
+            });
+        }
+        let engine = engines
+            .remove(&line.task)
+            .unwrap_or_else(|| Engine::new(Arc::clone(&settings.plan)));
+        let mut work = Work { engine, summary, effects: Vec::new(), now: Timestamp::MIN };
+        let task = line.task;
+        play(settings, &records, &topics, line, &mut work, observer)?;
+        work.engine.seal();
+        work.engine.committed();
+        engines.insert(task, work.engine);
+        summary = work.summary;
+    }
+    for engine in engines.values() {
+        summary.end(engine);
+    }
+    Ok(summary)
+}
+
+type Records = BTreeMap<(String, i32), Vec<Record>>;
+
+fn play(
+    settings: &Settings,
+    records: &Records,
+    topics: &[&str],
+    line: Line,
+    work: &mut Work,
+    observer: &mut impl Observer,
+) -> Result<(), ReplayError> {
+    for step in line.steps {
+        work.now = step.now;
+        for run in step.runs {
+            let (topic, from, to) = (run.0, run.1, run.2);
+            let index = topics.iter().position(|known| *known == topic).unwrap_or_default();
+            let key = (topic, line.task);
+            let all = records.get(&key).map_or(&[][..], Vec::as_slice);
+            let last = all.last().map_or(-1, |record| record.offset);
+            if last < to {
+                return Err(ReplayError::Missing { topic: key.0, partition: line.task, offset: to, last });
+            }
+            let first = all.partition_point(|record| record.offset < from);
+            for record in all[first..].iter().take_while(|record| record.offset <= to) {
+                observer.record();
+                let position = Position { topic: u8::try_from(index).unwrap_or(u8::MAX), offset: record.offset };
+                let traceparent = record.traceparent.as_deref();
+                let origin = Origin { topic: &key.0, partition: line.task, position, traceparent };
+                match settings.decoder.decode(&record.payload, &origin) {
+                    Ok(decoded) => work.step(Input::Event(Box::new(decoded.event)), observer)?,
+                    Err(reject) => work.summary.reject(&reject),
+                }
+            }
+        }
+        work.step(Input::Watermark(step.watermark), observer)?;
+    }
+    Ok(())
+}
+
+fn read<S: Source>(files: Vec<(String, S)>) -> Result<Records, ReplayError> {
+    let mut records: Records = BTreeMap::new();
+    for (name, mut source) in files {
+        let named = named(&name);
+        let mut line = 0;
+        while let Some(text) = source.next()? {
+            line += 1;
+            let (topic, partition, record) = match (envelope(&text), &named) {
+                (Ok(found), _) => found,
+                (Err(_), Some((topic, partition))) => {
+                    let record = Record { offset: line - 1, payload: text, traceparent: None };
+                    (topic.clone(), *partition, record)
+                }
+                (Err(detail), None) => {
+                    let line = usize::try_from(line).unwrap_or_default();
+                    return Err(ReplayError::Events { file: name, line, detail });
+                }
+            };
+            records.entry((topic, partition)).or_default().push(record);
+        }
+    }
+    for list in records.values_mut() {
+        list.sort_by_key(|record| record.offset);
+    }
+    Ok(records)
+}
+
+fn envelope(text: &[u8]) -> Result<(String, i32, Record), String> {
+    let envelope: Envelope = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let payload = match (envelope.payload, envelope.payload_base64) {
+        (_, Some(encoded)) => base64::engine::general_purpose::STANDARD
+            .decode(encoded)
+            .map_err(|error| format!("payload_base64: {error}"))?,
+        (payload, None) => payload.unwrap_or_default().into_bytes(),
+    };
+    let headers: HashMap<_, _> = envelope
+        .headers
+        .chunks_exact(2)
+        .filter_map(|pair| Some((pair[0].as_deref()?, pair[1].clone()?)))
+        .collect();
+    let traceparent = headers.get("traceparent").cloned();
+    let record = Record { offset: envelope.offset, payload, traceparent };
+    Ok((envelope.topic, envelope.partition, record))
+}
+
+/// Topic and partition of a file named `TOPIC-PARTITION.jsonl`, with or without `.gz`.
+fn named(name: &str) -> Option<(String, i32)> {
+    let stem = name.rsplit('/').next()?;
+    let stem = stem.strip_suffix(".gz").unwrap_or(stem);
+    let stem = stem.strip_suffix(".jsonl").unwrap_or(stem);
+    let (topic, partition) = stem.rsplit_once('-')?;
+    Some((topic.to_owned(), partition.parse().ok()?))
+}

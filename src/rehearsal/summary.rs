@@ -1,0 +1,154 @@
+//! What a rehearsal counted.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::engine::{Effect, Engine};
+use crate::event::decode::Reject;
+use crate::event::{CustomerId, Event};
+use crate::policy::Reason;
+use crate::time::Timestamp;
+use crate::trigger::plan::Plan;
+
+/// The counts of a rehearsal; as JSON, what scripts read.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Records that are events, duplicates and late ones among them.
+    pub events: u64,
+    /// Distinct customers of those events.
+    pub customers: usize,
+    /// The earliest event time.
+    #[serde(serialize_with = "shown")]
+    pub from: Option<Timestamp>,
+    /// The latest.
+    #[serde(serialize_with = "shown")]
+    pub until: Option<Timestamp>,
+    /// Events whose message id was seen before.
+    pub duplicates: u64,
+    /// Events at or behind the watermark.
+    pub late: u64,
+    /// Records that are no events, by reason.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// How long it took.
+    pub elapsed_seconds: f64,
+    /// By trigger, sorted by name.
+    pub triggers: Vec<TriggerSummary>,
+    #[serde(skip)]
+    seen: HashSet<CustomerId>,
+}
+
+/// The counts of one trigger.
+#[derive(Debug, Serialize)]
+pub struct TriggerSummary {
+    /// Its name.
+    pub trigger: String,
+    /// Moments that came true.
+    pub moments: u64,
+    /// Distinct customers of those moments.
+    pub customers: usize,
+    /// Deadlines armed beyond the end of the input.
+    pub open: usize,
+    /// Moments treated.
+    pub treatments: u64,
+    /// Moments refused, by reason.
+    #[serde(serialize_with = "by_reason")]
+    pub refused: BTreeMap<Reason, u64>,
+    #[serde(skip)]
+    seen: HashSet<CustomerId>,
+}
+
+impl Summary {
+    /// Nothing counted yet.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut triggers: Vec<_> = plan
+            .triggers
+            .iter()
+            .map(|trigger| TriggerSummary {
+                trigger: trigger.name.to_string(),
+                moments: 0,
+                customers: 0,
+                open: 0,
+                treatments: 0,
+                refused: BTreeMap::new(),
+                seen: HashSet::new(),
+            })
+            .collect();
+        triggers.sort_by(|a, b| a.trigger.cmp(&b.trigger));
+        Self {
+            events: 0,
+            customers: 0,
+            from: None,
+            until: None,
+            duplicates: 0,
+            late: 0,
+            rejected: BTreeMap::new(),
+            elapsed_seconds: 0.0,
+            triggers,
+            seen: HashSet::new(),
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        self.events += 1;
+        self.from = Some(self.from.map_or(event.time, |from| from.min(event.time)));
+        self.until = self.until.max(Some(event.time));
+        if !self.seen.contains(&event.customer) {
+            self.seen.insert(event.customer.clone());
+        }
+    }
+
+    pub(super) fn reject(&mut self, reject: &Reject) {
+        *self.rejected.entry(reject.word()).or_default() += 1;
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Duplicate => self.duplicates += 1,
+            Effect::Late { .. } => self.late += 1,
+            Effect::TailFull => *self.rejected.entry("tail_full").or_default() += 1,
+            Effect::OpenLimit { .. } => {}
+            Effect::Decided(decision) => {
+                let Ok(at) = self.triggers.binary_search_by(|t| t.trigger.as_str().cmp(&decision.trigger)) else {
+                    return;
+                };
+                let trigger = &mut self.triggers[at];
+                trigger.moments += 1;
+                match decision.refusal() {
+                    None => trigger.treatments += 1,
+                    Some(reason) => *trigger.refused.entry(reason).or_default() += 1,
+                }
+                trigger.seen.insert(decision.customer);
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self, engine: &Engine) {
+        self.customers = self.seen.len();
+        for (trigger, open) in engine.plan().triggers.iter().zip(engine.armed()) {
+            if let Some(summary) = self.triggers.iter_mut().find(|t| t.trigger == trigger.name.as_str()) {
+                summary.open += open;
+            }
+        }
+        for trigger in &mut self.triggers {
+            trigger.customers = trigger.seen.len();
+        }
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde asks for a reference to the field")]
+fn shown<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn by_reason<S: Serializer>(refused: &BTreeMap<Reason, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(refused.len()))?;
+    for (reason, count) in refused {
+        map.serialize_entry(reason.word(), count)?;
+    }
+    map.end()
+}

@@ -1,0 +1,73 @@
+//! `policy:` what stands between a moment and a treatment.
+
+use crate::time::DAY_MS;
+use crate::trigger::plan::Cap;
+use crate::trigger::reader::{Keys, Reader};
+use crate::trigger::yaml::Node;
+
+/// How long a treatment makes sense unless its author says otherwise.
+const GOOD_FOR_DEFAULT_MS: i64 = DAY_MS;
+/// On the site, she is gone after a few minutes.
+const GOOD_FOR_ONSITE_MS: i64 = 10 * 60_000;
+const PRIORITY_DEFAULT: u32 = 50;
+const PRIORITY_MAX: u32 = 100;
+
+const KEYS: Keys = Keys {
+    of: "a policy",
+    known: &["priority", "cap", "good_for", "quiet_hours", "hold_out"],
+    later: &[
+        ("digest", "no `digest`; a `cap` limits how often"),
+        ("once_ever", "a `cap` over a long time, such as `1 in 3650d`"),
+        ("sending_window", "no window; treatments go out when they are decided"),
+    ],
+};
+
+/// The policy of one trigger.
+pub struct TriggerPolicy {
+    pub priority: i32,
+    pub cap: Option<Cap>,
+    pub good_for_ms: i64,
+}
+
+/// Reads `policy`; what is not said has its default. `onsite_only`: every treatment is on the site.
+pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> TriggerPolicy {
+    let good_for_ms = if onsite_only { GOOD_FOR_ONSITE_MS } else { GOOD_FOR_DEFAULT_MS };
+    let mut policy = TriggerPolicy { priority: signed(PRIORITY_DEFAULT), cap: None, good_for_ms };
+    let Some(fields) = node.and_then(|node| reader.fields(node, KEYS)) else { return policy };
+    if let Some(priority) = fields.get("priority").and_then(|node| reader.whole(node, 0..=PRIORITY_MAX)) {
+        policy.priority = signed(priority);
+    }
+    if let Some(good_for) = fields.get("good_for").and_then(|node| reader.duration(node)) {
+        policy.good_for_ms = good_for;
+    }
+    policy.cap = fields.get("cap").and_then(|node| cap(reader, node));
+    if let Some(node) = fields.get("quiet_hours").filter(|node| node.text() != Some("ignore")) {
+        let expected = "no `quiet_hours`, or `ignore`".to_owned();
+        reader.fails(&node.span, "this version does not decide quiet hours yet", expected);
+    }
+    if let Some(node) = fields.get("hold_out").filter(|node| !matches!(node.text(), Some("0%" | "0"))) {
+        let expected = "no `hold_out`, or `0%`".to_owned();
+        reader.fails(&node.span, "this version does not hold anybody out yet", expected);
+    }
+    policy
+}
+
+fn signed(priority: u32) -> i32 {
+    i32::try_from(priority).unwrap_or(i32::MAX)
+}
+
+/// `N in D`.
+fn cap(reader: &mut Reader<'_>, node: &Node) -> Option<Cap> {
+    let text = node.text().unwrap_or_default();
+    let parts = text.split_once(" in ").and_then(|(count, window)| {
+        let count = count.trim().parse::<u32>().ok()?;
+        Some((count, text.len() - window.len()))
+    });
+    let Some((count, at)) = parts.filter(|(count, _)| (1..=Cap::COUNT_MAX).contains(count)) else {
+        let expected = format!("`N in D` with N from 1 to {}, such as `1 in 7d`", Cap::COUNT_MAX);
+        reader.unexpected(node, expected);
+        return None;
+    };
+    let window_ms = reader.duration_in(node, at..text.len())?;
+    Some(Cap { count, window_ms })
+}

@@ -1,0 +1,232 @@
+//! A set of trigger files: a file, or a directory of them, to a [`Plan`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::definition::{self, Definition};
+use super::plan::{Plan, Policy};
+use super::reader::Declared;
+use super::report::{Report, Source};
+use super::yaml;
+use crate::event::{Type, Vocabulary};
+
+/// Bounds of a set.
+pub mod limits {
+    /// Triggers: an index into them has 16 bits, and nobody has an overview of more.
+    pub const TRIGGERS: usize = 1000;
+    /// Directories within directories: beyond this it is a link that leads in a circle.
+    pub const DEPTH: usize = 16;
+}
+
+/// What triggers are read against, beside their files.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    /// Events and properties, the company's own included.
+    pub vocabulary: Arc<Vocabulary>,
+    /// The company's own attributes of customers.
+    pub attributes: BTreeMap<String, Type>,
+    /// What is common to all triggers.
+    pub policy: Policy,
+}
+
+/// The files of a kind below a path, sorted by path; the path itself where it is a file. Hidden
+/// entries are passed over (a mounted ConfigMap keeps its old versions there).
+///
+/// # Errors
+/// Where something cannot be read.
+pub fn files(path: &Path, is_meant: fn(&Path) -> bool) -> Result<Vec<PathBuf>, Report> {
+    let mut found = Vec::new();
+    collect(path, is_meant, 0, &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn collect(path: &Path, is_meant: fn(&Path) -> bool, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Report> {
+    let unreadable = |error: std::io::Error| Report::nowhere(format!("cannot read {}: {error}", path.display()));
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        if depth == 0 || is_meant(path) {
+            found.push(path.to_owned());
+        }
+        return Ok(());
+    }
+    if depth > limits::DEPTH {
+        return Err(Report::nowhere(format!("{}: directories stand more than {} deep", path.display(), limits::DEPTH)));
+    }
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            collect(&entry.path(), is_meant, depth + 1, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a path is that of a trigger file.
+#[must_use]
+pub fn is_trigger_file(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
+    stem.is_some_and(|stem| !stem.ends_with(".test"))
+}
+
+/// Reads a file, by the name that reports show.
+///
+/// # Errors
+/// Where it cannot be read, is too long, or is not UTF-8.
+pub fn source(path: &Path) -> Result<Source, Report> {
+    let name = path.display().to_string();
+    let bytes = fs::read(path).map_err(|error| Report::nowhere(format!("cannot read {name}: {error}")))?;
+    if bytes.len() > yaml::limits::FILE_BYTES {
+        return Err(Report::nowhere(format!("{name} has {} bytes; at most {} are read", bytes.len(), yaml::limits::FILE_BYTES)));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        Report::nowhere(format!("{name} is not UTF-8: byte {} begins no character", error.utf8_error().valid_up_to()))
+    })?;
+    Ok(Source::new(&name, text))
+}
+
+/// Loads a trigger file, or all of a directory.
+///
+/// # Errors
+/// Everything that is wrong with any of them, in order of path.
+pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
+    let paths = files(path, is_trigger_file).map_err(|report| vec![report])?;
+    let (mut sources, mut reports) = (Vec::new(), Vec::new());
+    for path in &paths {
+        match source(path) {
+            Ok(source) => sources.push(source),
+            Err(report) => reports.push(report),
+        }
+    }
+    if reports.is_empty() { compile(&sources, basis) } else { Err(reports) }
+}
+
+/// Reads and compiles trigger files.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
+    if sources.is_empty() || sources.len() > limits::TRIGGERS {
+        let message = format!("there are {} trigger files; from 1 to {} are taken", sources.len(), limits::TRIGGERS);
+        return Err(vec![Report::nowhere(message)]);
+    }
+    let declared = Declared { vocabulary: &basis.vocabulary, attributes: &basis.attributes };
+    let (mut read, mut reports) = (Vec::new(), Vec::new());
+    for source in sources {
+        match definition::read(source, declared) {
+            Ok(definition) => read.push((definition, source)),
+            Err(wrong) => reports.extend(wrong),
+        }
+    }
+    reports.extend(collisions(&read));
+    if !reports.is_empty() {
+        return Err(reports);
+    }
+    read.sort_by(|(a, _), (b, _)| a.trigger.name.cmp(&b.trigger.name));
+    let revision = revision(&read, &basis.policy);
+    let triggers = read.into_iter().map(|(definition, _)| definition.trigger).collect();
+    Ok(Plan::new(basis.vocabulary.clone(), triggers, basis.policy.clone(), revision.into()))
+}
+
+/// Triggers that a profile, or a reader of decisions, could not tell apart.
+fn collisions(read: &[(Definition, &Source)]) -> Vec<Report> {
+    let mut by_name: HashMap<&str, &Source> = HashMap::new();
+    let mut by_key: HashMap<u32, &str> = HashMap::new();
+    let mut reports = Vec::new();
+    for (definition, source) in read {
+        let trigger = &definition.trigger;
+        let place = source.text().find(trigger.name.as_str()).unwrap_or(0);
+        let span = place..place + trigger.name.len();
+        if let Some(first) = by_name.insert(&trigger.name, source) {
+            let message = format!("`{}` is the name of two triggers: in {} and in {}", trigger.name, first.name(), source.name());
+            reports.push(Report::at(source, span, message).expected("each name once in a set".to_owned()));
+        } else if let Some(other) = by_key.insert(trigger.key, &trigger.name) {
+            let message = format!("`{}` and `{other}` have, by bad luck, the same hash of name and generation", trigger.name);
+            reports.push(Report::at(source, span, message).expected("another name or generation for one of them".to_owned()));
+        }
+    }
+    reports
+}
+
+/// 16 hex digits over names, texts and policy: the same on any machine, wherever the files lie.
+fn revision(read: &[(Definition, &Source)], policy: &Policy) -> String {
+    let mut hasher = Xxh3::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    for (definition, source) in read {
+        part(definition.trigger.name.as_bytes());
+        // A checkout on another system may have other ends of lines.
+        part(source.text().replace("\r\n", "\n").as_bytes());
+    }
+    let Policy { sending_stopped, consent_by_default } = policy;
+    part(&[u8::from(*sending_stopped)]);
+    consent_by_default.iter().for_each(|channel| part(channel.as_bytes()));
+    format!("{:016x}", hasher.digest())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basis() -> Basis {
+        Basis { vocabulary: Arc::new(Vocabulary::standard()), attributes: BTreeMap::new(), policy: Policy::default() }
+    }
+
+    fn text(name: &str) -> String {
+        format!("trigger: {name}\nmoment: {{ event: Signed Up }}\ntreatments:\n  - {{ channel: email, template: hello }}\n")
+    }
+
+    #[test]
+    fn a_directory_is_read_without_tests_and_hidden_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = directory.path().join("onboarding");
+        fs::create_dir_all(directory.path().join("..data")).unwrap();
+        fs::create_dir(&below).unwrap();
+        for (file, content) in [
+            ("b.yaml", text("second")),
+            ("onboarding/a.yml", text("first")),
+            ("onboarding/a.test.yaml", "- test: none".to_owned()),
+            ("..data/b.yaml", text("hidden")),
+            ("README.md", "nothing".to_owned()),
+        ] {
+            fs::write(directory.path().join(file), content).unwrap();
+        }
+        let plan = load(directory.path(), &basis()).unwrap();
+        let names: Vec<_> = plan.triggers.iter().map(|trigger| trigger.name.as_str()).collect();
+        assert_eq!(names, ["first", "second"]);
+        assert_eq!(load(&below.join("a.yml"), &basis()).unwrap().triggers.len(), 1);
+        let nothing = load(&directory.path().join("none"), &basis()).unwrap_err();
+        assert!(nothing[0].to_string().contains("cannot read"), "{nothing:?}");
+    }
+
+    #[test]
+    fn the_revision_is_of_what_is_said_not_of_where() {
+        let revised = |sources: &[(&str, String)], basis: &Basis| {
+            let sources: Vec<_> = sources.iter().map(|(name, text)| Source::new(name, text.clone())).collect();
+            compile(&sources, basis).unwrap().revision
+        };
+        let first = revised(&[("a", text("one")), ("b", text("two"))], &basis());
+        assert_eq!(first.len(), 16);
+        assert_eq!(first, revised(&[("y", text("two")), ("x", text("one").replace('\n', "\r\n"))], &basis()));
+        assert_ne!(first, revised(&[("a", text("one"))], &basis()));
+        let mut stopped = basis();
+        stopped.policy.sending_stopped = true;
+        assert_ne!(first, revised(&[("a", text("one")), ("b", text("two"))], &stopped));
+    }
+
+    #[test]
+    fn two_triggers_of_one_name_are_told_with_both_files() {
+        let sources = [Source::new("a.yaml", text("one")), Source::new("b.yaml", text("one"))];
+        let reports = compile(&sources, &basis()).unwrap_err();
+        let expected = "`one` is the name of two triggers: in a.yaml and in b.yaml";
+        assert_eq!(reports.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+        assert_eq!(reports[0].position(), Some(("b.yaml", 1, 10)));
+        assert!(compile(&[], &basis()).unwrap_err()[0].to_string().contains("there are 0 trigger files"));
+    }
+}
