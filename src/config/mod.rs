@@ -1,62 +1,326 @@
-//! stub until the configuration lands
-use crate::event::{Type, Vocabulary};
-use crate::task::watermark::TopicSettings;
-use crate::trigger::plan::Policy;
-use std::collections::BTreeMap;
+//! The configuration: one TOML file, the environment over it, flags over both.
+//!
+//! Every field has a default, is documented with its unit, and stands in `deploy/moments.toml` with that default (a test holds
+//! the two equal). An unknown field is an error with its line and a suggestion. A field is overridden by the variable
+//! `MOMENTS__SECTION__FIELD`; a dot in the name of a Kafka property is `_` there (`MOMENTS__KAFKA__PROPERTIES__SASL_PASSWORD`).
+//!
+//! Deliberately absent: reading triggers, and talking to Kafka.
+
+mod layers;
+pub mod properties;
+mod time;
+pub mod topics;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-/// x
-#[derive(Default)]
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Type, Vocabulary};
+use crate::trigger::plan;
+use crate::trigger::suggest::closest;
+
+pub use layers::ConfigError;
+pub use properties::{Kafka, Properties};
+pub use time::{Clock, Span, Time};
+pub use topics::{Input, InputKind, Topics};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// x
-    pub time: Time,
-    /// x
+    /// What this installation is called.
+    pub application: Application,
+    /// How Kafka is reached.
+    pub kafka: Kafka,
+    /// The topics.
     pub topics: Topics,
-    /// x
+    /// Where time comes from.
+    pub time: Time,
+    /// What is common to all triggers.
+    pub policy: Policy,
+    /// Where the trigger files are.
     pub triggers: Triggers,
+    /// The HTTP server.
+    pub http: Http,
+    /// The threads that work.
+    pub workers: Workers,
+    /// The log.
+    pub log: Log,
+    /// The company's own profile attributes: name and type (`bool`, `number`, `text`, `time`, `list`).
+    pub attributes: BTreeMap<String, String>,
+    /// The company's own events, or more properties of known ones: by event name, property and type.
+    pub events: BTreeMap<String, BTreeMap<String, String>>,
 }
-/// x
-#[derive(Default)]
-pub struct Time;
-impl Time {
-    /// x
-    pub fn future_tolerance_ms(&self) -> i64 {
-        3_600_000
-    }
+
+/// What this installation is called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Application {
+    /// The consumer group, the prefix of transactional ids and of internal topics. Another id is another installation, with a state
+    /// of its own. Default `moments`.
+    pub id: String,
 }
-/// x
-#[derive(Default)]
-pub struct Topics;
-impl Topics {
-    /// x
-    pub fn timing(&self, name: &str) -> TopicSettings {
-        TopicSettings {
-            name: name.to_owned(),
-            lateness_ms: 60_000,
-            drives: name != "profile" && name != "outcomes",
+
+/// What is common to all triggers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// `live`, or `stopped`: every moment is still decided and recorded, nothing is sent. Default `live`.
+    pub sending: Sending,
+    /// Channels that need no consent given; every other does. Default `["onsite"]`.
+    pub consent_by_default: Vec<String>,
+}
+
+/// The switch that stops all sending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sending {
+    /// Treatments are sent.
+    #[default]
+    Live,
+    /// None is.
+    Stopped,
+}
+
+/// Where the trigger files are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Triggers {
+    /// A file, or a folder that is read with its subfolders. Default `triggers`.
+    pub path: PathBuf,
+}
+
+/// The HTTP server: metrics, health, customers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port; it has no login, so it listens on this machine only. Default `127.0.0.1:9464`.
+    pub listen: SocketAddr,
+}
+
+/// The threads that work on tasks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workers {
+    /// How many; 0: as many as there are cores. Default 0.
+    pub threads: usize,
+}
+
+/// The log, on standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` for people, `json` for machines. Default `text`.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,rdkafka=debug`. Default `info`.
+    pub level: String,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Application {
+    fn default() -> Self {
+        Self {
+            id: "moments".to_owned(),
         }
     }
 }
-/// x
-#[derive(Default)]
-pub struct Triggers {
-    /// x
-    pub path: PathBuf,
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            sending: Sending::Live,
+            consent_by_default: vec!["onsite".to_owned()],
+        }
+    }
 }
+
+impl Default for Triggers {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("triggers"),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Text,
+            level: "info".to_owned(),
+        }
+    }
+}
+
 impl Config {
-    /// x
-    pub fn load(_: Option<&Path>) -> anyhow::Result<Self> {
-        Ok(Self::default())
+    /// Reads the file, where there is one, and the environment of this process.
+    ///
+    /// # Errors
+    /// What cannot be read or is not allowed, with where it stands.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_with(path, std::env::vars(), &[])
     }
-    /// x
-    pub fn vocabulary(&self) -> anyhow::Result<Vocabulary> {
-        Ok(Vocabulary::standard())
+
+    /// As [`Config::load`], with `environment` given, and `overrides` (dotted field, value) over both.
+    ///
+    /// # Errors
+    /// What cannot be read or is not allowed, with where it stands.
+    pub fn load_with(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        overrides: &[(String, String)],
+    ) -> Result<Self, ConfigError> {
+        let config = layers::load(path, environment, overrides)?;
+        config.check()?;
+        Ok(config)
     }
-    /// x
+
+    /// The events and properties that triggers may name.
+    ///
+    /// # Errors
+    /// A type nobody knows, or a property declared with two types.
+    pub fn vocabulary(&self) -> Result<Vocabulary, ConfigError> {
+        let mut vocabulary = Vocabulary::standard();
+        for (event, properties) in &self.events {
+            let typed: Vec<(String, Type)> = properties
+                .iter()
+                .map(|(name, kind)| {
+                    Ok((
+                        name.clone(),
+                        typed(&format!("events.{event:?}.{name}"), kind)?,
+                    ))
+                })
+                .collect::<Result<_, ConfigError>>()?;
+            vocabulary
+                .declare(event, &typed)
+                .map_err(|error| ConfigError::invalid(format!("events.{event:?}"), error))?;
+        }
+        Ok(vocabulary)
+    }
+
+    /// The company's own profile attributes. [`Config::load`] has checked them.
+    #[must_use]
     pub fn attributes(&self) -> BTreeMap<String, Type> {
-        BTreeMap::new()
+        self.attributes
+            .iter()
+            .filter_map(|(name, kind)| Some((name.clone(), Type::named(kind)?)))
+            .collect()
     }
-    /// x
-    pub fn policy(&self) -> Policy {
-        Policy::default()
+
+    /// What is common to all triggers.
+    #[must_use]
+    pub fn policy(&self) -> plan::Policy {
+        plan::Policy {
+            sending_stopped: self.policy.sending == Sending::Stopped,
+            consent_by_default: self
+                .policy
+                .consent_by_default
+                .iter()
+                .map(Into::into)
+                .collect(),
+        }
+    }
+
+    /// How many threads work on tasks.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        match self.workers.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        }
+    }
+
+    /// The name of the changelog topic.
+    #[must_use]
+    pub fn changelog(&self) -> String {
+        self.topics.changelog.replace("{id}", &self.application.id)
+    }
+
+    /// The name of the journal topic.
+    #[must_use]
+    pub fn journal(&self) -> String {
+        self.topics.journal.replace("{id}", &self.application.id)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.vocabulary()?;
+        for (name, kind) in &self.attributes {
+            typed(&format!("attributes.{name}"), kind)?;
+        }
+        check_id(&self.application.id)?;
+        self.topics.check()?;
+        self.check_names()?;
+        self.time.check()?;
+        self.kafka.check()
+    }
+
+    /// No topic has two roles.
+    fn check_names(&self) -> Result<(), ConfigError> {
+        let inputs = self.topics.inputs().into_iter().map(|input| input.name);
+        let outputs = [
+            self.topics.decisions.clone(),
+            self.topics.dead_letters.clone(),
+            self.topics.late_events.clone(),
+            self.changelog(),
+            self.journal(),
+        ];
+        let mut names = BTreeSet::new();
+        for name in inputs.chain(outputs) {
+            topics::check_name(&name)?;
+            if !names.insert(name.clone()) {
+                return Err(ConfigError::invalid(
+                    "topics",
+                    format!("`{name}` has two roles"),
+                ));
+            }
+        }
+        Ok(())
     }
 }
+
+fn check_id(id: &str) -> Result<(), ConfigError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if id.is_empty() || id.len() > 100 || !id.chars().all(fits) {
+        let expected =
+            "1 to 100 ASCII letters, digits, `.`, `_` or `-`, as it becomes part of topic names";
+        return Err(ConfigError::invalid("application.id", expected));
+    }
+    Ok(())
+}
+
+fn typed(key: &str, kind: &str) -> Result<Type, ConfigError> {
+    const NAMES: [&str; 5] = ["bool", "number", "text", "time", "list"];
+    Type::named(kind).ok_or_else(|| {
+        let meant =
+            closest(kind, NAMES).map_or(String::new(), |name| format!(", did you mean `{name}`?"));
+        ConfigError::invalid(
+            key,
+            format!(
+                "`{kind}` is no type{meant} Types are {}",
+                crate::trigger::suggest::listed(NAMES)
+            ),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

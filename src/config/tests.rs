@@ -1,0 +1,188 @@
+use super::*;
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/moments.toml");
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("moments.toml");
+    std::fs::write(&path, text).unwrap();
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let loaded = Config::load_with(Some(&path), environment, &[]);
+    loaded.map_err(|error| error.to_string())
+}
+
+/// A topic without a name has its section's.
+fn same(config: &Config, other: &Config) -> bool {
+    let shape = |config: &Config| {
+        let mut shape = config.clone();
+        let inputs = config.topics.inputs();
+        shape.topics = Topics {
+            partitions: shape.topics.partitions,
+            ..Topics::default()
+        };
+        (shape, inputs)
+    };
+    shape(config) == shape(other)
+}
+
+/// The names of all fields, with dots.
+fn fields(value: &toml::Value, path: &str, into: &mut BTreeSet<String>) {
+    match value {
+        toml::Value::Table(table) if !table.is_empty() => {
+            for (key, value) in table {
+                fields(value, &format!("{path}.{key}"), into);
+            }
+        }
+        toml::Value::Table(_) => {}
+        _ => drop(into.insert(path.to_owned())),
+    }
+}
+
+#[test]
+fn the_sample_file_has_every_field_with_its_default() {
+    let text = std::fs::read_to_string(SAMPLE).unwrap();
+    assert!(same(&load(&text, &[]).unwrap(), &Config::default()));
+    let is_setting = |line: &str| {
+        let word = line.split(' ').next().unwrap_or_default();
+        line.contains(" = ") && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let uncommented: Vec<&str> = text
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if is_setting(setting) => setting,
+            _ => line,
+        })
+        .collect();
+    let uncommented = uncommented.join("\n");
+    assert_eq!(load(&uncommented, &[]), Ok(Config::default()));
+    let (mut shown, mut known) = (BTreeSet::new(), BTreeSet::new());
+    fields(&toml::from_str(&uncommented).unwrap(), "", &mut shown);
+    fields(
+        &toml::Value::try_from(Config::default()).unwrap(),
+        "",
+        &mut known,
+    );
+    assert_eq!(shown, known);
+}
+
+#[test]
+fn the_examples_of_the_sample_file_are_right() {
+    let text = std::fs::read_to_string(SAMPLE).unwrap();
+    let text = text
+        .replace("\n## ", "\n")
+        .replace("/run/secrets/kafka-password", SAMPLE);
+    let config = load(&text, &[]).unwrap();
+    assert!(
+        config
+            .vocabulary()
+            .unwrap()
+            .event_named("Store Visited")
+            .is_some()
+    );
+    assert_eq!(
+        config.attributes(),
+        BTreeMap::from([("tier".to_owned(), Type::Text)])
+    );
+    assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "10000");
+    assert!(config.kafka.properties.0["sasl.password"].starts_with("# Every field"));
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("Every field") && shown.contains("SCRAM-SHA-512"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_environment_lies_over_the_file() {
+    let environment = [
+        ("MOMENTS__APPLICATION__ID", "42"),
+        ("MOMENTS__KAFKA__PROPERTIES__SASL_PASSWORD", "0012"),
+        ("MOMENTS__KAFKA__CONSUMER__SESSION_TIMEOUT_MS", "6000"),
+        ("MOMENTS__POLICY__CONSENT_BY_DEFAULT", "onsite, push"),
+        ("MOMENTS__WORKERS__THREADS", "3"),
+        ("MOMENTS__TIME__CLOCK", "event"),
+        ("OTHER", "x"),
+    ];
+    let config = load(
+        "[application]\nid = \"file\"\n[topics.cart]\nlateness = \"2m\"",
+        &environment,
+    )
+    .unwrap();
+    assert_eq!(config.application.id, "42");
+    assert_eq!(config.kafka.properties.0["sasl.password"], "0012");
+    assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "6000");
+    assert_eq!(config.policy.consent_by_default, ["onsite", "push"]);
+    assert_eq!((config.threads(), config.time.clock), (3, Clock::Event));
+    assert_eq!(config.changelog(), "42-changelog");
+    let inputs = config.topics.inputs();
+    assert_eq!(
+        (inputs[0].name.as_str(), inputs[0].lateness_ms),
+        ("cart", 120_000)
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let table: [(&str, &[(&str, &str)], &str); 14] = [
+        ("[kafka]\nbootsrap = \"x\"", &[], "line 2, column 1"),
+        (
+            "[kafka]\nbootsrap = \"x\"",
+            &[],
+            "did you mean `bootstrap`?",
+        ),
+        ("[topic]\n", &[], "did you mean `topics`?"),
+        (
+            "[time]\nidle_delay = \"5 parsecs\"",
+            &[],
+            "is not a duration",
+        ),
+        (
+            "[kafka.producer]\n\"transactional.id\" = \"x\"",
+            &[],
+            "fences a dead owner",
+        ),
+        (
+            "[kafka.properties]\n\"group.instance.id\" = \"x\"",
+            &[],
+            "a static member sends no leave",
+        ),
+        (
+            "[kafka.properties]\nsasl.password = \"x\"",
+            &[],
+            "written in quotes",
+        ),
+        (
+            "[kafka.properties]\n\"sasl.password.file\" = \"/none\"",
+            &[],
+            "No such file",
+        ),
+        ("[attributes]\ntier = \"txt\"", &[], "did you mean `text`?"),
+        (
+            "[events.\"Product Added\"]\nprice = \"text\"",
+            &[],
+            "declared as a text but is a number",
+        ),
+        (
+            "[topics.cart]\nname = \"decisions\"",
+            &[],
+            "`decisions` has two roles",
+        ),
+        ("[topics.cart]\nname = \"a b\"", &[], "no name for a topic"),
+        (
+            "",
+            &[("MOMENTS__WORKERS__THREAD", "3")],
+            "MOMENTS__WORKERS__THREAD: unknown field `thread`",
+        ),
+        (
+            "",
+            &[("MOMENTS__WORKERS__THREADS", "many")],
+            "MOMENTS__WORKERS__THREADS: invalid type",
+        ),
+    ];
+    for (text, environment, expected) in table {
+        let error = load(text, environment).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}

@@ -1,0 +1,240 @@
+//! The topics: what comes in, what goes out, and what is kept.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, Span};
+use crate::task::watermark::TopicSettings;
+
+/// The topics. Those that come in have the same number of partitions and are keyed by customer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Topics {
+    /// Partitions of what `moments topics create` makes; every input and internal topic has as many. Default 12.
+    pub partitions: i32,
+    /// Replicas of what `moments topics create` makes; -1: what the broker does by default. Default -1.
+    pub replication: i32,
+    /// Prefix of the topics of commands: `<prefix>.<channel>`. Default `treatments`.
+    pub treatments: String,
+    /// Every decision, with its reason. Default `decisions`.
+    pub decisions: String,
+    /// What was no event, with its original bytes. Default `dead-letters`.
+    pub dead_letters: String,
+    /// What came at or behind the watermark. Default `late-events`.
+    pub late_events: String,
+    /// The state, compacted; `{id}` stands for the application's id. Default `{id}-changelog`.
+    pub changelog: String,
+    /// What each transaction took, to be replayed. Default `{id}-journal`.
+    pub journal: String,
+    /// The largest record that dead letters take, bytes; what is larger is cut off, and a header says so. Default 33554432.
+    pub dead_letter_bytes_max: i32,
+    /// How long treatments, decisions, dead letters, late events and the journal are kept. Default `30d`.
+    pub retention: Span,
+    /// Product Added and what else happens to baskets.
+    pub cart: Source,
+    /// Page views and product views.
+    pub clickstream: Source,
+    /// What senders report: delivered, opened, clicked. Never drives time forward.
+    pub outcomes: Source,
+    /// Identify calls. Never drives time forward.
+    pub profile: Source,
+    /// Orders.
+    pub purchase: Source,
+    /// Tickets, chats, answers to surveys.
+    pub support: Source,
+}
+
+/// A topic that comes in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its name. Default: the section's. Empty: there is no such topic.
+    pub name: Option<String>,
+    /// How long after a later event an earlier one may still come. Default `60s`.
+    #[serde(default = "lateness")]
+    pub lateness: Span,
+}
+
+/// Which of the topics that come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InputKind {
+    /// `[topics.cart]`
+    Cart,
+    /// `[topics.clickstream]`
+    Clickstream,
+    /// `[topics.outcomes]`
+    Outcomes,
+    /// `[topics.profile]`
+    Profile,
+    /// `[topics.purchase]`
+    Purchase,
+    /// `[topics.support]`
+    Support,
+}
+
+/// A topic that comes in, as a task takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Which.
+    pub kind: InputKind,
+    /// Its name in Kafka.
+    pub name: String,
+    /// Milliseconds.
+    pub lateness_ms: i64,
+    /// Whether its events move time.
+    pub drives: bool,
+}
+
+fn lateness() -> Span {
+    Span { ms: 60_000 }
+}
+
+fn source(name: &str) -> Source {
+    Source {
+        name: Some(name.to_owned()),
+        lateness: lateness(),
+    }
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            partitions: 12,
+            replication: -1,
+            treatments: "treatments".to_owned(),
+            decisions: "decisions".to_owned(),
+            dead_letters: "dead-letters".to_owned(),
+            late_events: "late-events".to_owned(),
+            changelog: "{id}-changelog".to_owned(),
+            journal: "{id}-journal".to_owned(),
+            dead_letter_bytes_max: 32 * 1024 * 1024,
+            retention: Span {
+                ms: 30 * 86_400_000,
+            },
+            cart: source("cart"),
+            clickstream: source("clickstream"),
+            outcomes: source("outcomes"),
+            profile: source("profile"),
+            purchase: source("purchase"),
+            support: source("support"),
+        }
+    }
+}
+
+impl InputKind {
+    /// Whether events of such a topic move time.
+    #[must_use]
+    pub fn drives(self) -> bool {
+        !matches!(self, Self::Outcomes | Self::Profile)
+    }
+
+    fn section(self) -> &'static str {
+        match self {
+            Self::Cart => "cart",
+            Self::Clickstream => "clickstream",
+            Self::Outcomes => "outcomes",
+            Self::Profile => "profile",
+            Self::Purchase => "purchase",
+            Self::Support => "support",
+        }
+    }
+}
+
+impl Topics {
+    /// The topics that come in, in byte order of name, which breaks ties between events of one instant.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Input> {
+        let sources = [
+            (InputKind::Cart, &self.cart),
+            (InputKind::Clickstream, &self.clickstream),
+            (InputKind::Outcomes, &self.outcomes),
+            (InputKind::Profile, &self.profile),
+            (InputKind::Purchase, &self.purchase),
+            (InputKind::Support, &self.support),
+        ];
+        let mut inputs: Vec<Input> = sources
+            .into_iter()
+            .map(|(kind, source)| Input {
+                kind,
+                name: source
+                    .name
+                    .clone()
+                    .unwrap_or_else(|| kind.section().to_owned()),
+                lateness_ms: source.lateness.ms,
+                drives: kind.drives(),
+            })
+            .filter(|input| !input.name.is_empty())
+            .collect();
+        inputs.sort_by(|a, b| a.name.cmp(&b.name));
+        inputs
+    }
+
+    /// The same, as the task protocol takes them.
+    #[must_use]
+    pub fn settings(&self) -> Vec<TopicSettings> {
+        let settings = |input: Input| TopicSettings {
+            name: input.name,
+            lateness_ms: input.lateness_ms,
+            drives: input.drives,
+        };
+        self.inputs().into_iter().map(settings).collect()
+    }
+
+    /// How a topic of this name takes part in time; one that is not configured has the default lateness, and drives unless it is
+    /// named as those that do not.
+    #[must_use]
+    pub fn timing(&self, name: &str) -> TopicSettings {
+        let configured = self.settings().into_iter().find(|topic| topic.name == name);
+        configured.unwrap_or_else(|| TopicSettings {
+            name: name.to_owned(),
+            lateness_ms: lateness().ms,
+            drives: !["outcomes", "profile"].contains(&name),
+        })
+    }
+
+    /// The topic of a channel's commands.
+    #[must_use]
+    pub fn treatments_of(&self, channel: &str) -> String {
+        format!("{}.{channel}", self.treatments)
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.partitions < 1 {
+            return Err(ConfigError::invalid(
+                "topics.partitions",
+                "must be at least 1",
+            ));
+        }
+        if self.replication < 1 && self.replication != -1 {
+            return Err(ConfigError::invalid(
+                "topics.replication",
+                "must be at least 1, or -1 for the broker's default",
+            ));
+        }
+        if self.dead_letter_bytes_max < 1_048_576 {
+            return Err(ConfigError::invalid(
+                "topics.dead_letter_bytes_max",
+                "must be at least 1048576, what an event may have",
+            ));
+        }
+        if !self.inputs().iter().any(|input| input.drives) {
+            return Err(ConfigError::invalid(
+                "topics",
+                "no topic comes in that drives time: name cart, clickstream, purchase or support",
+            ));
+        }
+        check_name(&self.treatments)
+    }
+}
+
+/// What Kafka takes for the name of a topic.
+pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > 249 || !name.chars().all(fits) || matches!(name, "." | "..")
+    {
+        let expected = format!(
+            "`{name}` is no name for a topic; expected 1 to 249 ASCII letters, digits, `.`, `_` or `-`"
+        );
+        return Err(ConfigError::invalid("topics", expected));
+    }
+    Ok(())
+}
