@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
     pub fn unexpected(&mut self, node: &Node, expected: impl Into<String>) {
         self.fails(
             &node.span,
-            format!("{} is not what stands here", node.described()),
+            format!("{} is not valid here", node.described()),
             expected.into(),
         );
     }
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
             let report = Report::at(
                 self.source,
                 node.span.clone(),
-                format!("{} is not what stands here", node.described()),
+                format!("{} is not valid here", node.described()),
             )
             .expected(format!("one of {}", listed(words.iter().copied())))
             .suggest(closest(written, words.iter().copied()).map(str::to_owned));

@@ -280,7 +280,7 @@ impl Builder {
                     open.key = Some(Key {
                         text,
                         span: node.span,
-                    })
+                    });
                 }
                 _ => return Err((node.span, "a key is a word, not a collection".to_owned())),
             },

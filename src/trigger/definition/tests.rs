@@ -136,40 +136,22 @@ fn a_file_becomes_a_trigger() {
     );
 }
 
+#[rustfmt::skip]
+const KINDS: &[(&str, &str)] = &[
+    ("{ event: Signed Up }", "event"),
+    ("{ event: { of: [Signed Up, Identify] } }", "event"),
+    ("{ event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 90' } }", "event previous"),
+    ("{ inactivity: { of: [Order Completed, Product Viewed], for: 90d } }", "inactivity 7776000000"),
+    ("{ absence: { of: Signed Up, after: Product Viewed, within: 1d } }", "absence"),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, deviations: 2 } }", "GapDays 4 Deviations(2.0)"),
+    ("{ baseline: { of: Order Completed, measure: gap, by: exact, history_min: 4, deviations: 2.5 } }", "GapExact 4 Deviations(2.5)"),
+    ("{ baseline: { of: Order Completed, measure: value, value: event.total, history_min: 6, ratio: { last: 3, below: 0.7 } } }", "event.total 6 Ratio { last: 3, below: 0.7 }"),
+    ("{ baseline: { of: Order Completed, measure: event.total - event.tax, history_min: 2, deviations: -2 } }", "event.total - event.tax 2 Deviations(-2.0)"),
+];
+
 #[test]
 fn every_kind_is_read() {
-    for (moment, shown) in [
-        ("{ event: Signed Up }", "event"),
-        ("{ event: { of: [Signed Up, Identify] } }", "event"),
-        (
-            "{ event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 90' } }",
-            "event previous",
-        ),
-        (
-            "{ inactivity: { of: [Order Completed, Product Viewed], for: 90d } }",
-            "inactivity 7776000000",
-        ),
-        (
-            "{ absence: { of: Signed Up, after: Product Viewed, within: 1d } }",
-            "absence",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: gap, history_min: 4, deviations: 2 } }",
-            "GapDays 4 Deviations(2.0)",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: gap, by: exact, history_min: 4, deviations: 2.5 } }",
-            "GapExact 4 Deviations(2.5)",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: value, value: event.total, history_min: 6, ratio: { last: 3, below: 0.7 } } }",
-            "event.total 6 Ratio { last: 3, below: 0.7 }",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: event.total - event.tax, history_min: 2, deviations: -2 } }",
-            "event.total - event.tax 2 Deviations(-2.0)",
-        ),
-    ] {
+    for (moment, shown) in KINDS.iter().copied() {
         let definition = read_text(&with(moment, ""))
             .map_err(|reports| report::rendered(&reports))
             .unwrap();
@@ -219,372 +201,71 @@ fn the_rest_is_read() {
     assert_ne!(key("t", 3), key("t", 1));
 }
 
+const EVENT: &str = "{ event: Signed Up }";
+
+/// Moment, the rest of the file, what the error points at, what it says, and what else is shown.
+#[rustfmt::skip]
+const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
+    (EVENT, "audiense: profile.known", "audiense", "a trigger has no `audiense`", "did you mean `audience`?"),
+    (EVENT, "stage: engagment", "engagment", "`engagment` is not valid here", "did you mean `engagement`?"),
+    (EVENT, "mode: on", "on", "`on` is not valid here", "one of `live`, `shadow` and `off`"),
+    (EVENT, "generation: 0", "0", "`0` is not valid here", "a whole number from 1"),
+    (EVENT, "from: soon", "soon", "`soon` is not valid here", "a time such as"),
+    (EVENT, "from: 2026-02-02\nuntil: 2026-02-01", "2026-02-01", "`until` is not after `from`", ""),
+    (EVENT, "goal: { event: Order Completed }", "goal", "known, but not in this version", ""),
+    (EVENT, "journey: []", "journey", "known, but not in this version", "`treatments`"),
+    (EVENT, "stage: engagement\nstage: retention", "stage", "`stage` stands here a second time", ""),
+    (EVENT, "treatments: []", "[]", "a list is not valid here", "1 to 16 treatments"),
+    (EVENT, "treatments: [{ channel: email }]", "", "`template` is missing", "template"),
+    (EVENT, "treatments: [{ channel: E-Mail, template: t }]", "E-Mail", "`E-Mail` is not a channel", "lower-case"),
+    (EVENT, "treatments: [{ channel: email, template: t }, { channel: sms, template: t }]", "{ channel: sms, template: t }", "never reached", ""),
+    (EVENT, "treatments: [{ chanel: email, template: t, channel: sms }]", "chanel", "a treatment has no `chanel`", "did you mean `channel`?"),
+    // expressions
+    (EVENT, "audience: profile.basket.vlaue > 1", "basket.vlaue", "no field `basket.vlaue`", "did you mean `profile.basket.value`?"),
+    (EVENT, "audience: '\"a\" == profile.contry'", "contry", "no field `contry`", "did you mean `profile.country`?"),
+    (EVENT, "audience: \"\\\"a\\\" == profile.contry\"", "contry", "no field `contry`", ""),
+    (EVENT, "audience: >\n  profile.known\n  && profile.contry\n  == \"ES\"", "contry", "no field `contry`", ""),
+    (EVENT, "audience: |\n  profile.known &&\n  profile.contry == \"ES\"", "contry", "no field `contry`", ""),
+    (EVENT, "audience: profile.known\n  && profile.contry == \"ES\"", "contry", "no field `contry`", ""),
+    (EVENT, "audience: profile.basket.value", "profile.basket.value", "a condition is a bool", "> 0"),
+    (EVENT, "audience: [1]", "[1]", "a list is not valid here", "an expression"),
+    (EVENT, "treatments: [{ channel: a, template: t, data: { x: profile.contry } }]", "contry", "no field `contry`", ""),
+    (EVENT, "treatments: [{ channel: a, template: t, data: { x: '${ profile.contry }' } }]", "contry", "no field `contry`", ""),
+    (EVENT, "treatments: [{ channel: a, template: t, data: { x: 'to ${ profile.country }' } }]", "'to ${ profile.country }'", "the whole of a value", ""),
+    (EVENT, "treatments: [{ channel: a, template: t, data: { x: [profile.country] } }]", "profile.country", "the whole of a value", ""),
+    (EVENT, "treatments: [{ channel: a, template: t, offer: { valid_for: 3 days } }]", "3 days", "`3 days` is not valid here", "a duration"),
+    ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: event.plan == \"x\"", "event", "`event` is not there", "profile"),
+    ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: previous.known", "previous", "`previous` is the profile before the event", ""),
+    // policy
+    (EVENT, "policy: { quiet_hours: hold }", "hold", "does not decide quiet hours yet", "`ignore`"),
+    (EVENT, "policy: { hold_out: 5% }", "5%", "does not hold anybody out yet", "`0%`"),
+    (EVENT, "policy: { cap: 1 per 7d }", "1 per 7d", "`1 per 7d` is not valid here", "`N in D`"),
+    (EVENT, "policy: { cap: 1 in 7days }", "7days", "`7days` is not a duration", ""),
+    (EVENT, "policy: { cap: 101 in 7d }", "101 in 7d", "", "from 1 to 100"),
+    (EVENT, "policy: { priority: 101 }", "101", "", "from 0 to 100"),
+    (EVENT, "policy: { good_for: 0s }", "0s", "a duration of nothing", ""),
+    // moments
+    ("{ event: Signed Upp }", "", "Signed Upp", "no event is called `Signed Upp`", "did you mean `Signed Up`?"),
+    ("{ evnt: Signed Up }", "", "evnt", "a moment has no `evnt`", "did you mean `event`?"),
+    ("{ sequence: {} }", "", "sequence", "known, but not in this version", "one of `event`, `absence`"),
+    ("{}", "", "{}", "a moment has one kind; here are 0", ""),
+    ("{ event: { name: Signed Up, where: event.totl > 1 } }", "", "totl", "`Signed Up` has no property `totl`", ""),
+    ("{ absence: { of: Signed Up, after: Identify } }", "", "", "`within` is missing", ""),
+    ("{ absence: { of: Order Completed, after: Product Added, within: 1d, per: event.order_id } }", "", "order_id", "`Product Added` has no property `order_id`", ""),
+    ("{ absence: { of: Order Completed, after: Product Added, within: 1d, per: profile.country } }", "", "profile.country", "tell one deadline", ""),
+    ("{ absence: { of: Signed Up, after: Identify, within: 20y } }", "", "20y", "`20y` is not a duration", ""),
+    ("{ absence: { of: Signed Up, after: Identify, within: 4000d } }", "", "4000d", "more than ten years", ""),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, ratio: { last: 3, below: 0.7 } } }", "", "{ last: 3, below: 0.7 }", "`ratio` compares values", "deviations"),
+    ("{ baseline: { of: Order Completed, measure: value, history_min: 4, deviations: 2 } }", "", "value", "does not say which value", "event.total"),
+    ("{ baseline: { of: Order Completed, measure: event.coupon, history_min: 4, deviations: 2 } }", "", "event.coupon", "what is measured is a number", ""),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 1, deviations: 2 } }", "", "1", "too short", "at least 2"),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 4 } }", "", "{ of: Order Completed, measure: gap, history_min: 4 }", "nothing says when it has departed", ""),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, deviations: -1 } }", "", "-1", "", "0 to 100"),
+];
+
 #[test]
 fn errors_stand_at_their_place() {
-    const EVENT: &str = "{ event: Signed Up }";
-    for (moment, rest, meant, message, hint) in [
-        (
-            EVENT,
-            "audiense: profile.known",
-            "audiense",
-            "a trigger has no `audiense`",
-            "did you mean `audience`?",
-        ),
-        (
-            EVENT,
-            "stage: engagment",
-            "engagment",
-            "`engagment` is not what stands here",
-            "did you mean `engagement`?",
-        ),
-        (
-            EVENT,
-            "mode: on",
-            "on",
-            "`on` is not what stands here",
-            "one of `live`, `shadow` and `off`",
-        ),
-        (
-            EVENT,
-            "generation: 0",
-            "0",
-            "`0` is not what stands here",
-            "a whole number from 1",
-        ),
-        (
-            EVENT,
-            "from: soon",
-            "soon",
-            "`soon` is not what stands here",
-            "a time such as",
-        ),
-        (
-            EVENT,
-            "from: 2026-02-02\nuntil: 2026-02-01",
-            "2026-02-01",
-            "`until` is not after `from`",
-            "",
-        ),
-        (
-            EVENT,
-            "goal: { event: Order Completed }",
-            "goal",
-            "known, but not in this version",
-            "",
-        ),
-        (
-            EVENT,
-            "journey: []",
-            "journey",
-            "known, but not in this version",
-            "`treatments`",
-        ),
-        (
-            EVENT,
-            "stage: engagement\nstage: retention",
-            "stage",
-            "`stage` stands here a second time",
-            "",
-        ),
-        (
-            EVENT,
-            "treatments: []",
-            "[]",
-            "a list is not what stands here",
-            "1 to 16 treatments",
-        ),
-        (
-            EVENT,
-            "treatments: [{ channel: email }]",
-            "",
-            "`template` is missing",
-            "template",
-        ),
-        (
-            EVENT,
-            "treatments: [{ channel: E-Mail, template: t }]",
-            "E-Mail",
-            "`E-Mail` is not a channel",
-            "lower-case",
-        ),
-        (
-            EVENT,
-            "treatments: [{ channel: email, template: t }, { channel: sms, template: t }]",
-            "{ channel: sms, template: t }",
-            "never reached",
-            "",
-        ),
-        (
-            EVENT,
-            "treatments: [{ chanel: email, template: t, channel: sms }]",
-            "chanel",
-            "a treatment has no `chanel`",
-            "did you mean `channel`?",
-        ),
-        // expressions
-        (
-            EVENT,
-            "audience: profile.basket.vlaue > 1",
-            "basket.vlaue",
-            "no field `basket.vlaue`",
-            "did you mean `profile.basket.value`?",
-        ),
-        (
-            EVENT,
-            "audience: '\"a\" == profile.contry'",
-            "contry",
-            "no field `contry`",
-            "did you mean `profile.country`?",
-        ),
-        (
-            EVENT,
-            "audience: \"\\\"a\\\" == profile.contry\"",
-            "contry",
-            "no field `contry`",
-            "",
-        ),
-        (
-            EVENT,
-            "audience: >\n  profile.known\n  && profile.contry\n  == \"ES\"",
-            "contry",
-            "no field `contry`",
-            "",
-        ),
-        (
-            EVENT,
-            "audience: |\n  profile.known &&\n  profile.contry == \"ES\"",
-            "contry",
-            "no field `contry`",
-            "",
-        ),
-        (
-            EVENT,
-            "audience: profile.known\n  && profile.contry == \"ES\"",
-            "contry",
-            "no field `contry`",
-            "",
-        ),
-        (
-            EVENT,
-            "audience: profile.basket.value",
-            "profile.basket.value",
-            "a condition is a bool",
-            "> 0",
-        ),
-        (
-            EVENT,
-            "audience: [1]",
-            "[1]",
-            "a list is not what stands here",
-            "an expression",
-        ),
-        (
-            EVENT,
-            "treatments: [{ channel: a, template: t, data: { x: profile.contry } }]",
-            "contry",
-            "no field `contry`",
-            "",
-        ),
-        (
-            EVENT,
-            "treatments: [{ channel: a, template: t, data: { x: '${ profile.contry }' } }]",
-            "contry",
-            "no field `contry`",
-            "",
-        ),
-        (
-            EVENT,
-            "treatments: [{ channel: a, template: t, data: { x: 'to ${ profile.country }' } }]",
-            "'to ${ profile.country }'",
-            "the whole of a value",
-            "",
-        ),
-        (
-            EVENT,
-            "treatments: [{ channel: a, template: t, data: { x: [profile.country] } }]",
-            "profile.country",
-            "the whole of a value",
-            "",
-        ),
-        (
-            EVENT,
-            "treatments: [{ channel: a, template: t, offer: { valid_for: 3 days } }]",
-            "3 days",
-            "`3 days` is not what stands here",
-            "a duration",
-        ),
-        (
-            "{ inactivity: { of: Signed Up, for: 90d } }",
-            "audience: event.plan == \"x\"",
-            "event",
-            "`event` is not there",
-            "profile",
-        ),
-        (
-            "{ inactivity: { of: Signed Up, for: 90d } }",
-            "audience: previous.known",
-            "previous",
-            "`previous` is the profile before the event",
-            "",
-        ),
-        // policy
-        (
-            EVENT,
-            "policy: { quiet_hours: hold }",
-            "hold",
-            "does not decide quiet hours yet",
-            "`ignore`",
-        ),
-        (
-            EVENT,
-            "policy: { hold_out: 5% }",
-            "5%",
-            "does not hold anybody out yet",
-            "`0%`",
-        ),
-        (
-            EVENT,
-            "policy: { cap: 1 per 7d }",
-            "1 per 7d",
-            "`1 per 7d` is not what stands here",
-            "`N in D`",
-        ),
-        (
-            EVENT,
-            "policy: { cap: 1 in 7days }",
-            "7days",
-            "`7days` is not a duration",
-            "",
-        ),
-        (
-            EVENT,
-            "policy: { cap: 101 in 7d }",
-            "101 in 7d",
-            "",
-            "from 1 to 100",
-        ),
-        (
-            EVENT,
-            "policy: { priority: 101 }",
-            "101",
-            "",
-            "from 0 to 100",
-        ),
-        (
-            EVENT,
-            "policy: { good_for: 0s }",
-            "0s",
-            "a duration of nothing",
-            "",
-        ),
-        // moments
-        (
-            "{ event: Signed Upp }",
-            "",
-            "Signed Upp",
-            "no event is called `Signed Upp`",
-            "did you mean `Signed Up`?",
-        ),
-        (
-            "{ evnt: Signed Up }",
-            "",
-            "evnt",
-            "a moment has no `evnt`",
-            "did you mean `event`?",
-        ),
-        (
-            "{ sequence: {} }",
-            "",
-            "sequence",
-            "known, but not in this version",
-            "one of `event`, `absence`",
-        ),
-        ("{}", "", "{}", "a moment has one kind; here are 0", ""),
-        (
-            "{ event: { name: Signed Up, where: event.totl > 1 } }",
-            "",
-            "totl",
-            "`Signed Up` has no property `totl`",
-            "",
-        ),
-        (
-            "{ absence: { of: Signed Up, after: Identify } }",
-            "",
-            "",
-            "`within` is missing",
-            "",
-        ),
-        (
-            "{ absence: { of: Order Completed, after: Product Added, within: 1d, per: event.order_id } }",
-            "",
-            "order_id",
-            "`Product Added` has no property `order_id`",
-            "",
-        ),
-        (
-            "{ absence: { of: Order Completed, after: Product Added, within: 1d, per: profile.country } }",
-            "",
-            "profile.country",
-            "tell one deadline",
-            "",
-        ),
-        (
-            "{ absence: { of: Signed Up, after: Identify, within: 20y } }",
-            "",
-            "20y",
-            "`20y` is not a duration",
-            "",
-        ),
-        (
-            "{ absence: { of: Signed Up, after: Identify, within: 4000d } }",
-            "",
-            "4000d",
-            "more than ten years",
-            "",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: gap, history_min: 4, ratio: { last: 3, below: 0.7 } } }",
-            "",
-            "{ last: 3, below: 0.7 }",
-            "`ratio` compares values",
-            "deviations",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: value, history_min: 4, deviations: 2 } }",
-            "",
-            "value",
-            "does not say which value",
-            "event.total",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: event.coupon, history_min: 4, deviations: 2 } }",
-            "",
-            "event.coupon",
-            "what is measured is a number",
-            "",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: gap, history_min: 1, deviations: 2 } }",
-            "",
-            "1",
-            "too short",
-            "at least 2",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: gap, history_min: 4 } }",
-            "",
-            "{ of: Order Completed, measure: gap, history_min: 4 }",
-            "nothing says when it has departed",
-            "",
-        ),
-        (
-            "{ baseline: { of: Order Completed, measure: gap, history_min: 4, deviations: -1 } }",
-            "",
-            "-1",
-            "",
-            "0 to 100",
-        ),
-    ] {
+    for (moment, rest, meant, message, hint) in ERRORS.iter().copied() {
         let text = with(moment, rest);
         let reports = read_text(&text).expect_err(&text);
         let shown = report::rendered(&reports);
@@ -616,6 +297,18 @@ fn all_errors_of_a_file_are_told() {
 }
 
 #[test]
+fn files_of_other_systems_are_read() {
+    let text = BASKET.replace('\n', "\r\n");
+    assert!(read_text(&text).is_ok());
+    assert!(read_text(&format!("\u{feff}{BASKET}")).is_ok());
+    let wrong = text.replace("profile.basket.value", "profile.basket.valeu");
+    assert_eq!(
+        read_text(&wrong).unwrap_err()[0].meant(),
+        Some("basket.valeu")
+    );
+}
+
+#[test]
 fn what_is_no_yaml_is_told() {
     for (text, message) in [
         ("", "the file is empty"),
@@ -628,7 +321,7 @@ fn what_is_no_yaml_is_told() {
         ("trigger: &a x\nabout: *a\n", "aliases"),
         ("trigger: !!str x\n", "tags"),
         ("[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]", "at most 16 deep"),
-        ("- a\n", "a list is not what stands here"),
+        ("- a\n", "a list is not valid here"),
     ] {
         let reports = read_text(text).unwrap_err();
         assert!(
@@ -664,3 +357,27 @@ fn an_error_is_shown_with_its_line_and_a_caret() {
     1 error
     ");
 }
+
+proptest::proptest! {
+    /// Whatever a file holds, it is a trigger or every error of it has a place in the text.
+    #[test]
+    fn no_file_is_a_crash(cuts in proptest::collection::vec((0usize..1200, 0usize..30, proptest::sample::select(PIECES)), 1..6)) {
+        let mut text = BASKET.to_owned();
+        for (at, length, piece) in cuts {
+            let at = at.min(text.len());
+            let end = (at + length).min(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(end) {
+                text.replace_range(at..end, piece);
+            }
+        }
+        for report in read_text(&text).err().unwrap_or_default() {
+            proptest::prop_assert!(report.meant().is_some() && report.position().is_some(), "{report:?}");
+            proptest::prop_assert!(report.rendered().contains("t.yaml"), "{}", report.rendered());
+        }
+    }
+}
+
+#[rustfmt::skip]
+const PIECES: &[&str] = &[
+    "", " ", "\n", "\n  ", ": ", "- ", "{", "}", "[", "]", ",", "\"", "'", "|\n", ">\n", "&a ", "*a", "!!x ", "#", "ö€", "\\", "\t", "---\n", "${", "?",
+];
