@@ -81,6 +81,8 @@ pub struct Inbox<E> {
     ends: Option<Ends>,
     /// How many asks were made.
     asks: u64,
+    /// Whether the last of them is not answered yet.
+    asking: bool,
     asked_at: Timestamp,
     /// The greatest [`Held::ask`] of what was taken.
     taken_ask: u64,
@@ -101,6 +103,7 @@ impl<E> Inbox<E> {
             queues,
             ends: None,
             asks: 0,
+            asking: false,
             asked_at: Timestamp::MIN,
             taken_ask: 0,
         }
@@ -141,9 +144,10 @@ impl<E> Inbox<E> {
 
     /// Numbers a new ask for the ends of all topics; none while one is under way.
     pub fn ask(&mut self, clock: Timestamp) -> Option<u64> {
-        if self.ends.as_ref().map_or(0, |ends| ends.ask) < self.asks {
+        if self.asking {
             return None;
         }
+        self.asking = true;
         self.asks += 1;
         self.asked_at = clock;
         Some(self.asks)
@@ -152,6 +156,7 @@ impl<E> Inbox<E> {
     /// The answer to an ask; one that is not the last is ignored.
     pub fn answer(&mut self, ask: u64, offsets: Vec<i64>) {
         if ask == self.asks && offsets.len() == self.queues.len() {
+            self.asking = false;
             self.ends = Some(Ends {
                 ask,
                 asked_at: self.asked_at,

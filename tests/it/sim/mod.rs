@@ -2,6 +2,12 @@
 //!
 //! Deliberately absent: brokers, replication, batches, retention by time. What a client of one healthy cluster can
 //! observe is here; what happens inside the cluster is not.
+mod crash;
 mod group;
+mod hand;
+mod history;
 mod log;
 mod meanings;
+mod random;
+mod toy;
+mod world;
