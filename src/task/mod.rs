@@ -347,6 +347,11 @@ impl<C: Core> Task<C> {
         self.phase == Phase::Running
     }
 
+    /// Whether the task is given up: nothing of it is under way, and it may be assigned (again).
+    pub fn is_standby(&self) -> bool {
+        self.phase == Phase::Standby
+    }
+
     /// The customers.
     pub fn core(&self) -> &C {
         &self.core

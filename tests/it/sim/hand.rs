@@ -58,7 +58,6 @@ pub struct Hand {
     feeds: Vec<Option<Feed>>,
     /// What happened, and the task was not told yet.
     answers: VecDeque<(Session, Input)>,
-    pub closed: bool,
 }
 
 impl Hand {
@@ -73,14 +72,12 @@ impl Hand {
             asks: VecDeque::new(),
             transacting: None,
             answers: VecDeque::new(),
-            closed: true,
         }
     }
 
     /// The group gave the task to this process; the membership is pinned.
     pub fn assign(&mut self, clock: Timestamp, membership: Membership) {
         self.membership = Some(membership);
-        self.closed = false;
         self.task.assign(clock);
     }
 
@@ -139,10 +136,7 @@ impl Hand {
                 feed.paused = command == Command::Pause(topic);
             }
             Command::DropProducer => self.abandon(around),
-            Command::Close => {
-                self.feeds.iter_mut().for_each(|feed| *feed = None);
-                self.closed = true;
-            }
+            Command::Close => self.feeds.iter_mut().for_each(|feed| *feed = None),
             Command::Refuse(refusal) => panic!("refused: {refusal}"),
             Command::Report(report) => panic!("nothing to report: {report:?}"),
         }

@@ -167,7 +167,7 @@ impl World {
             }
             Beat::Rebalancing { joined: false } => {
                 let Process { owned, hands, .. } = process;
-                if owned.iter().all(|partition| hands[partition].closed) {
+                if owned.iter().all(|partition| hands[partition].task.is_standby()) {
                     owned.clear();
                     process.revoking = false;
                     self.log.group(GROUP).join(&process.member);
@@ -188,7 +188,7 @@ impl World {
         let process = &mut self.processes[number];
         // Of the tasks that went elsewhere some stay as standbys, with the state they had.
         let random = &mut self.random;
-        process.hands.retain(|partition, hand| partitions.contains(partition) || hand.closed && random.chance(5_000));
+        process.hands.retain(|partition, hand| partitions.contains(partition) || hand.task.is_standby() && random.chance(5_000));
         for partition in &partitions {
             let membership = Membership { member: process.member.clone(), generation };
             let hand = process.hands.entry(*partition).or_insert_with(|| Hand::new(settings[*partition].clone()));
@@ -272,11 +272,12 @@ impl World {
     }
 
     fn is_done(&self, partition: usize, hand: &Hand) -> bool {
+        let offset = |topic: &str| hand.task.durable().and_then(|record| record.offset(topic));
         let read = |topic: &str| {
-            let end = self.log.end(&place(topic, partition));
-            end == 0 || hand.task.durable().and_then(|record| record.offset(topic)) == Some(end)
+            let unread = self.log.read_committed(&place(topic, partition), offset(topic).unwrap_or(0), 1);
+            unread.records.is_empty()
         };
-        hand.task.is_running() && hand.is_idle() && TOPICS.iter().all(|topic| read(topic))
+        hand.task.is_running() && hand.is_idle() && TOPICS.into_iter().all(read)
     }
 }
 
