@@ -13,13 +13,18 @@ pub const QUEUE_RECORDS: usize = 2048;
 /// Bytes of one topic at hand: with six topics and 32 tasks, 200 MB at most.
 pub const QUEUE_BYTES: usize = 1024 * 1024;
 
+/// What a record says, and when that happened; else why it is no event.
+pub type Content<E> = Result<(Timestamp, E), Rejection>;
+
 /// A record at hand.
 #[derive(Debug)]
 pub struct Held<E> {
     /// As it was read.
     pub record: RawRecord,
     /// What it says, and when that happened.
-    pub content: Result<(Timestamp, E), Rejection>,
+    pub content: Content<E>,
+    /// When it came.
+    pub arrived: Timestamp,
     /// The first ask that was made after it came.
     ask: u64,
 }
@@ -124,7 +129,8 @@ impl<E> Inbox<E> {
         &mut self,
         topic: usize,
         record: RawRecord,
-        content: Result<(Timestamp, E), Rejection>,
+        content: Content<E>,
+        arrived: Timestamp,
     ) {
         let queue = &mut self.queues[topic];
         queue.bytes += size(&record);
@@ -132,6 +138,7 @@ impl<E> Inbox<E> {
         queue.held.push_back(Held {
             record,
             content,
+            arrived,
             ask: self.asks + 1,
         });
     }

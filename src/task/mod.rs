@@ -14,6 +14,7 @@
 //! Deliberately absent: Kafka, retries of single calls, metrics, and what a customer is.
 
 pub mod core;
+pub mod customers;
 mod inbox;
 pub mod journal;
 pub mod record;
@@ -332,7 +333,7 @@ impl<C: Core> Task<C> {
             Phase::Waiting(until) => Some(until),
             Phase::Running => {
                 let commit = self.open.as_ref().filter(|_| self.in_flight.is_none());
-                let commit = commit.map(|open| open.due(!self.inbox.is_empty()));
+                let commit = commit.and_then(|open| open.due(!self.inbox.is_empty()));
                 let idle = self.idle_due().filter(|due| *due > self.clock);
                 commit.into_iter().chain(idle).min()
             }

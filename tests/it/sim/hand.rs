@@ -5,7 +5,7 @@
 use super::group::Membership;
 use super::log::{Fate, Fault, Log, Place, Producer, Record, place};
 use super::random::Random;
-use super::toy::Toy;
+use super::subject::Subject;
 use moments::task::core::RawRecord;
 use moments::task::transaction::{Out, Sink, Transaction};
 use moments::task::{Command, Failure, Input, Session, Settings, Task};
@@ -45,8 +45,8 @@ struct Feed {
 }
 
 /// One task in one process.
-pub struct Hand {
-    pub task: Task<Toy>,
+pub struct Hand<S: Subject> {
+    pub task: Task<S>,
     settings: Settings,
     membership: Option<Membership>,
     producer: Option<Producer>,
@@ -60,10 +60,16 @@ pub struct Hand {
     answers: VecDeque<(Session, Input)>,
 }
 
-impl Hand {
+impl<S: Subject> Hand<S> {
     pub fn new(settings: Settings) -> Self {
+        let topics: Vec<&str> = settings
+            .topics
+            .iter()
+            .map(|topic| topic.name.as_str())
+            .collect();
+        let partition = usize::try_from(settings.partition).expect("a partition");
         Self {
-            task: Task::new(settings.clone(), Toy::default()),
+            task: Task::new(settings.clone(), S::fresh(&topics, partition)),
             feeds: settings.topics.iter().map(|_| None).collect(),
             settings,
             membership: None,
@@ -128,11 +134,23 @@ impl Hand {
             | Command::AskEnds(_) => self.asks.push_back((session, command)),
             Command::Fetch { topic, from } => {
                 let position = from.unwrap_or(0);
-                self.feeds[topic] = Some(Feed { session, position, paused: false });
-                self.answers.push_back((session, Input::Position { topic, offset: position }));
+                self.feeds[topic] = Some(Feed {
+                    session,
+                    position,
+                    paused: false,
+                });
+                self.answers.push_back((
+                    session,
+                    Input::Position {
+                        topic,
+                        offset: position,
+                    },
+                ));
             }
             Command::Pause(topic) | Command::Resume(topic) => {
-                let feed = self.feeds[topic].as_mut().expect("fetched before it is paused");
+                let feed = self.feeds[topic]
+                    .as_mut()
+                    .expect("fetched before it is paused");
                 feed.paused = command == Command::Pause(topic);
             }
             Command::DropProducer => self.abandon(around),
@@ -152,16 +170,37 @@ impl Hand {
             Some((session, Command::InitProducer)) => {
                 let failed = around.faults && around.random.chance(300);
                 if !failed || around.random.chance(5_000) {
-                    self.producer = Some(around.log.init(&format!("moments-{}", self.settings.partition)));
+                    self.producer = Some(
+                        around
+                            .log
+                            .init(&format!("moments-{}", self.settings.partition)),
+                    );
                 }
-                let failure = if self.producer.is_some() { Failure::Unknown } else { Failure::Failed };
-                let answer = if failed { Input::Failed(failure) } else { Input::ProducerReady };
+                let failure = if self.producer.is_some() {
+                    Failure::Unknown
+                } else {
+                    Failure::Failed
+                };
+                let answer = if failed {
+                    Input::Failed(failure)
+                } else {
+                    Input::ProducerReady
+                };
                 self.answers.push_back((session, answer));
             }
             Some((session, Command::Transact(transaction))) => {
                 let (sent, offsets_sent, changelog) = (0, false, 0);
-                let transacting = Transacting { session, transaction, sent, offsets_sent, changelog };
-                match around.log.begin(self.producer.as_ref().expect("initialised")) {
+                let transacting = Transacting {
+                    session,
+                    transaction,
+                    sent,
+                    offsets_sent,
+                    changelog,
+                };
+                match around
+                    .log
+                    .begin(self.producer.as_ref().expect("initialised"))
+                {
                     Ok(()) => self.transacting = Some(transacting),
                     Err(fault) => self.fail(session, fault),
                 }
@@ -173,32 +212,41 @@ impl Hand {
     fn transact(&mut self, mut transacting: Transacting, around: &mut Surroundings<'_>) {
         let session = transacting.session;
         if around.faults && around.random.chance(20) {
-            self.answers.push_back((session, Input::Failed(Failure::Failed)));
+            self.answers
+                .push_back((session, Input::Failed(Failure::Failed)));
             return;
         }
         let producer = self.producer.as_ref().expect("initialised");
         let done = if let Some(out) = transacting.transaction.records.get(transacting.sent) {
             let to = self.place_of(out);
-            around.log.send(producer, &to, sent(out, around.clock)).map(|offset| {
-                transacting.sent += 1;
-                if out.sink == Sink::Changelog {
-                    transacting.changelog = offset + 1;
-                }
-                false
-            })
+            around
+                .log
+                .send(producer, &to, sent(out, around.clock))
+                .map(|offset| {
+                    transacting.sent += 1;
+                    if out.sink == Sink::Changelog {
+                        transacting.changelog = offset + 1;
+                    }
+                    false
+                })
         } else if transacting.offsets_sent {
             self.commit(around).map(|()| true)
         } else {
             let named = |(topic, offset): &(usize, i64)| (self.input(*topic), *offset);
-            let offsets: Vec<(Place, i64)> = transacting.transaction.offsets.iter().map(named).collect();
+            let offsets: Vec<(Place, i64)> =
+                transacting.transaction.offsets.iter().map(named).collect();
             let membership = self.membership.as_ref().expect("pinned at the assignment");
             transacting.offsets_sent = true;
-            around.log.send_offsets(producer, GROUP, membership, &offsets).map(|()| false)
+            around
+                .log
+                .send_offsets(producer, GROUP, membership, &offsets)
+                .map(|()| false)
         };
         match done {
             Ok(true) => {
                 let changelog = transacting.changelog;
-                self.answers.push_back((session, Input::CommitSucceeded { changelog }));
+                self.answers
+                    .push_back((session, Input::CommitSucceeded { changelog }));
             }
             Ok(false) => self.transacting = Some(transacting),
             Err(fault) => self.fail(session, fault),
@@ -225,35 +273,50 @@ impl Hand {
             Fault::Fenced => Failure::Fenced,
             Fault::TimedOut => Failure::Unknown,
             Fault::IllegalGeneration | Fault::UnknownMember => Failure::NotMember,
-            Fault::InvalidState | Fault::Unstable => panic!("not while this is carried out: {fault:?}"),
+            Fault::InvalidState | Fault::Unstable => {
+                panic!("not while this is carried out: {fault:?}")
+            }
         };
         self.answers.push_back((session, Input::Failed(failure)));
     }
 
     /// One piece of what is to be asked or read.
     fn ask(&mut self, around: &mut Surroundings<'_>) {
-        let Some((session, command)) = self.asks.pop_front() else { return };
+        let Some((session, command)) = self.asks.pop_front() else {
+            return;
+        };
         let changelog = self.own("changelog");
         let topics = 0..self.settings.topics.len();
         let answer = match command {
             Command::AskChangelogEnd => Some(Input::ChangelogEnd(around.log.end(&changelog))),
             Command::ReadChangelog { from, until } => {
-                let read = around.log.read_committed(&changelog, from, 1 + around.random.below(10));
+                let read = around
+                    .log
+                    .read_committed(&changelog, from, 1 + around.random.below(10));
                 if read.position < until {
-                    let rest = Command::ReadChangelog { from: read.position, until };
+                    let rest = Command::ReadChangelog {
+                        from: read.position,
+                        until,
+                    };
                     self.asks.push_front((session, rest));
                 }
                 let pair = |(_, record): (i64, Record)| (record.key.expect("keyed"), record.value);
                 let records = read.records.into_iter().map(pair).collect();
-                Some(Input::Changelog { records, position: read.position })
+                Some(Input::Changelog {
+                    records,
+                    position: read.position,
+                })
             }
             Command::AskGroupOffsets => {
-                let offsets: Result<_, Fault> =
-                    topics.map(|topic| around.log.committed_offset(GROUP, &self.input(topic))).collect();
+                let offsets: Result<_, Fault> = topics
+                    .map(|topic| around.log.committed_offset(GROUP, &self.input(topic)))
+                    .collect();
                 offsets.ok().map(Input::GroupOffsets)
             }
             Command::AskEnds(ask) => {
-                let ends = topics.map(|topic| around.log.end(&self.input(topic))).collect();
+                let ends = topics
+                    .map(|topic| around.log.end(&self.input(topic)))
+                    .collect();
                 Some(Input::Ends { ask, ends })
             }
             _ => panic!("not an ask"),
@@ -268,11 +331,15 @@ impl Hand {
     fn fetch(&mut self, around: &mut Surroundings<'_>) {
         let topic = around.random.below(self.feeds.len());
         let from = self.input(topic);
-        let Some(feed) = self.feeds[topic].as_mut().filter(|feed| !feed.paused) else { return };
+        let Some(feed) = self.feeds[topic].as_mut().filter(|feed| !feed.paused) else {
+            return;
+        };
         if around.stalled.contains(&from.topic) {
             return;
         }
-        let read = around.log.read_committed(&from, feed.position, 1 + around.random.below(20));
+        let read = around
+            .log
+            .read_committed(&from, feed.position, 1 + around.random.below(20));
         let raw = |(offset, record): (i64, Record)| RawRecord {
             offset,
             appended: Timestamp(record.appended),
@@ -282,12 +349,14 @@ impl Hand {
         };
         if !read.records.is_empty() {
             let records = read.records.into_iter().map(raw).collect();
-            self.answers.push_back((feed.session, Input::Fetched { topic, records }));
+            self.answers
+                .push_back((feed.session, Input::Fetched { topic, records }));
         }
         if read.position > feed.position {
             feed.position = read.position;
             let offset = read.position;
-            self.answers.push_back((feed.session, Input::Position { topic, offset }));
+            self.answers
+                .push_back((feed.session, Input::Position { topic, offset }));
         }
     }
 
@@ -296,7 +365,10 @@ impl Hand {
     }
 
     fn own(&self, topic: &str) -> Place {
-        place(topic, usize::try_from(self.settings.partition).expect("a partition"))
+        place(
+            topic,
+            usize::try_from(self.settings.partition).expect("a partition"),
+        )
     }
 
     /// The simulated sinks have as many partitions as the inputs, so a task's output is in order.
@@ -313,7 +385,14 @@ impl Hand {
 }
 
 fn sent(out: &Out, clock: Timestamp) -> Record {
-    let text = |(name, value): &(String, Option<Vec<u8>>)| (name.clone(), value.clone().unwrap_or_default());
+    let text = |(name, value): &(String, Option<Vec<u8>>)| {
+        (name.clone(), value.clone().unwrap_or_default())
+    };
     let headers = out.headers.iter().map(text).collect();
-    Record { key: out.key.clone(), value: out.value.clone(), headers, appended: clock.0 }
+    Record {
+        key: out.key.clone(),
+        value: out.value.clone(),
+        headers,
+        appended: clock.0,
+    }
 }

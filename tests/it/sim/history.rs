@@ -14,6 +14,9 @@ pub const LATENESS_MS: i64 = 2_000;
 const CUSTOMERS: usize = 7;
 const EVENTS: usize = 60;
 
+/// Writes an event of a kind, a customer and a time.
+pub type Value = fn(char, &str, i64) -> Vec<u8>;
+
 /// One thing that producers do to the log.
 #[derive(Clone, Debug)]
 enum Act {
@@ -35,12 +38,20 @@ pub struct History {
 
 impl History {
     /// A history that begins at this clock reading, with event times that run so many times as fast as the clock.
-    pub fn new(random: &mut Random, start: i64, pace: i64) -> Self {
-        let mut history = Self { acts: BTreeMap::new(), producers: BTreeMap::new(), junk: BTreeSet::new() };
+    pub fn new(random: &mut Random, start: i64, pace: i64, value: Value) -> Self {
+        let mut history = Self {
+            acts: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            junk: BTreeSet::new(),
+        };
         let mut time = start;
         for number in 0..EVENTS {
-            time += if random.chance(3_000) { 0 } else { random.ms(800) };
-            history.event(random, number, time, start + (time - start) * pace);
+            time += if random.chance(3_000) {
+                0
+            } else {
+                random.ms(800)
+            };
+            history.event(random, number, time, (start + (time - start) * pace, value));
             if random.chance(500) {
                 time += 4 * LATENESS_MS;
             }
@@ -48,7 +59,13 @@ impl History {
         history
     }
 
-    fn event(&mut self, random: &mut Random, number: usize, clock: i64, time: i64) {
+    fn event(
+        &mut self,
+        random: &mut Random,
+        number: usize,
+        clock: i64,
+        (time, event): (i64, Value),
+    ) {
         let customer = random.below(CUSTOMERS);
         let (topic, kind) = match random.below(20) {
             0..8 => ("cart", 'a'),
@@ -60,32 +77,46 @@ impl History {
         };
         let at = place(topic, customer % PARTITIONS);
         let appended = clock + random.ms(LATENESS_MS * 3 / 4);
-        let value = if kind == '?' { format!("junk {number}!") } else { format!("{kind} {time}") };
+        let customer = format!("c{customer}");
+        let value = match kind {
+            '?' => format!("junk {number}!").into_bytes(),
+            _ => event(kind, &customer, time),
+        };
         let record = Record {
-            key: Some(format!("c{customer}").into_bytes()),
-            value: Some(value.clone().into_bytes()),
+            key: Some(customer.into_bytes()),
+            value: Some(value.clone()),
             headers: Vec::new(),
             appended,
         };
         if kind == '?' {
-            self.junk.insert(value.into_bytes());
+            self.junk.insert(value);
         }
         if !random.chance(2_000) {
-            self.acts.insert((appended, number), Act::Append(at, record));
+            self.acts
+                .insert((appended, number), Act::Append(at, record));
             return;
         }
         let ended = appended + random.ms(LATENESS_MS / 5);
         let aborted = random.chance(3_000);
-        self.acts.insert((appended, number), Act::Open(number, at.clone(), record.clone()));
-        self.acts.insert((ended, number + EVENTS), Act::Close(number, !aborted));
+        self.acts.insert(
+            (appended, number),
+            Act::Open(number, at.clone(), record.clone()),
+        );
+        self.acts
+            .insert((ended, number + EVENTS), Act::Close(number, !aborted));
         if aborted {
-            self.acts.insert((ended, number + 2 * EVENTS), Act::Append(at, record));
+            self.acts
+                .insert((ended, number + 2 * EVENTS), Act::Append(at, record));
         }
     }
 
     /// Does what is due.
     pub fn play(&mut self, log: &mut Log, clock: i64) {
-        while let Some(entry) = self.acts.first_entry().filter(|entry| entry.key().0 <= clock) {
+        while let Some(entry) = self
+            .acts
+            .first_entry()
+            .filter(|entry| entry.key().0 <= clock)
+        {
             match entry.remove() {
                 Act::Append(place, record) => drop(log.append(&place, record)),
                 Act::Open(number, place, record) => {
@@ -96,7 +127,11 @@ impl History {
                 }
                 Act::Close(number, commit) => {
                     let producer = &self.producers[&number];
-                    let done = if commit { log.commit(producer, Fate::Answered) } else { log.abort(producer) };
+                    let done = if commit {
+                        log.commit(producer, Fate::Answered)
+                    } else {
+                        log.abort(producer)
+                    };
                     done.expect("nobody else has this id");
                 }
             }

@@ -5,6 +5,7 @@
 //! whether each event counted once and in its place.
 
 use super::random::mix;
+use super::subject::{States, Subject};
 use moments::task::core::{Core, Effect, RawRecord, Rejection, Treatment};
 use moments::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,20 +36,15 @@ struct Customer {
 }
 
 /// All customers of a task.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Toy {
-    watermark: Option<Timestamp>,
+    watermark: Timestamp,
     committed: BTreeMap<Vec<u8>, Vec<u8>>,
     sealed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     touched: BTreeMap<Vec<u8>, Customer>,
 }
 
 impl Toy {
-    /// The committed states, packed.
-    pub fn committed_states(&self) -> &BTreeMap<Vec<u8>, Vec<u8>> {
-        &self.committed
-    }
-
     fn load(&self, customer: &[u8]) -> Customer {
         if let Some(touched) = self.touched.get(customer) {
             return touched.clone();
@@ -57,12 +53,19 @@ impl Toy {
             Some(sealed) => sealed.as_ref(),
             None => self.committed.get(customer),
         };
-        packed.map(|packed| postcard::from_bytes(packed).expect("packed here")).unwrap_or_default()
+        packed
+            .map(|packed| postcard::from_bytes(packed).expect("packed here"))
+            .unwrap_or_default()
     }
 
     fn customers(&self) -> Vec<Vec<u8>> {
-        let mut all: Vec<Vec<u8>> =
-            self.committed.keys().chain(self.sealed.keys()).chain(self.touched.keys()).cloned().collect();
+        let mut all: Vec<Vec<u8>> = self
+            .committed
+            .keys()
+            .chain(self.sealed.keys())
+            .chain(self.touched.keys())
+            .cloned()
+            .collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -74,15 +77,20 @@ impl Customer {
         self.anchor.map(|anchor| anchor + WITHIN_MS)
     }
 
-    fn next(&self) -> Option<i64> {
-        let first = self.tail.first_key_value().map(|(order, _)| order.0);
-        self.deadline().into_iter().chain(first).min()
+    /// No deadline is earlier.
+    fn look(&self) -> Option<i64> {
+        let opening = self.tail.iter().find(|(_, kind)| **kind == b'a');
+        let opening = opening.map(|(order, _)| order.0 + WITHIN_MS);
+        self.deadline().into_iter().chain(opening).min()
     }
 
     fn fold(&mut self, order: Order, kind: u8) {
         if kind == b'x' {
             let tail = std::mem::take(&mut self.tail);
-            *self = Self { tail, ..Self::default() };
+            *self = Self {
+                tail,
+                ..Self::default()
+            };
             return;
         }
         let position = u64::try_from(order.0).expect("positive") << 20
@@ -100,16 +108,22 @@ impl Customer {
     /// Folds events and deadlines up to a watermark in order, an event before a deadline of the same time.
     fn settle(&mut self, watermark: i64) -> Vec<i64> {
         let mut fired = Vec::new();
-        while let Some(next) = self.next().filter(|next| *next <= watermark) {
-            match self.tail.first_entry() {
-                Some(entry) if entry.key().0 == next => {
-                    let (order, kind) = entry.remove_entry();
-                    self.fold(order, kind);
-                }
-                _ => fired.extend(self.anchor.take()),
+        loop {
+            let event = self.tail.first_key_value().map(|(order, _)| order.0);
+            let (event, deadline) = (
+                event.unwrap_or(i64::MAX),
+                self.deadline().unwrap_or(i64::MAX),
+            );
+            if event.min(deadline) > watermark || event.min(deadline) == i64::MAX {
+                return fired;
+            }
+            if event <= deadline {
+                let (order, kind) = self.tail.pop_first().expect("just seen");
+                self.fold(order, kind);
+            } else {
+                fired.extend(self.anchor.take());
             }
         }
-        fired
     }
 }
 
@@ -124,6 +138,7 @@ fn decided(customer: &[u8], moment: &str, occurrence: &str, now: Timestamp) -> E
     };
     Effect::Decided {
         customer: customer.to_vec(),
+        tally: format!("decided.{moment}"),
         decision: format!("{what} treated={treated} now={}", now.0).into_bytes(),
         treatment: treated.then_some(treatment),
     }
@@ -133,12 +148,21 @@ impl Core for Toy {
     type Event = Happened;
 
     fn decode(&self, topic: usize, record: &RawRecord) -> Result<Happened, Rejection> {
-        let bad = || Rejection { stage: "decode", reason: "toy", detail: "not KIND TIME".to_owned() };
-        let text = std::str::from_utf8(record.value.as_deref().ok_or_else(bad)?).map_err(|_| bad())?;
+        let bad = || Rejection {
+            stage: "decode",
+            reason: "toy",
+            detail: "not KIND TIME".to_owned(),
+        };
+        let text =
+            std::str::from_utf8(record.value.as_deref().ok_or_else(bad)?).map_err(|_| bad())?;
         let (kind, time) = text.split_once(' ').ok_or_else(bad)?;
         let time = time.parse().map_err(|_| bad())?;
         let customer = record.key.clone().ok_or_else(bad)?;
-        Ok(Happened { customer, kind: kind.as_bytes()[0], order: (time, topic, record.offset) })
+        Ok(Happened {
+            customer,
+            kind: kind.as_bytes()[0],
+            order: (time, topic, record.offset),
+        })
     }
 
     fn time(event: &Happened) -> Timestamp {
@@ -156,36 +180,55 @@ impl Core for Toy {
     fn event(&mut self, event: Happened, now: Timestamp, effects: &mut Vec<Effect>) {
         let mut customer = self.load(&event.customer);
         let (time, topic, offset) = event.order;
-        if Some(Timestamp(time)) <= self.watermark {
-            effects.push(Effect::Late);
+        let watermark = self.watermark.0;
+        let fired = customer.settle(watermark);
+        assert!(fired.is_empty(), "what was due came true when time moved");
+        if time <= watermark {
+            effects.push(Effect::Late {
+                behind_ms: watermark - time,
+            });
             customer.fold(event.order, event.kind);
         } else {
             let before = customer.tail.insert(event.order, event.kind);
             assert!(before.is_none(), "an event counts once");
         }
         if event.kind == b'c' {
-            effects.push(decided(&event.customer, "seen", &format!("{time}/{topic}/{offset}"), now));
+            effects.push(decided(
+                &event.customer,
+                "seen",
+                &format!("{time}/{topic}/{offset}"),
+                now,
+            ));
         }
         self.touched.insert(event.customer, customer);
     }
 
     fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
-        assert!(Some(watermark) >= self.watermark, "time never goes back");
-        self.watermark = Some(watermark);
+        assert!(watermark >= self.watermark, "time never goes back");
+        self.watermark = watermark;
         for name in self.customers() {
             let mut customer = self.load(&name);
-            if customer.next().is_none_or(|next| next > watermark.0) {
-                continue;
-            }
-            for anchor in customer.settle(watermark.0) {
+            let fired = customer.settle(watermark.0);
+            for anchor in &fired {
                 effects.push(decided(&name, "absent", &anchor.to_string(), now));
             }
-            self.touched.insert(name, customer);
+            if !fired.is_empty() {
+                self.touched.insert(name, customer);
+            }
         }
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        self.customers().iter().filter_map(|name| self.load(name).next()).min().map(Timestamp)
+        let look = |name: &Vec<u8>| {
+            let mut customer = self.load(name);
+            customer.settle(self.watermark.0);
+            customer.look()
+        };
+        self.customers()
+            .iter()
+            .filter_map(look)
+            .min()
+            .map(Timestamp)
     }
 
     fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
@@ -195,7 +238,10 @@ impl Core for Toy {
             packed.transpose().expect("plain data into memory")
         };
         let touched = std::mem::take(&mut self.touched);
-        self.sealed = touched.into_iter().map(|(name, customer)| (name, pack(customer))).collect();
+        self.sealed = touched
+            .into_iter()
+            .map(|(name, customer)| (name, pack(customer)))
+            .collect();
         self.sealed.clone().into_iter().collect()
     }
 
@@ -211,6 +257,58 @@ impl Core for Toy {
     fn rollback(&mut self, watermark: Timestamp) {
         self.sealed.clear();
         self.touched.clear();
-        self.watermark = Some(watermark);
+        self.watermark = watermark;
     }
+}
+
+impl Subject for Toy {
+    fn fresh(_: &[&str], _: usize) -> Self {
+        Self {
+            watermark: Timestamp::MIN,
+            committed: BTreeMap::new(),
+            sealed: BTreeMap::new(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    fn value(kind: char, _: &str, time: i64) -> Vec<u8> {
+        format!("{kind} {time}").into_bytes()
+    }
+
+    fn moment(decision: &[u8]) -> String {
+        let text = std::str::from_utf8(decision).expect("text");
+        text.split(" now=").next().expect("a word").to_owned()
+    }
+
+    fn committed_states(&self) -> BTreeMap<String, String> {
+        words(
+            self.committed
+                .iter()
+                .map(|(name, packed)| (name, unpacked(packed))),
+        )
+    }
+
+    fn settled(states: &States) -> BTreeMap<String, String> {
+        let settled = states.iter().map(|(name, packed)| {
+            let mut customer = unpacked(packed);
+            customer.settle(i64::MAX);
+            (name, customer)
+        });
+        words(settled.filter(|(_, customer)| *customer != Customer::default()))
+    }
+}
+
+fn unpacked(packed: &[u8]) -> Customer {
+    postcard::from_bytes(packed).expect("packed here")
+}
+
+fn words<'a>(customers: impl Iterator<Item = (&'a Vec<u8>, Customer)>) -> BTreeMap<String, String> {
+    customers
+        .map(|(name, customer)| {
+            (
+                String::from_utf8_lossy(name).into_owned(),
+                format!("{customer:?}"),
+            )
+        })
+        .collect()
 }

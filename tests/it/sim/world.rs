@@ -5,56 +5,86 @@ use super::hand::{GROUP, Hand, Surroundings};
 use super::history::{History, LATENESS_MS, PARTITIONS, TOPICS};
 use super::log::{Fate, Log, Producer, place};
 use super::random::Random;
+use super::subject::Subject;
 use moments::task::Settings;
 use moments::task::watermark::{ClockMode, TopicSettings};
 use moments::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// When the world begins.
-const START: i64 = 1_000_000;
+const START: i64 = 1_772_445_600_000;
 /// Steps after which a calm world should long have come to rest.
 const PATIENCE: usize = 200_000;
 
 /// One process.
-#[derive(Default)]
-struct Process {
+struct Process<S: Subject> {
     member: String,
     generation: Option<i32>,
-    hands: BTreeMap<usize, Hand>,
+    hands: BTreeMap<usize, Hand<S>>,
     owned: BTreeSet<usize>,
     revoking: bool,
     /// It works on, but hears nothing of the group: a zombie, once the group gives its tasks away.
     deaf: bool,
 }
 
+impl<S: Subject> Default for Process<S> {
+    fn default() -> Self {
+        Self {
+            member: String::new(),
+            generation: None,
+            hands: BTreeMap::new(),
+            owned: BTreeSet::new(),
+            revoking: false,
+            deaf: false,
+        }
+    }
+}
+
 /// The log, the processes, and time.
-pub struct World {
+pub struct World<S: Subject> {
     pub log: Log,
     pub history: History,
     random: Random,
     clock: i64,
     faults: bool,
     mode: ClockMode,
-    processes: Vec<Process>,
+    processes: Vec<Process<S>>,
     births: usize,
     stalled: Vec<String>,
     adrift: Vec<Producer>,
 }
 
-impl World {
+impl<S: Subject> World<S> {
     /// A world with its history; without faults it has one process that nothing ever happens to.
     pub fn new(seed: u64, faults: bool) -> Self {
         let mut log = Log::default();
-        let sinks = ["treatments", "decisions", "dead-letters", "late", "changelog", "journal"];
-        TOPICS.iter().chain(&sinks).for_each(|topic| log.create(topic, PARTITIONS));
-        log.group(GROUP).subscribe(&TOPICS.map(|topic| (topic, PARTITIONS)));
+        let sinks = [
+            "treatments",
+            "decisions",
+            "dead-letters",
+            "late",
+            "changelog",
+            "journal",
+        ];
+        TOPICS
+            .iter()
+            .chain(&sinks)
+            .for_each(|topic| log.create(topic, PARTITIONS));
+        log.group(GROUP)
+            .subscribe(&TOPICS.map(|topic| (topic, PARTITIONS)));
         let mode = match seed % 3 {
             0 => ClockMode::Event,
             1 => ClockMode::Wall,
-            _ => ClockMode::Accelerated { origin: Timestamp(START), start: Timestamp(START), factor: 3.0 },
+            _ => ClockMode::Accelerated {
+                origin: Timestamp(START),
+                start: Timestamp(START),
+                factor: 3.0,
+            },
         };
-        let history = History::new(&mut Random::new(seed), START, pace(&mode));
-        let processes = (0..if faults { 2 } else { 1 }).map(|_| Process::default()).collect();
+        let history = History::new(&mut Random::new(seed), START, pace(&mode), S::value);
+        let processes = (0..if faults { 2 } else { 1 })
+            .map(|_| Process::default())
+            .collect();
         Self {
             log,
             history,
@@ -92,9 +122,13 @@ impl World {
     }
 
     /// The tasks at the end, by partition.
-    pub fn tasks(&self) -> impl Iterator<Item = (usize, &Hand)> {
-        let of = |process: &Process| -> Vec<usize> { process.owned.iter().copied().collect() };
-        self.processes.iter().flat_map(move |process| of(process).into_iter().map(|number| (number, &process.hands[&number])))
+    pub fn tasks(&self) -> impl Iterator<Item = (usize, &Hand<S>)> {
+        let of = |process: &Process<S>| -> Vec<usize> { process.owned.iter().copied().collect() };
+        self.processes.iter().flat_map(move |process| {
+            of(process)
+                .into_iter()
+                .map(|number| (number, &process.hands[&number]))
+        })
     }
 
     fn settings(&self, partition: usize) -> Settings {
@@ -109,7 +143,11 @@ impl World {
             topics: TOPICS.iter().map(topic).collect(),
             clock: self.mode,
             // Where time comes from events alone, silence must outlast every pause of the history.
-            idle_delay_ms: if self.mode == ClockMode::Event { 10 * LATENESS_MS } else { LATENESS_MS },
+            idle_delay_ms: if self.mode == ClockMode::Event {
+                10 * LATENESS_MS
+            } else {
+                LATENESS_MS
+            },
             future_max_ms: 600_000,
         }
     }
@@ -138,7 +176,10 @@ impl World {
             adrift: &mut self.adrift,
         };
         let count = process.hands.len();
-        if let Some(hand) = (count > 0).then(|| around.random.below(count)).and_then(|nth| process.hands.values_mut().nth(nth)) {
+        if let Some(hand) = (count > 0)
+            .then(|| around.random.below(count))
+            .and_then(|nth| process.hands.values_mut().nth(nth))
+        {
             hand.work(&mut around);
         }
     }
@@ -147,9 +188,11 @@ impl World {
     fn hear(&mut self, number: usize) {
         let clock = Timestamp(self.clock);
         let process = &mut self.processes[number];
-        let owned = |process: &mut Process, act: &mut dyn FnMut(&mut Hand)| {
+        let owned = |process: &mut Process<S>, act: &mut dyn FnMut(&mut Hand<S>)| {
             let Process { owned, hands, .. } = process;
-            owned.iter().for_each(|partition| act(hands.get_mut(partition).expect("owned")));
+            owned
+                .iter()
+                .for_each(|partition| act(hands.get_mut(partition).expect("owned")));
         };
         match self.log.group(GROUP).beat(&process.member) {
             Beat::Unknown => {
@@ -167,7 +210,10 @@ impl World {
             }
             Beat::Rebalancing { joined: false } => {
                 let Process { owned, hands, .. } = process;
-                if owned.iter().all(|partition| hands[partition].task.is_standby()) {
+                if owned
+                    .iter()
+                    .all(|partition| hands[partition].task.is_standby())
+                {
                     owned.clear();
                     process.revoking = false;
                     self.log.group(GROUP).join(&process.member);
@@ -177,21 +223,32 @@ impl World {
             Beat::Stable { generation, .. } if process.generation == Some(generation) => {}
             Beat::Stable { generation, places } => {
                 process.generation = Some(generation);
-                let partitions: BTreeSet<usize> = places.iter().map(|place| place.partition).collect();
+                let partitions: BTreeSet<usize> =
+                    places.iter().map(|place| place.partition).collect();
                 self.assigned(number, generation, partitions);
             }
         }
     }
 
     fn assigned(&mut self, number: usize, generation: i32, partitions: BTreeSet<usize>) {
-        let settings: Vec<Settings> = (0..PARTITIONS).map(|partition| self.settings(partition)).collect();
+        let settings: Vec<Settings> = (0..PARTITIONS)
+            .map(|partition| self.settings(partition))
+            .collect();
         let process = &mut self.processes[number];
         // Of the tasks that went elsewhere some stay as standbys, with the state they had.
         let random = &mut self.random;
-        process.hands.retain(|partition, hand| partitions.contains(partition) || hand.task.is_standby() && random.chance(5_000));
+        process.hands.retain(|partition, hand| {
+            partitions.contains(partition) || hand.task.is_standby() && random.chance(5_000)
+        });
         for partition in &partitions {
-            let membership = Membership { member: process.member.clone(), generation };
-            let hand = process.hands.entry(*partition).or_insert_with(|| Hand::new(settings[*partition].clone()));
+            let membership = Membership {
+                member: process.member.clone(),
+                generation,
+            };
+            let hand = process
+                .hands
+                .entry(*partition)
+                .or_insert_with(|| Hand::new(settings[*partition].clone()));
             hand.assign(Timestamp(self.clock), membership);
         }
         process.owned = partitions;
@@ -230,15 +287,24 @@ impl World {
             adrift: &mut self.adrift,
         };
         let mut process = std::mem::take(&mut self.processes[number]);
-        process.hands.values_mut().for_each(|hand| hand.abandon(&mut around));
+        process
+            .hands
+            .values_mut()
+            .for_each(|hand| hand.abandon(&mut around));
     }
 
     /// The group has not heard of a member for too long, because it died or went deaf.
     fn expire_a_session(&mut self, number: usize) {
-        let heard: Vec<&str> =
-            self.processes.iter().filter(|process| !process.deaf).map(|process| process.member.as_str()).collect();
+        let heard: Vec<&str> = self
+            .processes
+            .iter()
+            .filter(|process| !process.deaf)
+            .map(|process| process.member.as_str())
+            .collect();
         let members = self.log.group(GROUP).members().map(str::to_owned);
-        let silent: Vec<String> = members.filter(|member| !heard.contains(&member.as_str())).collect();
+        let silent: Vec<String> = members
+            .filter(|member| !heard.contains(&member.as_str()))
+            .collect();
         if let Some(member) = silent.get(number % silent.len().max(1)) {
             self.log.group(GROUP).remove(member);
         }
@@ -255,26 +321,40 @@ impl World {
     fn calm(&mut self) {
         self.faults = false;
         self.stalled.clear();
-        self.processes.iter_mut().for_each(|process| process.deaf = false);
+        self.processes
+            .iter_mut()
+            .for_each(|process| process.deaf = false);
         while !self.adrift.is_empty() {
             self.deliver_adrift();
         }
-        let alive: Vec<&str> = self.processes.iter().map(|process| process.member.as_str()).collect();
+        let alive: Vec<&str> = self
+            .processes
+            .iter()
+            .map(|process| process.member.as_str())
+            .collect();
         let members: Vec<String> = self.log.group(GROUP).members().map(str::to_owned).collect();
-        for member in members.iter().filter(|member| !alive.contains(&member.as_str())) {
+        for member in members
+            .iter()
+            .filter(|member| !alive.contains(&member.as_str()))
+        {
             self.log.group(GROUP).remove(member);
         }
     }
 
     fn is_at_rest(&self) -> bool {
         let owned: Vec<usize> = self.tasks().map(|(partition, _)| partition).collect();
-        owned.len() == PARTITIONS && self.tasks().all(|(partition, hand)| self.is_done(partition, hand))
+        owned.len() == PARTITIONS
+            && self
+                .tasks()
+                .all(|(partition, hand)| self.is_done(partition, hand))
     }
 
-    fn is_done(&self, partition: usize, hand: &Hand) -> bool {
+    fn is_done(&self, partition: usize, hand: &Hand<S>) -> bool {
         let offset = |topic: &str| hand.task.durable().and_then(|record| record.offset(topic));
         let read = |topic: &str| {
-            let unread = self.log.read_committed(&place(topic, partition), offset(topic).unwrap_or(0), 1);
+            let unread =
+                self.log
+                    .read_committed(&place(topic, partition), offset(topic).unwrap_or(0), 1);
             unread.records.is_empty()
         };
         hand.task.is_running() && hand.is_idle() && TOPICS.into_iter().all(read)
@@ -283,5 +363,9 @@ impl World {
 
 /// How many times as fast as the clock event time runs.
 fn pace(mode: &ClockMode) -> i64 {
-    if matches!(mode, ClockMode::Accelerated { .. }) { 3 } else { 1 }
+    if matches!(mode, ClockMode::Accelerated { .. }) {
+        3
+    } else {
+        1
+    }
 }
