@@ -128,7 +128,7 @@ impl Engine {
             fold.effects.push(Effect::TailFull);
             Some(working.look)
         } else {
-            let look = plan.looks_again(&event).min(working.look);
+            let look = plan.looks_again(&event, &working.profile).min(working.look);
             fold.take(&mut working.profile, event);
             (!settled).then_some(look)
         };
@@ -276,8 +276,13 @@ impl Profile {
 }
 
 impl Plan {
-    /// The earliest that a deadline may follow `event`.
-    fn looks_again(&self, event: &Event) -> Timestamp {
+    /// The earliest that a deadline may follow `event`, which is not settled yet. Another time zone
+    /// may bring any day nearer.
+    fn looks_again(&self, event: &Event, profile: &Profile) -> Timestamp {
+        let zone = event.traits.as_ref().and_then(|it| it.timezone.as_ref());
+        if self.counts_days && zone.is_some() && zone != profile.facts.timezone.as_ref() {
+            return event.time;
+        }
         let looks = self
             .naming(event.name)
             .filter_map(|trigger| trigger.kind.looks_again(event));
@@ -293,7 +298,7 @@ impl Plan {
         let tail = profile
             .tail
             .iter()
-            .map(|tail| self.looks_again(&tail.event));
+            .map(|tail| self.looks_again(&tail.event, profile));
         due.chain(tail).min().unwrap_or(Timestamp::MAX)
     }
 }
