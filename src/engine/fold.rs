@@ -174,6 +174,20 @@ impl Fold<'_> {
         let immediate = || {
             plan.naming(event.name)
                 .filter(|trigger| trigger.kind.is_immediate())
+    /// Takes an event for which the tail has no place into the settled state, before its turn. An
+    /// order so still cancels what it came in time for; younger events find it counted already.
+    pub fn take_at_once(&mut self, profile: &mut Profile, event: &Event) {
+        let mut view = profile.view();
+        for tail in &profile.tail {
+            if tail.event.order() < event.order() {
+                view.facts.apply(&tail.event);
+            }
+        }
+        self.take_immediate(&mut view, event, &mut Vec::new());
+        profile.contacts = view.contacts;
+        self.fold_event(profile, event);
+    }
+
         };
         let previous = immediate()
             .any(|trigger| trigger.uses_previous)

@@ -48,7 +48,8 @@ pub enum Effect {
         /// Watermark - event time, at least 0.
         behind_ms: i64,
     },
-    /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark: this one was not taken.
+    /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark: this one did not wait
+    /// for its turn among them, but counted at once.
     TailFull,
     /// So many deadlines of a trigger were not opened: the customer has too many open.
     OpenLimit {
@@ -126,7 +127,8 @@ impl Engine {
             None
         } else if working.profile.tail.len() >= limits::TAIL_EVENTS {
             fold.effects.push(Effect::TailFull);
-            Some(working.look)
+            fold.take_at_once(&mut working.profile, &event);
+            None
         } else {
             let look = plan.looks_again(&event, &working.profile).min(working.look);
             fold.take(&mut working.profile, event);
