@@ -107,6 +107,10 @@ impl Customers {
             let look = entry.look;
             let place = self.working.len();
             self.working.push(Working {
+            profile
+                .contacts
+                .by_trigger
+                .retain(|(key, _)| plan.by_key(*key).is_some());
                 profile,
                 look,
                 dirty: false,
