@@ -23,6 +23,9 @@ pub(super) type Slot = u32;
 /// No place in `working` or `sealed`.
 const NONE: u32 = u32::MAX;
 
+/// Entries of the queue that are not worth a sweep.
+const QUEUE_SPARE: usize = 1024;
+
 #[derive(Debug, Default)]
 pub(super) struct Customers {
     entries: Vec<Entry>,
@@ -160,7 +163,20 @@ impl Customers {
         if look < entry.queued {
             entry.queued = look;
             self.queue.push(Reverse((look, slot)));
+            if self.queue.len() > QUEUE_SPARE + 2 * self.entries.len() {
+                self.sweep();
+            }
         }
+    }
+
+    /// Rebuilds the queue without what was put in anew since: at most once in as many looks as there
+    /// are customers.
+    fn sweep(&mut self) {
+        let queued = (0u32..).zip(&self.entries);
+        let queued = queued.filter(|(_, entry)| entry.queued < Timestamp::MAX);
+        self.queue = queued
+            .map(|(slot, entry)| Reverse((entry.queued, slot)))
+            .collect();
     }
 
     /// The customers who must be looked at by `watermark`, in no order that a restart would keep.
@@ -337,4 +353,25 @@ fn unpacked(entry: &Entry, packed: &[u8]) -> Profile {
 
 fn place32(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_holds_no_more_than_its_customers() {
+        let mut customers = Customers::default();
+        let slot = customers.slot("ana");
+        for minute in 0..100_000 {
+            // Every minute something near is looked at, and then something far off again.
+            customers.schedule(slot, Timestamp(minute));
+            assert_eq!(customers.due(Timestamp(minute)), [slot]);
+            customers.schedule(slot, Timestamp(1_000_000));
+        }
+        assert!(customers.queue.len() <= QUEUE_SPARE + 2);
+        assert!(customers.due(Timestamp(999_999)).is_empty());
+        assert_eq!(customers.due(Timestamp(1_000_000)), [slot]);
+        assert_eq!(customers.next_look(), None);
+    }
 }
