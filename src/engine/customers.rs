@@ -2,8 +2,8 @@
 //!
 //! A customer is one entry: her id and the packed bytes of her last *committed* profile in one
 //! allocation, when she must be looked at, and where her unpacked or sealed profile is, if any. So
-//! undoing is dropping, and a reader sees committed state. The queue of looks holds about one entry
-//! a customer: it is put in anew only to be earlier.
+//! undoing is dropping, and a reader sees committed state. The queue of looks holds at most about two
+//! entries a customer: she is put in anew only to be earlier, and what that leaves behind is swept out.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -107,13 +107,13 @@ impl Customers {
             profile
                 .moments
                 .retain(|(key, _)| plan.by_key(*key).is_some());
-            let look = entry.look;
-            let place = self.working.len();
-            self.working.push(Working {
             profile
                 .contacts
                 .by_trigger
                 .retain(|(key, _)| plan.by_key(*key).is_some());
+            let look = entry.look;
+            let place = self.working.len();
+            self.working.push(Working {
                 profile,
                 look,
                 dirty: false,
@@ -256,19 +256,23 @@ impl Customers {
         }
     }
 
-    /// Takes a changelog record in.
-    pub fn restore(&mut self, id: &str, packed: Option<&[u8]>) -> Result<(), PackedError> {
-        let look = match packed {
-            Some(packed) => {
-                packed::unpack(packed)?;
-                packed::look(packed)?
-            }
-            None => Timestamp::MAX,
-        };
+    /// Takes a changelog record in. Other triggers than those that wrote it may have earlier deadlines.
+    pub fn restore(
+        &mut self,
+        id: &str,
+        packed: Option<&[u8]>,
+        plan: &Plan,
+    ) -> Result<(), PackedError> {
+        let mut bytes = packed.unwrap_or_default().to_vec();
+        let mut look = Timestamp::MAX;
+        if packed.is_some() {
+            look = packed::look(&bytes)?.min(plan.next_look(&packed::unpack(&bytes)?));
+            packed::set_look(&mut bytes, look);
+        }
         let slot = self.slot(id);
         let entry = &mut self.entries[slot as usize];
         self.bytes -= entry.record.len();
-        entry.record = record(id.as_bytes(), packed.unwrap_or_default());
+        entry.record = record(id.as_bytes(), &bytes);
         self.bytes += entry.record.len();
         self.schedule(slot, look);
         Ok(())

@@ -86,7 +86,7 @@ impl Engine {
     /// # Errors
     /// Where the profile was written by a newer build, or is damaged.
     pub fn restore(&mut self, customer: &str, packed: Option<&[u8]>) -> Result<(), PackedError> {
-        self.customers.restore(customer, packed)
+        self.customers.restore(customer, packed, &self.plan)
     }
 
     /// Ends the restore: `watermark` is the one of the task's record.
