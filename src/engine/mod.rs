@@ -160,7 +160,7 @@ impl Engine {
             let look = plan.next_look(&working.profile);
             self.customers.looked_at(look);
         }
-        // By time, then customer, however the customers were found.
+        // However the customers were found.
         effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
     }
 
@@ -219,12 +219,24 @@ impl Engine {
     /// deadline stands in between. `None` where she is not known.
     #[must_use]
     pub fn profile(&self, customer: &str) -> Option<Profile> {
-        self.customers.committed_profile(customer)
+        let profile = self.customers.committed_profile(customer)?;
+        Some(self.settled(profile))
     }
 
-    /// Every committed profile, in no particular order.
+    /// Every committed profile, as [`Engine::profile`] gives one, in no particular order.
     pub fn profiles(&self) -> impl Iterator<Item = Profile> {
-        self.customers.committed_profiles()
+        let committed = self.customers.committed_profiles();
+        committed.map(|profile| self.settled(profile))
+    }
+
+    fn settled(&self, mut profile: Profile) -> Profile {
+        let mut fold = Fold {
+            plan: &self.plan,
+            now: self.watermark,
+            effects: &mut Vec::new(),
+        };
+        fold.settle_events(&mut profile, self.watermark);
+        profile
     }
 
     /// Armed deadlines by trigger, in the order of the plan's triggers: those that would come true
@@ -252,11 +264,13 @@ impl Engine {
 }
 
 impl Effect {
-    /// Where an effect of an advance stands: decisions by moment and customer, the rest first.
-    fn order(&self) -> Option<(Timestamp, &CustomerId)> {
+    /// Where an effect of an advance stands: decisions by moment and customer, before them what
+    /// could not be opened, by trigger and number.
+    fn order(&self) -> (Option<Timestamp>, &str, u32) {
         match self {
-            Self::Decided(decision) => Some((decision.moment_at, &decision.customer)),
-            _ => None,
+            Self::Decided(decision) => (Some(decision.moment_at), &decision.customer, 0),
+            Self::OpenLimit { trigger, refused } => (None, trigger, *refused),
+            _ => (None, "", 0),
         }
     }
 }
