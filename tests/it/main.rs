@@ -2,7 +2,9 @@
 
 mod data;
 mod kafka_smoke;
+mod properties;
 mod real_data;
 mod reference;
+mod scenarios;
 mod sim;
 mod support;
