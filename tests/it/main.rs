@@ -2,6 +2,7 @@
 
 mod data;
 mod kafka_smoke;
+mod programmes;
 mod real_data;
 mod reference;
 mod sim;
