@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::Shared;
+use crate::trigger::plan::Trigger;
 
 /// Check trigger files; every error with file, line and what was expected.
 #[derive(Debug, Args)]
@@ -17,16 +18,20 @@ pub struct Check {
 /// What is wrong with the files.
 pub fn run(args: &Check) -> anyhow::Result<()> {
     let (_, _, plan) = args.shared.plan()?;
+    let name = |trigger: &Trigger| trigger.name.chars().count();
+    let width = plan.triggers.iter().map(name).max().unwrap_or(0);
     for trigger in &plan.triggers {
         println!(
-            "{}  {}  generation {}",
+            "{:width$}  {:10}  priority {:3}  generation {}",
             trigger.name,
             trigger.kind.word(),
+            trigger.priority,
             trigger.generation
         );
     }
+    let plural = if plan.triggers.len() == 1 { "" } else { "s" };
     println!(
-        "{} triggers, revision {}: no errors",
+        "{} trigger{plural}, revision {}: no errors",
         plan.triggers.len(),
         plan.revision
     );

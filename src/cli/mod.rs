@@ -2,6 +2,7 @@
 
 mod check;
 mod rehearse;
+mod test;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub struct Cli {
 enum Command {
     Check(check::Check),
     Rehearse(rehearse::Rehearse),
+    Test(test::Test),
 }
 
 /// What several commands ask for.
@@ -44,16 +46,21 @@ impl Shared {
     /// The configuration, what it means for triggers, and the triggers.
     fn plan(&self) -> anyhow::Result<(Config, Basis, Plan)> {
         let config = Config::load(self.config.as_deref())?;
-        let basis = Basis {
-            vocabulary: Arc::new(config.vocabulary()?),
-            attributes: config.attributes(),
-            policy: config.policy(),
-        };
+        let basis = basis(&config)?;
         let path = self.triggers.as_deref().unwrap_or(&config.triggers.path);
         let plan = set::load(path, &basis)
             .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))?;
         Ok((config, basis, plan))
     }
+}
+
+/// What a configuration means for triggers.
+fn basis(config: &Config) -> anyhow::Result<Basis> {
+    Ok(Basis {
+        vocabulary: Arc::new(config.vocabulary()?),
+        attributes: config.attributes(),
+        policy: config.policy(),
+    })
 }
 
 /// Runs the command that was given.
@@ -64,6 +71,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Check(args) => check::run(args),
         Command::Rehearse(args) => rehearse::run(args),
+        Command::Test(args) => test::run(args),
     }
 }
 

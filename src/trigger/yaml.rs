@@ -161,11 +161,19 @@ pub fn parse(source: &Source, reports: &mut Vec<Report>) -> Option<Node> {
             })
         }
         Err((span, message)) => {
-            reports.push(Report::at(source, span, message));
+            // An expression such as `"email" in profile.consent` looks like a quoted text to YAML.
+            let quoted =
+                message.contains("after double-quoted") || message.contains("after single-quoted");
+            let expected = quoted.then(|| QUOTED.to_owned());
+            reports.push(Report::at(source, span, message).expected(expected));
             None
         }
     }
 }
+
+/// What is expected where a text goes on after its closing quote.
+const QUOTED: &str = "nothing after the closing quote; an expression that begins with a quote stands in quotes of the \
+    other kind, such as '\"email\" in profile.consent'";
 
 type Twice = Vec<(String, Range<usize>)>;
 type Failure = (Range<usize>, String);

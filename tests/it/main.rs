@@ -2,6 +2,7 @@
 
 mod data;
 mod kafka_smoke;
+mod programmes;
 mod properties;
 mod real_data;
 mod reference;

@@ -232,6 +232,7 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     (EVENT, "treatments: [{ channel: a, template: t, data: { x: profile.contry } }]", "contry", "no field `contry`", ""),
     (EVENT, "treatments: [{ channel: a, template: t, data: { x: '${ profile.contry }' } }]", "contry", "no field `contry`", ""),
     (EVENT, "treatments: [{ channel: a, template: t, data: { x: 'to ${ profile.country }' } }]", "'to ${ profile.country }'", "the whole of a value", ""),
+    (EVENT, "treatments: [{ channel: a, template: t, data: { x: size(profile.viewed) } }]", "size(profile.viewed)", "would be sent as the text it is", "${ size(profile.viewed) }"),
     (EVENT, "treatments: [{ channel: a, template: t, data: { x: [profile.country] } }]", "profile.country", "the whole of a value", ""),
     (EVENT, "treatments: [{ channel: a, template: t, offer: { valid_for: 3 days } }]", "3 days", "`3 days` is not valid here", "a duration"),
     ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: event.plan == \"x\"", "event", "`event` is not there", "profile"),
@@ -314,6 +315,7 @@ fn what_is_no_yaml_is_told() {
         ("", "the file is empty"),
         ("# nothing\n", "the file is empty"),
         ("trigger: [", "this is no YAML"),
+        ("audience: \"a\" in profile.viewed", "this is no YAML"),
         (
             "trigger: a\n---\ntrigger: b\n",
             "a second document begins here",

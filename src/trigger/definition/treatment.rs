@@ -2,7 +2,7 @@
 //!
 //! Values of `data` and `offer`: an unquoted value that is `now`, or begins with `profile.`,
 //! `event.` or `previous.`, is an expression; so is `${ ... }`, quoted or not. Everything else is
-//! constant, and `valid_for` always is.
+//! constant, and `valid_for` always is; but an unquoted text with such a name inside is refused.
 
 use super::limits;
 use crate::event::Text;
@@ -195,9 +195,29 @@ fn expression_part(value: &Node) -> Option<std::ops::Range<usize>> {
     (*plain && path).then_some(0..text.len())
 }
 
+/// Whether a text names a path somewhere, as `size(profile.viewed)` does.
+fn names_a_path(text: &str) -> bool {
+    let named = |root: &str| {
+        text.match_indices(root).any(|(at, _)| {
+            let goes_on = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+            let field = &text[at + root.len()..];
+            !text[..at].ends_with(goes_on) && field.starts_with(|c: char| c.is_ascii_lowercase())
+        })
+    };
+    ["profile.", "event.", "previous."].into_iter().any(named)
+}
+
 /// Refuses what looks like an expression where none is computed.
 fn constant(reader: &mut Reader<'_>, value: &Node, top: bool) -> Option<()> {
     match &value.value {
+        Yaml::Scalar { text, plain: true } if top && !text.contains("${") && names_a_path(text) => {
+            reader.fails(
+                &value.span,
+                "this is an expression, and would be sent as the text it is",
+                format!("`\"${{ {text} }}\"`, or plain quotes where the text is meant"),
+            );
+            None
+        }
         Yaml::Scalar { text, .. }
             if text.contains("${") || (!top && expression_part(value).is_some()) =>
         {
