@@ -4,6 +4,7 @@ use super::subject::{States, Subject};
 use moments::engine::{Engine, Input};
 use moments::event::Vocabulary;
 use moments::event::decode::{Decoder, Origin};
+use moments::profile::packed;
 use moments::task::customers::Customers;
 use moments::time::Timestamp;
 use moments::trigger::plan::{Plan, Policy};
@@ -100,6 +101,21 @@ impl Subject for Customers {
             .profiles()
             .map(|profile| (profile.id.to_string(), format!("{profile:?}")))
             .collect()
+    }
+
+    /// Everything, settled: how far a profile was settled when it was packed depends on when it was looked at, and that on
+    /// restarts.
+    fn replayed(states: &States) -> BTreeMap<String, String> {
+        let mut words = Self::settled(states);
+        for (customer, packed) in states {
+            let profile = packed::unpack(packed).expect("packed by an engine");
+            let known = format!(" {:?} {:?}", profile.contacts, profile.seen);
+            words
+                .entry(profile.id.to_string())
+                .or_default()
+                .push_str(&known);
+        }
+        words
     }
 
     /// Facts and what the triggers remember. Contacts and the look at a customer depend on when she was decided on.

@@ -21,6 +21,9 @@ pub trait Subject: Core + Debug + Sized {
     /// The committed states, in words.
     fn committed_states(&self) -> BTreeMap<String, String>;
 
+    /// What a replay of the journal must give, in words.
+    fn replayed(states: &States) -> BTreeMap<String, String>;
+
     /// What is the same of the states in every run over the same events: with everything settled, in words.
     fn settled(states: &States) -> BTreeMap<String, String>;
 }

@@ -288,6 +288,10 @@ impl Subject for Toy {
         )
     }
 
+    fn replayed(states: &States) -> BTreeMap<String, String> {
+        words(states.iter().map(|(name, packed)| (name, unpacked(packed))))
+    }
+
     fn settled(states: &States) -> BTreeMap<String, String> {
         let settled = states.iter().map(|(name, packed)| {
             let mut customer = unpacked(packed);
