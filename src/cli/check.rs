@@ -18,8 +18,17 @@ pub struct Check {
 pub fn run(args: &Check) -> anyhow::Result<()> {
     let (_, _, plan) = args.shared.plan()?;
     for trigger in &plan.triggers {
-        println!("{}  {}  generation {}", trigger.name, trigger.kind.word(), trigger.generation);
+        println!(
+            "{}  {}  generation {}",
+            trigger.name,
+            trigger.kind.word(),
+            trigger.generation
+        );
     }
-    println!("{} triggers, revision {}: no errors", plan.triggers.len(), plan.revision);
+    println!(
+        "{} triggers, revision {}: no errors",
+        plan.triggers.len(),
+        plan.revision
+    );
     Ok(())
 }

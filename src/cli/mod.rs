@@ -50,7 +50,8 @@ impl Shared {
             policy: config.policy(),
         };
         let path = self.triggers.as_deref().unwrap_or(&config.triggers.path);
-        let plan = set::load(path, &basis).map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))?;
+        let plan = set::load(path, &basis)
+            .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))?;
         Ok((config, basis, plan))
     }
 }
@@ -68,6 +69,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
 
 /// The clock on the wall.
 fn clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

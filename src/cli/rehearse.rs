@@ -52,10 +52,18 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
     let (config, basis, plan) = args.shared.plan()?;
     let decoder = Decoder::new(Arc::clone(&basis.vocabulary), Arc::new(basis.attributes));
     let future = clock().plus(config.time.future_tolerance_ms());
-    let settings = Settings { plan: Arc::new(plan), decoder, future };
+    let settings = Settings {
+        plan: Arc::new(plan),
+        decoder,
+        future,
+    };
     let progress = progress(&args.events)?;
     let out = args.out.as_deref().map(create).transpose()?;
-    let mut writer = Writer { out, progress: progress.clone(), records: 0 };
+    let mut writer = Writer {
+        out,
+        progress: progress.clone(),
+        records: 0,
+    };
     let mut summary = match &args.journal {
         Some(journal) => {
             let files = open(&args.events, &progress)?;
@@ -65,7 +73,9 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         None => {
             let mut files = open(&args.events, &progress)?;
             files.sort_by(|(a, _), (b, _)| topic(a).cmp(topic(b)));
-            let sources = files.into_iter().map(|(name, lines)| (config.topics.timing(topic(&name)), lines));
+            let sources = files
+                .into_iter()
+                .map(|(name, lines)| (config.topics.timing(topic(&name)), lines));
             rehearsal::rehearse(&settings, sources.collect(), &mut writer)?
         }
     };
@@ -104,7 +114,9 @@ fn progress(paths: &[PathBuf]) -> anyhow::Result<ProgressBar> {
     }
     let mut bytes = 0;
     for path in paths {
-        bytes += std::fs::metadata(path).with_context(|| path.display().to_string())?.len();
+        bytes += std::fs::metadata(path)
+            .with_context(|| path.display().to_string())?
+            .len();
     }
     let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}  {msg}  {eta} left")?;
     Ok(ProgressBar::new(bytes).with_style(style))
@@ -120,12 +132,15 @@ impl Observer for Writer {
     fn record(&mut self) {
         self.records += 1;
         if self.records.is_multiple_of(100_000) {
-            self.progress.set_message(format!("{} events", HumanCount(self.records)));
+            self.progress
+                .set_message(format!("{} events", HumanCount(self.records)));
         }
     }
 
     fn decided(&mut self, decision: &Decision) -> io::Result<()> {
-        let Some(out) = &mut self.out else { return Ok(()) };
+        let Some(out) = &mut self.out else {
+            return Ok(());
+        };
         out.write_all(&decision.to_json())?;
         out.write_all(b"\n")
     }
@@ -159,19 +174,33 @@ fn text(summary: &Summary) -> String {
         rate
     );
     if summary.duplicates > 0 || summary.late > 0 {
-        let _ = writeln!(text, "{} duplicates, {} late", summary.duplicates, summary.late);
+        let _ = writeln!(
+            text,
+            "{} duplicates, {} late",
+            summary.duplicates, summary.late
+        );
     }
     for (reason, count) in &summary.rejected {
         let _ = writeln!(text, "{count} records are no events: {reason}");
     }
-    let width = summary.triggers.iter().map(|t| t.trigger.len()).max().unwrap_or(0).max(7);
+    let width = summary
+        .triggers
+        .iter()
+        .map(|t| t.trigger.len())
+        .max()
+        .unwrap_or(0)
+        .max(7);
     let _ = writeln!(
         text,
         "\n{:width$}  {:>9}  {:>9}  {:>9}  {:>9}  refused",
         "trigger", "moments", "customers", "treated", "open"
     );
     for trigger in &summary.triggers {
-        let refused: Vec<_> = trigger.refused.iter().map(|(reason, n)| format!("{} {n}", reason.word())).collect();
+        let refused: Vec<_> = trigger
+            .refused
+            .iter()
+            .map(|(reason, n)| format!("{} {n}", reason.word()))
+            .collect();
         let _ = writeln!(
             text,
             "{:width$}  {:>9}  {:>9}  {:>9}  {:>9}  {}",

@@ -21,12 +21,16 @@ impl Lines {
     /// # Errors
     /// Where it cannot be opened, with its path.
     pub fn open(path: &Path, progress: impl FnMut(u64) + 'static) -> io::Result<Self> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let file = File::open(path).map_err(named)?;
         let mut reader = BufReader::with_capacity(1 << 16, Watched { file, progress });
         let gzipped = reader.fill_buf().map_err(named)?.starts_with(&[0x1f, 0x8b]);
         let reader: Box<dyn BufRead> = if gzipped {
-            Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(reader)))
+            Box::new(BufReader::with_capacity(
+                1 << 16,
+                MultiGzDecoder::new(reader),
+            ))
         } else {
             Box::new(reader)
         };
@@ -37,7 +41,9 @@ impl Lines {
 impl Source for Lines {
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
-            let Some(line) = self.line()? else { return Ok(None) };
+            let Some(line) = self.line()? else {
+                return Ok(None);
+            };
             if !line.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Some(line));
             }

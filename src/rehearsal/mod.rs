@@ -175,7 +175,9 @@ impl<S: Source> Merge<'_, S> {
         let first = heads
             .filter_map(|(i, topic)| topic.next.as_ref().map(|head| (time(head), i)))
             .min();
-        let Some((_, topic)) = first else { return Ok(None) };
+        let Some((_, topic)) = first else {
+            return Ok(None);
+        };
         let head = self.topics[topic].next.take();
         self.read(topic)?;
         Ok(head.map(|head| (topic, head)))
@@ -189,9 +191,20 @@ impl<S: Source> Merge<'_, S> {
         };
         let offset = topic.read;
         topic.read += 1;
-        let position = Position { topic: u8::try_from(index).unwrap_or(u8::MAX), offset };
-        let origin = Origin { topic: &topic.name, partition: 0, position, traceparent: None };
-        let content = self.decoder.decode(&payload, &origin).map(|decoded| Box::new(decoded.event));
+        let position = Position {
+            topic: u8::try_from(index).unwrap_or(u8::MAX),
+            offset,
+        };
+        let origin = Origin {
+            topic: &topic.name,
+            partition: 0,
+            position,
+            traceparent: None,
+        };
+        let content = self
+            .decoder
+            .decode(&payload, &origin)
+            .map(|decoded| Box::new(decoded.event));
         topic.next = Some(content);
         Ok(())
     }

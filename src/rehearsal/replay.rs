@@ -26,7 +26,9 @@ pub enum ReplayError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// A line of the journal is none.
-    #[error("journal line {line}: {detail}; expected what the journal topic holds, one JSON object a line")]
+    #[error(
+        "journal line {line}: {detail}; expected what the journal topic holds, one JSON object a line"
+    )]
     Journal {
         /// Counted from 1.
         line: usize,
@@ -34,7 +36,9 @@ pub enum ReplayError {
         detail: String,
     },
     /// A line of an events file names no record.
-    #[error("{file}, line {line}: {detail}; expected the output of `kcat -J`, or a file named TOPIC-PARTITION.jsonl")]
+    #[error(
+        "{file}, line {line}: {detail}; expected the output of `kcat -J`, or a file named TOPIC-PARTITION.jsonl"
+    )]
     Events {
         /// The file.
         file: String,
@@ -44,7 +48,9 @@ pub enum ReplayError {
         detail: String,
     },
     /// The events do not hold what the journal took.
-    #[error("the journal took {topic}/{partition} up to offset {offset}, but the files end at {last}: add the missing file")]
+    #[error(
+        "the journal took {topic}/{partition} up to offset {offset}, but the files end at {last}: add the missing file"
+    )]
     Missing {
         /// The topic.
         topic: String,
@@ -56,7 +62,9 @@ pub enum ReplayError {
         last: i64,
     },
     /// Other triggers than production's.
-    #[error("journal line {line} was decided by revision {journal}, the triggers given are revision {given}: give the triggers of then")]
+    #[error(
+        "journal line {line} was decided by revision {journal}, the triggers given are revision {given}: give the triggers of then"
+    )]
     Revision {
         /// Counted from 1.
         line: usize,
@@ -104,8 +112,10 @@ pub fn replay<S: Source>(
     let mut summary = Summary::new(&settings.plan);
     let mut engines: BTreeMap<i32, Engine> = BTreeMap::new();
     for (number, text) in (1..).zip(journal.lines()) {
-        let line: Line = serde_json::from_str(&text?)
-            .map_err(|error| ReplayError::Journal { line: number, detail: error.to_string() })?;
+        let line: Line = serde_json::from_str(&text?).map_err(|error| ReplayError::Journal {
+            line: number,
+            detail: error.to_string(),
+        })?;
         if line.revision != settings.plan.revision {
             return Err(ReplayError::Revision {
                 line: number,
@@ -116,7 +126,12 @@ pub fn replay<S: Source>(
         let engine = engines
             .remove(&line.task)
             .unwrap_or_else(|| Engine::new(Arc::clone(&settings.plan)));
-        let mut work = Work { engine, summary, effects: Vec::new(), now: Timestamp::MIN };
+        let mut work = Work {
+            engine,
+            summary,
+            effects: Vec::new(),
+            now: Timestamp::MIN,
+        };
         let task = line.task;
         play(settings, &records, &topics, line, &mut work, observer)?;
         work.engine.seal();
@@ -144,19 +159,35 @@ fn play(
         work.now = step.now;
         for run in step.runs {
             let (topic, from, to) = (run.0, run.1, run.2);
-            let index = topics.iter().position(|known| *known == topic).unwrap_or_default();
+            let index = topics
+                .iter()
+                .position(|known| *known == topic)
+                .unwrap_or_default();
             let key = (topic, line.task);
             let all = records.get(&key).map_or(&[][..], Vec::as_slice);
             let last = all.last().map_or(-1, |record| record.offset);
             if last < to {
-                return Err(ReplayError::Missing { topic: key.0, partition: line.task, offset: to, last });
+                return Err(ReplayError::Missing {
+                    topic: key.0,
+                    partition: line.task,
+                    offset: to,
+                    last,
+                });
             }
             let first = all.partition_point(|record| record.offset < from);
             for record in all[first..].iter().take_while(|record| record.offset <= to) {
                 observer.record();
-                let position = Position { topic: u8::try_from(index).unwrap_or(u8::MAX), offset: record.offset };
+                let position = Position {
+                    topic: u8::try_from(index).unwrap_or(u8::MAX),
+                    offset: record.offset,
+                };
                 let traceparent = record.traceparent.as_deref();
-                let origin = Origin { topic: &key.0, partition: line.task, position, traceparent };
+                let origin = Origin {
+                    topic: &key.0,
+                    partition: line.task,
+                    position,
+                    traceparent,
+                };
                 match settings.decoder.decode(&record.payload, &origin) {
                     Ok(decoded) => work.step(Input::Event(Box::new(decoded.event)), observer)?,
                     Err(reject) => work.summary.reject(&reject),
@@ -178,12 +209,20 @@ fn read<S: Source>(files: Vec<(String, S)>) -> Result<Records, ReplayError> {
             let (topic, partition, record) = match (envelope(&text), &named) {
                 (Ok(found), _) => found,
                 (Err(_), Some((topic, partition))) => {
-                    let record = Record { offset: line - 1, payload: text, traceparent: None };
+                    let record = Record {
+                        offset: line - 1,
+                        payload: text,
+                        traceparent: None,
+                    };
                     (topic.clone(), *partition, record)
                 }
                 (Err(detail), None) => {
                     let line = usize::try_from(line).unwrap_or_default();
-                    return Err(ReplayError::Events { file: name, line, detail });
+                    return Err(ReplayError::Events {
+                        file: name,
+                        line,
+                        detail,
+                    });
                 }
             };
             records.entry((topic, partition)).or_default().push(record);
@@ -209,7 +248,11 @@ fn envelope(text: &[u8]) -> Result<(String, i32, Record), String> {
         .filter_map(|pair| Some((pair[0].as_deref()?, pair[1].clone()?)))
         .collect();
     let traceparent = headers.get("traceparent").cloned();
-    let record = Record { offset: envelope.offset, payload, traceparent };
+    let record = Record {
+        offset: envelope.offset,
+        payload,
+        traceparent,
+    };
     Ok((envelope.topic, envelope.partition, record))
 }
 

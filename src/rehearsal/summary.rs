@@ -110,7 +110,10 @@ impl Summary {
             Effect::TailFull => *self.rejected.entry("tail_full").or_default() += 1,
             Effect::OpenLimit { .. } => {}
             Effect::Decided(decision) => {
-                let Ok(at) = self.triggers.binary_search_by(|t| t.trigger.as_str().cmp(&decision.trigger)) else {
+                let Ok(at) = self
+                    .triggers
+                    .binary_search_by(|t| t.trigger.as_str().cmp(&decision.trigger))
+                else {
                     return;
                 };
                 let trigger = &mut self.triggers[at];
@@ -127,7 +130,11 @@ impl Summary {
     pub(super) fn end(&mut self, engine: &Engine) {
         self.customers = self.seen.len();
         for (trigger, open) in engine.plan().triggers.iter().zip(engine.armed()) {
-            if let Some(summary) = self.triggers.iter_mut().find(|t| t.trigger == trigger.name.as_str()) {
+            if let Some(summary) = self
+                .triggers
+                .iter_mut()
+                .find(|t| t.trigger == trigger.name.as_str())
+            {
                 summary.open += open;
             }
         }
@@ -145,7 +152,10 @@ fn shown<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok
     }
 }
 
-fn by_reason<S: Serializer>(refused: &BTreeMap<Reason, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+fn by_reason<S: Serializer>(
+    refused: &BTreeMap<Reason, u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(refused.len()))?;
     for (reason, count) in refused {
         map.serialize_entry(reason.word(), count)?;

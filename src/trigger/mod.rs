@@ -5,6 +5,7 @@ pub mod expression;
 pub mod plan;
 pub mod reader;
 pub mod report;
+pub mod scenario;
 pub mod set;
 pub mod suggest;
 pub mod value;

@@ -59,7 +59,9 @@ impl<'n> Fields<'n> {
     /// The value of a key; a key without a value counts as absent.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&'n Node> {
-        self.entry(key).map(|(_, value)| value).filter(|value| !value.is_null())
+        self.entry(key)
+            .map(|(_, value)| value)
+            .filter(|value| !value.is_null())
     }
 
     /// A key with its value.
@@ -79,33 +81,60 @@ impl<'a> Reader<'a> {
     /// A reader of a file.
     #[must_use]
     pub fn new(source: &'a Source, declared: Declared<'a>) -> Self {
-        Self { source, declared, reports: Vec::new() }
+        Self {
+            source,
+            declared,
+            reports: Vec::new(),
+        }
     }
 
     /// Notes an error.
-    pub fn fails(&mut self, span: &Range<usize>, message: impl Into<String>, expected: impl Into<Option<String>>) {
-        self.reports.push(Report::at(self.source, span.clone(), message).expected(expected));
+    pub fn fails(
+        &mut self,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        expected: impl Into<Option<String>>,
+    ) {
+        self.reports
+            .push(Report::at(self.source, span.clone(), message).expected(expected));
     }
 
     /// Notes that a value is not what was expected.
     pub fn unexpected(&mut self, node: &Node, expected: impl Into<String>) {
-        self.fails(&node.span, format!("{} is not what stands here", node.described()), expected.into());
+        self.fails(
+            &node.span,
+            format!("{} is not valid here", node.described()),
+            expected.into(),
+        );
     }
 
     /// A mapping, its keys checked.
     pub fn fields<'n>(&mut self, node: &'n Node, keys: Keys) -> Option<Fields<'n>> {
         let Yaml::Map(entries) = &node.value else {
-            self.unexpected(node, format!("a mapping with {}", listed(keys.known.iter().copied())));
+            self.unexpected(
+                node,
+                format!("a mapping with {}", listed(keys.known.iter().copied())),
+            );
             return None;
         };
-        for (key, _) in entries.iter().filter(|(key, _)| !keys.known.contains(&key.text.as_str())) {
+        for (key, _) in entries
+            .iter()
+            .filter(|(key, _)| !keys.known.contains(&key.text.as_str()))
+        {
             if let Some((_, instead)) = keys.later.iter().find(|(later, _)| *later == key.text) {
-                let message = format!("`{}` of {} is known, but not in this version", key.text, keys.of);
+                let message = format!(
+                    "`{}` of {} is known, but not in this version",
+                    key.text, keys.of
+                );
                 self.fails(&key.span, message, (*instead).to_owned());
             } else {
-                let report = Report::at(self.source, key.span.clone(), format!("{} has no `{}`", keys.of, key.text))
-                    .expected(listed(keys.known.iter().copied()))
-                    .suggest(closest(&key.text, keys.known.iter().copied()).map(str::to_owned));
+                let report = Report::at(
+                    self.source,
+                    key.span.clone(),
+                    format!("{} has no `{}`", keys.of, key.text),
+                )
+                .expected(listed(keys.known.iter().copied()))
+                .suggest(closest(&key.text, keys.known.iter().copied()).map(str::to_owned));
                 self.reports.push(report);
             }
         }
@@ -116,8 +145,15 @@ impl<'a> Reader<'a> {
     pub fn required<'n>(&mut self, fields: &Fields<'n>, key: &str, what: &str) -> Option<&'n Node> {
         let found = fields.get(key);
         if found.is_none() {
-            let span = fields.entry(key).map_or(fields.node.span.start..fields.node.span.start, |(key, _)| key.span.clone());
-            self.fails(&span, format!("`{key}` is missing"), format!("`{key}`: {what}"));
+            let span = fields.entry(key).map_or(
+                fields.node.span.start..fields.node.span.start,
+                |(key, _)| key.span.clone(),
+            );
+            self.fails(
+                &span,
+                format!("`{key}` is missing"),
+                format!("`{key}`: {what}"),
+            );
         }
         found
     }
@@ -132,10 +168,19 @@ impl<'a> Reader<'a> {
     }
 
     /// A text of at most `bytes_max` bytes, without control characters.
-    pub fn short_text<'n>(&mut self, node: &'n Node, what: &str, bytes_max: usize) -> Option<&'n str> {
+    pub fn short_text<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+        bytes_max: usize,
+    ) -> Option<&'n str> {
         let text = self.text(node, what)?;
         if text.len() > bytes_max || text.contains(char::is_control) {
-            self.fails(&node.span, "this text is too long, or has control characters", format!("{what}, at most {bytes_max} bytes in one line"));
+            self.fails(
+                &node.span,
+                "this text is too long, or has control characters",
+                format!("{what}, at most {bytes_max} bytes in one line"),
+            );
             return None;
         }
         Some(text)
@@ -146,9 +191,13 @@ impl<'a> Reader<'a> {
         let written = node.text().unwrap_or_default();
         let found = words.iter().find(|word| **word == written).copied();
         if found.is_none() {
-            let report = Report::at(self.source, node.span.clone(), format!("{} is not what stands here", node.described()))
-                .expected(format!("one of {}", listed(words.iter().copied())))
-                .suggest(closest(written, words.iter().copied()).map(str::to_owned));
+            let report = Report::at(
+                self.source,
+                node.span.clone(),
+                format!("{} is not valid here", node.described()),
+            )
+            .expected(format!("one of {}", listed(words.iter().copied())))
+            .suggest(closest(written, words.iter().copied()).map(str::to_owned));
             self.reports.push(report);
         }
         found
@@ -165,9 +214,16 @@ impl<'a> Reader<'a> {
 
     /// A whole number within bounds.
     pub fn whole(&mut self, node: &Node, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
-        let number = node.json().as_u64().and_then(|number| u32::try_from(number).ok()).filter(|n| range.contains(n));
+        let number = node
+            .json()
+            .as_u64()
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|n| range.contains(n));
         if number.is_none() {
-            self.unexpected(node, format!("a whole number from {} to {}", range.start(), range.end()));
+            self.unexpected(
+                node,
+                format!("a whole number from {} to {}", range.start(), range.end()),
+            );
         }
         number
     }
@@ -198,7 +254,8 @@ impl<'a> Reader<'a> {
     /// An instant: RFC 3339, or a date, which is its midnight in UTC.
     pub fn instant(&mut self, node: &Node) -> Option<Timestamp> {
         let text = node.text().unwrap_or_default();
-        let found = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")));
+        let found =
+            Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")));
         if found.is_none() {
             self.unexpected(node, "a time such as 2026-03-02T10:00:00Z, or a date such as 2026-03-02 (midnight in UTC)");
         }
@@ -213,7 +270,13 @@ impl<'a> Reader<'a> {
     }
 
     /// An expression of a given type.
-    pub fn expression_of(&mut self, node: &Node, environment: &Environment<'_>, kind: Type, role: &str) -> Option<Expression> {
+    pub fn expression_of(
+        &mut self,
+        node: &Node,
+        environment: &Environment<'_>,
+        kind: Type,
+        role: &str,
+    ) -> Option<Expression> {
         let text = self.expression_text(node)?;
         let compiled = Expression::of_kind(text, environment, kind, role);
         self.compiled(node, 0, compiled)
@@ -225,13 +288,20 @@ impl<'a> Reader<'a> {
     }
 
     /// What became of an expression that stands `offset` bytes into a scalar's text.
-    pub fn compiled(&mut self, node: &Node, offset: usize, compiled: Result<Expression, ExpressionError>) -> Option<Expression> {
+    pub fn compiled(
+        &mut self,
+        node: &Node,
+        offset: usize,
+        compiled: Result<Expression, ExpressionError>,
+    ) -> Option<Expression> {
         match compiled {
             Ok(expression) => Some(expression),
             Err(error) => {
                 let part = error.span.start + offset..error.span.end + offset;
                 let span = locate(self.source.text(), node, part);
-                let report = Report::at(self.source, span, error.message).expected(error.expected).suggest(error.suggestion);
+                let report = Report::at(self.source, span, error.message)
+                    .expected(error.expected)
+                    .suggest(error.suggestion);
                 self.reports.push(report);
                 None
             }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+};
 
 /// A file and its text.
 #[derive(Clone, Debug)]
@@ -45,13 +47,23 @@ impl Report {
     #[must_use]
     pub fn at(source: &Source, span: Range<usize>, message: impl Into<String>) -> Self {
         let place = Some((source.clone(), span));
-        Self { message: message.into(), place, expected: None, suggestion: None }
+        Self {
+            message: message.into(),
+            place,
+            expected: None,
+            suggestion: None,
+        }
     }
 
     /// An error that has no place in a file, such as that there is none.
     #[must_use]
     pub fn nowhere(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, expected: None, suggestion: None }
+        Self {
+            message: message.into(),
+            place: None,
+            expected: None,
+            suggestion: None,
+        }
     }
 
     /// Says what was expected.
@@ -74,7 +86,11 @@ impl Report {
         let (source, span) = self.place.as_ref()?;
         let before = source.text().get(..span.start)?;
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .map_or(0, |line| line.chars().count())
+            + 1;
         Some((source.name(), line, column))
     }
 
@@ -89,7 +105,8 @@ impl Report {
     #[must_use]
     pub fn rendered(&self) -> String {
         let mut text = String::new();
-        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(120);
+        let handler =
+            GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(120);
         match handler.render_report(&mut text, self) {
             Ok(()) => text,
             Err(_) => self.to_string(),
@@ -99,17 +116,26 @@ impl Report {
 
 impl Diagnostic for Report {
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place.as_ref().map(|(source, _)| &*source.0 as &dyn SourceCode)
+        self.place
+            .as_ref()
+            .map(|(source, _)| &*source.0 as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let (_, span) = self.place.as_ref()?;
-        let label = self.suggestion.as_ref().map_or("here".to_owned(), |meant| format!("did you mean `{meant}`?"));
-        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(Some(label), span.clone()))))
+        let label = self.suggestion.as_ref().map_or("here".to_owned(), |meant| {
+            format!("did you mean `{meant}`?")
+        });
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(
+            Some(label),
+            span.clone(),
+        ))))
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        self.expected.as_ref().map(|expected| Box::new(format!("expected: {expected}")) as Box<dyn std::fmt::Display>)
+        self.expected
+            .as_ref()
+            .map(|expected| Box::new(format!("expected: {expected}")) as Box<dyn std::fmt::Display>)
     }
 }
 

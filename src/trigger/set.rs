@@ -45,8 +45,14 @@ pub fn files(path: &Path, is_meant: fn(&Path) -> bool) -> Result<Vec<PathBuf>, R
     Ok(found)
 }
 
-fn collect(path: &Path, is_meant: fn(&Path) -> bool, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Report> {
-    let unreadable = |error: std::io::Error| Report::nowhere(format!("cannot read {}: {error}", path.display()));
+fn collect(
+    path: &Path,
+    is_meant: fn(&Path) -> bool,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), Report> {
+    let unreadable =
+        |error: std::io::Error| Report::nowhere(format!("cannot read {}: {error}", path.display()));
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         if depth == 0 || is_meant(path) {
             found.push(path.to_owned());
@@ -54,7 +60,11 @@ fn collect(path: &Path, is_meant: fn(&Path) -> bool, depth: usize, found: &mut V
         return Ok(());
     }
     if depth > limits::DEPTH {
-        return Err(Report::nowhere(format!("{}: directories stand more than {} deep", path.display(), limits::DEPTH)));
+        return Err(Report::nowhere(format!(
+            "{}: directories stand more than {} deep",
+            path.display(),
+            limits::DEPTH
+        )));
     }
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
@@ -68,8 +78,13 @@ fn collect(path: &Path, is_meant: fn(&Path) -> bool, depth: usize, found: &mut V
 /// Whether a path is that of a trigger file.
 #[must_use]
 pub fn is_trigger_file(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
+    let stem = name
+        .strip_suffix(".yaml")
+        .or_else(|| name.strip_suffix(".yml"));
     stem.is_some_and(|stem| !stem.ends_with(".test"))
 }
 
@@ -79,12 +94,20 @@ pub fn is_trigger_file(path: &Path) -> bool {
 /// Where it cannot be read, is too long, or is not UTF-8.
 pub fn source(path: &Path) -> Result<Source, Report> {
     let name = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| Report::nowhere(format!("cannot read {name}: {error}")))?;
+    let bytes =
+        fs::read(path).map_err(|error| Report::nowhere(format!("cannot read {name}: {error}")))?;
     if bytes.len() > yaml::limits::FILE_BYTES {
-        return Err(Report::nowhere(format!("{name} has {} bytes; at most {} are read", bytes.len(), yaml::limits::FILE_BYTES)));
+        return Err(Report::nowhere(format!(
+            "{name} has {} bytes; at most {} are read",
+            bytes.len(),
+            yaml::limits::FILE_BYTES
+        )));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
-        Report::nowhere(format!("{name} is not UTF-8: byte {} begins no character", error.utf8_error().valid_up_to()))
+        Report::nowhere(format!(
+            "{name} is not UTF-8: byte {} begins no character",
+            error.utf8_error().valid_up_to()
+        ))
     })?;
     Ok(Source::new(&name, text))
 }
@@ -102,7 +125,11 @@ pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
             Err(report) => reports.push(report),
         }
     }
-    if reports.is_empty() { compile(&sources, basis) } else { Err(reports) }
+    if reports.is_empty() {
+        compile(&sources, basis)
+    } else {
+        Err(reports)
+    }
 }
 
 /// Reads and compiles trigger files.
@@ -111,10 +138,17 @@ pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
 /// Everything that is wrong with any of them.
 pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     if sources.is_empty() || sources.len() > limits::TRIGGERS {
-        let message = format!("there are {} trigger files; from 1 to {} are taken", sources.len(), limits::TRIGGERS);
+        let message = format!(
+            "there are {} trigger files; from 1 to {} are taken",
+            sources.len(),
+            limits::TRIGGERS
+        );
         return Err(vec![Report::nowhere(message)]);
     }
-    let declared = Declared { vocabulary: &basis.vocabulary, attributes: &basis.attributes };
+    let declared = Declared {
+        vocabulary: &basis.vocabulary,
+        attributes: &basis.attributes,
+    };
     let (mut read, mut reports) = (Vec::new(), Vec::new());
     for source in sources {
         match definition::read(source, declared) {
@@ -128,8 +162,16 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     }
     read.sort_by(|(a, _), (b, _)| a.trigger.name.cmp(&b.trigger.name));
     let revision = revision(&read, &basis.policy);
-    let triggers = read.into_iter().map(|(definition, _)| definition.trigger).collect();
-    Ok(Plan::new(basis.vocabulary.clone(), triggers, basis.policy.clone(), revision.into()))
+    let triggers = read
+        .into_iter()
+        .map(|(definition, _)| definition.trigger)
+        .collect();
+    Ok(Plan::new(
+        basis.vocabulary.clone(),
+        triggers,
+        basis.policy.clone(),
+        revision.into(),
+    ))
 }
 
 /// Triggers that a profile, or a reader of decisions, could not tell apart.
@@ -142,11 +184,24 @@ fn collisions(read: &[(Definition, &Source)]) -> Vec<Report> {
         let place = source.text().find(trigger.name.as_str()).unwrap_or(0);
         let span = place..place + trigger.name.len();
         if let Some(first) = by_name.insert(&trigger.name, source) {
-            let message = format!("`{}` is the name of two triggers: in {} and in {}", trigger.name, first.name(), source.name());
-            reports.push(Report::at(source, span, message).expected("each name once in a set".to_owned()));
+            let message = format!(
+                "`{}` is the name of two triggers: in {} and in {}",
+                trigger.name,
+                first.name(),
+                source.name()
+            );
+            reports.push(
+                Report::at(source, span, message).expected("each name once in a set".to_owned()),
+            );
         } else if let Some(other) = by_key.insert(trigger.key, &trigger.name) {
-            let message = format!("`{}` and `{other}` have, by bad luck, the same hash of name and generation", trigger.name);
-            reports.push(Report::at(source, span, message).expected("another name or generation for one of them".to_owned()));
+            let message = format!(
+                "`{}` and `{other}` have, by bad luck, the same hash of name and generation",
+                trigger.name
+            );
+            reports.push(
+                Report::at(source, span, message)
+                    .expected("another name or generation for one of them".to_owned()),
+            );
         }
     }
     reports
@@ -164,9 +219,14 @@ fn revision(read: &[(Definition, &Source)], policy: &Policy) -> String {
         // A checkout on another system may have other ends of lines.
         part(source.text().replace("\r\n", "\n").as_bytes());
     }
-    let Policy { sending_stopped, consent_by_default } = policy;
+    let Policy {
+        sending_stopped,
+        consent_by_default,
+    } = policy;
     part(&[u8::from(*sending_stopped)]);
-    consent_by_default.iter().for_each(|channel| part(channel.as_bytes()));
+    consent_by_default
+        .iter()
+        .for_each(|channel| part(channel.as_bytes()));
     format!("{:016x}", hasher.digest())
 }
 
@@ -175,11 +235,17 @@ mod tests {
     use super::*;
 
     fn basis() -> Basis {
-        Basis { vocabulary: Arc::new(Vocabulary::standard()), attributes: BTreeMap::new(), policy: Policy::default() }
+        Basis {
+            vocabulary: Arc::new(Vocabulary::standard()),
+            attributes: BTreeMap::new(),
+            policy: Policy::default(),
+        }
     }
 
     fn text(name: &str) -> String {
-        format!("trigger: {name}\nmoment: {{ event: Signed Up }}\ntreatments:\n  - {{ channel: email, template: hello }}\n")
+        format!(
+            "trigger: {name}\nmoment: {{ event: Signed Up }}\ntreatments:\n  - {{ channel: email, template: hello }}\n"
+        )
     }
 
     #[test]
@@ -198,35 +264,67 @@ mod tests {
             fs::write(directory.path().join(file), content).unwrap();
         }
         let plan = load(directory.path(), &basis()).unwrap();
-        let names: Vec<_> = plan.triggers.iter().map(|trigger| trigger.name.as_str()).collect();
+        let names: Vec<_> = plan
+            .triggers
+            .iter()
+            .map(|trigger| trigger.name.as_str())
+            .collect();
         assert_eq!(names, ["first", "second"]);
-        assert_eq!(load(&below.join("a.yml"), &basis()).unwrap().triggers.len(), 1);
+        assert_eq!(
+            load(&below.join("a.yml"), &basis()).unwrap().triggers.len(),
+            1
+        );
         let nothing = load(&directory.path().join("none"), &basis()).unwrap_err();
-        assert!(nothing[0].to_string().contains("cannot read"), "{nothing:?}");
+        assert!(
+            nothing[0].to_string().contains("cannot read"),
+            "{nothing:?}"
+        );
     }
 
     #[test]
     fn the_revision_is_of_what_is_said_not_of_where() {
         let revised = |sources: &[(&str, String)], basis: &Basis| {
-            let sources: Vec<_> = sources.iter().map(|(name, text)| Source::new(name, text.clone())).collect();
+            let sources: Vec<_> = sources
+                .iter()
+                .map(|(name, text)| Source::new(name, text.clone()))
+                .collect();
             compile(&sources, basis).unwrap().revision
         };
         let first = revised(&[("a", text("one")), ("b", text("two"))], &basis());
         assert_eq!(first.len(), 16);
-        assert_eq!(first, revised(&[("y", text("two")), ("x", text("one").replace('\n', "\r\n"))], &basis()));
+        assert_eq!(
+            first,
+            revised(
+                &[("y", text("two")), ("x", text("one").replace('\n', "\r\n"))],
+                &basis()
+            )
+        );
         assert_ne!(first, revised(&[("a", text("one"))], &basis()));
         let mut stopped = basis();
         stopped.policy.sending_stopped = true;
-        assert_ne!(first, revised(&[("a", text("one")), ("b", text("two"))], &stopped));
+        assert_ne!(
+            first,
+            revised(&[("a", text("one")), ("b", text("two"))], &stopped)
+        );
     }
 
     #[test]
     fn two_triggers_of_one_name_are_told_with_both_files() {
-        let sources = [Source::new("a.yaml", text("one")), Source::new("b.yaml", text("one"))];
+        let sources = [
+            Source::new("a.yaml", text("one")),
+            Source::new("b.yaml", text("one")),
+        ];
         let reports = compile(&sources, &basis()).unwrap_err();
         let expected = "`one` is the name of two triggers: in a.yaml and in b.yaml";
-        assert_eq!(reports.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+        assert_eq!(
+            reports.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [expected]
+        );
         assert_eq!(reports[0].position(), Some(("b.yaml", 1, 10)));
-        assert!(compile(&[], &basis()).unwrap_err()[0].to_string().contains("there are 0 trigger files"));
+        assert!(
+            compile(&[], &basis()).unwrap_err()[0]
+                .to_string()
+                .contains("there are 0 trigger files")
+        );
     }
 }

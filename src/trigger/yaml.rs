@@ -93,7 +93,10 @@ impl Node {
             },
             Yaml::Scalar { text, .. } => text.as_str().into(),
             Yaml::List(items) => items.iter().map(Self::json).collect(),
-            Yaml::Map(entries) => entries.iter().map(|(key, value)| (key.text.clone(), value.json())).collect(),
+            Yaml::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.text.clone(), value.json()))
+                .collect(),
         }
     }
 
@@ -116,14 +119,18 @@ impl Node {
 /// A number as YAML's core schema and JSON both write it.
 fn number(text: &str) -> Option<serde_json::Value> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let leading_zero = unsigned.len() > 1 && unsigned.starts_with('0') && unsigned.as_bytes()[1].is_ascii_digit();
+    let leading_zero =
+        unsigned.len() > 1 && unsigned.starts_with('0') && unsigned.as_bytes()[1].is_ascii_digit();
     if !unsigned.starts_with(|c: char| c.is_ascii_digit()) || leading_zero {
         return None;
     }
-    text.parse::<i64>().map(serde_json::Value::from).ok().or_else(|| {
-        let float: f64 = text.parse().ok()?;
-        serde_json::Number::from_f64(float).map(serde_json::Value::Number)
-    })
+    text.parse::<i64>()
+        .map(serde_json::Value::from)
+        .ok()
+        .or_else(|| {
+            let float: f64 = text.parse().ok()?;
+            serde_json::Number::from_f64(float).map(serde_json::Value::Number)
+        })
 }
 
 /// Parses a file. Keys that stand twice in a mapping are reported, and the first one counts.
@@ -133,14 +140,19 @@ fn number(text: &str) -> Option<serde_json::Value> {
 pub fn parse(source: &Source, reports: &mut Vec<Report>) -> Option<Node> {
     let text = source.text();
     if text.len() > limits::FILE_BYTES {
-        let message = format!("the file has {} bytes; at most {} are read", text.len(), limits::FILE_BYTES);
+        let message = format!(
+            "the file has {} bytes; at most {} are read",
+            text.len(),
+            limits::FILE_BYTES
+        );
         reports.push(Report::at(source, 0..0, message));
         return None;
     }
     match parse_text(text) {
         Ok((node, twice)) => {
             let told = |(key, span): (String, Range<usize>)| {
-                Report::at(source, span, format!("`{key}` stands here a second time")).expected("each key once".to_owned())
+                Report::at(source, span, format!("`{key}` stands here a second time"))
+                    .expected("each key once".to_owned())
             };
             reports.extend(twice.into_iter().map(told));
             node.or_else(|| {
@@ -163,7 +175,11 @@ pub fn parse_text(text: &str) -> Result<(Option<Node>, Twice), Failure> {
     let mut options = granit::Options::default();
     options.set_emit_comments(false);
     options.disallow_directives = true;
-    let mut builder = Builder { open: Vec::new(), root: None, twice: Vec::new() };
+    let mut builder = Builder {
+        open: Vec::new(),
+        root: None,
+        twice: Vec::new(),
+    };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| {
             let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
@@ -189,23 +205,39 @@ struct Builder {
 impl Builder {
     fn take(&mut self, event: Event<'_>, span: Range<usize>) -> Result<(), Failure> {
         match event {
-            Event::Scalar(.., Some(_)) | Event::SequenceStart(.., Some(_)) | Event::MappingStart(.., Some(_)) => {
+            Event::Scalar(.., Some(_))
+            | Event::SequenceStart(.., Some(_))
+            | Event::MappingStart(.., Some(_)) => {
                 Err((span, "tags (`!...`) are not read here".to_owned()))
             }
-            Event::Alias(_) => Err((span, "aliases (`*...`) are not read here; write the value again".to_owned())),
-            Event::DocumentStart(..) if self.root.is_some() => {
-                Err((span, "a second document begins here; one file holds one".to_owned()))
-            }
+            Event::Alias(_) => Err((
+                span,
+                "aliases (`*...`) are not read here; write the value again".to_owned(),
+            )),
+            Event::DocumentStart(..) if self.root.is_some() => Err((
+                span,
+                "a second document begins here; one file holds one".to_owned(),
+            )),
             Event::Scalar(text, style, ..) => {
                 let plain = style == ScalarStyle::Plain;
-                self.add(Node { span, value: Yaml::Scalar { text: text.into_owned(), plain } })
+                self.add(Node {
+                    span,
+                    value: Yaml::Scalar {
+                        text: text.into_owned(),
+                        plain,
+                    },
+                })
             }
             Event::SequenceStart(..) => self.begin(span, Yaml::List(Vec::new())),
             Event::MappingStart(..) => self.begin(span, Yaml::Map(Vec::new())),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(mut open) => {
                     // A bracket ends a collection in flow; in a block, the last entry does.
-                    let end = if span.is_empty() { open.node.last() } else { span.end };
+                    let end = if span.is_empty() {
+                        open.node.last()
+                    } else {
+                        span.end
+                    };
                     open.node.span.end = end.max(open.node.span.end);
                     self.add(open.node)
                 }
@@ -217,9 +249,15 @@ impl Builder {
 
     fn begin(&mut self, span: Range<usize>, value: Yaml) -> Result<(), Failure> {
         if self.open.len() >= limits::NESTING {
-            return Err((span, format!("collections stand at most {} deep", limits::NESTING)));
+            return Err((
+                span,
+                format!("collections stand at most {} deep", limits::NESTING),
+            ));
         }
-        self.open.push(Open { node: Node { span, value }, key: None });
+        self.open.push(Open {
+            node: Node { span, value },
+            key: None,
+        });
         Ok(())
     }
 
@@ -238,7 +276,12 @@ impl Builder {
                 }
             }
             (_, None) => match node.value {
-                Yaml::Scalar { text, .. } => open.key = Some(Key { text, span: node.span }),
+                Yaml::Scalar { text, .. } => {
+                    open.key = Some(Key {
+                        text,
+                        span: node.span,
+                    });
+                }
                 _ => return Err((node.span, "a key is a word, not a collection".to_owned())),
             },
             (Yaml::Scalar { .. }, Some(_)) => {}
@@ -253,7 +296,9 @@ impl Node {
         match &self.value {
             Yaml::Scalar { .. } => self.span.end,
             Yaml::List(items) => items.last().map_or(self.span.end, |item| item.span.end),
-            Yaml::Map(entries) => entries.last().map_or(self.span.end, |(_, value)| value.span.end),
+            Yaml::Map(entries) => entries
+                .last()
+                .map_or(self.span.end, |(_, value)| value.span.end),
         }
     }
 }
@@ -262,7 +307,9 @@ impl Node {
 /// folded lines are stepped over as well as can be.
 #[must_use]
 pub fn locate(file: &str, node: &Node, part: Range<usize>) -> Range<usize> {
-    let Some(text) = node.text() else { return node.span.clone() };
+    let Some(text) = node.text() else {
+        return node.span.clone();
+    };
     let raw = file.get(node.span.clone()).unwrap_or_default();
     let header = match raw.chars().next() {
         Some('|' | '>') => raw.find('\n').map_or(0, |at| at + 1),
@@ -294,9 +341,13 @@ fn stand(raw: &str, at: usize, character: char) -> usize {
         return at;
     }
     let skipped = |c: char| c.is_whitespace() || matches!(c, '\\' | '\'' | '"');
-    let found = rest.char_indices().find(|(_, c)| *c == character || !skipped(*c));
+    let found = rest
+        .char_indices()
+        .find(|(_, c)| *c == character || !skipped(*c));
     match found {
-        Some((skip, c)) if c == character || character.is_whitespace() => at + skip.saturating_sub(usize::from(c != character)),
+        Some((skip, c)) if c == character || character.is_whitespace() => {
+            at + skip.saturating_sub(usize::from(c != character))
+        }
         _ => at,
     }
 }

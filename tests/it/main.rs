@@ -2,6 +2,7 @@
 
 mod data;
 mod kafka_smoke;
+mod real_data;
 mod reference;
 mod sim;
 mod support;

@@ -3,6 +3,8 @@
 //! Each key of the file is read in one place, by the room that its meaning belongs to: [`moment`],
 //! [`treatment`], [`policy`]; what is left is here.
 
+mod baseline;
+mod matcher;
 mod moment;
 mod policy;
 mod treatment;
@@ -10,12 +12,13 @@ mod treatment;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::expression::{Environment, Expression};
-use super::plan::{Fill, Mode, Trigger};
+use super::plan::{Fill, Mode, TreatmentChoice, Trigger};
 use super::reader::{Declared, Fields, Keys, Reader};
 use super::report::{Report, Source};
 use super::yaml;
 use crate::event::Text;
 use crate::moment::Kind;
+use crate::time::Timestamp;
 
 /// Bounds of a trigger file.
 pub mod limits {
@@ -33,20 +36,46 @@ pub mod limits {
     pub const CHANNEL_BYTES: usize = 32;
     /// History that a baseline asks for: beyond this a rhythm is no better known.
     pub const HISTORY: u32 = 1000;
-    /// Values of a ratio's `last`, which a profile keeps one by one.
-    pub const RATIO_LAST: u32 = 32;
 }
 
 /// Where on the path the customer is, as MISSION names it.
-pub const STAGES: &[&str] = &["awareness", "acquisition", "onboarding", "engagement", "retention", "advocacy"];
+pub const STAGES: &[&str] = &[
+    "awareness",
+    "acquisition",
+    "onboarding",
+    "engagement",
+    "retention",
+    "advocacy",
+];
 
 const KEYS: Keys = Keys {
     of: "a trigger",
-    known: &["trigger", "stage", "about", "generation", "mode", "from", "until", "moment", "audience", "treatments", "policy"],
+    known: &[
+        "trigger",
+        "stage",
+        "about",
+        "generation",
+        "mode",
+        "from",
+        "until",
+        "moment",
+        "audience",
+        "treatments",
+        "policy",
+    ],
     later: &[
-        ("goal", "no `goal`; conversions can be counted from the treatments and orders topics"),
-        ("journey", "`treatments`, a list of which the first that fits is sent"),
-        ("digest", "no `digest`; a `cap` in `policy` limits how often"),
+        (
+            "goal",
+            "no `goal`; conversions can be counted from the treatments and orders topics",
+        ),
+        (
+            "journey",
+            "`treatments`, a list of which the first that fits is sent",
+        ),
+        (
+            "digest",
+            "no `digest`; a `cap` in `policy` limits how often",
+        ),
         ("backfill", "no `backfill`"),
     ],
 };
@@ -81,7 +110,9 @@ pub fn key(name: &str, generation: u32) -> u32 {
 pub fn read(source: &Source, declared: Declared<'_>) -> Result<Definition, Vec<Report>> {
     let mut reader = Reader::new(source, declared);
     let definition = match yaml::parse(source, &mut reader.reports) {
-        Some(root) => reader.fields(&root, KEYS).and_then(|fields| definition(&mut reader, &fields)),
+        Some(root) => reader
+            .fields(&root, KEYS)
+            .and_then(|fields| definition(&mut reader, &fields)),
         None => None,
     };
     match definition {
@@ -93,66 +124,105 @@ pub fn read(source: &Source, declared: Declared<'_>) -> Result<Definition, Vec<R
 fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition> {
     let name = reader.required(fields, "trigger", "its name, such as abandoned-cart");
     let name = name.and_then(|node| name_of(reader, node));
-    let stage = fields.get("stage").and_then(|node| reader.one_of(node, STAGES));
-    let about = fields.get("about").and_then(|node| reader.text(node, "a sentence on what it is for"));
-    let generation = fields.get("generation").map_or(Some(1), |node| reader.whole(node, 1..=u32::MAX));
-    let mode = fields.get("mode").map_or(Some("live"), |node| reader.one_of(node, &["live", "shadow", "off"]));
-    let from = fields.get("from").and_then(|node| reader.instant(node));
-    let until = fields.get("until").and_then(|node| reader.instant(node));
-    if let (Some(from), Some(until), Some(node)) = (from, until, fields.get("until"))
-        && until <= from
-    {
-        reader.fails(&node.span, "`until` is not after `from`", "a later time".to_owned());
-    }
-    let kind = reader.required(fields, "moment", "when it comes true").and_then(|node| moment::kind(reader, node));
-
-    // What is asked when a treatment is decided: the event is at hand only where it is the moment.
-    let names: Option<Vec<_>> = match &kind {
-        Some(Kind::Event(event)) => Some(event.of.event_names().collect()),
-        // An unreadable moment might have been an event: better one error than two.
-        None if is_event(fields) => Some(Vec::new()),
-        _ => None,
-    };
-    let Declared { vocabulary, attributes } = reader.declared;
-    let events = names.as_deref();
-    let environment = Environment { vocabulary, attributes, events, each_product: false, previous: events.is_some() };
-    let unreadable = kind.is_none() && names.is_some();
-    let audience = fields.get("audience").filter(|_| !unreadable).map(|node| reader.condition(node, &environment));
-    let choices = match reader.required(fields, "treatments", "a list of what may be done") {
-        Some(_) if unreadable => None,
-        Some(node) => treatment::choices(reader, node, &environment),
-        None => None,
-    };
-    let onsite_only = choices.iter().flatten().all(|choice| choice.channel == "onsite");
+    let stage = fields
+        .get("stage")
+        .and_then(|node| reader.one_of(node, STAGES));
+    let about = fields.get("about");
+    let about = about.and_then(|node| reader.text(node, "a sentence on what it is for"));
+    let generation = fields.get("generation");
+    let generation = generation.map_or(Some(1), |node| reader.whole(node, 1..=u32::MAX));
+    let mode = fields
+        .get("mode")
+        .map_or(Some(Mode::Live), |node| mode(reader, node));
+    let (from, until) = dates(reader, fields);
+    let kind = reader.required(fields, "moment", "when it comes true");
+    let kind = kind.and_then(|node| moment::kind(reader, node));
+    let (audience, choices) = treated(reader, fields, kind.as_ref());
+    let onsite_only = choices
+        .iter()
+        .flatten()
+        .all(|choice| choice.channel == "onsite");
     let policy = policy::read(reader, fields.get("policy"), onsite_only);
 
-    let (name, generation, kind, choices) = (name?, generation?, kind?, choices?);
+    let (name, generation) = (name?, generation?);
     let mut trigger = Trigger {
         key: key(&name, generation),
         name,
         generation,
-        kind,
-        audience: audience.flatten(),
-        treatments: choices,
+        kind: kind?,
+        audience,
+        treatments: choices?,
         cap: policy.cap,
         good_for_ms: policy.good_for_ms,
         priority: policy.priority,
-        mode: match mode? {
-            "shadow" => Mode::Shadow,
-            "off" => Mode::Off,
-            _ => Mode::Live,
-        },
+        mode: mode?,
         from,
         until,
         uses_previous: false,
     };
     trigger.uses_previous = uses_previous(&trigger);
-    Some(Definition { trigger, stage, about: about.map(str::to_owned) })
+    Some(Definition {
+        trigger,
+        stage,
+        about: about.map(str::to_owned),
+    })
 }
 
-fn is_event(fields: &Fields<'_>) -> bool {
-    matches!(fields.get("moment").map(|node| &node.value),
-        Some(yaml::Yaml::Map(kinds)) if kinds.iter().any(|(kind, _)| kind.text == "event"))
+fn mode(reader: &mut Reader<'_>, node: &yaml::Node) -> Option<Mode> {
+    Some(match reader.one_of(node, &["live", "shadow", "off"])? {
+        "shadow" => Mode::Shadow,
+        "off" => Mode::Off,
+        _ => Mode::Live,
+    })
+}
+
+fn dates(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
+    let from = fields.get("from").and_then(|node| reader.instant(node));
+    let until = fields.get("until").and_then(|node| reader.instant(node));
+    if let (Some(from), Some(until), Some(node)) = (from, until, fields.get("until"))
+        && until <= from
+    {
+        reader.fails(
+            &node.span,
+            "`until` is not after `from`",
+            "a later time".to_owned(),
+        );
+    }
+    (from, until)
+}
+
+/// Reads what is asked and filled when a treatment is decided: the audience and the treatments. The
+/// event is at hand only where it is the moment.
+fn treated(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    kind: Option<&Kind>,
+) -> (Option<Expression>, Option<Vec<TreatmentChoice>>) {
+    let node = reader.required(fields, "treatments", "a list of what may be done");
+    let names: Option<Vec<_>> = match kind {
+        Some(Kind::Event(event)) => Some(event.of.event_names().collect()),
+        Some(_) => None,
+        None if moment::waits(fields) => None,
+        // Whether there is an event is not known: better one error than many.
+        None => return (None, None),
+    };
+    let Declared {
+        vocabulary,
+        attributes,
+    } = reader.declared;
+    let environment = Environment {
+        vocabulary,
+        attributes,
+        events: names.as_deref(),
+        each_product: false,
+        previous: names.is_some(),
+    };
+    let audience = fields.get("audience");
+    let audience = audience.and_then(|node| reader.condition(node, &environment));
+    (
+        audience,
+        node.and_then(|node| treatment::choices(reader, node, &environment)),
+    )
 }
 
 /// A name of lower-case letters, digits and hyphens.
@@ -160,8 +230,15 @@ fn name_of(reader: &mut Reader<'_>, node: &yaml::Node) -> Option<Text> {
     let text = reader.text(node, "a name such as abandoned-cart")?;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if text.len() > limits::NAME_BYTES || text.starts_with('-') || !text.chars().all(fits) {
-        let expected = format!("lower-case letters, digits and hyphens, at most {} of them, such as abandoned-cart", limits::NAME_BYTES);
-        reader.fails(&node.span, format!("`{text}` is not a trigger's name"), expected);
+        let expected = format!(
+            "lower-case letters, digits and hyphens, at most {} of them, such as abandoned-cart",
+            limits::NAME_BYTES
+        );
+        reader.fails(
+            &node.span,
+            format!("`{text}` is not a trigger's name"),
+            expected,
+        );
         return None;
     }
     Some(text.into())
@@ -176,8 +253,10 @@ fn uses_previous(trigger: &Trigger) -> bool {
         Kind::Inactivity(kind) => kind.of.uses_previous(),
         Kind::Baseline(kind) => kind.of.uses_previous(),
     };
-    let chosen = |choice: &super::plan::TreatmentChoice| {
-        asks(choice.condition.as_ref()) || choice.offer.iter().any(filled) || choice.data.iter().any(filled)
+    let chosen = |choice: &TreatmentChoice| {
+        asks(choice.condition.as_ref())
+            || choice.offer.iter().any(filled)
+            || choice.data.iter().any(filled)
     };
     of_kind || asks(trigger.audience.as_ref()) || trigger.treatments.iter().any(chosen)
 }

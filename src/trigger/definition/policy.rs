@@ -17,8 +17,14 @@ const KEYS: Keys = Keys {
     known: &["priority", "cap", "good_for", "quiet_hours", "hold_out"],
     later: &[
         ("digest", "no `digest`; a `cap` limits how often"),
-        ("once_ever", "a `cap` over a long time, such as `1 in 3650d`"),
-        ("sending_window", "no window; treatments go out when they are decided"),
+        (
+            "once_ever",
+            "a `cap` over a long time, such as `1 in 3650d`",
+        ),
+        (
+            "sending_window",
+            "no window; treatments go out when they are decided",
+        ),
     ],
 };
 
@@ -31,23 +37,53 @@ pub struct TriggerPolicy {
 
 /// Reads `policy`; what is not said has its default. `onsite_only`: every treatment is on the site.
 pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> TriggerPolicy {
-    let good_for_ms = if onsite_only { GOOD_FOR_ONSITE_MS } else { GOOD_FOR_DEFAULT_MS };
-    let mut policy = TriggerPolicy { priority: signed(PRIORITY_DEFAULT), cap: None, good_for_ms };
-    let Some(fields) = node.and_then(|node| reader.fields(node, KEYS)) else { return policy };
-    if let Some(priority) = fields.get("priority").and_then(|node| reader.whole(node, 0..=PRIORITY_MAX)) {
+    let good_for_ms = if onsite_only {
+        GOOD_FOR_ONSITE_MS
+    } else {
+        GOOD_FOR_DEFAULT_MS
+    };
+    let mut policy = TriggerPolicy {
+        priority: signed(PRIORITY_DEFAULT),
+        cap: None,
+        good_for_ms,
+    };
+    let Some(fields) = node.and_then(|node| reader.fields(node, KEYS)) else {
+        return policy;
+    };
+    if let Some(priority) = fields
+        .get("priority")
+        .and_then(|node| reader.whole(node, 0..=PRIORITY_MAX))
+    {
         policy.priority = signed(priority);
     }
-    if let Some(good_for) = fields.get("good_for").and_then(|node| reader.duration(node)) {
+    if let Some(good_for) = fields
+        .get("good_for")
+        .and_then(|node| reader.duration(node))
+    {
         policy.good_for_ms = good_for;
     }
     policy.cap = fields.get("cap").and_then(|node| cap(reader, node));
-    if let Some(node) = fields.get("quiet_hours").filter(|node| node.text() != Some("ignore")) {
+    if let Some(node) = fields
+        .get("quiet_hours")
+        .filter(|node| node.text() != Some("ignore"))
+    {
         let expected = "no `quiet_hours`, or `ignore`".to_owned();
-        reader.fails(&node.span, "this version does not decide quiet hours yet", expected);
+        reader.fails(
+            &node.span,
+            "this version does not decide quiet hours yet",
+            expected,
+        );
     }
-    if let Some(node) = fields.get("hold_out").filter(|node| !matches!(node.text(), Some("0%" | "0"))) {
+    if let Some(node) = fields
+        .get("hold_out")
+        .filter(|node| !matches!(node.text(), Some("0%" | "0")))
+    {
         let expected = "no `hold_out`, or `0%`".to_owned();
-        reader.fails(&node.span, "this version does not hold anybody out yet", expected);
+        reader.fails(
+            &node.span,
+            "this version does not hold anybody out yet",
+            expected,
+        );
     }
     policy
 }
@@ -64,7 +100,10 @@ fn cap(reader: &mut Reader<'_>, node: &Node) -> Option<Cap> {
         Some((count, text.len() - window.len()))
     });
     let Some((count, at)) = parts.filter(|(count, _)| (1..=Cap::COUNT_MAX).contains(count)) else {
-        let expected = format!("`N in D` with N from 1 to {}, such as `1 in 7d`", Cap::COUNT_MAX);
+        let expected = format!(
+            "`N in D` with N from 1 to {}, such as `1 in 7d`",
+            Cap::COUNT_MAX
+        );
         reader.unexpected(node, expected);
         return None;
     };

@@ -43,32 +43,70 @@ policy:
 "#;
 
 fn read_text(text: &str) -> Result<Definition, Vec<Report>> {
-    let (vocabulary, attributes) = (Vocabulary::standard(), BTreeMap::from([("tier".to_owned(), Type::Text)]));
+    let (vocabulary, attributes) = (
+        Vocabulary::standard(),
+        BTreeMap::from([("tier".to_owned(), Type::Text)]),
+    );
     let source = Source::new("t.yaml", text.to_owned());
-    read(&source, Declared { vocabulary: &vocabulary, attributes: &attributes })
+    read(
+        &source,
+        Declared {
+            vocabulary: &vocabulary,
+            attributes: &attributes,
+        },
+    )
 }
 
 /// A file with one part replaced.
 fn with(moment: &str, rest: &str) -> String {
     let treatments = "treatments: [{ channel: email, template: t }]";
-    let treatments = if rest.contains("treatments:") { "" } else { treatments };
+    let treatments = if rest.contains("treatments:") {
+        ""
+    } else {
+        treatments
+    };
     format!("trigger: t\nmoment: {moment}\n{rest}\n{treatments}\n")
 }
 
 #[test]
 fn a_file_becomes_a_trigger() {
-    let definition = read_text(BASKET).map_err(|reports| report::rendered(&reports)).unwrap();
+    let definition = read_text(BASKET)
+        .map_err(|reports| report::rendered(&reports))
+        .unwrap();
     let trigger = &definition.trigger;
-    assert_eq!((definition.stage, trigger.name.as_str(), trigger.generation), (Some("engagement"), "abandoned-cart", 1));
-    assert_eq!((trigger.priority, trigger.mode, trigger.uses_previous), (60, Mode::Live, false));
-    assert_eq!(trigger.cap, Some(Cap { count: 1, window_ms: 7 * DAY_MS }));
+    assert_eq!(
+        (definition.stage, trigger.name.as_str(), trigger.generation),
+        (Some("engagement"), "abandoned-cart", 1)
+    );
+    assert_eq!(
+        (trigger.priority, trigger.mode, trigger.uses_previous),
+        (60, Mode::Live, false)
+    );
+    assert_eq!(
+        trigger.cap,
+        Some(Cap {
+            count: 1,
+            window_ms: 7 * DAY_MS
+        })
+    );
     assert_eq!(trigger.good_for_ms, DAY_MS);
-    let Kind::Absence(absence) = &trigger.kind else { panic!("{:?}", trigger.kind) };
-    assert_eq!((absence.within_ms, absence.from), (30 * 60_000, From::First));
-    assert_eq!(absence.after.event_names().collect::<Vec<_>>(), [EventName::PRODUCT_ADDED, EventName::PRODUCT_VIEWED]);
+    let Kind::Absence(absence) = &trigger.kind else {
+        panic!("{:?}", trigger.kind)
+    };
+    assert_eq!(
+        (absence.within_ms, absence.from),
+        (30 * 60_000, From::First)
+    );
+    assert_eq!(
+        absence.after.event_names().collect::<Vec<_>>(),
+        [EventName::PRODUCT_ADDED, EventName::PRODUCT_VIEWED]
+    );
     assert!(absence.after.names[0].1.is_none() && absence.after.names[1].1.is_some());
     assert!(matches!(&absence.per, Per::Key(key) if key.source() == "event.product_id"));
-    assert_eq!(trigger.audience.as_ref().map(Expression::kind), Some(Type::Bool));
+    assert_eq!(
+        trigger.audience.as_ref().map(Expression::kind),
+        Some(Type::Bool)
+    );
     let first = &trigger.treatments[0];
     assert!(first.condition.is_some() && trigger.treatments[1].condition.is_none());
     let shown = |fills: &[(Text, Fill)]| -> Vec<String> {
@@ -78,7 +116,14 @@ fn a_file_becomes_a_trigger() {
         };
         fills.iter().map(fill).collect()
     };
-    assert_eq!(shown(&first.offer), [r#"kind = "free-shipping""#, r#"valid_for = "3d""#, "percent = 10"]);
+    assert_eq!(
+        shown(&first.offer),
+        [
+            r#"kind = "free-shipping""#,
+            r#"valid_for = "3d""#,
+            "percent = 10"
+        ]
+    );
     assert_eq!(
         shown(&first.data),
         [
@@ -91,24 +136,30 @@ fn a_file_becomes_a_trigger() {
     );
 }
 
+#[rustfmt::skip]
+const KINDS: &[(&str, &str)] = &[
+    ("{ event: Signed Up }", "event"),
+    ("{ event: { of: [Signed Up, Identify] } }", "event"),
+    ("{ event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 90' } }", "event previous"),
+    ("{ inactivity: { of: [Order Completed, Product Viewed], for: 90d } }", "inactivity 7776000000"),
+    ("{ absence: { of: Signed Up, after: Product Viewed, within: 1d } }", "absence"),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, deviations: 2 } }", "GapDays 4 Deviations(2.0)"),
+    ("{ baseline: { of: Order Completed, measure: gap, by: exact, history_min: 4, deviations: 2.5 } }", "GapExact 4 Deviations(2.5)"),
+    ("{ baseline: { of: Order Completed, measure: value, value: event.total, history_min: 6, ratio: { last: 3, below: 0.7 } } }", "event.total 6 Ratio { last: 3, below: 0.7 }"),
+    ("{ baseline: { of: Order Completed, measure: event.total - event.tax, history_min: 2, deviations: -2 } }", "event.total - event.tax 2 Deviations(-2.0)"),
+];
+
 #[test]
 fn every_kind_is_read() {
-    for (moment, shown) in [
-        ("{ event: Signed Up }", "event"),
-        ("{ event: { of: [Signed Up, Identify] } }", "event"),
-        ("{ event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 90' } }", "event previous"),
-        ("{ inactivity: { of: [Order Completed, Product Viewed], for: 90d } }", "inactivity 7776000000"),
-        ("{ absence: { of: Signed Up, after: Product Viewed, within: 1d } }", "absence"),
-        ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, deviations: 2 } }", "GapDays 4 Deviations(2.0)"),
-        ("{ baseline: { of: Order Completed, measure: gap, by: exact, history_min: 4, deviations: 2.5 } }", "GapExact 4 Deviations(2.5)"),
-        (
-            "{ baseline: { of: Order Completed, measure: value, value: event.total, history_min: 6, ratio: { last: 3, below: 0.7 } } }",
-            "event.total 6 Ratio { last: 3, below: 0.7 }",
-        ),
-        ("{ baseline: { of: Order Completed, measure: event.total - event.tax, history_min: 2, deviations: -2 } }", "event.total - event.tax 2 Deviations(-2.0)"),
-    ] {
-        let definition = read_text(&with(moment, "")).map_err(|reports| report::rendered(&reports)).unwrap();
-        let previous = if definition.trigger.uses_previous { " previous" } else { "" };
+    for (moment, shown) in KINDS.iter().copied() {
+        let definition = read_text(&with(moment, ""))
+            .map_err(|reports| report::rendered(&reports))
+            .unwrap();
+        let previous = if definition.trigger.uses_previous {
+            " previous"
+        } else {
+            ""
+        };
         let kind = match &definition.trigger.kind {
             Kind::Event(_) => "event".to_owned(),
             Kind::Absence(_) => "absence".to_owned(),
@@ -131,81 +182,99 @@ fn the_rest_is_read() {
     let rest = "mode: off\ngeneration: 3\nfrom: 2026-03-01\nuntil: 2026-04-01T00:00:00+02:00\n\
         audience: event.type == \"newsletter\" && !previous.known\n\
         treatments: [{ channel: onsite, template: t, data: { when: event.time, at: now } }]\npolicy: {}";
-    let trigger = read_text(&with("{ event: Signed Up }", rest)).map_err(|reports| report::rendered(&reports)).unwrap().trigger;
-    assert_eq!((trigger.mode, trigger.generation, trigger.uses_previous), (Mode::Off, 3, true));
+    let trigger = read_text(&with("{ event: Signed Up }", rest))
+        .map_err(|reports| report::rendered(&reports))
+        .unwrap()
+        .trigger;
+    assert_eq!(
+        (trigger.mode, trigger.generation, trigger.uses_previous),
+        (Mode::Off, 3, true)
+    );
     assert_eq!(trigger.from, Timestamp::parse("2026-03-01T00:00:00Z"));
     assert_eq!(trigger.until, Timestamp::parse("2026-03-31T22:00:00Z"));
-    assert_eq!((trigger.good_for_ms, trigger.priority), (600_000, 50), "on the site she is gone soon");
+    assert_eq!(
+        (trigger.good_for_ms, trigger.priority),
+        (600_000, 50),
+        "on the site she is gone soon"
+    );
     assert_eq!(trigger.key, key("t", 3));
     assert_ne!(key("t", 3), key("t", 1));
 }
 
+const EVENT: &str = "{ event: Signed Up }";
+
+/// Moment, the rest of the file, what the error points at, what it says, and what else is shown.
+#[rustfmt::skip]
+const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
+    (EVENT, "audiense: profile.known", "audiense", "a trigger has no `audiense`", "did you mean `audience`?"),
+    (EVENT, "stage: engagment", "engagment", "`engagment` is not valid here", "did you mean `engagement`?"),
+    (EVENT, "mode: on", "on", "`on` is not valid here", "one of `live`, `shadow` and `off`"),
+    (EVENT, "generation: 0", "0", "`0` is not valid here", "a whole number from 1"),
+    (EVENT, "from: soon", "soon", "`soon` is not valid here", "a time such as"),
+    (EVENT, "from: 2026-02-02\nuntil: 2026-02-01", "2026-02-01", "`until` is not after `from`", ""),
+    (EVENT, "goal: { event: Order Completed }", "goal", "known, but not in this version", ""),
+    (EVENT, "journey: []", "journey", "known, but not in this version", "`treatments`"),
+    (EVENT, "stage: engagement\nstage: retention", "stage", "`stage` stands here a second time", ""),
+    (EVENT, "treatments: []", "[]", "a list is not valid here", "1 to 16 treatments"),
+    (EVENT, "treatments: [{ channel: email }]", "", "`template` is missing", "template"),
+    (EVENT, "treatments: [{ channel: E-Mail, template: t }]", "E-Mail", "`E-Mail` is not a channel", "lower-case"),
+    (EVENT, "treatments: [{ channel: email, template: t }, { channel: sms, template: t }]", "{ channel: sms, template: t }", "never reached", ""),
+    (EVENT, "treatments: [{ chanel: email, template: t, channel: sms }]", "chanel", "a treatment has no `chanel`", "did you mean `channel`?"),
+    // expressions
+    (EVENT, "audience: profile.basket.vlaue > 1", "basket.vlaue", "no field `basket.vlaue`", "did you mean `profile.basket.value`?"),
+    (EVENT, "audience: '\"a\" == profile.contry'", "contry", "no field `contry`", "did you mean `profile.country`?"),
+    (EVENT, "audience: \"\\\"a\\\" == profile.contry\"", "contry", "no field `contry`", ""),
+    (EVENT, "audience: >\n  profile.known\n  && profile.contry\n  == \"ES\"", "contry", "no field `contry`", ""),
+    (EVENT, "audience: |\n  profile.known &&\n  profile.contry == \"ES\"", "contry", "no field `contry`", ""),
+    (EVENT, "audience: profile.known\n  && profile.contry == \"ES\"", "contry", "no field `contry`", ""),
+    (EVENT, "audience: profile.basket.value", "profile.basket.value", "a condition is a bool", "> 0"),
+    (EVENT, "audience: [1]", "[1]", "a list is not valid here", "an expression"),
+    (EVENT, "treatments: [{ channel: a, template: t, data: { x: profile.contry } }]", "contry", "no field `contry`", ""),
+    (EVENT, "treatments: [{ channel: a, template: t, data: { x: '${ profile.contry }' } }]", "contry", "no field `contry`", ""),
+    (EVENT, "treatments: [{ channel: a, template: t, data: { x: 'to ${ profile.country }' } }]", "'to ${ profile.country }'", "the whole of a value", ""),
+    (EVENT, "treatments: [{ channel: a, template: t, data: { x: [profile.country] } }]", "profile.country", "the whole of a value", ""),
+    (EVENT, "treatments: [{ channel: a, template: t, offer: { valid_for: 3 days } }]", "3 days", "`3 days` is not valid here", "a duration"),
+    ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: event.plan == \"x\"", "event", "`event` is not there", "profile"),
+    ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: previous.known", "previous", "`previous` is the profile before the event", ""),
+    // policy
+    (EVENT, "policy: { quiet_hours: hold }", "hold", "does not decide quiet hours yet", "`ignore`"),
+    (EVENT, "policy: { hold_out: 5% }", "5%", "does not hold anybody out yet", "`0%`"),
+    (EVENT, "policy: { cap: 1 per 7d }", "1 per 7d", "`1 per 7d` is not valid here", "`N in D`"),
+    (EVENT, "policy: { cap: 1 in 7days }", "7days", "`7days` is not a duration", ""),
+    (EVENT, "policy: { cap: 101 in 7d }", "101 in 7d", "", "from 1 to 100"),
+    (EVENT, "policy: { priority: 101 }", "101", "", "from 0 to 100"),
+    (EVENT, "policy: { good_for: 0s }", "0s", "a duration of nothing", ""),
+    // moments
+    ("{ event: Signed Upp }", "", "Signed Upp", "no event is called `Signed Upp`", "did you mean `Signed Up`?"),
+    ("{ evnt: Signed Up }", "", "evnt", "a moment has no `evnt`", "did you mean `event`?"),
+    ("{ sequence: {} }", "", "sequence", "known, but not in this version", "one of `event`, `absence`"),
+    ("{}", "", "{}", "a moment has one kind; here are 0", ""),
+    ("{ event: { name: Signed Up, where: event.totl > 1 } }", "", "totl", "`Signed Up` has no property `totl`", ""),
+    ("{ absence: { of: Signed Up, after: Identify } }", "", "", "`within` is missing", ""),
+    ("{ absence: { of: Order Completed, after: Product Added, within: 1d, per: event.order_id } }", "", "order_id", "`Product Added` has no property `order_id`", ""),
+    ("{ absence: { of: Order Completed, after: Product Added, within: 1d, per: profile.country } }", "", "profile.country", "tell one deadline", ""),
+    ("{ absence: { of: Signed Up, after: Identify, within: 20y } }", "", "20y", "`20y` is not a duration", ""),
+    ("{ absence: { of: Signed Up, after: Identify, within: 4000d } }", "", "4000d", "more than ten years", ""),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, ratio: { last: 3, below: 0.7 } } }", "", "{ last: 3, below: 0.7 }", "`ratio` compares values", "deviations"),
+    ("{ baseline: { of: Order Completed, measure: value, history_min: 4, deviations: 2 } }", "", "value", "does not say which value", "event.total"),
+    ("{ baseline: { of: Order Completed, measure: event.coupon, history_min: 4, deviations: 2 } }", "", "event.coupon", "what is measured is a number", ""),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 1, deviations: 2 } }", "", "1", "too short", "at least 2"),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 4 } }", "", "{ of: Order Completed, measure: gap, history_min: 4 }", "nothing says when it has departed", ""),
+    ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, deviations: -1 } }", "", "-1", "", "0 to 100"),
+];
+
 #[test]
 fn errors_stand_at_their_place() {
-    const EVENT: &str = "{ event: Signed Up }";
-    for (moment, rest, meant, message, hint) in [
-        (EVENT, "audiense: profile.known", "audiense", "a trigger has no `audiense`", "did you mean `audience`?"),
-        (EVENT, "stage: engagment", "engagment", "`engagment` is not what stands here", "did you mean `engagement`?"),
-        (EVENT, "mode: on", "on", "`on` is not what stands here", "one of `live`, `shadow` and `off`"),
-        (EVENT, "generation: 0", "0", "`0` is not what stands here", "a whole number from 1"),
-        (EVENT, "from: soon", "soon", "`soon` is not what stands here", "a time such as"),
-        (EVENT, "from: 2026-02-02\nuntil: 2026-02-01", "2026-02-01", "`until` is not after `from`", ""),
-        (EVENT, "goal: { event: Order Completed }", "goal", "known, but not in this version", ""),
-        (EVENT, "journey: []", "journey", "known, but not in this version", "`treatments`"),
-        (EVENT, "stage: engagement\nstage: retention", "stage", "`stage` stands here a second time", ""),
-        (EVENT, "treatments: []", "[]", "a list is not what stands here", "1 to 16 treatments"),
-        (EVENT, "treatments: [{ channel: email }]", "", "`template` is missing", "template"),
-        (EVENT, "treatments: [{ channel: E-Mail, template: t }]", "E-Mail", "`E-Mail` is not a channel", "lower-case"),
-        (EVENT, "treatments: [{ channel: email, template: t }, { channel: sms, template: t }]", "{ channel: sms, template: t }", "never reached", ""),
-        (EVENT, "treatments: [{ chanel: email, template: t, channel: sms }]", "chanel", "a treatment has no `chanel`", "did you mean `channel`?"),
-        // expressions
-        (EVENT, "audience: profile.basket.vlaue > 1", "basket.vlaue", "no field `basket.vlaue`", "did you mean `profile.basket.value`?"),
-        (EVENT, "audience: '\"a\" == profile.contry'", "contry", "no field `contry`", "did you mean `profile.country`?"),
-        (EVENT, "audience: \"\\\"a\\\" == profile.contry\"", "contry", "no field `contry`", ""),
-        (EVENT, "audience: >\n  profile.known\n  && profile.contry\n  == \"ES\"", "contry", "no field `contry`", ""),
-        (EVENT, "audience: |\n  profile.known &&\n  profile.contry == \"ES\"", "contry", "no field `contry`", ""),
-        (EVENT, "audience: profile.known\n  && profile.contry == \"ES\"", "contry", "no field `contry`", ""),
-        (EVENT, "audience: profile.basket.value", "profile.basket.value", "a condition is a bool", "> 0"),
-        (EVENT, "audience: [1]", "[1]", "a list is not what stands here", "an expression"),
-        (EVENT, "treatments: [{ channel: a, template: t, data: { x: profile.contry } }]", "contry", "no field `contry`", ""),
-        (EVENT, "treatments: [{ channel: a, template: t, data: { x: '${ profile.contry }' } }]", "contry", "no field `contry`", ""),
-        (EVENT, "treatments: [{ channel: a, template: t, data: { x: 'to ${ profile.country }' } }]", "'to ${ profile.country }'", "the whole of a value", ""),
-        (EVENT, "treatments: [{ channel: a, template: t, data: { x: [profile.country] } }]", "profile.country", "the whole of a value", ""),
-        (EVENT, "treatments: [{ channel: a, template: t, offer: { valid_for: 3 days } }]", "3 days", "`3 days` is not what stands here", "a duration"),
-        ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: event.plan == \"x\"", "event", "`event` is not there", "profile"),
-        ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: previous.known", "previous", "`previous` is the profile before the event", ""),
-        // policy
-        (EVENT, "policy: { quiet_hours: hold }", "hold", "does not decide quiet hours yet", "`ignore`"),
-        (EVENT, "policy: { hold_out: 5% }", "5%", "does not hold anybody out yet", "`0%`"),
-        (EVENT, "policy: { cap: 1 per 7d }", "1 per 7d", "`1 per 7d` is not what stands here", "`N in D`"),
-        (EVENT, "policy: { cap: 1 in 7days }", "7days", "`7days` is not a duration", ""),
-        (EVENT, "policy: { cap: 101 in 7d }", "101 in 7d", "", "from 1 to 100"),
-        (EVENT, "policy: { priority: 101 }", "101", "", "from 0 to 100"),
-        (EVENT, "policy: { good_for: 0s }", "0s", "a duration of nothing", ""),
-        // moments
-        ("{ event: Signed Upp }", "", "Signed Upp", "no event is called `Signed Upp`", "did you mean `Signed Up`?"),
-        ("{ evnt: Signed Up }", "", "evnt", "a moment has no `evnt`", "did you mean `event`?"),
-        ("{ sequence: {} }", "", "sequence", "known, but not in this version", "one of `event`, `absence`"),
-        ("{}", "", "{}", "a moment has one kind; here are 0", ""),
-        ("{ event: { name: Signed Up, where: event.totl > 1 } }", "", "totl", "`Signed Up` has no property `totl`", ""),
-        ("{ absence: { of: Signed Up, after: Identify } }", "", "", "`within` is missing", ""),
-        ("{ absence: { of: Order Completed, after: Product Added, within: 1d, per: event.order_id } }", "", "order_id", "`Product Added` has no property `order_id`", ""),
-        ("{ absence: { of: Order Completed, after: Product Added, within: 1d, per: profile.country } }", "", "profile.country", "tell one deadline", ""),
-        ("{ absence: { of: Signed Up, after: Identify, within: 20y } }", "", "20y", "`20y` is not a duration", ""),
-        ("{ absence: { of: Signed Up, after: Identify, within: 4000d } }", "", "4000d", "more than ten years", ""),
-        ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, ratio: { last: 3, below: 0.7 } } }", "", "{ last: 3, below: 0.7 }", "`ratio` compares values", "deviations"),
-        ("{ baseline: { of: Order Completed, measure: value, history_min: 4, deviations: 2 } }", "", "value", "does not say which value", "event.total"),
-        ("{ baseline: { of: Order Completed, measure: event.coupon, history_min: 4, deviations: 2 } }", "", "event.coupon", "what is measured is a number", ""),
-        ("{ baseline: { of: Order Completed, measure: gap, history_min: 1, deviations: 2 } }", "", "1", "too short", "at least 2"),
-        ("{ baseline: { of: Order Completed, measure: gap, history_min: 4 } }", "", "{ of: Order Completed, measure: gap, history_min: 4 }", "nothing says when it has departed", ""),
-        ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, deviations: -1 } }", "", "-1", "", "0 to 100"),
-    ] {
+    for (moment, rest, meant, message, hint) in ERRORS.iter().copied() {
         let text = with(moment, rest);
         let reports = read_text(&text).expect_err(&text);
         let shown = report::rendered(&reports);
         assert_eq!(reports.len(), 1, "{shown}");
         assert!(reports[0].to_string().contains(message), "{shown}");
-        assert!(shown.replace("\n  │ ", " ").contains(hint), "hint {hint}: {shown}");
+        assert!(
+            shown.replace("\n  │ ", " ").contains(hint),
+            "hint {hint}: {shown}"
+        );
         assert_eq!(reports[0].meant(), Some(meant), "{shown}");
     }
 }
@@ -215,8 +284,28 @@ fn all_errors_of_a_file_are_told() {
     let text = "trigger: Bad Name\nstage: nowhere\nmoment:\n  absence:\n    of: Order Complete\n    after: Product Added\n    \
         within: 30\naudience: profile.age > 1\ntreatments:\n  - channel: email\n    if: event.total > 1\npolicy:\n  cap: often\n";
     let reports = read_text(text).unwrap_err();
-    let lines: Vec<_> = reports.iter().filter_map(|report| report.position().map(|(_, line, _)| line)).collect();
-    assert_eq!(lines, [1, 2, 5, 7, 8, 11, 10, 13], "{}", report::rendered(&reports));
+    let lines: Vec<_> = reports
+        .iter()
+        .filter_map(|report| report.position().map(|(_, line, _)| line))
+        .collect();
+    assert_eq!(
+        lines,
+        [1, 2, 5, 7, 8, 11, 10, 13],
+        "{}",
+        report::rendered(&reports)
+    );
+}
+
+#[test]
+fn files_of_other_systems_are_read() {
+    let text = BASKET.replace('\n', "\r\n");
+    assert!(read_text(&text).is_ok());
+    assert!(read_text(&format!("\u{feff}{BASKET}")).is_ok());
+    let wrong = text.replace("profile.basket.value", "profile.basket.valeu");
+    assert_eq!(
+        read_text(&wrong).unwrap_err()[0].meant(),
+        Some("basket.valeu")
+    );
 }
 
 #[test]
@@ -225,22 +314,36 @@ fn what_is_no_yaml_is_told() {
         ("", "the file is empty"),
         ("# nothing\n", "the file is empty"),
         ("trigger: [", "this is no YAML"),
-        ("trigger: a\n---\ntrigger: b\n", "a second document begins here"),
+        (
+            "trigger: a\n---\ntrigger: b\n",
+            "a second document begins here",
+        ),
         ("trigger: &a x\nabout: *a\n", "aliases"),
         ("trigger: !!str x\n", "tags"),
         ("[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]", "at most 16 deep"),
-        ("- a\n", "a list is not what stands here"),
+        ("- a\n", "a list is not valid here"),
     ] {
         let reports = read_text(text).unwrap_err();
-        assert!(reports[0].to_string().contains(message), "{text}: {}", report::rendered(&reports));
+        assert!(
+            reports[0].to_string().contains(message),
+            "{text}: {}",
+            report::rendered(&reports)
+        );
     }
     let long = format!("# {}", "x".repeat(yaml::limits::FILE_BYTES));
-    assert!(read_text(&long).unwrap_err()[0].to_string().contains("bytes; at most"));
+    assert!(
+        read_text(&long).unwrap_err()[0]
+            .to_string()
+            .contains("bytes; at most")
+    );
 }
 
 #[test]
 fn an_error_is_shown_with_its_line_and_a_caret() {
-    let text = with("{ event: Signed Up }", "audience: profile.basket.vlaue >= 20");
+    let text = with(
+        "{ event: Signed Up }",
+        "audience: profile.basket.vlaue >= 20",
+    );
     insta::assert_snapshot!(report::rendered(&read_text(&text).unwrap_err()), @r"
       × the profile has no field `basket.vlaue`
        ╭─[t.yaml:3:19]
@@ -254,3 +357,27 @@ fn an_error_is_shown_with_its_line_and_a_caret() {
     1 error
     ");
 }
+
+proptest::proptest! {
+    /// Whatever a file holds, it is a trigger or every error of it has a place in the text.
+    #[test]
+    fn no_file_is_a_crash(cuts in proptest::collection::vec((0usize..1200, 0usize..30, proptest::sample::select(PIECES)), 1..6)) {
+        let mut text = BASKET.to_owned();
+        for (at, length, piece) in cuts {
+            let at = at.min(text.len());
+            let end = (at + length).min(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(end) {
+                text.replace_range(at..end, piece);
+            }
+        }
+        for report in read_text(&text).err().unwrap_or_default() {
+            proptest::prop_assert!(report.meant().is_some() && report.position().is_some(), "{report:?}");
+            proptest::prop_assert!(report.rendered().contains("t.yaml"), "{}", report.rendered());
+        }
+    }
+}
+
+#[rustfmt::skip]
+const PIECES: &[&str] = &[
+    "", " ", "\n", "\n  ", ": ", "- ", "{", "}", "[", "]", ",", "\"", "'", "|\n", ">\n", "&a ", "*a", "!!x ", "#", "ö€", "\\", "\t", "---\n", "${", "?",
+];

@@ -15,25 +15,47 @@ use crate::trigger::yaml::{Key, Node, Yaml};
 const KEYS: Keys = Keys {
     of: "a treatment",
     known: &["if", "channel", "template", "offer", "data"],
-    later: &[("cost", "no `cost`"), ("margin", "no `margin`"), ("variant", "no `variant`; each treatment is one")],
+    later: &[
+        ("cost", "no `cost`"),
+        ("margin", "no `margin`"),
+        ("variant", "no `variant`; each treatment is one"),
+    ],
 };
 
 /// Reads the list of treatments.
-pub fn choices(reader: &mut Reader<'_>, node: &Node, environment: &Environment<'_>) -> Option<Vec<TreatmentChoice>> {
+pub fn choices(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    environment: &Environment<'_>,
+) -> Option<Vec<TreatmentChoice>> {
     let Yaml::List(items) = &node.value else {
-        reader.unexpected(node, "a list of treatments, each with `channel` and `template`");
+        reader.unexpected(
+            node,
+            "a list of treatments, each with `channel` and `template`",
+        );
         return None;
     };
     if items.is_empty() || items.len() > limits::TREATMENTS {
         reader.unexpected(node, format!("1 to {} treatments", limits::TREATMENTS));
         return None;
     }
-    let choices: Vec<_> = items.iter().map(|item| choice(reader, item, environment)).collect();
+    let choices: Vec<_> = items
+        .iter()
+        .map(|item| choice(reader, item, environment))
+        .collect();
     for (i, item) in items.iter().enumerate().skip(1) {
-        let always = |choice: &Option<TreatmentChoice>| choice.as_ref().is_some_and(|choice| choice.condition.is_none());
+        let always = |choice: &Option<TreatmentChoice>| {
+            choice
+                .as_ref()
+                .is_some_and(|choice| choice.condition.is_none())
+        };
         if always(&choices[i - 1]) && has_no_condition(&items[i - 1]) {
             let message = "this treatment is never reached: the one before it has no `if`";
-            reader.fails(&item.span, message, "an `if` on all treatments but the last".to_owned());
+            reader.fails(
+                &item.span,
+                message,
+                "an `if` on all treatments but the last".to_owned(),
+            );
         }
     }
     choices.into_iter().collect()
@@ -44,15 +66,34 @@ fn has_no_condition(node: &Node) -> bool {
     matches!(&node.value, Yaml::Map(entries) if !entries.iter().any(|(key, _)| key.text == "if"))
 }
 
-fn choice(reader: &mut Reader<'_>, node: &Node, environment: &Environment<'_>) -> Option<TreatmentChoice> {
+fn choice(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    environment: &Environment<'_>,
+) -> Option<TreatmentChoice> {
     let fields = reader.fields(node, KEYS)?;
-    let condition = fields.get("if").map(|node| reader.condition(node, environment));
-    let channel = reader.required(&fields, "channel", "email, push, sms, onsite, print, phone or another of yours");
+    let condition = fields
+        .get("if")
+        .map(|node| reader.condition(node, environment));
+    let channel = reader.required(
+        &fields,
+        "channel",
+        "email, push, sms, onsite, print, phone or another of yours",
+    );
     let channel = channel.and_then(|node| channel_of(reader, node));
-    let template = reader.required(&fields, "template", "the name of the campaign tool's template");
-    let template = template.and_then(|node| reader.short_text(node, "a template's name", limits::TEXT_BYTES));
-    let offer = fields.get("offer").map_or(Some(Vec::new()), |node| fills(reader, node, "an offer", environment));
-    let data = fields.get("data").map_or(Some(Vec::new()), |node| fills(reader, node, "data", environment));
+    let template = reader.required(
+        &fields,
+        "template",
+        "the name of the campaign tool's template",
+    );
+    let template =
+        template.and_then(|node| reader.short_text(node, "a template's name", limits::TEXT_BYTES));
+    let offer = fields.get("offer").map_or(Some(Vec::new()), |node| {
+        fills(reader, node, "an offer", environment)
+    });
+    let data = fields.get("data").map_or(Some(Vec::new()), |node| {
+        fills(reader, node, "data", environment)
+    });
     Some(TreatmentChoice {
         condition: condition.flatten(),
         channel: channel?,
@@ -76,27 +117,51 @@ fn channel_of(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
     Some(text.into())
 }
 
-fn fills(reader: &mut Reader<'_>, node: &Node, what: &str, environment: &Environment<'_>) -> Option<Vec<(Text, Fill)>> {
+fn fills(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    what: &str,
+    environment: &Environment<'_>,
+) -> Option<Vec<(Text, Fill)>> {
     let Yaml::Map(entries) = &node.value else {
         reader.unexpected(node, format!("{what} as a mapping of names to values"));
         return None;
     };
     if entries.len() > limits::FILLS {
-        reader.fails(&node.span, format!("{what} has {} entries", entries.len()), format!("at most {}", limits::FILLS));
+        reader.fails(
+            &node.span,
+            format!("{what} has {} entries", entries.len()),
+            format!("at most {}", limits::FILLS),
+        );
         return None;
     }
-    let filled: Vec<_> = entries.iter().map(|(key, value)| fill(reader, key, value, environment)).collect();
+    let filled: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| fill(reader, key, value, environment))
+        .collect();
     filled.into_iter().collect()
 }
 
-fn fill(reader: &mut Reader<'_>, key: &Key, value: &Node, environment: &Environment<'_>) -> Option<(Text, Fill)> {
+fn fill(
+    reader: &mut Reader<'_>,
+    key: &Key,
+    value: &Node,
+    environment: &Environment<'_>,
+) -> Option<(Text, Fill)> {
     if key.text.is_empty() || key.text.len() > limits::TEXT_BYTES {
-        reader.fails(&key.span, "this is no name", format!("a name of 1 to {} bytes", limits::TEXT_BYTES));
+        reader.fails(
+            &key.span,
+            "this is no name",
+            format!("a name of 1 to {} bytes", limits::TEXT_BYTES),
+        );
         return None;
     }
     let name = Text::from(key.text.as_str());
     if key.text == "valid_for" {
-        if value.text().is_none_or(|text| parse_duration(text).is_err()) {
+        if value
+            .text()
+            .is_none_or(|text| parse_duration(text).is_err())
+        {
             reader.unexpected(value, "a duration such as 3d");
             return None;
         }
@@ -113,25 +178,46 @@ fn fill(reader: &mut Reader<'_>, key: &Key, value: &Node, environment: &Environm
 
 /// The part of a value that is an expression.
 fn expression_part(value: &Node) -> Option<std::ops::Range<usize>> {
-    let Yaml::Scalar { text, plain } = &value.value else { return None };
-    if let Some(inner) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+    let Yaml::Scalar { text, plain } = &value.value else {
+        return None;
+    };
+    if let Some(inner) = text
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'))
+    {
         let lead = inner.len() - inner.trim_start().len();
         return Some(2 + lead..2 + lead + inner.trim().len());
     }
-    let path = text == "now" || ["profile.", "event.", "previous."].iter().any(|root| text.starts_with(root));
+    let path = text == "now"
+        || ["profile.", "event.", "previous."]
+            .iter()
+            .any(|root| text.starts_with(root));
     (*plain && path).then_some(0..text.len())
 }
 
 /// Refuses what looks like an expression where none is computed.
 fn constant(reader: &mut Reader<'_>, value: &Node, top: bool) -> Option<()> {
     match &value.value {
-        Yaml::Scalar { text, .. } if text.contains("${") || (!top && expression_part(value).is_some()) => {
-            let message = "an expression is the whole of a value that stands directly under its name";
-            reader.fails(&value.span, message, "`name: profile.country` or `name: ${ size(profile.viewed) }`".to_owned());
+        Yaml::Scalar { text, .. }
+            if text.contains("${") || (!top && expression_part(value).is_some()) =>
+        {
+            let message =
+                "an expression is the whole of a value that stands directly under its name";
+            reader.fails(
+                &value.span,
+                message,
+                "`name: profile.country` or `name: ${ size(profile.viewed) }`".to_owned(),
+            );
             None
         }
         Yaml::Scalar { .. } => Some(()),
-        Yaml::List(items) => items.iter().map(|item| constant(reader, item, false)).collect(),
-        Yaml::Map(entries) => entries.iter().map(|(_, item)| constant(reader, item, false)).collect(),
+        Yaml::List(items) => items
+            .iter()
+            .map(|item| constant(reader, item, false))
+            .collect(),
+        Yaml::Map(entries) => entries
+            .iter()
+            .map(|(_, item)| constant(reader, item, false))
+            .collect(),
     }
 }

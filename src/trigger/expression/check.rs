@@ -25,7 +25,7 @@ pub struct Checked {
 }
 
 /// A node with its type; `None` is the type of `null` itself.
-type Typed = (Option<Type>, Tree);
+pub(super) type Typed = (Option<Type>, Tree);
 
 /// Checks a parsed text.
 pub fn check(
@@ -53,7 +53,8 @@ pub fn check(
     })
 }
 
-struct Checker<'c> {
+/// A check under way.
+pub(super) struct Checker<'c> {
     parsed: &'c Parsed<'c>,
     environment: &'c Environment<'c>,
     uses_event: bool,
@@ -61,7 +62,7 @@ struct Checker<'c> {
 }
 
 impl Checker<'_> {
-    fn node(&mut self, node: &IdedExpr) -> Result<Typed, ExpressionError> {
+    pub(super) fn node(&mut self, node: &IdedExpr) -> Result<Typed, ExpressionError> {
         match &node.expr {
             Expr::Literal(literal) => self.literal(node, literal),
             Expr::Ident(_) | Expr::Select(_) => self.path(node),
@@ -196,188 +197,6 @@ impl Checker<'_> {
         }
     }
 
-    fn choice(
-        &mut self,
-        condition: &IdedExpr,
-        yes: &IdedExpr,
-        no: &IdedExpr,
-    ) -> Result<Typed, ExpressionError> {
-        let condition = self.bool(condition, "?")?;
-        let (yes_kind, yes) = self.node(yes)?;
-        let (no_kind, no_tree) = self.node(no)?;
-        if let (Some(a), Some(b)) = (yes_kind, no_kind)
-            && a != b
-        {
-            let message = format!(
-                "both sides of `:` have one type; the first is {}, this is {}",
-                a.described(),
-                b.described()
-            );
-            return Err(self.fails(no, &message));
-        }
-        Ok((
-            yes_kind.or(no_kind),
-            Tree::Choice(Box::new([condition, yes, no_tree])),
-        ))
-    }
-
-    fn bool(&mut self, node: &IdedExpr, symbol: &str) -> Result<Tree, ExpressionError> {
-        match self.node(node)? {
-            (Some(Type::Bool), tree) => Ok(tree),
-            (kind, _) => {
-                let message = format!("`{symbol}` takes a bool, and this is {}", described(kind));
-                let expected = kind.map(|kind| super::expected_instead(kind, Type::Bool));
-                Err(ExpressionError {
-                    expected,
-                    ..self.fails(node, &message)
-                })
-            }
-        }
-    }
-
-    fn binary(
-        &mut self,
-        node: &IdedExpr,
-        operator: Binary,
-        symbol: &str,
-        left: &IdedExpr,
-        right: &IdedExpr,
-    ) -> Result<Typed, ExpressionError> {
-        let bool = |tree| Ok((Some(Type::Bool), tree));
-        match operator {
-            Binary::And => bool(Tree::And(Box::new([
-                self.bool(left, symbol)?,
-                self.bool(right, symbol)?,
-            ]))),
-            Binary::Or => bool(Tree::Or(Box::new([
-                self.bool(left, symbol)?,
-                self.bool(right, symbol)?,
-            ]))),
-            Binary::In => self.among(node, left, right),
-            Binary::Equal => self.equal(node, symbol, left, right),
-            Binary::Unequal => {
-                let (kind, tree) = self.equal(node, symbol, left, right)?;
-                Ok((kind, Tree::Not(Box::new(tree))))
-            }
-            Binary::Order(order) => {
-                let (left_kind, left) = self.node(left)?;
-                let (right_kind, right) = self.node(right)?;
-                match (left_kind, right_kind) {
-                    (Some(a), Some(b)) if a == b && matches!(a, Type::Number | Type::Time | Type::Duration) => {
-                        bool(Tree::Order(order, Box::new([left, right])))
-                    }
-                    (Some(Type::Text), Some(Type::Text)) => Err(ExpressionError {
-                        expected: Some(
-                            "two numbers, times or durations; texts can be asked with `==`, `in`, `startsWith`"
-                                .to_owned(),
-                        ),
-                        ..self.fails(node, &format!("texts have no order, so `{symbol}` cannot compare them"))
-                    }),
-                    kinds => Err(self.mismatch(node, symbol, kinds, "two numbers, two times or two durations")),
-                }
-            }
-            Binary::Arithmetic(operator) => {
-                let (left_kind, left) = self.node(left)?;
-                let (right_kind, right) = self.node(right)?;
-                let kind = left_kind
-                    .zip(right_kind)
-                    .and_then(|(a, b)| operator.kind(a, b));
-                match kind {
-                    Some(kind) => Ok((
-                        Some(kind),
-                        Tree::Arithmetic(operator, Box::new([left, right])),
-                    )),
-                    None => {
-                        let expected = "numbers, durations, or a time and a duration";
-                        Err(self.mismatch(node, symbol, (left_kind, right_kind), expected))
-                    }
-                }
-            }
-        }
-    }
-
-    fn equal(
-        &mut self,
-        node: &IdedExpr,
-        symbol: &str,
-        left: &IdedExpr,
-        right: &IdedExpr,
-    ) -> Result<Typed, ExpressionError> {
-        let (left_kind, left) = self.node(left)?;
-        let (right_kind, right) = self.node(right)?;
-        let tree = match (left_kind, right_kind) {
-            (None, None) => Tree::Bool(true),
-            (Some(_), None) => Tree::Not(Box::new(Tree::Known(Box::new(left)))),
-            (None, Some(_)) => Tree::Not(Box::new(Tree::Known(Box::new(right)))),
-            (Some(Type::List), Some(Type::List)) => {
-                let expected = Some("`\"x\" in list` or `size(list) == 0`".to_owned());
-                let message = format!("lists cannot be compared with `{symbol}`");
-                return Err(ExpressionError {
-                    expected,
-                    ..self.fails(node, &message)
-                });
-            }
-            (Some(a), Some(b)) if a == b => Tree::Equal(Box::new([left, right])),
-            kinds => return Err(self.mismatch(node, symbol, kinds, "two of one type")),
-        };
-        Ok((Some(Type::Bool), tree))
-    }
-
-    fn among(
-        &mut self,
-        node: &IdedExpr,
-        needle: &IdedExpr,
-        list: &IdedExpr,
-    ) -> Result<Typed, ExpressionError> {
-        let (needle_kind, needle_tree) = self.node(needle)?;
-        let Some(needle_kind) = needle_kind.filter(|kind| *kind != Type::List) else {
-            return Err(self.fails(
-                needle,
-                &format!(
-                    "`in` looks for one value, and this is {}",
-                    described(needle_kind)
-                ),
-            ));
-        };
-        if let Expr::List(items) = &list.expr {
-            let mut trees = Vec::with_capacity(items.elements.len());
-            for item in &items.elements {
-                let (kind, tree) = self.node(item)?;
-                if kind != Some(needle_kind) {
-                    let message = format!(
-                        "`in` looks for {} here, and this is {}",
-                        needle_kind.described(),
-                        described(kind)
-                    );
-                    return Err(self.fails(item, &message));
-                }
-                trees.push(tree);
-            }
-            return Ok((
-                Some(Type::Bool),
-                Tree::Among(Box::new(needle_tree), trees.into()),
-            ));
-        }
-        match self.node(list)? {
-            (Some(Type::List), tree) if needle_kind == Type::Text => {
-                Ok((Some(Type::Bool), Tree::In(Box::new([needle_tree, tree]))))
-            }
-            (Some(Type::Text), _) if needle_kind == Type::Text => {
-                let expected = Some("`text.contains(part)`, or a list".to_owned());
-                Err(ExpressionError {
-                    expected,
-                    ..self.fails(list, "`in` looks into a list, and this is a text")
-                })
-            }
-            (kind, _) => Err(self.mismatch(
-                node,
-                "in",
-                (Some(needle_kind), kind),
-                "a text in a list of texts",
-            )),
-        }
-    }
-
     fn function(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<Typed, ExpressionError> {
         let name = call.func_name.as_str();
         let Some(doc) = FUNCTIONS.iter().find(|doc| doc.name == name) else {
@@ -459,30 +278,12 @@ impl Checker<'_> {
         Ok((Some(doc.gives), tree))
     }
 
-    fn mismatch(
-        &self,
-        node: &IdedExpr,
-        symbol: &str,
-        kinds: (Option<Type>, Option<Type>),
-        expected: &str,
-    ) -> ExpressionError {
-        let message = format!(
-            "`{symbol}` stands between {} and {}",
-            described(kinds.0),
-            described(kinds.1)
-        );
-        ExpressionError {
-            expected: Some(expected.to_owned()),
-            ..self.fails(node, &message)
-        }
-    }
-
-    fn fails(&self, node: &IdedExpr, message: &str) -> ExpressionError {
+    pub(super) fn fails(&self, node: &IdedExpr, message: &str) -> ExpressionError {
         error(self.parsed.span(node), message)
     }
 }
 
-fn described(kind: Option<Type>) -> &'static str {
+pub(super) fn described(kind: Option<Type>) -> &'static str {
     kind.map_or("null", Type::described)
 }
 

@@ -22,6 +22,7 @@
 //! texts ("10" would stand before "9"), regular expressions, and CEL's loops (`all`, `exists`, `map`).
 
 mod check;
+mod check_operators;
 mod functions;
 mod names;
 mod operators;

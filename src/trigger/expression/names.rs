@@ -104,16 +104,11 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
             )
         });
     };
-    let (segment, more) = match path.segments.split_first() {
-        Some(split) => split,
-        None => {
-            return Err(ExpressionError {
-                expected: Some(
-                    "a property, such as `event.product_id`, or `event.name`".to_owned(),
-                ),
-                ..error(&path.root_span, "`event` alone is no value".to_owned())
-            });
-        }
+    let Some((segment, more)) = path.segments.split_first() else {
+        return Err(ExpressionError {
+            expected: Some("a property, such as `event.product_id`, or `event.name`".to_owned()),
+            ..error(&path.root_span, "`event` alone is no value".to_owned())
+        });
     };
     if let Some(extra) = more.first() {
         return Err(error(

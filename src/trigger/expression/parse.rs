@@ -179,7 +179,7 @@ fn outside_quotes(text: &str) -> impl Iterator<Item = (usize, char)> {
             Some((_, false)) if *character == '\\' => escaped = true,
             Some((open, _)) if *character == open => quote = None,
             None if matches!(character, '"' | '\'') => {
-                quote = Some((*character, matches!(before, 'r' | 'R')))
+                quote = Some((*character, matches!(before, 'r' | 'R')));
             }
             _ => {}
         }

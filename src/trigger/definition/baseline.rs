@@ -1,0 +1,202 @@
+//! `baseline:` what is measured of which events, and when it has departed from its history.
+
+use super::limits;
+use super::matcher::{EVENTS, matcher};
+use crate::event::Type;
+use crate::moment::baseline::{Departure, LAST_MAX, Measure};
+use crate::moment::{Baseline, Kind, Matcher};
+use crate::trigger::expression::Environment;
+use crate::trigger::reader::{Declared, Fields, Keys, Reader};
+use crate::trigger::yaml::Node;
+
+/// The keys of `baseline`.
+pub const BASELINE: Keys = Keys {
+    of: "`baseline`",
+    known: &[
+        "of",
+        "measure",
+        "by",
+        "value",
+        "history_min",
+        "deviations",
+        "ratio",
+    ],
+    later: &[],
+};
+const RATIO: Keys = Keys {
+    of: "`ratio`",
+    known: &["last", "below"],
+    later: &[],
+};
+
+/// Reads `baseline`.
+pub fn read(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Kind> {
+    let of = reader
+        .required(fields, "of", EVENTS)
+        .and_then(|node| matcher(reader, node));
+    let history_min = reader
+        .required(
+            fields,
+            "history_min",
+            "how many gaps, or values before the event, must be known",
+        )
+        .and_then(|node| reader.whole(node, 1..=limits::HISTORY));
+    let measured = reader.required(
+        fields,
+        "measure",
+        "`gap`, or `value` with the `value` that is measured",
+    );
+    let is_gap = measured.and_then(|node| node.text()) == Some("gap");
+    let departs = departure(reader, fields, is_gap);
+    let of = of?;
+    let measure = measured.and_then(|node| measure(reader, fields, node, &of));
+    let (history_min, departs) = (history_min?, departs?);
+    // A sample standard deviation needs two values; a ratio needs values before the last ones.
+    let needed = match departs {
+        Departure::Deviations(_) => 2,
+        Departure::Ratio { last, .. } => last,
+    };
+    if let Some(node) = fields.get("history_min").filter(|_| history_min < needed) {
+        reader.fails(
+            &node.span,
+            format!("a history of {history_min} is too short for this comparison"),
+            format!("at least {needed}"),
+        );
+        return None;
+    }
+    Some(Kind::Baseline(Baseline {
+        of,
+        measure: measure?,
+        history_min,
+        departs,
+    }))
+}
+
+fn measure(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    node: &Node,
+    of: &Matcher,
+) -> Option<Measure> {
+    let text = reader.text(node, "`gap`, `value`, or a number expression on the event")?;
+    if text == "gap" {
+        if let Some((key, _)) = fields.entry("value") {
+            reader.fails(
+                &key.span,
+                "a gap has no `value`",
+                "`measure: value`, or no `value`".to_owned(),
+            );
+        }
+        let by = fields.get("by").map_or(Some("calendar_day"), |node| {
+            reader.one_of(node, &["calendar_day", "exact"])
+        })?;
+        return Some(if by == "exact" {
+            Measure::GapExact
+        } else {
+            Measure::GapDays
+        });
+    }
+    if let Some((key, _)) = fields.entry("by") {
+        reader.fails(
+            &key.span,
+            "`by` says how gaps are counted, and a value has none",
+            "no `by`, or `measure: gap`".to_owned(),
+        );
+    }
+    let value = match (text, fields.get("value")) {
+        ("value", Some(value)) => value,
+        ("value", None) => {
+            reader.fails(
+                &node.span,
+                "`measure: value` does not say which value",
+                "`value: event.total`, or another number expression".to_owned(),
+            );
+            return None;
+        }
+        (_, Some(_)) => {
+            reader.unexpected(node, "`value`, as there is a `value`");
+            return None;
+        }
+        (_, None) => node,
+    };
+    let names: Vec<_> = of.event_names().collect();
+    let Declared {
+        vocabulary,
+        attributes,
+    } = reader.declared;
+    let environment = Environment {
+        vocabulary,
+        attributes,
+        events: Some(&names),
+        each_product: false,
+        previous: false,
+    };
+    reader
+        .expression_of(value, &environment, Type::Number, "what is measured")
+        .map(Measure::Value)
+}
+
+fn departure(reader: &mut Reader<'_>, fields: &Fields<'_>, is_gap: bool) -> Option<Departure> {
+    const EXPECTED: &str = "`deviations: 2`, or for values `ratio: { last: 3, below: 0.7 }`";
+    match (fields.get("deviations"), fields.get("ratio")) {
+        (Some(node), None) => {
+            let number = reader.number(node, "how many sample standard deviations, such as 2")?;
+            let fits = if is_gap { number >= 0.0 } else { number != 0.0 };
+            if !fits || number.abs() > 100.0 {
+                let expected = if is_gap {
+                    "0 to 100: a gap departs by being longer"
+                } else {
+                    "-100 to 100, below 0 for values that fall, and not 0"
+                };
+                reader.unexpected(node, expected);
+                return None;
+            }
+            Some(Departure::Deviations(number))
+        }
+        (None, Some(node)) if is_gap => {
+            let message =
+                "`ratio` compares values, and a gap has departed as soon as it is too long";
+            reader.fails(
+                &node.span,
+                message,
+                "`deviations: 2`, or `measure: value`".to_owned(),
+            );
+            None
+        }
+        (None, Some(node)) => {
+            let ratio = reader.fields(node, RATIO)?;
+            let last = reader
+                .required(&ratio, "last", "how many of the last values")
+                .and_then(|node| reader.whole(node, 1..=LAST_MAX));
+            let below = reader.required(&ratio, "below", "the factor, such as 0.7");
+            let below = below.and_then(|node| {
+                let number = reader.number(node, "a factor above 0, such as 0.7")?;
+                if !(number > 0.0 && number <= 100.0) {
+                    reader.unexpected(node, "a factor above 0, such as 0.7");
+                    return None;
+                }
+                Some(number)
+            });
+            Some(Departure::Ratio {
+                last: last?,
+                below: below?,
+            })
+        }
+        (Some(_), Some(node)) => {
+            reader.fails(
+                &node.span,
+                "`deviations` and `ratio` exclude each other",
+                EXPECTED.to_owned(),
+            );
+            None
+        }
+        (None, None) => {
+            reader.fails(
+                &fields.node.span,
+                "nothing says when it has departed",
+                EXPECTED.to_owned(),
+            );
+            None
+        }
+    }
+}

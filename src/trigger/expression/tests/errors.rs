@@ -1,0 +1,95 @@
+//! Tables: what is said of texts that are no expressions.
+
+use super::*;
+
+/// Text, the part that is meant, what is said, and what else is shown.
+#[rustfmt::skip]
+const ERRORS: &[(&str, &str, &str, &str)] = &[
+    ("event.totl > 1", "totl", "`Order Completed` and `Product Added` has no property `totl`", "total"),
+    ("event.score > 1", "score", "has no property `score`", "it is a property of `NPS Answered`"),
+    ("profile.baskt.value > 1", "baskt.value", "the profile has no field `baskt.value`", "profile.basket.value"),
+    ("profile.email == \"x\"", "email", "the profile has no field `email`", "profile.addresses.email"),
+    ("profile.basket", "basket", "`profile.basket` is a group of fields", "`value`"),
+    ("profile.interests > 1", "interests", "needs a key", "interests[\"...\"]"),
+    ("profile.attributes.teir", "teir", "no attribute `teir` is declared", "tier"),
+    ("\"gold\" in profile.segments", "segments", "the profile has no segments in this version", ""),
+    ("basket.value > 1", "basket", "nothing is called `basket` here", "profile.basket.value"),
+    ("profile.country == ES", "ES", "nothing is called `ES` here", "\"ES\""),
+    ("1 < event.order_id", "1 < event.order_id", "`<` stands between a number and a text", "two numbers"),
+    ("event.order_id < \"b\"", "event.order_id < \"b\"", "texts have no order", "startsWith"),
+    ("event.total == \"30\"", "event.total == \"30\"", "`==` stands between a number and a text", "one type"),
+    ("event.total && true", "event.total", "`&&` takes a bool, and this is a number", "> 0"),
+    ("event.coupon == \"\"", "\"\"", "empty text counts as not known", "has(x)"),
+    ("event.total + \"a\"", "event.total + \"a\"", "`+` stands between a number and a text", "numbers"),
+    ("null", "null", "`null` alone says nothing", ""),
+    ("null < 1", "null < 1", "`<` stands between null and a number", ""),
+    ("1 in [1, \"a\"]", "\"a\"", "`in` looks for a number here, and this is a text", ""),
+    ("sise(event.products) > 1", "sise", "there is no function `sise`", "size"),
+    ("size(1) > (2)", "1", "`size` takes a list of texts or a text here, and this is a number", ""),
+    ("size() > 1", "size()", "`size` is written `size(x)`", ""),
+    ("now - duration(\"7 days\") > now", "\"7 days\"", "`7 days` is not a duration", ""),
+    ("event.products.exists(p, p == \"x\")", "exists", "there is no function `exists`", ""),
+    ("true ? 1 : \"a\"", "\"a\"", "both sides of `:` have one type", ""),
+    ("now.year", "year", "`now` is a time and has no fields", ""),
+    ("event.order_id == \"ö\" && event.prise > 1", "prise", "has no property `prise`", "price"),
+    // syntax
+    ("", "", "there is none", ""),
+    ("event.total >", "", "the expression ends too early", ""),
+    ("(event.total > 1", "", "the expression ends too early", ""),
+    ("event.total = 1", "=", "not", "=="),
+    ("event.total > 1 and true", "and", "`and` was not expected here", "&&"),
+    ("event.order_id == \"ö\" and true", "and", "`and` was not expected here", "&&"),
+    ("if > 1", "if", "`if` is reserved in CEL", ""),
+    ("{'a': 1}", "{'a': 1}", "maps are not part of this language", ""),
+    ("\"\"\"a\"\"\" == event.id", "\"\"\"", "one pair of quotes", ""),
+];
+
+#[test]
+fn errors_say_where_and_what_was_expected() {
+    for (text, meant, message, hint) in ERRORS.iter().copied() {
+        let error = asked(text).expect_err(text);
+        let hints = format!("{:?} {:?}", error.expected, error.suggestion).replace("\\\"", "\"");
+        assert!(error.message.contains(message), "{text}: {error:?}");
+        assert!(hints.contains(hint), "{text}: {error:?}");
+        assert_eq!(&text[error.span.clone()], meant, "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let (vocabulary, attributes) = (Vocabulary::standard(), BTreeMap::new());
+    let environment = Environment {
+        vocabulary: &vocabulary,
+        attributes: &attributes,
+        events: None,
+        each_product: false,
+        previous: false,
+    };
+    for (text, message) in [
+        ("event.total > 1", "`event` is not there"),
+        (
+            "previous.orders.count > 1",
+            "`previous` is the profile before the event",
+        ),
+        (
+            "profile.attributes.tier == \"x\"",
+            "no attribute `tier` is declared",
+        ),
+    ] {
+        let error = Expression::condition(text, &environment).unwrap_err();
+        assert!(error.message.contains(message), "{text}: {error:?}");
+    }
+    let error = Expression::condition("profile.basket.value", &environment).unwrap_err();
+    assert_eq!(error.message, "this is a number, and a condition is a bool");
+    let plain = Environment {
+        events: Some(&[EventName::ORDER_COMPLETED]),
+        ..environment
+    };
+    let error = Expression::compile("event.product_id", &plain).unwrap_err();
+    assert!(
+        error
+            .message
+            .contains("`Order Completed` has no property `product_id`"),
+        "{error:?}"
+    );
+}
