@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod event;
+pub mod http;
 pub mod moment;
 pub mod policy;
 pub mod profile;

@@ -29,6 +29,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// What librdkafka calls back.
 pub(super) struct Member {
     names: Arc<Names>,
+    joined: Arc<AtomicBool>,
     workers: Vec<Sender<ToWorker>>,
     /// How long tasks may take to commit what is open.
     timeout: Duration,
@@ -62,6 +63,18 @@ impl ConsumerContext for Member {
 }
 
 impl Member {
+    /// Nothing is assigned yet; `joined` is set with the first assignment, empty or not.
+    pub fn new(names: &Arc<Names>, joined: &Arc<AtomicBool>, workers: Vec<Sender<ToWorker>>, timeout: Duration) -> Self {
+        Self {
+            names: Arc::clone(names),
+            joined: Arc::clone(joined),
+            workers,
+            timeout,
+            owned: Mutex::default(),
+            assigned: Mutex::default(),
+        }
+    }
+
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> KafkaResult<()> {
         let mut paused = TopicPartitionList::with_capacity(list.count());
         let mut topics: BTreeMap<i32, usize> = BTreeMap::new();
@@ -72,6 +85,7 @@ impl Member {
             paused.add_partition_offset(topic, partition, Offset::End)?;
             *topics.entry(partition).or_default() += 1;
         }
+        self.joined.store(true, Ordering::Relaxed);
         consumer.assign(&paused)?;
         consumer.pause(&paused)?;
         let mut assigned = lock(&self.assigned);
@@ -124,18 +138,10 @@ impl Member {
 /// What makes going on pointless: no authorisation, no such topic, a fatal error of the client.
 pub(super) fn run(
     config: &rdkafka::ClientConfig,
-    names: &Arc<Names>,
-    workers: Vec<Sender<ToWorker>>,
-    timeout: Duration,
+    member: Member,
     stop: &AtomicBool,
 ) -> KafkaResult<()> {
-    let member = Member {
-        names: Arc::clone(names),
-        workers,
-        timeout,
-        owned: Mutex::default(),
-        assigned: Mutex::default(),
-    };
+    let (names, timeout) = (Arc::clone(&member.names), member.timeout);
     let consumer: Arc<BaseConsumer<Member>> = Arc::new(config.create_with_context(member)?);
     let topics: Vec<&str> = names.inputs.iter().map(String::as_str).collect();
     consumer.subscribe(&topics)?;

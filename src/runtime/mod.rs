@@ -20,7 +20,7 @@ mod worker;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -92,6 +92,7 @@ struct Context {
     questions: Sender<Question>,
     watchdog: Watchdog,
     states: Mutex<BTreeMap<i32, State>>,
+    joined: Arc<AtomicBool>,
 }
 
 /// The tasks of this process, for those who ask from outside.
@@ -163,6 +164,7 @@ impl Runtime {
             questions,
             watchdog,
             states: Mutex::default(),
+            joined: Arc::default(),
         });
         let inputs: Arc<[String]> = names.inputs.clone().into();
         thread::Builder::new().name("asker".to_owned()).spawn(move || asker::run(&ends, &inputs, &asked))?;
@@ -192,7 +194,8 @@ impl Runtime {
         let context = &self.tasks.context;
         let timeout = Duration::from_millis(context.config.kafka.call_timeout.ms.unsigned_abs());
         let config = clients::member(&context.config);
-        let result = group::run(&config, &context.names, self.tasks.workers.clone(), timeout, stop);
+        let member = group::Member::new(&context.names, &context.joined, self.tasks.workers.clone(), timeout);
+        let result = group::run(&config, member, stop);
         for worker in &self.tasks.workers {
             // One that is gone has stopped.
             let _ = worker.send(ToWorker::Stop);
@@ -216,6 +219,18 @@ impl Tasks {
     #[must_use]
     pub fn states(&self) -> BTreeMap<i32, State> {
         self.context.lock().clone()
+    }
+
+    /// Whether this process has been a member of the group.
+    #[must_use]
+    pub fn has_joined(&self) -> bool {
+        self.context.joined.load(Ordering::Relaxed)
+    }
+
+    /// The triggers.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.context.shared.plan
     }
 
     /// The partition of a customer.
@@ -277,7 +292,7 @@ fn worker_of(partition: i32, workers: usize) -> usize {
 }
 
 /// The clock on the wall.
-fn clock() -> Timestamp {
+pub(crate) fn clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
