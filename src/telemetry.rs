@@ -11,8 +11,6 @@ use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::policy::Reason;
-
 /// Seconds: from a local commit to a broker that is being replaced.
 const COMMIT_SECONDS: &[f64] = &[0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 /// Seconds: from the promised tens of milliseconds to an hour's outage.
@@ -30,14 +28,17 @@ pub struct Telemetry {
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
-    topics: Vec<TopicCounters>,
-    defects: IntCounterVec,
+    topics: Vec<String>,
+    /// At hand, by topic.
+    events: Vec<prometheus::IntCounter>,
+    taken: IntCounterVec,
     rejected: IntCounterVec,
-    bounded: IntCounterVec,
+    open_limit: IntCounterVec,
     misplaced: IntCounterVec,
     moments: IntCounterVec,
     refusals: IntCounterVec,
     treatments: IntCounterVec,
+    commands: IntCounterVec,
     arrival: Histogram,
     commit: Histogram,
     transactions: IntCounterVec,
@@ -50,15 +51,6 @@ struct Inner {
     profile_bytes: IntGaugeVec,
     tasks: IntGaugeVec,
     process: Process,
-}
-
-/// A topic's counters at hand: they are moved for every record.
-#[derive(Debug)]
-struct TopicCounters {
-    name: String,
-    events: prometheus::IntCounter,
-    duplicates: prometheus::IntCounter,
-    late: prometheus::IntCounter,
 }
 
 #[derive(Debug)]
@@ -116,26 +108,20 @@ impl Telemetry {
     #[must_use]
     pub fn new(topics: &[String], revision: &str) -> Self {
         let make = Maker { registry: Registry::new() };
-        let events = make.counter("moments_events_total", "Records read.", &["topic"]);
-        let duplicates = make.counter("moments_duplicates_total", "Events whose message id was seen before.", &["topic"]);
-        let late = make.counter("moments_late_total", "Events at or behind the watermark.", &["topic"]);
-        let of = |name: &String| TopicCounters {
-            name: name.clone(),
-            events: events.with_label_values(&[name]),
-            duplicates: duplicates.with_label_values(&[name]),
-            late: late.with_label_values(&[name]),
-        };
+        let events = make.counter("moments_events_read_total", "Records read.", &["topic"]);
         let build = make.gauge("moments_build_info", "1; version of the program, revision of the triggers.", &["version", "revision"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
         let inner = Inner {
-            topics: topics.iter().map(of).collect(),
-            defects: make.counter("moments_defects_total", "Properties whose value could not be read as its type.", &["topic"]),
-            rejected: make.counter("moments_rejected_total", "Records that are no event, by reason; they are dead letters.", &["topic", "reason"]),
-            bounded: make.counter("moments_bounded_total", "What a bound of a profile kept out, by bound.", &["bound"]),
+            topics: topics.to_vec(),
+            events: topics.iter().map(|topic| events.with_label_values(&[topic])).collect(),
+            taken: make.counter("moments_events_total", "Events taken, by what of them: all, duplicates, late, of the future, defects of properties.", &["kind"]),
+            rejected: make.counter("moments_rejected_total", "Records that are no event, by reason; they are dead letters.", &["reason"]),
+            open_limit: make.counter("moments_open_limit_total", "Deadlines not opened, as the customer has too many open.", &["trigger"]),
             misplaced: make.counter("moments_misplaced_keys_total", "Sampled records in another partition than murmur2 of their key says.", &["topic"]),
             moments: make.counter("moments_moments_total", "Moments that came true and were decided.", &["trigger"]),
             refusals: make.counter("moments_refusals_total", "Moments that were not treated, by reason.", &["trigger", "reason"]),
-            treatments: make.counter("moments_treatments_total", "Commands published.", &["trigger", "channel"]),
+            treatments: make.counter("moments_treatments_total", "Moments that were treated.", &["trigger"]),
+            commands: make.counter("moments_commands_total", "Commands published.", &["channel"]),
             arrival: make.histogram("moments_arrival_to_command_seconds", "From the append of a record to the commit of the command it caused.", LATENCY_SECONDS),
             commit: make.histogram("moments_commit_duration_seconds", "From the first record sent to the commit.", COMMIT_SECONDS),
             transactions: make.counter("moments_transactions_total", "Transactions, by how they ended.", &["outcome"]),
@@ -159,48 +145,37 @@ impl Telemetry {
 
     // What happens.
 
-    /// A record was read: so many defects, or why it is no event.
-    pub fn read(&self, topic: usize, read: Result<usize, &'static str>) {
-        let counters = &self.inner.topics[topic];
-        counters.events.inc();
-        match read {
-            Ok(0) => {}
-            Ok(defects) => self.inner.defects.with_label_values(&[&counters.name]).inc_by(defects as u64),
-            Err(reason) => self.inner.rejected.with_label_values(&[counters.name.as_str(), reason]).inc(),
+    /// So many records of a topic were read.
+    pub fn read(&self, topic: usize, records: usize) {
+        self.inner.events[topic].inc_by(records as u64);
+    }
+
+    /// A transaction added so much to one of the task's tallies.
+    pub fn tally(&self, name: &str, more: u64) {
+        let inner = &self.inner;
+        let (kind, rest) = name.split_once('.').unwrap_or((name, ""));
+        match (kind, rest.rsplit_once('.')) {
+            ("decided", Some((trigger, outcome))) => {
+                inner.moments.with_label_values(&[trigger]).inc_by(more);
+                match outcome {
+                    "treat" => inner.treatments.with_label_values(&[trigger]).inc_by(more),
+                    reason => inner.refusals.with_label_values(&[trigger, reason]).inc_by(more),
+                }
+            }
+            ("rejected", _) => inner.rejected.with_label_values(&[rest]).inc_by(more),
+            ("open_limit", _) => inner.open_limit.with_label_values(&[rest]).inc_by(more),
+            _ => inner.taken.with_label_values(&[kind]).inc_by(more),
         }
     }
 
-    /// An event's message id was seen before.
-    pub fn duplicate(&self, topic: usize) {
-        self.inner.topics[topic].duplicates.inc();
-    }
-
-    /// An event came at or behind the watermark.
-    pub fn late(&self, topic: usize) {
-        self.inner.topics[topic].late.inc();
-    }
-
-    /// A bound of a profile kept something out.
-    pub fn bounded(&self, bound: &str) {
-        self.inner.bounded.with_label_values(&[bound]).inc();
+    /// A command was committed.
+    pub fn command(&self, channel: &str) {
+        self.inner.commands.with_label_values(&[channel]).inc();
     }
 
     /// A record stood in another partition than its key says.
     pub fn misplaced(&self, topic: &str) {
         self.inner.misplaced.with_label_values(&[topic]).inc();
-    }
-
-    /// So many moments were decided alike, and committed.
-    pub fn decided(&self, trigger: &str, refusal: Option<Reason>, count: u64) {
-        self.inner.moments.with_label_values(&[trigger]).inc_by(count);
-        if let Some(reason) = refusal {
-            self.inner.refusals.with_label_values(&[trigger, reason.word()]).inc_by(count);
-        }
-    }
-
-    /// So many commands were committed.
-    pub fn treated(&self, trigger: &str, channel: &str, count: u64) {
-        self.inner.treatments.with_label_values(&[trigger, channel]).inc_by(count);
     }
 
     /// A command was committed so many ms after the record that caused it was appended.
@@ -263,7 +238,7 @@ impl Telemetry {
     pub fn forget(&self, partition: i32) {
         let label = partition.to_string();
         for topic in &self.inner.topics {
-            let _ = self.inner.lag_records.remove_label_values(&[topic.name.as_str(), &label]);
+            let _ = self.inner.lag_records.remove_label_values(&[topic.as_str(), &label]);
         }
         for gauges in [&self.inner.restore_remaining, &self.inner.profiles, &self.inner.profile_bytes] {
             let _ = gauges.remove_label_values(&[&label]);
@@ -318,19 +293,23 @@ mod tests {
     #[test]
     fn what_happens_is_counted_under_prometheus_names() {
         let telemetry = Telemetry::new(&["cart".to_owned()], "r1");
-        telemetry.read(0, Ok(2));
-        telemetry.read(0, Err("bad_json"));
-        telemetry.decided("abandoned", Some(Reason::Capped), 3);
-        telemetry.treated("abandoned", "email", 1);
+        telemetry.read(0, 2);
+        telemetry.tally("rejected.bad_json", 1);
+        telemetry.tally("events", 2);
+        telemetry.tally("decided.abandoned.v2.capped", 3);
+        telemetry.tally("decided.abandoned.v2.treat", 1);
+        telemetry.command("email");
         telemetry.arrival_to_command(40);
         telemetry.lag("cart", 3, 7);
         telemetry.watermark(3, 2_000, 500);
         let text = telemetry.text();
         for line in [
-            "moments_events_total{topic=\"cart\"} 2",
-            "moments_defects_total{topic=\"cart\"} 2",
-            "moments_rejected_total{reason=\"bad_json\",topic=\"cart\"} 1",
-            "moments_refusals_total{reason=\"capped\",trigger=\"abandoned\"} 3",
+            "moments_events_read_total{topic=\"cart\"} 2",
+            "moments_events_total{kind=\"events\"} 2",
+            "moments_rejected_total{reason=\"bad_json\"} 1",
+            "moments_refusals_total{reason=\"capped\",trigger=\"abandoned.v2\"} 3",
+            "moments_moments_total{trigger=\"abandoned.v2\"} 4",
+            "moments_treatments_total{trigger=\"abandoned.v2\"} 1",
             "moments_arrival_to_command_seconds_bucket{le=\"0.04\"} 1",
             "moments_lag_seconds{partition=\"3\"} 0.5",
             "process_open_fds",

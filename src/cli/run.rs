@@ -1,5 +1,6 @@
 //! `moments run`: events in, treatments out, until it is told to stop.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -76,7 +77,7 @@ fn serve(server: http::Server, stop: Arc<AtomicBool>) {
 
 fn start_log(log: &Log) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.level).with_context(|| format!("log.level = {:?}", log.level))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     match log.format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),

@@ -8,7 +8,6 @@
 
 mod asker;
 pub mod clients;
-mod core;
 mod group;
 pub mod murmur2;
 mod queue;
@@ -31,14 +30,15 @@ use rdkafka::error::KafkaError;
 
 use self::asker::Question;
 use self::clients::Logged;
-use self::core::Shared;
 use self::watchdog::Watchdog;
 use self::worker::ToWorker;
 use crate::config::Config;
+use crate::engine::Engine;
 use crate::event::decode::Decoder;
 use crate::profile::Profile;
 use crate::task::transaction::Sink;
-use crate::task::Settings;
+use crate::task::customers::Customers;
+use crate::task::{Settings, Task};
 use crate::telemetry::Telemetry;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
@@ -87,7 +87,9 @@ pub enum RuntimeError {
 struct Context {
     config: Arc<Config>,
     names: Arc<Names>,
-    shared: Arc<Shared>,
+    plan: Arc<Plan>,
+    decoder: Decoder,
+    telemetry: Telemetry,
     ends: Arc<BaseConsumer<Logged>>,
     questions: Sender<Question>,
     watchdog: Watchdog,
@@ -149,7 +151,6 @@ impl Runtime {
         let names = Arc::new(Names::new(&config, partitions));
         let telemetry = Telemetry::new(&names.inputs, &plan.revision);
         let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::new(config.attributes()));
-        let shared = Arc::new(Shared { plan, decoder, topics: names.inputs.clone(), telemetry });
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
         let (questions, asked) = mpsc::channel();
@@ -159,7 +160,9 @@ impl Runtime {
         let context = Arc::new(Context {
             config: Arc::new(config),
             names: Arc::clone(&names),
-            shared,
+            plan,
+            decoder,
+            telemetry,
             ends: Arc::clone(&ends),
             questions,
             watchdog,
@@ -212,7 +215,7 @@ impl Tasks {
     /// Every metric.
     #[must_use]
     pub fn telemetry(&self) -> &Telemetry {
-        &self.context.shared.telemetry
+        &self.context.telemetry
     }
 
     /// How each task stands that is assigned here.
@@ -230,7 +233,7 @@ impl Tasks {
     /// The triggers.
     #[must_use]
     pub fn plan(&self) -> &Plan {
-        &self.context.shared.plan
+        &self.context.plan
     }
 
     /// The partition of a customer.
@@ -251,11 +254,17 @@ impl Tasks {
 }
 
 impl Context {
+    fn task(&self, partition: i32) -> Task<Customers> {
+        let engine = Engine::new(Arc::clone(&self.plan));
+        let core = Customers::new(engine, self.decoder.clone(), self.names.inputs.clone(), partition);
+        Task::new(self.settings(partition), core)
+    }
+
     fn settings(&self, partition: i32) -> Settings {
         let time = &self.config.time;
         Settings {
             partition,
-            revision: self.shared.plan.revision.to_string(),
+            revision: self.plan.revision.to_string(),
             topics: self.config.topics.settings(),
             clock: time.mode(),
             idle_delay_ms: time.idle_delay.ms,
@@ -270,7 +279,7 @@ impl Context {
 
     fn give_up(&self, partition: i32) {
         self.lock().remove(&partition);
-        self.shared.telemetry.forget(partition);
+        self.telemetry.forget(partition);
         self.count_states();
     }
 
@@ -278,7 +287,7 @@ impl Context {
         let states = self.lock();
         for (word, state) in [("restoring", State::Restoring), ("running", State::Running), ("refused", State::Refused)] {
             let count = states.values().filter(|found| **found == state).count();
-            self.shared.telemetry.tasks(word, count);
+            self.telemetry.tasks(word, count);
         }
     }
 

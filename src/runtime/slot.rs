@@ -1,5 +1,6 @@
 //! A task in the hands of its worker: its queues, its thread, and its commands carried out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
@@ -9,13 +10,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::asker::{About, Question};
-use super::core::Customers;
 use super::group::Member;
 use super::queue::{PartitionQueue, Waker};
 use super::transactor::{self, Setup};
 use super::worker::ToWorker;
 use super::{Context, State, clock, murmur2};
 use crate::task::core::RawRecord;
+use crate::task::customers::Customers;
 use crate::task::{Command, Input, Report, Session, Task};
 use crate::time::Timestamp;
 
@@ -46,6 +47,8 @@ struct Lease {
     thread: JoinHandle<()>,
     since: Instant,
     running: bool,
+    /// The tallies as the counters have them.
+    counted: BTreeMap<String, u64>,
     worker: Sender<ToWorker>,
     waker: Arc<Waker<ToWorker>>,
 }
@@ -70,14 +73,14 @@ pub(super) struct Assignment {
 
 impl Slot {
     pub fn new(context: &Arc<Context>, partition: i32) -> Self {
-        let core = Customers::new(Arc::clone(&context.shared), partition);
-        let task = Task::new(context.settings(partition), core);
+        let task = context.task(partition);
         Self { context: Arc::clone(context), partition, task, lease: None, given_up: None }
     }
 
     /// The group gave the task to this process.
     pub fn assign(&mut self, assignment: Assignment, worker: &Sender<ToWorker>, waker: &Arc<Waker<ToWorker>>) -> std::io::Result<()> {
-        self.close();
+        // What did not end in time is lost by now.
+        self.revoke(true);
         self.given_up = None;
         let feed = |topic: &String| {
             let waker = Arc::clone(waker);
@@ -98,12 +101,12 @@ impl Slot {
             worker: worker.clone(),
             credits,
             watchdog: self.context.watchdog.clone(),
-            telemetry: self.context.shared.telemetry.clone(),
+            telemetry: self.context.telemetry.clone(),
         };
         let name = format!("task-{}", self.partition);
         let thread = std::thread::Builder::new().name(name).spawn(move || transactor::run(setup, &receiver))?;
         let worker = worker.clone();
-        self.lease = Some(Lease { feeds, commands, credits: returned, thread, since: Instant::now(), running: false, worker, waker: Arc::clone(waker) });
+        self.lease = Some(Lease { feeds, commands, credits: returned, thread, since: Instant::now(), running: false, counted: BTreeMap::new(), worker, waker: Arc::clone(waker) });
         self.context.state(self.partition, State::Restoring);
         self.task.assign(clock());
         self.carry_out();
@@ -128,8 +131,12 @@ impl Slot {
         if let (Input::Changelog { .. }, Some(lease)) = (&input, &self.lease) {
             let _ = lease.credits.try_recv();
         }
+        let committed = matches!(input, Input::CommitSucceeded { .. });
         self.task.handle(clock(), session, input);
         self.carry_out();
+        if committed {
+            self.count();
+        }
     }
 
     /// A topic may be read from here on.
@@ -196,6 +203,7 @@ impl Slot {
                 tracing::warn!(partition = self.partition, topic = feed.topic, %error, "reading");
             }
             if let Some(last) = batch.records.last() {
+                self.context.telemetry.read(topic, batch.records.len());
                 self.context.sample(&feed.topic, self.partition, last);
                 feed.position = last.offset + 1;
                 inputs.push((session, Input::Fetched { topic, records: batch.records }));
@@ -265,12 +273,25 @@ impl Slot {
         let _ = self.context.questions.send(question);
     }
 
+    /// Adds to the counters what the last transaction added to the task's tallies.
+    fn count(&mut self) {
+        let (Some(lease), Some(record)) = (&mut self.lease, self.task.durable()) else { return };
+        for (name, tally) in &record.tallies {
+            let counted = lease.counted.get(name).copied().unwrap_or(0);
+            if *tally > counted {
+                self.context.telemetry.tally(name, tally - counted);
+                lease.counted.insert(name.clone(), *tally);
+            }
+        }
+    }
+
     /// Says how it stands.
     fn observe(&mut self) {
         let Some(lease) = &mut self.lease else { return };
         if self.task.is_running() && !lease.running {
             lease.running = true;
-            self.context.shared.telemetry.restored(lease.since.elapsed());
+            lease.counted = self.task.durable().map_or_else(BTreeMap::new, |record| record.tallies.clone());
+            self.context.telemetry.restored(lease.since.elapsed());
             self.context.state(self.partition, State::Running);
         }
     }
@@ -302,7 +323,7 @@ impl Context {
         if let Some(key) = &record.key
             && murmur2::partition(key, self.names.partitions) != partition
         {
-            self.shared.telemetry.misplaced(topic);
+            self.telemetry.misplaced(topic);
         }
     }
 }

@@ -252,7 +252,7 @@ impl Transactor {
         });
         match result {
             Ok(()) => {
-                self.setup.telemetry.transaction(Outcome::Committed, began.elapsed());
+                self.committed(transaction, began.elapsed());
                 Input::CommitSucceeded { changelog: producer.context().changelog.load(Ordering::Relaxed) }
             }
             Err(error) => {
@@ -264,6 +264,20 @@ impl Transactor {
                 };
                 self.setup.telemetry.transaction(outcome, began.elapsed());
                 input
+            }
+        }
+    }
+
+    fn committed(&self, transaction: &Transaction, took: Duration) {
+        let telemetry = &self.setup.telemetry;
+        telemetry.transaction(Outcome::Committed, took);
+        let now = super::clock();
+        for arrived in &transaction.arrivals {
+            telemetry.arrival_to_command(now.0 - arrived.0);
+        }
+        for record in &transaction.records {
+            if let Sink::Treatments(channel) = &record.sink {
+                telemetry.command(channel);
             }
         }
     }

@@ -151,7 +151,7 @@ impl Worker {
     fn gauges(&self) {
         let now = clock();
         for (partition, slot) in self.slots.iter().filter(|(_, slot)| !slot.is_closed()) {
-            let telemetry = &self.context.shared.telemetry;
+            let telemetry = &self.context.telemetry;
             let (count, bytes) = slot.task().core().engine().size();
             telemetry.profiles(*partition, count, bytes);
             if let Some(record) = slot.task().durable() {
@@ -174,7 +174,7 @@ impl Worker {
         let Some(slot) = self.slots.get(&partition).filter(|slot| !slot.is_closed()) else { return };
         for (topic, end) in self.context.names.inputs.iter().zip(ends) {
             let taken = slot.task().durable().and_then(|record| record.offset(topic)).unwrap_or(0);
-            self.context.shared.telemetry.lag(topic, partition, (end - taken).max(0));
+            self.context.telemetry.lag(topic, partition, (end - taken).max(0));
         }
     }
 }

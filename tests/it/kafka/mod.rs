@@ -1,0 +1,4 @@
+//! `moments` on a real Kafka.
+
+mod installation;
+mod once;
