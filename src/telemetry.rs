@@ -8,14 +8,18 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// Seconds: from a local commit to a broker that is being replaced.
-const COMMIT_SECONDS: &[f64] = &[0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+const COMMIT_SECONDS: &[f64] = &[
+    0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
 /// Seconds: from the promised tens of milliseconds to an hour's outage.
-const LATENCY_SECONDS: &[f64] =
-    &[0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 60.0, 3600.0];
+const LATENCY_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 60.0, 3600.0,
+];
 /// Seconds: from nothing to read to tens of GB.
 const RESTORE_SECONDS: &[f64] = &[0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
@@ -79,10 +83,18 @@ struct Maker {
 
 impl Maker {
     fn register<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
-        #[expect(clippy::expect_used, reason = "names are written here, and a test makes them all")]
+        #[expect(
+            clippy::expect_used,
+            reason = "names are written here, and a test makes them all"
+        )]
         let made = made.expect("a name and labels that Prometheus takes");
-        #[expect(clippy::expect_used, reason = "names are written here, and a test makes them all")]
-        self.registry.register(Box::new(made.clone())).expect("a name of its own");
+        #[expect(
+            clippy::expect_used,
+            reason = "names are written here, and a test makes them all"
+        )]
+        self.registry
+            .register(Box::new(made.clone()))
+            .expect("a name of its own");
         made
     }
 
@@ -99,7 +111,9 @@ impl Maker {
     }
 
     fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        self.register(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
+        self.register(Histogram::with_opts(
+            HistogramOpts::new(name, help).buckets(buckets.to_vec()),
+        ))
     }
 }
 
@@ -107,10 +121,18 @@ impl Telemetry {
     /// All metrics at 0; `topics` in the order in which tasks number them.
     #[must_use]
     pub fn new(topics: &[String], revision: &str) -> Self {
-        let make = Maker { registry: Registry::new() };
+        let make = Maker {
+            registry: Registry::new(),
+        };
         let events = make.counter("moments_events_read_total", "Records read.", &["topic"]);
-        let build = make.gauge("moments_build_info", "1; version of the program, revision of the triggers.", &["version", "revision"]);
-        build.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
+        let build = make.gauge(
+            "moments_build_info",
+            "1; version of the program, revision of the triggers.",
+            &["version", "revision"],
+        );
+        build
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), revision])
+            .set(1);
         let inner = Inner {
             topics: topics.to_vec(),
             events: topics.iter().map(|topic| events.with_label_values(&[topic])).collect(),
@@ -140,7 +162,9 @@ impl Telemetry {
             },
             registry: make.registry,
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     // What happens.
@@ -159,7 +183,10 @@ impl Telemetry {
                 inner.moments.with_label_values(&[trigger]).inc_by(more);
                 match outcome {
                     "treat" => inner.treatments.with_label_values(&[trigger]).inc_by(more),
-                    reason => inner.refusals.with_label_values(&[trigger, reason]).inc_by(more),
+                    reason => inner
+                        .refusals
+                        .with_label_values(&[trigger, reason])
+                        .inc_by(more),
                 }
             }
             ("rejected", _) => inner.rejected.with_label_values(&[rest]).inc_by(more),
@@ -206,41 +233,69 @@ impl Telemetry {
 
     /// So many changelog offsets are left to read.
     pub fn restore_remaining(&self, partition: i32, remaining: i64) {
-        self.inner.restore_remaining.with_label_values(&[&partition.to_string()]).set(remaining);
+        self.inner
+            .restore_remaining
+            .with_label_values(&[&partition.to_string()])
+            .set(remaining);
     }
 
     /// So many records of a topic are not taken.
     pub fn lag(&self, topic: &str, partition: i32, records: i64) {
-        self.inner.lag_records.with_label_values(&[topic, &partition.to_string()]).set(records);
+        self.inner
+            .lag_records
+            .with_label_values(&[topic, &partition.to_string()])
+            .set(records);
     }
 
     /// A task's watermark and how far it is behind the clock, ms.
     pub fn watermark(&self, partition: i32, watermark: i64, behind: i64) {
         let partition = partition.to_string();
-        self.inner.watermark.with_label_values(&[&partition]).set(seconds(watermark));
-        self.inner.lag_seconds.with_label_values(&[&partition]).set(seconds(behind));
+        self.inner
+            .watermark
+            .with_label_values(&[&partition])
+            .set(seconds(watermark));
+        self.inner
+            .lag_seconds
+            .with_label_values(&[&partition])
+            .set(seconds(behind));
     }
 
     /// A task's customers, and the bytes of their profiles.
     pub fn profiles(&self, partition: i32, count: usize, bytes: usize) {
         let partition = partition.to_string();
         let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        self.inner.profiles.with_label_values(&[&partition]).set(whole(count));
-        self.inner.profile_bytes.with_label_values(&[&partition]).set(whole(bytes));
+        self.inner
+            .profiles
+            .with_label_values(&[&partition])
+            .set(whole(count));
+        self.inner
+            .profile_bytes
+            .with_label_values(&[&partition])
+            .set(whole(bytes));
     }
 
     /// How many tasks are in a state.
     pub fn tasks(&self, state: &str, count: usize) {
-        self.inner.tasks.with_label_values(&[state]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.inner
+            .tasks
+            .with_label_values(&[state])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A task is somebody else's now.
     pub fn forget(&self, partition: i32) {
         let label = partition.to_string();
         for topic in &self.inner.topics {
-            let _ = self.inner.lag_records.remove_label_values(&[topic.as_str(), &label]);
+            let _ = self
+                .inner
+                .lag_records
+                .remove_label_values(&[topic.as_str(), &label]);
         }
-        for gauges in [&self.inner.restore_remaining, &self.inner.profiles, &self.inner.profile_bytes] {
+        for gauges in [
+            &self.inner.restore_remaining,
+            &self.inner.profiles,
+            &self.inner.profile_bytes,
+        ] {
             let _ = gauges.remove_label_values(&[&label]);
         }
         for gauges in [&self.inner.lag_seconds, &self.inner.watermark] {
@@ -265,23 +320,39 @@ impl Process {
         /// Ticks a second, on every Linux that is built today.
         const TICKS: f64 = 100.0;
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<i64>().ok());
+        let resident = status.lines().find_map(|line| {
+            line.strip_prefix("VmRSS:")?
+                .split_whitespace()
+                .next()?
+                .parse::<i64>()
+                .ok()
+        });
         if let Some(kib) = resident {
             self.resident.set(kib * 1024);
         }
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
         // After the name in brackets; user and system time are fields 14 and 15 of the line.
-        let fields: Vec<f64> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
+        let fields: Vec<f64> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|field| field.parse().ok())
+            .collect();
         if let [_, _, _, _, _, _, _, _, _, _, user, system, ..] = fields[..] {
             self.cpu.set((user + system) / TICKS);
         }
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-            self.descriptors.set(i64::try_from(open.count()).unwrap_or(i64::MAX));
+            self.descriptors
+                .set(i64::try_from(open.count()).unwrap_or(i64::MAX));
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "instants of this era have 41 bits in ms")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "instants of this era have 41 bits in ms"
+)]
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
 }

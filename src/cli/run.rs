@@ -44,7 +44,8 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
     let listen = config.http.listen;
     let runtime = Runtime::start(config, plan, partitions)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let server = http::Server::bind(listen, runtime.tasks()).with_context(|| format!("http.listen = {listen}"))?;
+    let server = http::Server::bind(listen, runtime.tasks())
+        .with_context(|| format!("http.listen = {listen}"))?;
     let served = std::thread::Builder::new().name("http".to_owned()).spawn({
         let stop = Arc::clone(&stop);
         move || serve(server, stop)
@@ -61,8 +62,13 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
 /// Answers HTTP until a signal comes, and tells the rest to stop.
 fn serve(server: http::Server, stop: Arc<AtomicBool>) {
     let signalled = async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-            tracing::error!("no signal handlers; stop this process by SIGKILL, which loses nothing");
+        let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
+            tracing::error!(
+                "no signal handlers; stop this process by SIGKILL, which loses nothing"
+            );
             return std::future::pending().await;
         };
         tokio::select! {
@@ -76,8 +82,12 @@ fn serve(server: http::Server, stop: Arc<AtomicBool>) {
 }
 
 fn start_log(log: &Log) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&log.level).with_context(|| format!("log.level = {:?}", log.level))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let filter = tracing_subscriber::EnvFilter::try_new(&log.level)
+        .with_context(|| format!("log.level = {:?}", log.level))?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match log.format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),

@@ -43,11 +43,15 @@ impl Server {
 
     /// Answers until `stop` is ready. What goes wrong is logged: without it everything else works.
     pub fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let served = runtime.and_then(|runtime| {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(self.listener)?;
-                axum::serve(listener, router(self.tasks)).with_graceful_shutdown(stop).await
+                axum::serve(listener, router(self.tasks))
+                    .with_graceful_shutdown(stop)
+                    .await
             })
         });
         if let Err(error) = served {
@@ -59,7 +63,10 @@ impl Server {
 fn router(tasks: Tasks) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
-        .route("/health/live", get(|| async { Json(json!({"status": "live"})) }))
+        .route(
+            "/health/live",
+            get(|| async { Json(json!({"status": "live"})) }),
+        )
         .route("/health/ready", get(ready))
         .route("/customers/{id}", get(customer))
         .with_state(tasks)
@@ -76,7 +83,11 @@ async fn ready(State(tasks): State<Tasks>) -> Response {
         .iter()
         .filter(|(_, state)| **state != runtime::State::Running)
         .map(|(partition, state)| {
-            let word = if *state == runtime::State::Refused { "refused" } else { "restoring" };
+            let word = if *state == runtime::State::Refused {
+                "refused"
+            } else {
+                "restoring"
+            };
             json!({"task": partition, "state": word})
         })
         .collect();
@@ -86,23 +97,40 @@ async fn ready(State(tasks): State<Tasks>) -> Response {
         (_, true) => (StatusCode::OK, "ready"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "waiting"),
     };
-    (status, Json(json!({"status": word, "tasks": states.len(), "waiting": waiting}))).into_response()
+    (
+        status,
+        Json(json!({"status": word, "tasks": states.len(), "waiting": waiting})),
+    )
+        .into_response()
 }
 
 async fn customer(State(tasks): State<Tasks>, Path(id): Path<String>) -> Response {
     let partition = tasks.partition_of(&id);
     if !tasks.states().contains_key(&partition) {
-        let detail = format!("partition {partition} is another process's: ask there, or the consumer group who has it");
+        let detail = format!(
+            "partition {partition} is another process's: ask there, or the consumer group who has it"
+        );
         return problem(StatusCode::MISDIRECTED_REQUEST, "not here", &detail);
     }
     match tasks.customer(&id).await {
-        Some(profile) => Json(customer::shown(&profile, tasks.plan(), runtime::clock())).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "not known", "no event of this customer is committed"),
+        Some(profile) => {
+            Json(customer::shown(&profile, tasks.plan(), runtime::clock())).into_response()
+        }
+        None => problem(
+            StatusCode::NOT_FOUND,
+            "not known",
+            "no event of this customer is committed",
+        ),
     }
 }
 
 /// RFC 9457.
 fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
     let body = json!({"title": title, "status": status.as_u16(), "detail": detail});
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        body.to_string(),
+    )
+        .into_response()
 }

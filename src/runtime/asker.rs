@@ -45,10 +45,18 @@ pub(super) enum About {
 type Open = BTreeMap<(i32, usize), Question>;
 
 /// Answers until nobody asks any more.
-pub(super) fn run(consumer: &BaseConsumer<Logged>, topics: &Arc<[String]>, questions: &Receiver<Question>) {
+pub(super) fn run(
+    consumer: &BaseConsumer<Logged>,
+    topics: &Arc<[String]>,
+    questions: &Receiver<Question>,
+) {
     let mut open = Open::new();
     loop {
-        let wait = if open.is_empty() { Duration::MAX } else { RETRY };
+        let wait = if open.is_empty() {
+            Duration::MAX
+        } else {
+            RETRY
+        };
         let first = if wait == Duration::MAX {
             questions.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
@@ -94,22 +102,46 @@ fn answer(consumer: &BaseConsumer<Logged>, topics: &[String], open: &mut Open) -
     });
     let ends = query(consumer, asked, Offset::End)?;
     for ((partition, _), question) in std::mem::take(open) {
-        let all_ends = || topics.iter().map(|topic| ends[&(topic.clone(), partition)]).collect();
+        let all_ends = || {
+            topics
+                .iter()
+                .map(|topic| ends[&(topic.clone(), partition)])
+                .collect()
+        };
         let input = match question.about {
-            About::Lag => ToWorker::Lag { partition, ends: all_ends() },
+            About::Lag => ToWorker::Lag {
+                partition,
+                ends: all_ends(),
+            },
             About::Ends(ask) => {
                 let ends = all_ends();
-                ToWorker::Answer { partition, session: question.session, input: Input::Ends { ask, ends } }
+                ToWorker::Answer {
+                    partition,
+                    session: question.session,
+                    input: Input::Ends { ask, ends },
+                }
             }
             About::Start(topic, from) => {
                 let key = (topics[topic].clone(), partition);
                 let (begin, end) = (begins[&key], ends[&key]);
                 let from = from.unwrap_or(begin);
                 if (begin..=end).contains(&from) {
-                    ToWorker::Begin { partition, session: question.session, topic, offset: from }
+                    ToWorker::Begin {
+                        partition,
+                        session: question.session,
+                        topic,
+                        offset: from,
+                    }
                 } else {
-                    let input = Input::OffsetGone { topic, earliest: begin };
-                    ToWorker::Answer { partition, session: question.session, input }
+                    let input = Input::OffsetGone {
+                        topic,
+                        earliest: begin,
+                    };
+                    ToWorker::Answer {
+                        partition,
+                        session: question.session,
+                        input,
+                    }
                 }
             }
         };
@@ -141,7 +173,11 @@ pub(super) fn query<'a>(
             element.error()?;
             let offset = match element.offset() {
                 Offset::Offset(offset) => offset,
-                _ => return Err(KafkaError::OffsetFetch(rdkafka::error::RDKafkaErrorCode::NoOffset)),
+                _ => {
+                    return Err(KafkaError::OffsetFetch(
+                        rdkafka::error::RDKafkaErrorCode::NoOffset,
+                    ));
+                }
             };
             Ok(((element.topic().to_owned(), element.partition()), offset))
         })

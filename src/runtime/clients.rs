@@ -31,11 +31,16 @@ impl ConsumerContext for Logged {}
 /// One line of librdkafka's log.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => {
             tracing::error!(target: "rdkafka", facility, "{message}");
         }
         RDKafkaLogLevel::Warning => tracing::warn!(target: "rdkafka", facility, "{message}"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(target: "rdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            tracing::info!(target: "rdkafka", facility, "{message}")
+        }
         RDKafkaLogLevel::Debug => tracing::debug!(target: "rdkafka", facility, "{message}"),
     }
 }
@@ -107,16 +112,26 @@ pub(super) fn producer(config: &Config, partition: i32) -> ClientConfig {
         client.set(name, value);
     }
     overlay(&mut client, config, &config.kafka.producer.0);
-    client.set("transactional.id", format!("{}-{partition}", config.application.id));
+    client.set(
+        "transactional.id",
+        format!("{}-{partition}", config.application.id),
+    );
     client.set("enable.idempotence", "true");
     client.set("acks", "all");
     client.set("partitioner", "murmur2_random");
-    let largest = config.topics.dead_letter_bytes_max.saturating_add(RECORD_OVERHEAD_BYTES);
+    let largest = config
+        .topics
+        .dead_letter_bytes_max
+        .saturating_add(RECORD_OVERHEAD_BYTES);
     client.set("message.max.bytes", largest.to_string());
     client
 }
 
-fn overlay(client: &mut ClientConfig, config: &Config, own: &std::collections::BTreeMap<String, String>) {
+fn overlay(
+    client: &mut ClientConfig,
+    config: &Config,
+    own: &std::collections::BTreeMap<String, String>,
+) {
     for (name, value) in config.kafka.properties.0.iter().chain(own) {
         client.set(name, value);
     }
@@ -137,7 +152,11 @@ fn client_id(config: &Config) -> String {
 fn padded(name: &str) -> String {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let number = &name[stem.len()..];
-    if number.is_empty() { name.to_owned() } else { format!("{stem}{number:0>5}") }
+    if number.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{stem}{number:0>5}")
+    }
 }
 
 #[cfg(test)]
@@ -146,7 +165,11 @@ mod tests {
 
     #[test]
     fn members_sort_by_their_number() {
-        for (name, expected) in [("moments-7", "moments-00007"), ("moments", "moments"), ("a-123456", "a-123456")] {
+        for (name, expected) in [
+            ("moments-7", "moments-00007"),
+            ("moments", "moments"),
+            ("a-123456", "a-123456"),
+        ] {
             assert_eq!(padded(name), expected);
         }
     }

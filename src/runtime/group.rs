@@ -49,7 +49,12 @@ impl ClientContext for Member {
 }
 
 impl ConsumerContext for Member {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        code: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
         let done = if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             self.assign(consumer, list)
         } else {
@@ -64,7 +69,12 @@ impl ConsumerContext for Member {
 
 impl Member {
     /// Nothing is assigned yet; `joined` is set with the first assignment, empty or not.
-    pub fn new(names: &Arc<Names>, joined: &Arc<AtomicBool>, workers: Vec<Sender<ToWorker>>, timeout: Duration) -> Self {
+    pub fn new(
+        names: &Arc<Names>,
+        joined: &Arc<AtomicBool>,
+        workers: Vec<Sender<ToWorker>>,
+        timeout: Duration,
+    ) -> Self {
         Self {
             names: Arc::clone(names),
             joined: Arc::clone(joined),
@@ -91,8 +101,12 @@ impl Member {
         let mut assigned = lock(&self.assigned);
         for (partition, count) in topics {
             if count < self.names.inputs.len() {
-                tracing::error!(partition, topics = count, of = self.names.inputs.len(),
-                    "the task does not start: not all of its topics' partitions are here; do all topics have the same number of partitions?");
+                tracing::error!(
+                    partition,
+                    topics = count,
+                    of = self.names.inputs.len(),
+                    "the task does not start: not all of its topics' partitions are here; do all topics have the same number of partitions?"
+                );
                 continue;
             }
             if let Some(group) = consumer.group_metadata() {
@@ -109,7 +123,11 @@ impl Member {
         tracing::info!(tasks = owned.len(), lost, "tasks revoked");
         let (done, all_done) = mpsc::channel();
         for partition in owned {
-            let revoke = ToWorker::Revoke { partition, lost, done: done.clone() };
+            let revoke = ToWorker::Revoke {
+                partition,
+                lost,
+                done: done.clone(),
+            };
             // A worker that is gone holds nothing.
             let _ = self.worker(partition).send(revoke);
         }
@@ -120,7 +138,9 @@ impl Member {
                 Ok(()) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    tracing::error!("tasks did not commit in time; what they have open will be done again by others");
+                    tracing::error!(
+                        "tasks did not commit in time; what they have open will be done again by others"
+                    );
                     return;
                 }
             }
@@ -164,7 +184,9 @@ pub(super) fn run(
 }
 
 fn is_unassigned(consumer: &BaseConsumer<Member>) -> bool {
-    consumer.assignment().map_or(true, |assignment| assignment.count() == 0)
+    consumer
+        .assignment()
+        .map_or(true, |assignment| assignment.count() == 0)
 }
 
 fn poll(consumer: &BaseConsumer<Member>) -> KafkaResult<()> {
@@ -188,8 +210,14 @@ fn hand_out(consumer: &Arc<BaseConsumer<Member>>) {
     }
     for (partition, group) in assigned {
         lock(&member.owned).insert(partition);
-        let assignment = Assignment { partition, consumer: Arc::clone(consumer), group };
-        let _ = member.worker(partition).send(ToWorker::Assign(Box::new(assignment)));
+        let assignment = Assignment {
+            partition,
+            consumer: Arc::clone(consumer),
+            group,
+        };
+        let _ = member
+            .worker(partition)
+            .send(ToWorker::Assign(Box::new(assignment)));
     }
 }
 

@@ -36,8 +36,8 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::event::decode::Decoder;
 use crate::profile::Profile;
-use crate::task::transaction::Sink;
 use crate::task::customers::Customers;
+use crate::task::transaction::Sink;
 use crate::task::{Settings, Task};
 use crate::telemetry::Telemetry;
 use crate::time::Timestamp;
@@ -116,7 +116,11 @@ impl Names {
     pub fn new(config: &Config, partitions: i32) -> Self {
         let topics = &config.topics;
         Self {
-            inputs: topics.inputs().into_iter().map(|input| input.name).collect(),
+            inputs: topics
+                .inputs()
+                .into_iter()
+                .map(|input| input.name)
+                .collect(),
             partitions,
             changelog: config.changelog(),
             dead_letter_bytes_max: usize::try_from(topics.dead_letter_bytes_max).unwrap_or(0),
@@ -132,7 +136,9 @@ impl Names {
     #[must_use]
     pub fn of(&self, sink: &Sink) -> Cow<'_, str> {
         Cow::Borrowed(match sink {
-            Sink::Treatments(channel) => return Cow::Owned(format!("{}.{channel}", self.treatments)),
+            Sink::Treatments(channel) => {
+                return Cow::Owned(format!("{}.{channel}", self.treatments));
+            }
             Sink::Decisions => &self.decisions,
             Sink::DeadLetters => &self.dead_letters,
             Sink::Late => &self.late_events,
@@ -156,7 +162,10 @@ impl Runtime {
         let (questions, asked) = mpsc::channel();
         let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
         let watchdog = Watchdog::start(timeout)?;
-        let count = config.threads().min(usize::try_from(partitions).unwrap_or(1)).max(1);
+        let count = config
+            .threads()
+            .min(usize::try_from(partitions).unwrap_or(1))
+            .max(1);
         let context = Arc::new(Context {
             config: Arc::new(config),
             names: Arc::clone(&names),
@@ -170,7 +179,9 @@ impl Runtime {
             joined: Arc::default(),
         });
         let inputs: Arc<[String]> = names.inputs.clone().into();
-        thread::Builder::new().name("asker".to_owned()).spawn(move || asker::run(&ends, &inputs, &asked))?;
+        thread::Builder::new()
+            .name("asker".to_owned())
+            .spawn(move || asker::run(&ends, &inputs, &asked))?;
         let mut workers = Vec::new();
         let mut threads = Vec::new();
         for number in 0..count {
@@ -180,7 +191,10 @@ impl Runtime {
             let thread = thread::Builder::new().name(format!("worker-{number}"));
             threads.push(thread.spawn(move || worker::run(&context, &receiver, sender))?);
         }
-        Ok(Self { tasks: Tasks { context, workers }, threads })
+        Ok(Self {
+            tasks: Tasks { context, workers },
+            threads,
+        })
     }
 
     /// For those who ask from outside.
@@ -197,7 +211,12 @@ impl Runtime {
         let context = &self.tasks.context;
         let timeout = Duration::from_millis(context.config.kafka.call_timeout.ms.unsigned_abs());
         let config = clients::member(&context.config);
-        let member = group::Member::new(&context.names, &context.joined, self.tasks.workers.clone(), timeout);
+        let member = group::Member::new(
+            &context.names,
+            &context.joined,
+            self.tasks.workers.clone(),
+            timeout,
+        );
         let result = group::run(&config, member, stop);
         for worker in &self.tasks.workers {
             // One that is gone has stopped.
@@ -247,7 +266,11 @@ impl Tasks {
         let partition = self.partition_of(customer);
         let (reply, answer) = tokio::sync::oneshot::channel();
         let worker = &self.workers[worker_of(partition, self.workers.len())];
-        let question = ToWorker::Customer { partition, customer: customer.to_owned(), reply };
+        let question = ToWorker::Customer {
+            partition,
+            customer: customer.to_owned(),
+            reply,
+        };
         worker.send(question).ok()?;
         answer.await.ok().flatten()
     }
@@ -256,7 +279,12 @@ impl Tasks {
 impl Context {
     fn task(&self, partition: i32) -> Task<Customers> {
         let engine = Engine::new(Arc::clone(&self.plan));
-        let core = Customers::new(engine, self.decoder.clone(), self.names.inputs.clone(), partition);
+        let core = Customers::new(
+            engine,
+            self.decoder.clone(),
+            self.names.inputs.clone(),
+            partition,
+        );
         Task::new(self.settings(partition), core)
     }
 
@@ -285,7 +313,11 @@ impl Context {
 
     fn count_states(&self) {
         let states = self.lock();
-        for (word, state) in [("restoring", State::Restoring), ("running", State::Running), ("refused", State::Refused)] {
+        for (word, state) in [
+            ("restoring", State::Restoring),
+            ("running", State::Running),
+            ("refused", State::Refused),
+        ] {
             let count = states.values().filter(|found| **found == state).count();
             self.telemetry.tasks(word, count);
         }
@@ -302,6 +334,8 @@ fn worker_of(partition: i32, workers: usize) -> usize {
 
 /// The clock on the wall.
 pub(crate) fn clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -13,12 +13,15 @@ fn murmur2(data: &[u8]) -> u32 {
         let k = k.wrapping_mul(M);
         (k ^ (k >> 24)).wrapping_mul(M)
     };
-    #[expect(clippy::cast_possible_truncation, reason = "keys are short; Java's length is 32 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "keys are short; Java's length is 32 bits"
+    )]
     let length = data.len() as u32;
     let (words, rest) = data.as_chunks::<4>();
-    let mut hash = words
-        .iter()
-        .fold(SEED ^ length, |hash, word| hash.wrapping_mul(M) ^ mix(u32::from_le_bytes(*word)));
+    let mut hash = words.iter().fold(SEED ^ length, |hash, word| {
+        hash.wrapping_mul(M) ^ mix(u32::from_le_bytes(*word))
+    });
     if !rest.is_empty() {
         for (i, byte) in rest.iter().enumerate() {
             hash ^= u32::from(*byte) << (8 * i);
@@ -41,7 +44,10 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            (
+                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
+                -58_897_971,
+            ),
             ("abc", 479_470_107),
         ];
         for (key, hash) in table {

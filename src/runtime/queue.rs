@@ -29,7 +29,11 @@ pub(super) struct Waker<T> {
 impl<T> Waker<T> {
     pub fn new(sender: Sender<T>, message: fn() -> T) -> Self {
         let pending = AtomicBool::new(false);
-        Self { sender, message, pending }
+        Self {
+            sender,
+            message,
+            pending,
+        }
     }
 
     pub fn wake(&self) {
@@ -64,17 +68,29 @@ pub(super) struct PartitionQueue<C: ConsumerContext + 'static> {
 
 type Wake = Box<dyn Fn() + Send + Sync>;
 
-#[expect(unsafe_code, reason = "librdkafka's queues may be used from any thread, one at a time, which &mut self ensures")]
+#[expect(
+    unsafe_code,
+    reason = "librdkafka's queues may be used from any thread, one at a time, which &mut self ensures"
+)]
 // SAFETY: as the reason says; the message pointers are only used within a call.
 unsafe impl<C: ConsumerContext + 'static> Send for PartitionQueue<C> {}
 
 /// Takes a partition's records out of the consumer's own queue; to be called before the partition is assigned.
-#[expect(unsafe_code, reason = "rdkafka splits queues only of a consumer in an Arc, which a rebalance callback does not have")]
+#[expect(
+    unsafe_code,
+    reason = "rdkafka splits queues only of a consumer in an Arc, which a rebalance callback does not have"
+)]
 pub(super) fn split<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) {
-    let Ok(topic) = CString::new(topic) else { return };
+    let Ok(topic) = CString::new(topic) else {
+        return;
+    };
     // SAFETY: the client lives as long as `consumer`; the handle is destroyed here, the forwarding stays with the partition.
     unsafe {
-        let queue = sys::rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic.as_ptr(), partition);
+        let queue = sys::rd_kafka_queue_get_partition(
+            consumer.client().native_ptr(),
+            topic.as_ptr(),
+            partition,
+        );
         if !queue.is_null() {
             sys::rd_kafka_queue_forward(queue, ptr::null_mut());
             sys::rd_kafka_queue_destroy(queue);
@@ -84,19 +100,33 @@ pub(super) fn split<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str,
 
 impl<C: ConsumerContext + 'static> PartitionQueue<C> {
     /// The queue of a partition that was [`split`]; `wake` is called when something comes into an empty one.
-    pub fn new(consumer: Arc<BaseConsumer<C>>, topic: &str, partition: i32, wake: Option<Wake>) -> Option<Self> {
+    pub fn new(
+        consumer: Arc<BaseConsumer<C>>,
+        topic: &str,
+        partition: i32,
+        wake: Option<Wake>,
+    ) -> Option<Self> {
         let topic = CString::new(topic).ok()?;
         #[expect(unsafe_code, reason = "rdkafka's partition queue has no batches")]
         // SAFETY: the consumer is alive, and is kept so by the queue.
         let queue = unsafe {
-            let queue = sys::rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic.as_ptr(), partition);
+            let queue = sys::rd_kafka_queue_get_partition(
+                consumer.client().native_ptr(),
+                topic.as_ptr(),
+                partition,
+            );
             if queue.is_null() {
                 return None;
             }
             sys::rd_kafka_queue_forward(queue, ptr::null_mut());
             queue
         };
-        let mut this = Self { consumer, queue, wake: wake.map(Box::new), messages: Vec::new() };
+        let mut this = Self {
+            consumer,
+            queue,
+            wake: wake.map(Box::new),
+            messages: Vec::new(),
+        };
         this.enable();
         Some(this)
     }
@@ -110,7 +140,10 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
     pub fn position(&self, topic: &str, partition: i32) -> Option<i64> {
         let mut list = TopicPartitionList::with_capacity(1);
         list.add_partition(topic, partition);
-        #[expect(unsafe_code, reason = "rdkafka asks for the positions of a whole assignment only")]
+        #[expect(
+            unsafe_code,
+            reason = "rdkafka asks for the positions of a whole assignment only"
+        )]
         // SAFETY: client and list are alive; librdkafka fills the offset in.
         unsafe {
             sys::rd_kafka_position(self.consumer.client().native_ptr(), list.ptr());
@@ -127,10 +160,18 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         self.messages.resize(max, ptr::null_mut());
         // SAFETY: the array has room for `max` pointers.
         let count = unsafe {
-            sys::rd_kafka_consume_batch_queue(self.queue, timeout_ms, self.messages.as_mut_ptr(), max)
+            sys::rd_kafka_consume_batch_queue(
+                self.queue,
+                timeout_ms,
+                self.messages.as_mut_ptr(),
+                max,
+            )
         };
         let count = usize::try_from(count).unwrap_or(0);
-        let mut batch = Batch { records: Vec::with_capacity(count), errors: Vec::new() };
+        let mut batch = Batch {
+            records: Vec::with_capacity(count),
+            errors: Vec::new(),
+        };
         for message in &self.messages[..count] {
             // SAFETY: librdkafka gave `count` messages, which are ours until they are destroyed.
             unsafe {
@@ -208,12 +249,19 @@ unsafe fn headers(message: *const sys::rd_kafka_message_t) -> Vec<Header> {
     let mut found = Vec::new();
     // SAFETY: the list, names and values belong to the message, which outlives this call.
     unsafe {
-        if sys::rd_kafka_message_headers(message, &raw mut all) != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        if sys::rd_kafka_message_headers(message, &raw mut all)
+            != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+        {
             return found;
         }
         let (mut name, mut value, mut length) = (ptr::null(), ptr::null(), 0);
-        while sys::rd_kafka_header_get_all(all, found.len(), &raw mut name, &raw mut value, &raw mut length)
-            == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+        while sys::rd_kafka_header_get_all(
+            all,
+            found.len(),
+            &raw mut name,
+            &raw mut value,
+            &raw mut length,
+        ) == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
         {
             let text = CStr::from_ptr(name).to_string_lossy().into_owned();
             found.push((text, bytes(value, length)));

@@ -74,22 +74,45 @@ pub(super) struct Assignment {
 impl Slot {
     pub fn new(context: &Arc<Context>, partition: i32) -> Self {
         let task = context.task(partition);
-        Self { context: Arc::clone(context), partition, task, lease: None, given_up: None }
+        Self {
+            context: Arc::clone(context),
+            partition,
+            task,
+            lease: None,
+            given_up: None,
+        }
     }
 
     /// The group gave the task to this process.
-    pub fn assign(&mut self, assignment: Assignment, worker: &Sender<ToWorker>, waker: &Arc<Waker<ToWorker>>) -> std::io::Result<()> {
+    pub fn assign(
+        &mut self,
+        assignment: Assignment,
+        worker: &Sender<ToWorker>,
+        waker: &Arc<Waker<ToWorker>>,
+    ) -> std::io::Result<()> {
         // What did not end in time is lost by now.
         self.revoke(true);
         self.given_up = None;
         let feed = |topic: &String| {
             let waker = Arc::clone(waker);
             let wake = Box::new(move || waker.wake());
-            let queue = PartitionQueue::new(Arc::clone(&assignment.consumer), topic, self.partition, Some(wake))?;
-            Some(Feed { topic: topic.clone(), queue, session: None, paused: false, position: -1 })
+            let queue = PartitionQueue::new(
+                Arc::clone(&assignment.consumer),
+                topic,
+                self.partition,
+                Some(wake),
+            )?;
+            Some(Feed {
+                topic: topic.clone(),
+                queue,
+                session: None,
+                paused: false,
+                position: -1,
+            })
         };
         let feeds: Option<Vec<Feed>> = self.context.names.inputs.iter().map(feed).collect();
-        let feeds = feeds.ok_or_else(|| std::io::Error::other("librdkafka knows no queue of the partition"))?;
+        let feeds = feeds
+            .ok_or_else(|| std::io::Error::other("librdkafka knows no queue of the partition"))?;
         let (commands, receiver) = mpsc::channel();
         let (credits, returned) = mpsc::sync_channel(RESTORE_BATCHES);
         let setup = Setup {
@@ -104,9 +127,21 @@ impl Slot {
             telemetry: self.context.telemetry.clone(),
         };
         let name = format!("task-{}", self.partition);
-        let thread = std::thread::Builder::new().name(name).spawn(move || transactor::run(setup, &receiver))?;
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || transactor::run(setup, &receiver))?;
         let worker = worker.clone();
-        self.lease = Some(Lease { feeds, commands, credits: returned, thread, since: Instant::now(), running: false, counted: BTreeMap::new(), worker, waker: Arc::clone(waker) });
+        self.lease = Some(Lease {
+            feeds,
+            commands,
+            credits: returned,
+            thread,
+            since: Instant::now(),
+            running: false,
+            counted: BTreeMap::new(),
+            worker,
+            waker: Arc::clone(waker),
+        });
         self.context.state(self.partition, State::Restoring);
         self.task.assign(clock());
         self.carry_out();
@@ -149,7 +184,8 @@ impl Slot {
         match feed.seek(self.partition, offset) {
             Ok(()) => {
                 feed.position = offset;
-                self.task.handle(clock(), session, Input::Position { topic, offset });
+                self.task
+                    .handle(clock(), session, Input::Position { topic, offset });
                 self.carry_out();
             }
             Err(error) => {
@@ -194,10 +230,14 @@ impl Slot {
     }
 
     fn take(&mut self) -> bool {
-        let Some(lease) = &mut self.lease else { return false };
+        let Some(lease) = &mut self.lease else {
+            return false;
+        };
         let mut inputs = Vec::new();
         for (topic, feed) in lease.feeds.iter_mut().enumerate() {
-            let Some(session) = feed.session.filter(|_| !feed.paused && feed.position >= 0) else { continue };
+            let Some(session) = feed.session.filter(|_| !feed.paused && feed.position >= 0) else {
+                continue;
+            };
             let batch = feed.queue.take(TAKE_RECORDS, 0);
             for error in batch.errors {
                 tracing::warn!(partition = self.partition, topic = feed.topic, %error, "reading");
@@ -206,7 +246,13 @@ impl Slot {
                 self.context.telemetry.read(topic, batch.records.len());
                 self.context.sample(&feed.topic, self.partition, last);
                 feed.position = last.offset + 1;
-                inputs.push((session, Input::Fetched { topic, records: batch.records }));
+                inputs.push((
+                    session,
+                    Input::Fetched {
+                        topic,
+                        records: batch.records,
+                    },
+                ));
             } else if let Some(offset) = feed.queue.position(&feed.topic, self.partition)
                 && offset > feed.position
             {
@@ -227,7 +273,9 @@ impl Slot {
 
     fn carry_out(&mut self) {
         while let Some((session, command)) = self.task.poll() {
-            let Some(lease) = &mut self.lease else { continue };
+            let Some(lease) = &mut self.lease else {
+                continue;
+            };
             match command {
                 Command::Fetch { topic, from } => self.start(session, topic, from),
                 Command::Pause(topic) => lease.feeds[topic].paused = true,
@@ -239,11 +287,18 @@ impl Slot {
                 Command::AskEnds(ask) => self.ask(session, About::Ends(ask)),
                 Command::Close => drop(self.close()),
                 Command::Refuse(refusal) => {
-                    tracing::error!(partition = self.partition, "the task does not start: {refusal}");
+                    tracing::error!(
+                        partition = self.partition,
+                        "the task does not start: {refusal}"
+                    );
                     self.context.state(self.partition, State::Refused);
                 }
                 Command::Report(Report::GroupOffsetsExpired(topics)) => {
-                    tracing::warn!(partition = self.partition, ?topics, "the group has no offsets any more; the state's were taken");
+                    tracing::warn!(
+                        partition = self.partition,
+                        ?topics,
+                        "the group has no offsets any more; the state's were taken"
+                    );
                 }
                 Command::DropProducer => {
                     for feed in &mut lease.feeds {
@@ -269,13 +324,20 @@ impl Slot {
 
     fn ask(&self, session: Session, about: About) {
         let Some(lease) = &self.lease else { return };
-        let question = Question { partition: self.partition, session, about, worker: lease.worker.clone() };
+        let question = Question {
+            partition: self.partition,
+            session,
+            about,
+            worker: lease.worker.clone(),
+        };
         let _ = self.context.questions.send(question);
     }
 
     /// Adds to the counters what the last transaction added to the task's tallies.
     fn count(&mut self) {
-        let (Some(lease), Some(record)) = (&mut self.lease, self.task.durable()) else { return };
+        let (Some(lease), Some(record)) = (&mut self.lease, self.task.durable()) else {
+            return;
+        };
         for (name, tally) in &record.tallies {
             let counted = lease.counted.get(name).copied().unwrap_or(0);
             if *tally > counted {
@@ -290,7 +352,10 @@ impl Slot {
         let Some(lease) = &mut self.lease else { return };
         if self.task.is_running() && !lease.running {
             lease.running = true;
-            lease.counted = self.task.durable().map_or_else(BTreeMap::new, |record| record.tallies.clone());
+            lease.counted = self
+                .task
+                .durable()
+                .map_or_else(BTreeMap::new, |record| record.tallies.clone());
             self.context.telemetry.restored(lease.since.elapsed());
             self.context.state(self.partition, State::Running);
         }

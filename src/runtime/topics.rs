@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::clients::{self, Logged};
@@ -92,7 +94,10 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let kept = |name: String| Wanted {
         name,
         copartitioned: false,
-        settings: vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", retention.clone())],
+        settings: vec![
+            ("cleanup.policy", "delete".to_owned()),
+            ("retention.ms", retention.clone()),
+        ],
         needed: Vec::new(),
     };
     let mut all: Vec<Wanted> = topics
@@ -114,7 +119,10 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
         ],
         needed: vec![Need::Compacted],
     });
-    all.push(Wanted { copartitioned: true, ..kept(config.journal()) });
+    all.push(Wanted {
+        copartitioned: true,
+        ..kept(config.journal())
+    });
     all.push(kept(topics.decisions.clone()));
     let channels: BTreeSet<&str> = plan
         .triggers
@@ -122,11 +130,17 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
         .flat_map(|trigger| &trigger.treatments)
         .map(|treatment| treatment.channel.as_str())
         .collect();
-    all.extend(channels.into_iter().map(|channel| kept(topics.treatments_of(channel))));
+    all.extend(
+        channels
+            .into_iter()
+            .map(|channel| kept(topics.treatments_of(channel))),
+    );
     for name in [&topics.dead_letters, &topics.late_events] {
         let bytes = topics.dead_letter_bytes_max.saturating_add(OVERHEAD_BYTES);
         let mut wanted = kept(name.clone());
-        wanted.settings.push(("max.message.bytes", bytes.to_string()));
+        wanted
+            .settings
+            .push(("max.message.bytes", bytes.to_string()));
         wanted.needed.push(Need::Bytes(bytes));
         all.push(wanted);
     }
@@ -148,15 +162,25 @@ pub fn create(config: &Config, plan: &Plan) -> Result<Vec<String>, TopicsError> 
         .find_map(|topic| existing.get(&topic.name).copied())
         .unwrap_or(config.topics.partitions);
     let mut said = Vec::new();
-    let missing: Vec<&Wanted> = wanted.iter().filter(|topic| !existing.contains_key(&topic.name)).collect();
+    let missing: Vec<&Wanted> = wanted
+        .iter()
+        .filter(|topic| !existing.contains_key(&topic.name))
+        .collect();
     let results = kafka.create(&missing, partitions, config.topics.replication)?;
     for topic in &wanted {
         let line = match (existing.get(&topic.name), results.get(&topic.name)) {
-            (Some(count), _) => format!("{}: exists, {count} partitions, left as it is", topic.name),
-            (None, Some(Err(RDKafkaErrorCode::TopicAlreadyExists))) => format!("{}: exists, left as it is", topic.name),
+            (Some(count), _) => {
+                format!("{}: exists, {count} partitions, left as it is", topic.name)
+            }
+            (None, Some(Err(RDKafkaErrorCode::TopicAlreadyExists))) => {
+                format!("{}: exists, left as it is", topic.name)
+            }
             (None, Some(Err(code))) => {
                 let source = KafkaError::AdminOp(*code);
-                return Err(TopicsError::Kafka { bootstrap: format!("{} ({})", config.kafka.bootstrap, topic.name), source });
+                return Err(TopicsError::Kafka {
+                    bootstrap: format!("{} ({})", config.kafka.bootstrap, topic.name),
+                    source,
+                });
             }
             (None, _) => {
                 let mut line = format!("{}: created, {partitions} partitions", topic.name);
@@ -181,9 +205,16 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(i32, Vec<String>), TopicsE
     let existing = kafka.partitions()?;
     let wanted = wanted(config, plan);
     let mut report = Report::default();
-    let missing: Vec<&str> = wanted.iter().filter(|topic| !existing.contains_key(&topic.name)).map(|topic| topic.name.as_str()).collect();
+    let missing: Vec<&str> = wanted
+        .iter()
+        .filter(|topic| !existing.contains_key(&topic.name))
+        .map(|topic| topic.name.as_str())
+        .collect();
     if !missing.is_empty() {
-        report.problems.push(format!("missing: {}. `moments topics create` makes them", missing.join(", ")));
+        report.problems.push(format!(
+            "missing: {}. `moments topics create` makes them",
+            missing.join(", ")
+        ));
     }
     let counts: Vec<(&str, i32)> = wanted
         .iter()
@@ -192,14 +223,20 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(i32, Vec<String>), TopicsE
         .collect();
     let partitions = counts.first().map_or(0, |(_, count)| *count);
     if counts.iter().any(|(_, count)| *count != partitions) {
-        let shown: Vec<String> = counts.iter().map(|(name, count)| format!("{name} has {count}")).collect();
+        let shown: Vec<String> = counts
+            .iter()
+            .map(|(name, count)| format!("{name} has {count}"))
+            .collect();
         report.problems.push(format!(
             "the numbers of partitions differ: {}. Partition p of every topic holds the same customers, so all must have as many; \
              make new topics of one size and move the events over, keyed by customer",
             shown.join(", ")
         ));
     }
-    let found: Vec<&Wanted> = wanted.iter().filter(|topic| existing.contains_key(&topic.name)).collect();
+    let found: Vec<&Wanted> = wanted
+        .iter()
+        .filter(|topic| existing.contains_key(&topic.name))
+        .collect();
     match kafka.settings(&found) {
         Ok(settings) => {
             for topic in found {
@@ -208,16 +245,27 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(i32, Vec<String>), TopicsE
                 }
             }
         }
-        Err(error) => report.warnings.push(format!("the settings of the topics cannot be read ({error}), and were not checked")),
+        Err(error) => report.warnings.push(format!(
+            "the settings of the topics cannot be read ({error}), and were not checked"
+        )),
     }
-    if report.problems.is_empty() { Ok((partitions, report.warnings)) } else { Err(TopicsError::Unfit(report)) }
+    if report.problems.is_empty() {
+        Ok((partitions, report.warnings))
+    } else {
+        Err(TopicsError::Unfit(report))
+    }
 }
 
 type Settings = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Need {
     fn check(self, topic: &str, settings: &Settings, report: &mut Report) {
-        let value = |name: &str| settings.get(topic).and_then(|all| all.get(name)).map_or("", String::as_str);
+        let value = |name: &str| {
+            settings
+                .get(topic)
+                .and_then(|all| all.get(name))
+                .map_or("", String::as_str)
+        };
         match self {
             Self::Compacted if value("cleanup.policy") != "compact" => report.problems.push(format!(
                 "{topic}: cleanup.policy is `{}`, so that the state of customers would be deleted by age; set it to compact: \
@@ -251,21 +299,41 @@ struct Cluster {
 impl Cluster {
     fn connect(config: &Config) -> Result<Self, TopicsError> {
         let bootstrap = config.kafka.bootstrap.clone();
-        let made: Result<AdminClient<Logged>, _> = clients::common(config).create_with_context(Logged);
-        let admin = made.map_err(|source| TopicsError::Kafka { bootstrap: bootstrap.clone(), source })?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        Ok(Self { admin, runtime, bootstrap })
+        let made: Result<AdminClient<Logged>, _> =
+            clients::common(config).create_with_context(Logged);
+        let admin = made.map_err(|source| TopicsError::Kafka {
+            bootstrap: bootstrap.clone(),
+            source,
+        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        Ok(Self {
+            admin,
+            runtime,
+            bootstrap,
+        })
     }
 
     fn failed(&self, source: KafkaError) -> TopicsError {
-        TopicsError::Kafka { bootstrap: self.bootstrap.clone(), source }
+        TopicsError::Kafka {
+            bootstrap: self.bootstrap.clone(),
+            source,
+        }
     }
 
     /// How many partitions each topic has.
     fn partitions(&self) -> Result<BTreeMap<String, i32>, TopicsError> {
-        let metadata = self.admin.inner().fetch_metadata(None, TIMEOUT).map_err(|error| self.failed(error))?;
+        let metadata = self
+            .admin
+            .inner()
+            .fetch_metadata(None, TIMEOUT)
+            .map_err(|error| self.failed(error))?;
         let count = |topic: &rdkafka::metadata::MetadataTopic| {
-            (topic.name().to_owned(), i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX))
+            (
+                topic.name().to_owned(),
+                i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
+            )
         };
         Ok(metadata.topics().iter().map(count).collect())
     }
@@ -282,13 +350,24 @@ impl Cluster {
         let new: Vec<NewTopic<'_>> = topics
             .iter()
             .map(|topic| {
-                let mut new = NewTopic::new(&topic.name, partitions, TopicReplication::Fixed(replication));
-                new.config = topic.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let mut new = NewTopic::new(
+                    &topic.name,
+                    partitions,
+                    TopicReplication::Fixed(replication),
+                );
+                new.config = topic
+                    .settings
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str()))
+                    .collect();
                 new
             })
             .collect();
         let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-        let created = self.runtime.block_on(self.admin.create_topics(&new, &options)).map_err(|error| self.failed(error))?;
+        let created = self
+            .runtime
+            .block_on(self.admin.create_topics(&new, &options))
+            .map_err(|error| self.failed(error))?;
         Ok(created
             .into_iter()
             .map(|result| match result {
@@ -299,16 +378,30 @@ impl Cluster {
     }
 
     fn settings(&self, topics: &[&Wanted]) -> Result<Settings, KafkaError> {
-        let asked: Vec<ResourceSpecifier<'_>> = topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
+        let asked: Vec<ResourceSpecifier<'_>> = topics
+            .iter()
+            .map(|topic| ResourceSpecifier::Topic(&topic.name))
+            .collect();
         let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
-        let described = self.runtime.block_on(self.admin.describe_configs(&asked, &options))?;
+        let described = self
+            .runtime
+            .block_on(self.admin.describe_configs(&asked, &options))?;
         let values = |resource: ConfigResource| {
-            resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
+            resource
+                .entries
+                .into_iter()
+                .filter_map(|entry| Some((entry.name, entry.value?)))
+                .collect()
         };
         topics
             .iter()
             .zip(described)
-            .map(|(topic, resource)| Ok((topic.name.clone(), values(resource.map_err(KafkaError::AdminOp)?))))
+            .map(|(topic, resource)| {
+                Ok((
+                    topic.name.clone(),
+                    values(resource.map_err(KafkaError::AdminOp)?),
+                ))
+            })
             .collect()
     }
 }

@@ -14,7 +14,9 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, PurgeConfig};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, PurgeConfig,
+};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::clients::{self, Logged};
@@ -81,10 +83,15 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
 
     fn delivery(&self, delivered: &DeliveryResult<'_>, opaque: usize) {
         match delivered {
-            Ok(message) if opaque == 1 => drop(self.changelog.fetch_max(message.offset() + 1, Ordering::Relaxed)),
+            Ok(message) if opaque == 1 => drop(
+                self.changelog
+                    .fetch_max(message.offset() + 1, Ordering::Relaxed),
+            ),
             Ok(_) => {}
             // The commit fails with it, and says so to the task.
-            Err((error, message)) => tracing::debug!(%error, topic = message.topic(), "a record was not delivered"),
+            Err((error, message)) => {
+                tracing::debug!(%error, topic = message.topic(), "a record was not delivered")
+            }
         }
     }
 }
@@ -92,11 +99,27 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
 /// Carries commands out until the task is given up.
 pub(super) fn run(setup: Setup, commands: &Receiver<(Session, Command)>) {
     let timeout = Duration::from_millis(setup.config.kafka.call_timeout.ms.unsigned_abs());
-    let mut transactor = Transactor { setup, timeout, producer: None, reader: None };
+    let mut transactor = Transactor {
+        setup,
+        timeout,
+        producer: None,
+        reader: None,
+    };
     for (session, command) in commands {
-        let Some(input) = transactor.carry_out(session, command) else { continue };
+        let Some(input) = transactor.carry_out(session, command) else {
+            continue;
+        };
         let partition = transactor.setup.partition;
-        if transactor.setup.worker.send(ToWorker::Answer { partition, session, input }).is_err() {
+        if transactor
+            .setup
+            .worker
+            .send(ToWorker::Answer {
+                partition,
+                session,
+                input,
+            })
+            .is_err()
+        {
             break;
         }
     }
@@ -123,7 +146,10 @@ impl Transactor {
     fn init(&mut self) -> Input {
         self.drop_producer();
         let partition = self.setup.partition;
-        let _call = self.setup.watchdog.watch(format!("init_transactions of task {partition}"));
+        let _call = self
+            .setup
+            .watchdog
+            .watch(format!("init_transactions of task {partition}"));
         let config = clients::producer(&self.setup.config, partition);
         let made: Result<Producer, _> = config.create_with_context(Deliveries::default());
         let ready = made.and_then(|producer| {
@@ -142,7 +168,11 @@ impl Transactor {
     fn ask_changelog_end(&mut self) -> Input {
         let changelog = self.setup.names.changelog.as_str();
         let partition = self.setup.partition;
-        let asked = asker::query(&self.setup.ends, std::iter::once((changelog, partition)), Offset::End);
+        let asked = asker::query(
+            &self.setup.ends,
+            std::iter::once((changelog, partition)),
+            Offset::End,
+        );
         match asked {
             Ok(ends) => Input::ChangelogEnd(ends.into_values().next().unwrap_or(0)),
             Err(error) => self.failed("the end of the changelog", &error),
@@ -157,15 +187,25 @@ impl Transactor {
         }
     }
 
-    fn read_changelog(&mut self, session: Session, from: i64, until: i64) -> Result<(), KafkaError> {
+    fn read_changelog(
+        &mut self,
+        session: Session,
+        from: i64,
+        until: i64,
+    ) -> Result<(), KafkaError> {
         let (partition, topic) = (self.setup.partition, self.setup.names.changelog.clone());
         let reader = self.reader()?;
-        let start = if from == 0 { Offset::Beginning } else { Offset::Offset(from) };
+        let start = if from == 0 {
+            Offset::Beginning
+        } else {
+            Offset::Offset(from)
+        };
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&topic, partition, start)?;
         split(&reader, &topic, partition);
         reader.assign(&list)?;
-        let Some(mut queue) = PartitionQueue::new(Arc::clone(&reader), &topic, partition, None) else {
+        let Some(mut queue) = PartitionQueue::new(Arc::clone(&reader), &topic, partition, None)
+        else {
             return Err(KafkaError::Subscription(topic));
         };
         let mut reached = from;
@@ -177,19 +217,38 @@ impl Transactor {
             if let Some(code) = batch.errors.first() {
                 return Err(KafkaError::MessageConsumption(*code));
             }
-            let position = queue.position(&topic, partition).unwrap_or(reached).max(reached);
+            let position = queue
+                .position(&topic, partition)
+                .unwrap_or(reached)
+                .max(reached);
             if position == reached && batch.records.is_empty() {
                 if since.elapsed() > self.timeout {
-                    return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
+                    return Err(KafkaError::MessageConsumption(
+                        RDKafkaErrorCode::OperationTimedOut,
+                    ));
                 }
                 continue;
             }
             (reached, since) = (position, Instant::now());
-            self.setup.telemetry.restore_remaining(partition, (until - reached).max(0));
-            let records = batch.records.into_iter().map(|record| (record.key.unwrap_or_default(), record.value)).collect();
+            self.setup
+                .telemetry
+                .restore_remaining(partition, (until - reached).max(0));
+            let records = batch
+                .records
+                .into_iter()
+                .map(|record| (record.key.unwrap_or_default(), record.value))
+                .collect();
             let input = Input::Changelog { records, position };
             let answered = self.setup.credits.send(()).is_ok()
-                && self.setup.worker.send(ToWorker::Answer { partition, session, input }).is_ok();
+                && self
+                    .setup
+                    .worker
+                    .send(ToWorker::Answer {
+                        partition,
+                        session,
+                        input,
+                    })
+                    .is_ok();
             if !answered {
                 // Given up meanwhile.
                 break;
@@ -218,7 +277,8 @@ impl Transactor {
         let committed = reader.committed_offsets(list, self.timeout)?;
         let offset = |topic: &String| {
             let element = committed.find_partition(topic, self.setup.partition);
-            let element = element.ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition))?;
+            let element =
+                element.ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition))?;
             element.error()?;
             Ok(match element.offset() {
                 Offset::Offset(offset) => Some(offset),
@@ -244,7 +304,10 @@ impl Transactor {
         };
         let began = Instant::now();
         let partition = self.setup.partition;
-        let _call = self.setup.watchdog.watch(format!("transaction {} of task {partition}", transaction.number));
+        let _call = self.setup.watchdog.watch(format!(
+            "transaction {} of task {partition}",
+            transaction.number
+        ));
         producer.context().changelog.store(0, Ordering::Relaxed);
         let result = self.send(producer, transaction).and_then(|()| {
             wait_until_delivered(producer, self.timeout);
@@ -253,7 +316,9 @@ impl Transactor {
         match result {
             Ok(()) => {
                 self.committed(transaction, began.elapsed());
-                Input::CommitSucceeded { changelog: producer.context().changelog.load(Ordering::Relaxed) }
+                Input::CommitSucceeded {
+                    changelog: producer.context().changelog.load(Ordering::Relaxed),
+                }
             }
             Err(error) => {
                 let input = self.failed("a transaction", &error);
@@ -306,7 +371,10 @@ impl Transactor {
         record.payload = out.value.as_deref();
         let set_aside = matches!(out.sink, Sink::DeadLetters | Sink::Late);
         let room = self.setup.names.dead_letter_bytes_max;
-        let cut = record.payload.filter(|value| set_aside && value.len() > room).map(<[u8]>::len);
+        let cut = record
+            .payload
+            .filter(|value| set_aside && value.len() > room)
+            .map(<[u8]>::len);
         if cut.is_some() {
             record.payload = record.payload.map(|value| &value[..room]);
         }
@@ -332,8 +400,13 @@ impl Transactor {
     }
 
     fn drop_producer(&mut self) {
-        let Some(producer) = self.producer.take() else { return };
-        let _call = self.setup.watchdog.watch(format!("dropping the producer of task {}", self.setup.partition));
+        let Some(producer) = self.producer.take() else {
+            return;
+        };
+        let _call = self.setup.watchdog.watch(format!(
+            "dropping the producer of task {}",
+            self.setup.partition
+        ));
         producer.purge(PurgeConfig::default().queue().inflight());
         wait_until_delivered(&producer, Duration::from_secs(1));
     }
@@ -352,10 +425,16 @@ fn wait_until_delivered(producer: &Producer, limit: Duration) {
 fn headers(out: &Out, cut: Option<usize>) -> OwnedHeaders {
     let made = OwnedHeaders::new_with_capacity(out.headers.len() + 1);
     let made = out.headers.iter().fold(made, |made, (name, value)| {
-        made.insert(Header { key: name, value: value.as_deref() })
+        made.insert(Header {
+            key: name,
+            value: value.as_deref(),
+        })
     });
     match cut {
-        Some(bytes) => made.insert(Header { key: CUT_HEADER, value: Some(&bytes.to_string()) }),
+        Some(bytes) => made.insert(Header {
+            key: CUT_HEADER,
+            value: Some(&bytes.to_string()),
+        }),
         None => made,
     }
 }
@@ -369,9 +448,10 @@ fn failure(error: &KafkaError) -> Failure {
     };
     match code {
         Code::ProducerFenced | Code::Fenced | Code::InvalidProducerEpoch => Failure::Fenced,
-        Code::IllegalGeneration | Code::UnknownMemberId | Code::FencedInstanceId | Code::RebalanceInProgress => {
-            Failure::NotMember
-        }
+        Code::IllegalGeneration
+        | Code::UnknownMemberId
+        | Code::FencedInstanceId
+        | Code::RebalanceInProgress => Failure::NotMember,
         Code::OperationTimedOut | Code::RequestTimedOut | Code::MessageTimedOut => Failure::Unknown,
         _ if fatal => Failure::Unknown,
         _ => Failure::Failed,

@@ -38,15 +38,20 @@ impl Watchdog {
     pub fn start(timeout: Duration) -> std::io::Result<Self> {
         let watchdog = Self::default();
         let watched = watchdog.clone();
-        thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
-            loop {
-                thread::park_timeout(LOOK);
-                if let Some(call) = watched.hung(Instant::now(), timeout + GRACE) {
-                    tracing::error!(call, "a call to Kafka hangs; this process ends so that another takes over");
-                    std::process::exit(STATUS);
+        thread::Builder::new()
+            .name("watchdog".to_owned())
+            .spawn(move || {
+                loop {
+                    thread::park_timeout(LOOK);
+                    if let Some(call) = watched.hung(Instant::now(), timeout + GRACE) {
+                        tracing::error!(
+                            call,
+                            "a call to Kafka hangs; this process ends so that another takes over"
+                        );
+                        std::process::exit(STATUS);
+                    }
                 }
-            }
-        })?;
+            })?;
         Ok(watchdog)
     }
 
@@ -56,12 +61,18 @@ impl Watchdog {
         let id = calls.next;
         calls.next += 1;
         calls.under_way.insert(id, (call.into(), Instant::now()));
-        Call { id, watchdog: self.clone() }
+        Call {
+            id,
+            watchdog: self.clone(),
+        }
     }
 
     fn hung(&self, now: Instant, limit: Duration) -> Option<String> {
         let calls = self.lock();
-        let hung = calls.under_way.values().find(|(_, since)| now.duration_since(*since) > limit);
+        let hung = calls
+            .under_way
+            .values()
+            .find(|(_, since)| now.duration_since(*since) > limit);
         hung.map(|(call, _)| call.clone())
     }
 
@@ -87,7 +98,10 @@ mod tests {
         let call = watchdog.watch("commit of task 3");
         assert_eq!(watchdog.hung(Instant::now(), limit), None);
         let later = Instant::now() + Duration::from_secs(61);
-        assert_eq!(watchdog.hung(later, limit), Some("commit of task 3".to_owned()));
+        assert_eq!(
+            watchdog.hung(later, limit),
+            Some("commit of task 3".to_owned())
+        );
         drop(call);
         assert_eq!(watchdog.hung(later, limit), None);
     }

@@ -29,15 +29,32 @@ pub(super) enum ToWorker {
     /// A task is its own.
     Assign(Box<Assignment>),
     /// A task is not any more; `done` is dropped when everything that can be committed is.
-    Revoke { partition: i32, lost: bool, done: Sender<()> },
+    Revoke {
+        partition: i32,
+        lost: bool,
+        done: Sender<()>,
+    },
     /// A command was carried out.
-    Answer { partition: i32, session: Session, input: Input },
+    Answer {
+        partition: i32,
+        session: Session,
+        input: Input,
+    },
     /// A topic may be read from here on.
-    Begin { partition: i32, session: Session, topic: usize, offset: i64 },
+    Begin {
+        partition: i32,
+        session: Session,
+        topic: usize,
+        offset: i64,
+    },
     /// Where the topics of a task end, for its lag.
     Lag { partition: i32, ends: Vec<i64> },
     /// Somebody asks for a customer.
-    Customer { partition: i32, customer: String, reply: tokio::sync::oneshot::Sender<Option<Box<Profile>>> },
+    Customer {
+        partition: i32,
+        customer: String,
+        reply: tokio::sync::oneshot::Sender<Option<Box<Profile>>>,
+    },
     /// The process ends.
     Stop,
 }
@@ -55,7 +72,14 @@ struct Worker {
 pub(super) fn run(context: &Arc<Context>, receiver: &Receiver<ToWorker>, sender: Sender<ToWorker>) {
     let waker = Arc::new(Waker::new(sender.clone(), || ToWorker::Wake));
     let context = Arc::clone(context);
-    let mut worker = Worker { context, slots: BTreeMap::new(), revoking: Vec::new(), sender, waker, stopping: false };
+    let mut worker = Worker {
+        context,
+        slots: BTreeMap::new(),
+        revoking: Vec::new(),
+        sender,
+        waker,
+        stopping: false,
+    };
     let (mut gauges, mut lag) = (Instant::now(), Instant::now());
     while !worker.stopping {
         worker.waker.looked();
@@ -94,24 +118,41 @@ impl Worker {
         match message {
             ToWorker::Wake => {}
             ToWorker::Assign(assignment) => self.assign(*assignment),
-            ToWorker::Revoke { partition, lost, done } => {
+            ToWorker::Revoke {
+                partition,
+                lost,
+                done,
+            } => {
                 if let Some(slot) = self.slots.get_mut(&partition) {
                     slot.revoke(lost);
                     self.revoking.push((partition, done));
                 }
             }
-            ToWorker::Answer { partition, session, input } => {
+            ToWorker::Answer {
+                partition,
+                session,
+                input,
+            } => {
                 if let Some(slot) = self.slots.get_mut(&partition) {
                     slot.answer(session, input);
                 }
             }
-            ToWorker::Begin { partition, session, topic, offset } => {
+            ToWorker::Begin {
+                partition,
+                session,
+                topic,
+                offset,
+            } => {
                 if let Some(slot) = self.slots.get_mut(&partition) {
                     slot.begin(session, topic, offset);
                 }
             }
             ToWorker::Lag { partition, ends } => self.lag(partition, &ends),
-            ToWorker::Customer { partition, customer, reply } => {
+            ToWorker::Customer {
+                partition,
+                customer,
+                reply,
+            } => {
                 let slot = self.slots.get(&partition);
                 let profile = slot.and_then(|slot| slot.task().core().engine().profile(&customer));
                 // Whoever asked may have gone.
@@ -124,7 +165,10 @@ impl Worker {
     fn assign(&mut self, assignment: Assignment) {
         let partition = assignment.partition;
         let context = &self.context;
-        let slot = self.slots.entry(partition).or_insert_with(|| Slot::new(context, partition));
+        let slot = self
+            .slots
+            .entry(partition)
+            .or_insert_with(|| Slot::new(context, partition));
         if let Err(error) = slot.assign(assignment, &self.sender, &self.waker) {
             tracing::error!(partition, %error, "the task does not start");
             self.context.state(partition, State::Refused);
@@ -134,17 +178,21 @@ impl Worker {
     /// Whoever waits for a revoked task that has committed need not wait any more.
     fn revoked(&mut self) {
         let slots = &self.slots;
-        self.revoking.retain(|(partition, _)| slots.get(partition).is_some_and(|slot| !slot.is_closed()));
+        self.revoking
+            .retain(|(partition, _)| slots.get(partition).is_some_and(|slot| !slot.is_closed()));
     }
 
     fn forget(&mut self) {
-        self.slots.retain(|_, slot| slot.given_up.is_none_or(|at| at.elapsed() < STANDBY));
+        self.slots
+            .retain(|_, slot| slot.given_up.is_none_or(|at| at.elapsed() < STANDBY));
     }
 
     fn wait(&self) -> Duration {
         let now = clock();
         let due = self.slots.values().filter_map(Slot::next_wake).min();
-        let wait = due.map_or(WAIT_MAX, |due| Duration::from_millis(u64::try_from(due.0 - now.0).unwrap_or(0)));
+        let wait = due.map_or(WAIT_MAX, |due| {
+            Duration::from_millis(u64::try_from(due.0 - now.0).unwrap_or(0))
+        });
         wait.min(WAIT_MAX)
     }
 
@@ -164,17 +212,30 @@ impl Worker {
         let open = self.slots.iter().filter(|(_, slot)| !slot.is_closed());
         for (partition, _) in open {
             let worker = self.sender.clone();
-            let question = Question { partition: *partition, session: Session::default(), about: About::Lag, worker };
+            let question = Question {
+                partition: *partition,
+                session: Session::default(),
+                about: About::Lag,
+                worker,
+            };
             // The asker ends with the process.
             let _ = self.context.questions.send(question);
         }
     }
 
     fn lag(&self, partition: i32, ends: &[i64]) {
-        let Some(slot) = self.slots.get(&partition).filter(|slot| !slot.is_closed()) else { return };
+        let Some(slot) = self.slots.get(&partition).filter(|slot| !slot.is_closed()) else {
+            return;
+        };
         for (topic, end) in self.context.names.inputs.iter().zip(ends) {
-            let taken = slot.task().durable().and_then(|record| record.offset(topic)).unwrap_or(0);
-            self.context.telemetry.lag(topic, partition, (end - taken).max(0));
+            let taken = slot
+                .task()
+                .durable()
+                .and_then(|record| record.offset(topic))
+                .unwrap_or(0);
+            self.context
+                .telemetry
+                .lag(topic, partition, (end - taken).max(0));
         }
     }
 }
