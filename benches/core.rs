@@ -35,8 +35,15 @@ const VISIT_EVENTS: usize = 10;
 
 fn main() {
     let plan = plan();
-    println!("sizes: profile {}, event {}", size_of::<moments::profile::Profile>(), size_of::<Event>());
-    println!("{} triggers, {EVENTS} events of {CUSTOMERS} customers", plan.triggers.len());
+    println!(
+        "sizes: profile {}, event {}",
+        size_of::<moments::profile::Profile>(),
+        size_of::<Event>()
+    );
+    println!(
+        "{} triggers, {EVENTS} events of {CUSTOMERS} customers",
+        plan.triggers.len()
+    );
     let lines: Vec<String> = (0..EVENTS).map(|i| line(i, CUSTOMERS, 20)).collect();
     let bytes: usize = lines.iter().map(String::len).sum();
     println!("JSON: {} bytes an event", bytes / EVENTS);
@@ -69,7 +76,10 @@ fn plan() -> Arc<Plan> {
         attributes: std::collections::BTreeMap::new(),
         policy: Policy::default(),
     };
-    let path = std::env::var_os("MOMENTS_BENCH_TRIGGERS").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/triggers"), std::path::PathBuf::from);
+    let path = std::env::var_os("MOMENTS_BENCH_TRIGGERS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/triggers"),
+        std::path::PathBuf::from,
+    );
     match set::load(&path, &basis) {
         Ok(plan) => Arc::new(plan),
         Err(reports) => panic!("{}", moments::trigger::report::rendered(&reports)),
@@ -125,20 +135,36 @@ fn resident(plan: &Arc<Plan>, decoder: &Decoder) {
 /// CPU time of this thread, so that neighbours on the machine do not count.
 fn cpu_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos: u64 = text.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or_default();
+    let nanos: u64 = text
+        .split_whitespace()
+        .next()
+        .and_then(|ns| ns.parse().ok())
+        .unwrap_or_default();
     nanos as f64 / 1e9
 }
 
 /// Resident set of this process, bytes.
 fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    let pages: u64 = statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .unwrap_or_default();
     pages * 4096
 }
 
 fn decode(decoder: &Decoder, i: usize, line: &str) -> Event {
-    let position = Position { topic: 0, offset: i64::try_from(i).unwrap_or_default() };
-    let origin = Origin { topic: "clickstream", partition: 0, position, traceparent: None };
+    let position = Position {
+        topic: 0,
+        offset: i64::try_from(i).unwrap_or_default(),
+    };
+    let origin = Origin {
+        topic: "clickstream",
+        partition: 0,
+        position,
+        traceparent: None,
+    };
     match decoder.decode(line.as_bytes(), &origin) {
         Ok(decoded) => decoded.event,
         Err(reject) => panic!("{line}: {reject}"),
@@ -154,9 +180,11 @@ fn line(i: usize, customers: u64, apart_ms: i64) -> String {
     let product = mix(roll ^ 0xb0) % 5000;
     let category = product % 40;
     let price = 5 + product % 90;
-    let head = format!(r#""messageId":"{roll:016x}","userId":"c{customer:07}","timestamp":"{time}""#);
-    let product_properties =
-        format!(r#""product_id":"p{product:05}","category":"cat{category}","price":{price}.95,"currency":"EUR""#);
+    let head =
+        format!(r#""messageId":"{roll:016x}","userId":"c{customer:07}","timestamp":"{time}""#);
+    let product_properties = format!(
+        r#""product_id":"p{product:05}","category":"cat{category}","price":{price}.95,"currency":"EUR""#
+    );
     match roll % 1000 {
         0..850 => format!(
             r#"{{"type":"track","event":"Product Viewed",{head},"properties":{{{product_properties},"url":"https://shop.example/p/{product}"}}}}"#
@@ -167,8 +195,13 @@ fn line(i: usize, customers: u64, apart_ms: i64) -> String {
         930..980 => format!(
             r#"{{"type":"track","event":"Order Completed",{head},"properties":{{"order_id":"o{i}","total":{price}.95,"currency":"EUR","products":[{{"product_id":"p{product:05}","price":{price}.95,"quantity":1}}]}}}}"#
         ),
-        980..990 => format!(r#"{{"type":"track","event":"Order Delivered",{head},"properties":{{"order_id":"o{i}"}}}}"#),
-        990..993 => format!(r#"{{"type":"track","event":"NPS Answered",{head},"properties":{{"score":{}}}}}"#, roll % 11),
+        980..990 => format!(
+            r#"{{"type":"track","event":"Order Delivered",{head},"properties":{{"order_id":"o{i}"}}}}"#
+        ),
+        990..993 => format!(
+            r#"{{"type":"track","event":"NPS Answered",{head},"properties":{{"score":{}}}}}"#,
+            roll % 11
+        ),
         _ => format!(
             r#"{{"type":"identify",{head},"traits":{{"email":"c{customer}@example.com","consent":{{"email":true}}}}}}"#
         ),

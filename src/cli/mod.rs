@@ -2,7 +2,9 @@
 
 mod check;
 mod rehearse;
+mod run;
 mod test;
+mod topics;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ enum Command {
     Check(check::Check),
     Rehearse(rehearse::Rehearse),
     Test(test::Test),
+    Run(run::Run),
+    Topics(topics::Topics),
 }
 
 /// What several commands ask for.
@@ -40,12 +44,20 @@ struct Shared {
     /// The configuration: own events and attributes, lateness, policy.
     #[arg(long, value_name = "FILE", env = "MOMENTS_CONFIG")]
     config: Option<PathBuf>,
+    /// A field of the configuration, over file and environment: `kafka.bootstrap=broker:9092`.
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = field)]
+    set: Vec<(String, String)>,
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected FIELD=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
 }
 
 impl Shared {
     /// The configuration, what it means for triggers, and the triggers.
     fn plan(&self) -> anyhow::Result<(Config, Basis, Plan)> {
-        let config = Config::load(self.config.as_deref())?;
+        let config = Config::load_with(self.config.as_deref(), std::env::vars(), &self.set)?;
         let basis = basis(&config)?;
         let path = self.triggers.as_deref().unwrap_or(&config.triggers.path);
         let plan = set::load(path, &basis)
@@ -72,6 +84,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Check(args) => check::run(args),
         Command::Rehearse(args) => rehearse::run(args),
         Command::Test(args) => test::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Topics(args) => topics::run(args),
     }
 }
 

@@ -334,6 +334,8 @@ fn batch_producer(config: &ClientConfig, deliveries: Deliveries) -> BaseProducer
         .set("partitioner", "murmur2_random")
         .set("enable.idempotence", "true")
         .set("linger.ms", "5")
+        // What a topic takes is the topic's to say.
+        .set("message.max.bytes", "67108864")
         .clone();
     BaseProducer::<Deliveries, NoCustomPartitioner>::from_config_and_context(&config, deliveries)
         .expect("a producer")

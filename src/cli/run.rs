@@ -1,0 +1,96 @@
+//! `moments run`: events in, treatments out, until it is told to stop.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Shared;
+use crate::config::{Log, LogFormat};
+use crate::http;
+use crate::runtime::{Runtime, topics};
+
+/// Reads events from Kafka and publishes treatments, each once. Stops on SIGTERM and SIGINT, with everything committed.
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    shared: Shared,
+    /// Create the topics that are missing first, as `moments topics create` does.
+    #[arg(long)]
+    create_topics: bool,
+}
+
+/// Runs until a signal comes.
+///
+/// # Errors
+/// What keeps it from starting, or ended it.
+pub fn run(args: &Run) -> anyhow::Result<()> {
+    let (config, _, plan) = args.shared.plan()?;
+    start_log(&config.log)?;
+    let plan = Arc::new(plan);
+    if args.create_topics {
+        for line in topics::create(&config, &plan)? {
+            tracing::info!("{line}");
+        }
+    }
+    let (partitions, warnings) = topics::check(&config, &plan)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!(triggers = plan.triggers.len(), revision = %plan.revision, partitions, application = config.application.id, "starting");
+    let listen = config.http.listen;
+    let runtime = Runtime::start(config, plan, partitions)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let server = http::Server::bind(listen, runtime.tasks())
+        .with_context(|| format!("http.listen = {listen}"))?;
+    let served = std::thread::Builder::new().name("http".to_owned()).spawn({
+        let stop = Arc::clone(&stop);
+        move || serve(server, stop)
+    })?;
+    let result = runtime.run(&stop);
+    // It ends by the signal; where the group failed there was none, and the process ends without it.
+    if result.is_ok() {
+        let _ = served.join();
+    }
+    tracing::info!("stopped");
+    Ok(result?)
+}
+
+/// Answers HTTP until a signal comes, and tells the rest to stop.
+fn serve(server: http::Server, stop: Arc<AtomicBool>) {
+    let signalled = async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
+            tracing::error!(
+                "no signal handlers; stop this process by SIGKILL, which loses nothing"
+            );
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.store(true, Ordering::Relaxed);
+    };
+    server.run(signalled);
+}
+
+fn start_log(log: &Log) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&log.level)
+        .with_context(|| format!("log.level = {:?}", log.level))?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match log.format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+    Ok(())
+}

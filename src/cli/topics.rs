@@ -1,0 +1,45 @@
+//! `moments topics create` and `moments topics check`.
+
+use clap::{Args, Subcommand};
+
+use super::Shared;
+use crate::runtime::topics;
+
+/// The topics that the configuration and the triggers name.
+#[derive(Debug, Args)]
+pub struct Topics {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create what is missing, with the right settings; what exists is left as it is.
+    Create(Shared),
+    /// Say what is wrong with them.
+    Check(Shared),
+}
+
+/// Creates or checks.
+///
+/// # Errors
+/// Where Kafka does not answer, or the topics are not fit.
+pub fn run(args: &Topics) -> anyhow::Result<()> {
+    match &args.command {
+        Command::Create(shared) => {
+            let (config, _, plan) = shared.plan()?;
+            for line in topics::create(&config, &plan)? {
+                println!("{line}");
+            }
+        }
+        Command::Check(shared) => {
+            let (config, _, plan) = shared.plan()?;
+            let (partitions, warnings) = topics::check(&config, &plan)?;
+            for warning in warnings {
+                println!("warning: {warning}");
+            }
+            println!("the topics are fit: {partitions} partitions");
+        }
+    }
+    Ok(())
+}

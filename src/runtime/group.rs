@@ -1,0 +1,226 @@
+//! This process as a member of the consumer group: which tasks are its own.
+//!
+//! The group thread only polls: for rebalances, errors and the keeping alive of the membership. Records never pass through it,
+//! they are taken from partition queues by the workers. What must stay true: partitions are split off before they are assigned,
+//! and assigned paused, until their task has restored its state and says where to read; the group's metadata is taken in the
+//! callback of the assignment; a revocation waits until the tasks have committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::queue::split;
+use super::slot::Assignment;
+use super::worker::ToWorker;
+use super::{Names, clients};
+
+/// How soon a stop is noticed.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What librdkafka calls back.
+pub(super) struct Member {
+    names: Arc<Names>,
+    joined: Arc<AtomicBool>,
+    workers: Vec<Sender<ToWorker>>,
+    /// How long tasks may take to commit what is open.
+    timeout: Duration,
+    owned: Mutex<BTreeSet<i32>>,
+    /// Assigned, and not yet handed to workers.
+    assigned: Mutex<Vec<(i32, ConsumerGroupMetadata)>>,
+}
+
+impl ClientContext for Member {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        clients::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "rdkafka", %error, "{reason}");
+    }
+}
+
+impl ConsumerContext for Member {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        code: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let done = if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.assign(consumer, list)
+        } else {
+            self.revoke(consumer.assignment_lost());
+            consumer.unassign()
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "rebalancing");
+        }
+    }
+}
+
+impl Member {
+    /// Nothing is assigned yet; `joined` is set with the first assignment, empty or not.
+    pub fn new(
+        names: &Arc<Names>,
+        joined: &Arc<AtomicBool>,
+        workers: Vec<Sender<ToWorker>>,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            names: Arc::clone(names),
+            joined: Arc::clone(joined),
+            workers,
+            timeout,
+            owned: Mutex::default(),
+            assigned: Mutex::default(),
+        }
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> KafkaResult<()> {
+        let mut paused = TopicPartitionList::with_capacity(list.count());
+        let mut topics: BTreeMap<i32, usize> = BTreeMap::new();
+        for element in list.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            split(consumer, topic, partition);
+            // Where to read is said by the task's seek; nothing is fetched before.
+            paused.add_partition_offset(topic, partition, Offset::End)?;
+            *topics.entry(partition).or_default() += 1;
+        }
+        self.joined.store(true, Ordering::Relaxed);
+        consumer.assign(&paused)?;
+        consumer.pause(&paused)?;
+        let mut assigned = lock(&self.assigned);
+        for (partition, count) in topics {
+            if count < self.names.inputs.len() {
+                tracing::error!(
+                    partition,
+                    topics = count,
+                    of = self.names.inputs.len(),
+                    "the task does not start: not all of its topics' partitions are here; do all topics have the same number of partitions?"
+                );
+                continue;
+            }
+            if let Some(group) = consumer.group_metadata() {
+                assigned.push((partition, group));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes every task away from its worker, and waits until each has committed what is open.
+    fn revoke(&self, lost: bool) {
+        lock(&self.assigned).clear();
+        let owned = std::mem::take(&mut *lock(&self.owned));
+        tracing::info!(tasks = owned.len(), lost, "tasks revoked");
+        let (done, all_done) = mpsc::channel();
+        for partition in owned {
+            let revoke = ToWorker::Revoke {
+                partition,
+                lost,
+                done: done.clone(),
+            };
+            // A worker that is gone holds nothing.
+            let _ = self.worker(partition).send(revoke);
+        }
+        drop(done);
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            match all_done.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(()) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    tracing::error!(
+                        "tasks did not commit in time; what they have open will be done again by others"
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    fn worker(&self, partition: i32) -> &Sender<ToWorker> {
+        &self.workers[super::worker_of(partition, self.workers.len())]
+    }
+}
+
+/// Is a member until `stop`, then leaves at once.
+///
+/// # Errors
+/// What makes going on pointless: no authorisation, no such topic, a fatal error of the client.
+pub(super) fn run(
+    config: &rdkafka::ClientConfig,
+    member: Member,
+    stop: &AtomicBool,
+) -> KafkaResult<()> {
+    let (names, timeout) = (Arc::clone(&member.names), member.timeout);
+    let consumer: Arc<BaseConsumer<Member>> = Arc::new(config.create_with_context(member)?);
+    let topics: Vec<&str> = names.inputs.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics)?;
+    let mut result = Ok(());
+    while !stop.load(Ordering::Relaxed) {
+        if let Err(error) = poll(&consumer) {
+            result = Err(error);
+            break;
+        }
+        hand_out(&consumer);
+    }
+    tracing::info!("leaving the group");
+    // Revokes, in which the tasks commit, and says goodbye.
+    consumer.unsubscribe();
+    let deadline = Instant::now() + timeout;
+    while !is_unassigned(&consumer) && Instant::now() < deadline {
+        poll(&consumer)?;
+    }
+    result
+}
+
+fn is_unassigned(consumer: &BaseConsumer<Member>) -> bool {
+    consumer
+        .assignment()
+        .map_or(true, |assignment| assignment.count() == 0)
+}
+
+fn poll(consumer: &BaseConsumer<Member>) -> KafkaResult<()> {
+    match consumer.poll(POLL) {
+        Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => Err(error),
+        Some(Err(error)) => {
+            tracing::warn!(%error, "the group");
+            Ok(())
+        }
+        // Every partition has a queue of its own.
+        Some(Ok(_)) | None => Ok(()),
+    }
+}
+
+fn hand_out(consumer: &Arc<BaseConsumer<Member>>) {
+    let member = consumer.context();
+    let assigned = std::mem::take(&mut *lock(&member.assigned));
+    if !assigned.is_empty() {
+        let partitions: Vec<i32> = assigned.iter().map(|(partition, _)| *partition).collect();
+        tracing::info!(tasks = partitions.len(), ?partitions, "tasks assigned");
+    }
+    for (partition, group) in assigned {
+        lock(&member.owned).insert(partition);
+        let assignment = Assignment {
+            partition,
+            consumer: Arc::clone(consumer),
+            group,
+        };
+        let _ = member
+            .worker(partition)
+            .send(ToWorker::Assign(Box::new(assignment)));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

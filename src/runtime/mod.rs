@@ -1,0 +1,341 @@
+//! Carries the task protocol out with Kafka.
+//!
+//! Threads of a process: one polls the consumer group ([`group`]); one asks where topics end ([`asker`]); some workers ([`worker`])
+//! own the tasks, task p on worker p modulo workers, take records from partition queues themselves and never wait for Kafka; each
+//! task has a thread that does ([`transactor`]): it fences, restores and commits. A watchdog ends the process when a call hangs.
+//!
+//! Deliberately absent: decisions. What happens when is said by [`crate::task`].
+
+mod asker;
+pub mod clients;
+mod group;
+pub mod murmur2;
+mod queue;
+mod slot;
+pub mod topics;
+mod transactor;
+mod watchdog;
+mod worker;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
+
+use self::asker::Question;
+use self::clients::Logged;
+use self::watchdog::Watchdog;
+use self::worker::ToWorker;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::event::decode::Decoder;
+use crate::profile::Profile;
+use crate::task::customers::Customers;
+use crate::task::transaction::Sink;
+use crate::task::{Settings, Task};
+use crate::telemetry::Telemetry;
+use crate::time::Timestamp;
+use crate::trigger::plan::Plan;
+
+/// The names of the topics, and what goes with them.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// The topics that come in, in byte order.
+    pub inputs: Vec<String>,
+    /// Partitions of each of them, of the changelog and of the journal.
+    pub partitions: i32,
+    /// The state.
+    pub changelog: String,
+    /// The largest value that dead letters take.
+    pub dead_letter_bytes_max: usize,
+    journal: String,
+    decisions: String,
+    dead_letters: String,
+    late_events: String,
+    treatments: String,
+}
+
+/// How a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It reads its state.
+    Restoring,
+    /// It takes records.
+    Running,
+    /// It waits for a person.
+    Refused,
+}
+
+/// Why the runtime does not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// Kafka.
+    #[error("Kafka: {0}")]
+    Kafka(#[from] KafkaError),
+    /// A thread.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What the threads of a process share.
+struct Context {
+    config: Arc<Config>,
+    names: Arc<Names>,
+    plan: Arc<Plan>,
+    decoder: Decoder,
+    telemetry: Telemetry,
+    ends: Arc<BaseConsumer<Logged>>,
+    questions: Sender<Question>,
+    watchdog: Watchdog,
+    states: Mutex<BTreeMap<i32, State>>,
+    joined: Arc<AtomicBool>,
+}
+
+/// The tasks of this process, for those who ask from outside.
+#[derive(Clone)]
+pub struct Tasks {
+    context: Arc<Context>,
+    workers: Vec<Sender<ToWorker>>,
+}
+
+/// The threads of a process, ready to join the group.
+pub struct Runtime {
+    tasks: Tasks,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Names {
+    /// As configured, on a cluster where the topics have so many partitions.
+    #[must_use]
+    pub fn new(config: &Config, partitions: i32) -> Self {
+        let topics = &config.topics;
+        Self {
+            inputs: topics
+                .inputs()
+                .into_iter()
+                .map(|input| input.name)
+                .collect(),
+            partitions,
+            changelog: config.changelog(),
+            dead_letter_bytes_max: usize::try_from(topics.dead_letter_bytes_max).unwrap_or(0),
+            journal: config.journal(),
+            decisions: topics.decisions.clone(),
+            dead_letters: topics.dead_letters.clone(),
+            late_events: topics.late_events.clone(),
+            treatments: topics.treatments.clone(),
+        }
+    }
+
+    /// The topic that a record goes to.
+    #[must_use]
+    pub fn of(&self, sink: &Sink) -> Cow<'_, str> {
+        Cow::Borrowed(match sink {
+            Sink::Treatments(channel) => {
+                return Cow::Owned(format!("{}.{channel}", self.treatments));
+            }
+            Sink::Decisions => &self.decisions,
+            Sink::DeadLetters => &self.dead_letters,
+            Sink::Late => &self.late_events,
+            Sink::Changelog => &self.changelog,
+            Sink::Journal => &self.journal,
+        })
+    }
+}
+
+impl Runtime {
+    /// Starts the threads; nothing is read yet. `partitions`: of each topic, as [`topics::check`] found it.
+    ///
+    /// # Errors
+    /// Where a client or a thread cannot be made.
+    pub fn start(config: Config, plan: Arc<Plan>, partitions: i32) -> Result<Self, RuntimeError> {
+        let names = Arc::new(Names::new(&config, partitions));
+        let telemetry = Telemetry::new(&names.inputs, &plan.revision);
+        let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::new(config.attributes()));
+        let ends: Arc<BaseConsumer<Logged>> =
+            Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
+        let (questions, asked) = mpsc::channel();
+        let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
+        let watchdog = Watchdog::start(timeout)?;
+        let count = config
+            .threads()
+            .min(usize::try_from(partitions).unwrap_or(1))
+            .max(1);
+        let context = Arc::new(Context {
+            config: Arc::new(config),
+            names: Arc::clone(&names),
+            plan,
+            decoder,
+            telemetry,
+            ends: Arc::clone(&ends),
+            questions,
+            watchdog,
+            states: Mutex::default(),
+            joined: Arc::default(),
+        });
+        let inputs: Arc<[String]> = names.inputs.clone().into();
+        thread::Builder::new()
+            .name("asker".to_owned())
+            .spawn(move || asker::run(&ends, &inputs, &asked))?;
+        let mut workers = Vec::new();
+        let mut threads = Vec::new();
+        for number in 0..count {
+            let (sender, receiver) = mpsc::channel();
+            workers.push(sender.clone());
+            let context = Arc::clone(&context);
+            let thread = thread::Builder::new().name(format!("worker-{number}"));
+            threads.push(thread.spawn(move || worker::run(&context, &receiver, sender))?);
+        }
+        Ok(Self {
+            tasks: Tasks { context, workers },
+            threads,
+        })
+    }
+
+    /// For those who ask from outside.
+    #[must_use]
+    pub fn tasks(&self) -> Tasks {
+        self.tasks.clone()
+    }
+
+    /// Is a member of the group until `stop`; then commits what is open, leaves and ends the threads.
+    ///
+    /// # Errors
+    /// What makes going on pointless.
+    pub fn run(self, stop: &AtomicBool) -> Result<(), RuntimeError> {
+        let context = &self.tasks.context;
+        let timeout = Duration::from_millis(context.config.kafka.call_timeout.ms.unsigned_abs());
+        let config = clients::member(&context.config);
+        let member = group::Member::new(
+            &context.names,
+            &context.joined,
+            self.tasks.workers.clone(),
+            timeout,
+        );
+        let result = group::run(&config, member, stop);
+        for worker in &self.tasks.workers {
+            // One that is gone has stopped.
+            let _ = worker.send(ToWorker::Stop);
+        }
+        for thread in self.threads {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+        Ok(result?)
+    }
+}
+
+impl Tasks {
+    /// Every metric.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.context.telemetry
+    }
+
+    /// How each task stands that is assigned here.
+    #[must_use]
+    pub fn states(&self) -> BTreeMap<i32, State> {
+        self.context.lock().clone()
+    }
+
+    /// Whether this process has been a member of the group.
+    #[must_use]
+    pub fn has_joined(&self) -> bool {
+        self.context.joined.load(Ordering::Relaxed)
+    }
+
+    /// The triggers.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.context.plan
+    }
+
+    /// The partition of a customer.
+    #[must_use]
+    pub fn partition_of(&self, customer: &str) -> i32 {
+        murmur2::partition(customer.as_bytes(), self.context.names.partitions)
+    }
+
+    /// A customer's committed profile; none where she is not known, or not here.
+    pub async fn customer(&self, customer: &str) -> Option<Box<Profile>> {
+        let partition = self.partition_of(customer);
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let worker = &self.workers[worker_of(partition, self.workers.len())];
+        let question = ToWorker::Customer {
+            partition,
+            customer: customer.to_owned(),
+            reply,
+        };
+        worker.send(question).ok()?;
+        answer.await.ok().flatten()
+    }
+}
+
+impl Context {
+    fn task(&self, partition: i32) -> Task<Customers> {
+        let engine = Engine::new(Arc::clone(&self.plan));
+        let core = Customers::new(
+            engine,
+            self.decoder.clone(),
+            self.names.inputs.clone(),
+            partition,
+        );
+        Task::new(self.settings(partition), core)
+    }
+
+    fn settings(&self, partition: i32) -> Settings {
+        let time = &self.config.time;
+        Settings {
+            partition,
+            revision: self.plan.revision.to_string(),
+            topics: self.config.topics.settings(),
+            clock: time.mode(),
+            idle_delay_ms: time.idle_delay.ms,
+            future_max_ms: time.future_tolerance.ms,
+        }
+    }
+
+    fn state(&self, partition: i32, state: State) {
+        self.lock().insert(partition, state);
+        self.count_states();
+    }
+
+    fn give_up(&self, partition: i32) {
+        self.lock().remove(&partition);
+        self.telemetry.forget(partition);
+        self.count_states();
+    }
+
+    fn count_states(&self) {
+        let states = self.lock();
+        for (word, state) in [
+            ("restoring", State::Restoring),
+            ("running", State::Running),
+            ("refused", State::Refused),
+        ] {
+            let count = states.values().filter(|found| **found == state).count();
+            self.telemetry.tasks(word, count);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn worker_of(partition: i32, workers: usize) -> usize {
+    usize::try_from(partition).unwrap_or(0) % workers.max(1)
+}
+
+/// The clock on the wall.
+pub(crate) fn clock() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,394 @@
+//! A task in the hands of its worker: its queues, its thread, and its commands carried out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::asker::{About, Question};
+use super::group::Member;
+use super::queue::{PartitionQueue, Waker};
+use super::transactor::{self, Setup};
+use super::worker::ToWorker;
+use super::{Context, State, clock, murmur2};
+use crate::task::core::RawRecord;
+use crate::task::customers::Customers;
+use crate::task::{Command, Input, Report, Session, Task};
+use crate::time::Timestamp;
+
+/// Records taken of a topic at once: a step's worth.
+const TAKE_RECORDS: usize = 512;
+/// Steps before other tasks of the worker have their turn.
+const ROUND_STEPS: usize = 4;
+/// Answers with changelog records under way.
+const RESTORE_BATCHES: usize = 4;
+/// A seek takes a millisecond.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A task, and what it needs while it is assigned.
+pub(super) struct Slot {
+    context: Arc<Context>,
+    partition: i32,
+    task: Task<Customers>,
+    lease: Option<Lease>,
+    /// When it was given up, to be forgotten a while later.
+    pub given_up: Option<Instant>,
+}
+
+/// What a task has while it is assigned.
+struct Lease {
+    feeds: Vec<Feed>,
+    commands: Sender<(Session, Command)>,
+    credits: Receiver<()>,
+    thread: JoinHandle<()>,
+    since: Instant,
+    running: bool,
+    /// The tallies as the counters have them.
+    counted: BTreeMap<String, u64>,
+    worker: Sender<ToWorker>,
+    waker: Arc<Waker<ToWorker>>,
+}
+
+/// One topic's partition.
+struct Feed {
+    topic: String,
+    queue: PartitionQueue<Member>,
+    /// In which session it is read; none before it is sought.
+    session: Option<Session>,
+    paused: bool,
+    /// As last said to the task.
+    position: i64,
+}
+
+/// What a task is assigned with.
+pub(super) struct Assignment {
+    pub partition: i32,
+    pub consumer: Arc<BaseConsumer<Member>>,
+    pub group: ConsumerGroupMetadata,
+}
+
+impl Slot {
+    pub fn new(context: &Arc<Context>, partition: i32) -> Self {
+        let task = context.task(partition);
+        Self {
+            context: Arc::clone(context),
+            partition,
+            task,
+            lease: None,
+            given_up: None,
+        }
+    }
+
+    /// The group gave the task to this process.
+    pub fn assign(
+        &mut self,
+        assignment: Assignment,
+        worker: &Sender<ToWorker>,
+        waker: &Arc<Waker<ToWorker>>,
+    ) -> std::io::Result<()> {
+        // What did not end in time is lost by now.
+        self.revoke(true);
+        self.given_up = None;
+        let feed = |topic: &String| {
+            let waker = Arc::clone(waker);
+            let wake = Box::new(move || waker.wake());
+            let queue = PartitionQueue::new(
+                Arc::clone(&assignment.consumer),
+                topic,
+                self.partition,
+                Some(wake),
+            )?;
+            Some(Feed {
+                topic: topic.clone(),
+                queue,
+                session: None,
+                paused: false,
+                position: -1,
+            })
+        };
+        let feeds: Option<Vec<Feed>> = self.context.names.inputs.iter().map(feed).collect();
+        let feeds = feeds
+            .ok_or_else(|| std::io::Error::other("librdkafka knows no queue of the partition"))?;
+        let (commands, receiver) = mpsc::channel();
+        let (credits, returned) = mpsc::sync_channel(RESTORE_BATCHES);
+        let setup = Setup {
+            partition: self.partition,
+            config: Arc::clone(&self.context.config),
+            names: Arc::clone(&self.context.names),
+            ends: Arc::clone(&self.context.ends),
+            group: assignment.group,
+            worker: worker.clone(),
+            credits,
+            watchdog: self.context.watchdog.clone(),
+            telemetry: self.context.telemetry.clone(),
+        };
+        let name = format!("task-{}", self.partition);
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || transactor::run(setup, &receiver))?;
+        let worker = worker.clone();
+        self.lease = Some(Lease {
+            feeds,
+            commands,
+            credits: returned,
+            thread,
+            since: Instant::now(),
+            running: false,
+            counted: BTreeMap::new(),
+            worker,
+            waker: Arc::clone(waker),
+        });
+        self.context.state(self.partition, State::Restoring);
+        self.task.assign(clock());
+        self.carry_out();
+        Ok(())
+    }
+
+    /// The group takes it away.
+    pub fn revoke(&mut self, lost: bool) {
+        if self.lease.is_some() {
+            self.task.revoke(clock(), lost);
+            self.carry_out();
+        }
+    }
+
+    /// Whether nothing of it is assigned here any more.
+    pub fn is_closed(&self) -> bool {
+        self.lease.is_none()
+    }
+
+    /// An answer came.
+    pub fn answer(&mut self, session: Session, input: Input) {
+        if let (Input::Changelog { .. }, Some(lease)) = (&input, &self.lease) {
+            let _ = lease.credits.try_recv();
+        }
+        let committed = matches!(input, Input::CommitSucceeded { .. });
+        self.task.handle(clock(), session, input);
+        self.carry_out();
+        if committed {
+            self.count();
+        }
+    }
+
+    /// A topic may be read from here on.
+    pub fn begin(&mut self, session: Session, topic: usize, offset: i64) {
+        let Some(lease) = &mut self.lease else { return };
+        let feed = &mut lease.feeds[topic];
+        if feed.session != Some(session) {
+            return;
+        }
+        match feed.seek(self.partition, offset) {
+            Ok(()) => {
+                feed.position = offset;
+                self.task
+                    .handle(clock(), session, Input::Position { topic, offset });
+                self.carry_out();
+            }
+            Err(error) => {
+                tracing::warn!(partition = self.partition, topic = feed.topic, %error, "seeking failed; trying again");
+                feed.session = None;
+                self.start(session, topic, Some(offset));
+            }
+        }
+    }
+
+    /// Takes what came and works on it; whether there may be more.
+    pub fn round(&mut self) -> bool {
+        let mut worked = self.take();
+        for _ in 0..ROUND_STEPS {
+            let stepped = self.task.step(clock());
+            self.carry_out();
+            if !stepped {
+                break;
+            }
+            worked = true;
+        }
+        self.observe();
+        worked
+    }
+
+    /// When it must be looked at again.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.lease.as_ref().and_then(|_| self.task.next_wake())
+    }
+
+    /// The task.
+    pub fn task(&self) -> &Task<Customers> {
+        &self.task
+    }
+
+    /// Waits for its thread, so that its producer is gone before the process is.
+    pub fn end(&mut self) {
+        if let Some(thread) = self.close() {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+
+    fn take(&mut self) -> bool {
+        let Some(lease) = &mut self.lease else {
+            return false;
+        };
+        let mut inputs = Vec::new();
+        for (topic, feed) in lease.feeds.iter_mut().enumerate() {
+            let Some(session) = feed.session.filter(|_| !feed.paused && feed.position >= 0) else {
+                continue;
+            };
+            let batch = feed.queue.take(TAKE_RECORDS, 0);
+            for error in batch.errors {
+                tracing::warn!(partition = self.partition, topic = feed.topic, %error, "reading");
+            }
+            if let Some(last) = batch.records.last() {
+                self.context.telemetry.read(topic, batch.records.len());
+                self.context.sample(&feed.topic, self.partition, last);
+                feed.position = last.offset + 1;
+                inputs.push((
+                    session,
+                    Input::Fetched {
+                        topic,
+                        records: batch.records,
+                    },
+                ));
+            } else if let Some(offset) = feed.queue.position(&feed.topic, self.partition)
+                && offset > feed.position
+            {
+                // Past markers and records of aborted transactions.
+                feed.position = offset;
+                inputs.push((session, Input::Position { topic, offset }));
+            }
+        }
+        let came = !inputs.is_empty();
+        for (session, input) in inputs {
+            self.task.handle(clock(), session, input);
+        }
+        if came {
+            self.carry_out();
+        }
+        came
+    }
+
+    fn carry_out(&mut self) {
+        while let Some((session, command)) = self.task.poll() {
+            let Some(lease) = &mut self.lease else {
+                continue;
+            };
+            match command {
+                Command::Fetch { topic, from } => self.start(session, topic, from),
+                Command::Pause(topic) => lease.feeds[topic].paused = true,
+                Command::Resume(topic) => {
+                    lease.feeds[topic].paused = false;
+                    // What is there already calls nobody.
+                    lease.waker.wake();
+                }
+                Command::AskEnds(ask) => self.ask(session, About::Ends(ask)),
+                Command::Close => drop(self.close()),
+                Command::Refuse(refusal) => {
+                    tracing::error!(
+                        partition = self.partition,
+                        "the task does not start: {refusal}"
+                    );
+                    self.context.state(self.partition, State::Refused);
+                }
+                Command::Report(Report::GroupOffsetsExpired(topics)) => {
+                    tracing::warn!(
+                        partition = self.partition,
+                        ?topics,
+                        "the group has no offsets any more; the state's were taken"
+                    );
+                }
+                Command::DropProducer => {
+                    for feed in &mut lease.feeds {
+                        feed.session = None;
+                    }
+                    lease.running = false;
+                    self.context.state(self.partition, State::Restoring);
+                    let _ = lease.commands.send((session, command));
+                }
+                // The rest waits for Kafka. A thread that is gone has panicked; the watchdog of the group notices.
+                command => drop(lease.commands.send((session, command))),
+            }
+        }
+    }
+
+    fn start(&mut self, session: Session, topic: usize, from: Option<i64>) {
+        if let Some(lease) = &mut self.lease {
+            let feed = &mut lease.feeds[topic];
+            (feed.session, feed.position, feed.paused) = (Some(session), -1, false);
+        }
+        self.ask(session, About::Start(topic, from));
+    }
+
+    fn ask(&self, session: Session, about: About) {
+        let Some(lease) = &self.lease else { return };
+        let question = Question {
+            partition: self.partition,
+            session,
+            about,
+            worker: lease.worker.clone(),
+        };
+        let _ = self.context.questions.send(question);
+    }
+
+    /// Adds to the counters what the last transaction added to the task's tallies.
+    fn count(&mut self) {
+        let (Some(lease), Some(record)) = (&mut self.lease, self.task.durable()) else {
+            return;
+        };
+        for (name, tally) in &record.tallies {
+            let counted = lease.counted.get(name).copied().unwrap_or(0);
+            if *tally > counted {
+                self.context.telemetry.tally(name, tally - counted);
+                lease.counted.insert(name.clone(), *tally);
+            }
+        }
+    }
+
+    /// Says how it stands.
+    fn observe(&mut self) {
+        let Some(lease) = &mut self.lease else { return };
+        if self.task.is_running() && !lease.running {
+            lease.running = true;
+            lease.counted = self
+                .task
+                .durable()
+                .map_or_else(BTreeMap::new, |record| record.tallies.clone());
+            self.context.telemetry.restored(lease.since.elapsed());
+            self.context.state(self.partition, State::Running);
+        }
+    }
+
+    fn close(&mut self) -> Option<JoinHandle<()>> {
+        let lease = self.lease.take()?;
+        self.given_up = Some(Instant::now());
+        self.context.give_up(self.partition);
+        // Its channels close, and with them its thread ends.
+        Some(lease.thread)
+    }
+}
+
+impl Feed {
+    fn seek(&self, partition: i32, offset: i64) -> Result<(), rdkafka::error::KafkaError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
+        let sought = self.queue.consumer().seek_partitions(list, SEEK_TIMEOUT)?;
+        for element in sought.elements() {
+            element.error()?;
+        }
+        self.queue.consumer().resume(&sought)
+    }
+}
+
+impl Context {
+    /// Looks at one record of a batch: is it where its key says?
+    fn sample(&self, topic: &str, partition: i32, record: &RawRecord) {
+        if let Some(key) = &record.key
+            && murmur2::partition(key, self.names.partitions) != partition
+        {
+            self.telemetry.misplaced(topic);
+        }
+    }
+}

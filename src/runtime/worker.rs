@@ -1,0 +1,241 @@
+//! A worker thread: some of the process's tasks, one after the other, for ever.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::asker::{About, Question};
+use super::queue::Waker;
+use super::slot::{Assignment, Slot};
+use super::{Context, State, clock};
+use crate::profile::Profile;
+use crate::task::{Input, Session};
+
+/// Nothing is due later than this.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// A task that was given up keeps its state this long, for the case that it comes back: a rolling restart. The changelog keeps
+/// tombstones for a day, so that what is read after it is enough to catch up.
+const STANDBY: Duration = Duration::from_secs(600);
+/// How often gauges are set.
+const GAUGES: Duration = Duration::from_secs(1);
+/// How often topics are asked for their ends on behalf of the lag.
+const LAG: Duration = Duration::from_secs(5);
+
+/// What others tell a worker.
+pub(super) enum ToWorker {
+    /// Something came into a queue.
+    Wake,
+    /// A task is its own.
+    Assign(Box<Assignment>),
+    /// A task is not any more; `done` is dropped when everything that can be committed is.
+    Revoke {
+        partition: i32,
+        lost: bool,
+        done: Sender<()>,
+    },
+    /// A command was carried out.
+    Answer {
+        partition: i32,
+        session: Session,
+        input: Input,
+    },
+    /// A topic may be read from here on.
+    Begin {
+        partition: i32,
+        session: Session,
+        topic: usize,
+        offset: i64,
+    },
+    /// Where the topics of a task end, for its lag.
+    Lag { partition: i32, ends: Vec<i64> },
+    /// Somebody asks for a customer.
+    Customer {
+        partition: i32,
+        customer: String,
+        reply: tokio::sync::oneshot::Sender<Option<Box<Profile>>>,
+    },
+    /// The process ends.
+    Stop,
+}
+
+struct Worker {
+    context: Arc<Context>,
+    slots: BTreeMap<i32, Slot>,
+    revoking: Vec<(i32, Sender<()>)>,
+    sender: Sender<ToWorker>,
+    waker: Arc<Waker<ToWorker>>,
+    stopping: bool,
+}
+
+/// Works until it is told to stop.
+pub(super) fn run(context: &Arc<Context>, receiver: &Receiver<ToWorker>, sender: Sender<ToWorker>) {
+    let waker = Arc::new(Waker::new(sender.clone(), || ToWorker::Wake));
+    let context = Arc::clone(context);
+    let mut worker = Worker {
+        context,
+        slots: BTreeMap::new(),
+        revoking: Vec::new(),
+        sender,
+        waker,
+        stopping: false,
+    };
+    let (mut gauges, mut lag) = (Instant::now(), Instant::now());
+    while !worker.stopping {
+        worker.waker.looked();
+        while let Ok(message) = receiver.try_recv() {
+            worker.take(message);
+        }
+        let mut worked = false;
+        for slot in worker.slots.values_mut() {
+            worked |= slot.round();
+        }
+        worker.revoked();
+        if gauges.elapsed() >= GAUGES {
+            gauges = Instant::now();
+            worker.gauges();
+            worker.forget();
+        }
+        if lag.elapsed() >= LAG {
+            lag = Instant::now();
+            worker.ask_lag();
+        }
+        if !worked {
+            match receiver.recv_timeout(worker.wait()) {
+                Ok(message) => worker.take(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+    }
+    for slot in worker.slots.values_mut() {
+        slot.end();
+    }
+}
+
+impl Worker {
+    fn take(&mut self, message: ToWorker) {
+        match message {
+            ToWorker::Wake => {}
+            ToWorker::Assign(assignment) => self.assign(*assignment),
+            ToWorker::Revoke {
+                partition,
+                lost,
+                done,
+            } => {
+                if let Some(slot) = self.slots.get_mut(&partition) {
+                    slot.revoke(lost);
+                    self.revoking.push((partition, done));
+                }
+            }
+            ToWorker::Answer {
+                partition,
+                session,
+                input,
+            } => {
+                if let Some(slot) = self.slots.get_mut(&partition) {
+                    slot.answer(session, input);
+                }
+            }
+            ToWorker::Begin {
+                partition,
+                session,
+                topic,
+                offset,
+            } => {
+                if let Some(slot) = self.slots.get_mut(&partition) {
+                    slot.begin(session, topic, offset);
+                }
+            }
+            ToWorker::Lag { partition, ends } => self.lag(partition, &ends),
+            ToWorker::Customer {
+                partition,
+                customer,
+                reply,
+            } => {
+                let slot = self.slots.get(&partition);
+                let profile = slot.and_then(|slot| slot.task().core().engine().profile(&customer));
+                // Whoever asked may have gone.
+                let _ = reply.send(profile.map(Box::new));
+            }
+            ToWorker::Stop => self.stopping = true,
+        }
+    }
+
+    fn assign(&mut self, assignment: Assignment) {
+        let partition = assignment.partition;
+        let context = &self.context;
+        let slot = self
+            .slots
+            .entry(partition)
+            .or_insert_with(|| Slot::new(context, partition));
+        if let Err(error) = slot.assign(assignment, &self.sender, &self.waker) {
+            tracing::error!(partition, %error, "the task does not start");
+            self.context.state(partition, State::Refused);
+        }
+    }
+
+    /// Whoever waits for a revoked task that has committed need not wait any more.
+    fn revoked(&mut self) {
+        let slots = &self.slots;
+        self.revoking
+            .retain(|(partition, _)| slots.get(partition).is_some_and(|slot| !slot.is_closed()));
+    }
+
+    fn forget(&mut self) {
+        self.slots
+            .retain(|_, slot| slot.given_up.is_none_or(|at| at.elapsed() < STANDBY));
+    }
+
+    fn wait(&self) -> Duration {
+        let now = clock();
+        let due = self.slots.values().filter_map(Slot::next_wake).min();
+        let wait = due.map_or(WAIT_MAX, |due| {
+            Duration::from_millis(u64::try_from(due.0 - now.0).unwrap_or(0))
+        });
+        wait.min(WAIT_MAX)
+    }
+
+    fn gauges(&self) {
+        let now = clock();
+        for (partition, slot) in self.slots.iter().filter(|(_, slot)| !slot.is_closed()) {
+            let telemetry = &self.context.telemetry;
+            let (count, bytes) = slot.task().core().engine().size();
+            telemetry.profiles(*partition, count, bytes);
+            if let Some(record) = slot.task().durable() {
+                telemetry.watermark(*partition, record.watermark.0, now.0 - record.watermark.0);
+            }
+        }
+    }
+
+    fn ask_lag(&self) {
+        let open = self.slots.iter().filter(|(_, slot)| !slot.is_closed());
+        for (partition, _) in open {
+            let worker = self.sender.clone();
+            let question = Question {
+                partition: *partition,
+                session: Session::default(),
+                about: About::Lag,
+                worker,
+            };
+            // The asker ends with the process.
+            let _ = self.context.questions.send(question);
+        }
+    }
+
+    fn lag(&self, partition: i32, ends: &[i64]) {
+        let Some(slot) = self.slots.get(&partition).filter(|slot| !slot.is_closed()) else {
+            return;
+        };
+        for (topic, end) in self.context.names.inputs.iter().zip(ends) {
+            let taken = slot
+                .task()
+                .durable()
+                .and_then(|record| record.offset(topic))
+                .unwrap_or(0);
+            self.context
+                .telemetry
+                .lag(topic, partition, (end - taken).max(0));
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Every metric: name, labels, unit and meaning in one place. What happens calls a method here, never Prometheus itself.
+//!
+//! Counters begin at 0 with the process. What a transaction decides is counted once it is committed. Labels are bounded by
+//! what is configured: topics, partitions, triggers, channels; reasons are words of fixed sets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// Seconds: from a local commit to a broker that is being replaced.
+const COMMIT_SECONDS: &[f64] = &[
+    0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
+/// Seconds: from the promised tens of milliseconds to an hour's outage.
+const LATENCY_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 60.0, 3600.0,
+];
+/// Seconds: from nothing to read to tens of GB.
+const RESTORE_SECONDS: &[f64] = &[0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+
+/// All metrics of a process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    topics: Vec<String>,
+    /// At hand, by topic.
+    events: Vec<prometheus::IntCounter>,
+    taken: IntCounterVec,
+    rejected: IntCounterVec,
+    open_limit: IntCounterVec,
+    misplaced: IntCounterVec,
+    moments: IntCounterVec,
+    refusals: IntCounterVec,
+    treatments: IntCounterVec,
+    commands: IntCounterVec,
+    arrival: Histogram,
+    commit: Histogram,
+    transactions: IntCounterVec,
+    restore: Histogram,
+    restore_remaining: IntGaugeVec,
+    lag_records: IntGaugeVec,
+    lag_seconds: GaugeVec,
+    watermark: GaugeVec,
+    profiles: IntGaugeVec,
+    profile_bytes: IntGaugeVec,
+    tasks: IntGaugeVec,
+    process: Process,
+}
+
+#[derive(Debug)]
+struct Process {
+    resident: IntGauge,
+    cpu: Gauge,
+    descriptors: IntGauge,
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Durable.
+    Committed,
+    /// It did not happen.
+    Failed,
+    /// Nobody knows until the log is read.
+    Unknown,
+    /// Another producer or member took over.
+    Fenced,
+}
+
+struct Maker {
+    registry: Registry,
+}
+
+impl Maker {
+    fn register<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        #[expect(
+            clippy::expect_used,
+            reason = "names are written here, and a test makes them all"
+        )]
+        let made = made.expect("a name and labels that Prometheus takes");
+        #[expect(
+            clippy::expect_used,
+            reason = "names are written here, and a test makes them all"
+        )]
+        self.registry
+            .register(Box::new(made.clone()))
+            .expect("a name of its own");
+        made
+    }
+
+    fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn real(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        self.register(Histogram::with_opts(
+            HistogramOpts::new(name, help).buckets(buckets.to_vec()),
+        ))
+    }
+}
+
+impl Telemetry {
+    /// All metrics at 0; `topics` in the order in which tasks number them.
+    #[must_use]
+    pub fn new(topics: &[String], revision: &str) -> Self {
+        let make = Maker {
+            registry: Registry::new(),
+        };
+        let events = make.counter("moments_events_read_total", "Records read.", &["topic"]);
+        let build = make.gauge(
+            "moments_build_info",
+            "1; version of the program, revision of the triggers.",
+            &["version", "revision"],
+        );
+        build
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), revision])
+            .set(1);
+        let inner = Inner {
+            topics: topics.to_vec(),
+            events: topics.iter().map(|topic| events.with_label_values(&[topic])).collect(),
+            taken: make.counter("moments_events_total", "Events taken, by what of them: all, duplicates, late, of the future, defects of properties.", &["kind"]),
+            rejected: make.counter("moments_rejected_total", "Records that are no event, by reason; they are dead letters.", &["reason"]),
+            open_limit: make.counter("moments_open_limit_total", "Deadlines not opened, as the customer has too many open.", &["trigger"]),
+            misplaced: make.counter("moments_misplaced_keys_total", "Sampled records in another partition than murmur2 of their key says.", &["topic"]),
+            moments: make.counter("moments_moments_total", "Moments that came true and were decided.", &["trigger"]),
+            refusals: make.counter("moments_refusals_total", "Moments that were not treated, by reason.", &["trigger", "reason"]),
+            treatments: make.counter("moments_treatments_total", "Moments that were treated.", &["trigger"]),
+            commands: make.counter("moments_commands_total", "Commands published.", &["channel"]),
+            arrival: make.histogram("moments_arrival_to_command_seconds", "From the append of a record to the commit of the command it caused.", LATENCY_SECONDS),
+            commit: make.histogram("moments_commit_duration_seconds", "From the first record sent to the commit.", COMMIT_SECONDS),
+            transactions: make.counter("moments_transactions_total", "Transactions, by how they ended.", &["outcome"]),
+            restore: make.histogram("moments_restore_duration_seconds", "From the assignment of a task to its first read.", RESTORE_SECONDS),
+            restore_remaining: make.gauge("moments_restore_remaining_records", "Changelog offsets not yet read.", &["partition"]),
+            lag_records: make.gauge("moments_lag_records", "Records not yet taken, of the end last asked for.", &["topic", "partition"]),
+            lag_seconds: make.real("moments_lag_seconds", "Clock minus watermark: lag in event time.", &["partition"]),
+            watermark: make.real("moments_watermark_timestamp_seconds", "Nothing at or before this event time is still expected.", &["partition"]),
+            profiles: make.gauge("moments_profiles", "Customers known.", &["partition"]),
+            profile_bytes: make.gauge("moments_profile_bytes", "Bytes of their packed profiles.", &["partition"]),
+            tasks: make.gauge("moments_tasks", "Tasks assigned to this process, by state.", &["state"]),
+            process: Process {
+                resident: make.register(IntGauge::new("process_resident_memory_bytes", "Resident memory.")),
+                cpu: make.register(Gauge::new("process_cpu_seconds_total", "User and system time.")),
+                descriptors: make.register(IntGauge::new("process_open_fds", "Open file descriptors.")),
+            },
+            registry: make.registry,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    // What happens.
+
+    /// So many records of a topic were read.
+    pub fn read(&self, topic: usize, records: usize) {
+        self.inner.events[topic].inc_by(records as u64);
+    }
+
+    /// A transaction added so much to one of the task's tallies.
+    pub fn tally(&self, name: &str, more: u64) {
+        let inner = &self.inner;
+        let (kind, rest) = name.split_once('.').unwrap_or((name, ""));
+        match (kind, rest.rsplit_once('.')) {
+            ("decided", Some((trigger, outcome))) => {
+                inner.moments.with_label_values(&[trigger]).inc_by(more);
+                match outcome {
+                    "treat" => inner.treatments.with_label_values(&[trigger]).inc_by(more),
+                    reason => inner
+                        .refusals
+                        .with_label_values(&[trigger, reason])
+                        .inc_by(more),
+                }
+            }
+            ("rejected", _) => inner.rejected.with_label_values(&[rest]).inc_by(more),
+            ("open_limit", _) => inner.open_limit.with_label_values(&[rest]).inc_by(more),
+            _ => inner.taken.with_label_values(&[kind]).inc_by(more),
+        }
+    }
+
+    /// A command was committed.
+    pub fn command(&self, channel: &str) {
+        self.inner.commands.with_label_values(&[channel]).inc();
+    }
+
+    /// A record stood in another partition than its key says.
+    pub fn misplaced(&self, topic: &str) {
+        self.inner.misplaced.with_label_values(&[topic]).inc();
+    }
+
+    /// A command was committed so many ms after the record that caused it was appended.
+    pub fn arrival_to_command(&self, ms: i64) {
+        self.inner.arrival.observe(seconds(ms.max(0)));
+    }
+
+    /// A transaction ended after this time.
+    pub fn transaction(&self, outcome: Outcome, took: Duration) {
+        let word = match outcome {
+            Outcome::Committed => "committed",
+            Outcome::Failed => "failed",
+            Outcome::Unknown => "unknown",
+            Outcome::Fenced => "fenced",
+        };
+        self.inner.transactions.with_label_values(&[word]).inc();
+        if outcome == Outcome::Committed {
+            self.inner.commit.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A task began to read after this time.
+    pub fn restored(&self, took: Duration) {
+        self.inner.restore.observe(took.as_secs_f64());
+    }
+
+    // What is.
+
+    /// So many changelog offsets are left to read.
+    pub fn restore_remaining(&self, partition: i32, remaining: i64) {
+        self.inner
+            .restore_remaining
+            .with_label_values(&[&partition.to_string()])
+            .set(remaining);
+    }
+
+    /// So many records of a topic are not taken.
+    pub fn lag(&self, topic: &str, partition: i32, records: i64) {
+        self.inner
+            .lag_records
+            .with_label_values(&[topic, &partition.to_string()])
+            .set(records);
+    }
+
+    /// A task's watermark and how far it is behind the clock, ms.
+    pub fn watermark(&self, partition: i32, watermark: i64, behind: i64) {
+        let partition = partition.to_string();
+        self.inner
+            .watermark
+            .with_label_values(&[&partition])
+            .set(seconds(watermark));
+        self.inner
+            .lag_seconds
+            .with_label_values(&[&partition])
+            .set(seconds(behind));
+    }
+
+    /// A task's customers, and the bytes of their profiles.
+    pub fn profiles(&self, partition: i32, count: usize, bytes: usize) {
+        let partition = partition.to_string();
+        let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.inner
+            .profiles
+            .with_label_values(&[&partition])
+            .set(whole(count));
+        self.inner
+            .profile_bytes
+            .with_label_values(&[&partition])
+            .set(whole(bytes));
+    }
+
+    /// How many tasks are in a state.
+    pub fn tasks(&self, state: &str, count: usize) {
+        self.inner
+            .tasks
+            .with_label_values(&[state])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A task is somebody else's now.
+    pub fn forget(&self, partition: i32) {
+        let label = partition.to_string();
+        for topic in &self.inner.topics {
+            let _ = self
+                .inner
+                .lag_records
+                .remove_label_values(&[topic.as_str(), &label]);
+        }
+        for gauges in [
+            &self.inner.restore_remaining,
+            &self.inner.profiles,
+            &self.inner.profile_bytes,
+        ] {
+            let _ = gauges.remove_label_values(&[&label]);
+        }
+        for gauges in [&self.inner.lag_seconds, &self.inner.watermark] {
+            let _ = gauges.remove_label_values(&[&label]);
+        }
+    }
+
+    /// Everything, as Prometheus reads it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.inner.process.refresh();
+        let mut text = String::new();
+        // Writing to memory fails only where a metric is broken, which the test below rules out.
+        let _ = TextEncoder::new().encode_utf8(&self.inner.registry.gather(), &mut text);
+        text
+    }
+}
+
+impl Process {
+    /// From /proc, where there is one.
+    fn refresh(&self) {
+        /// Ticks a second, on every Linux that is built today.
+        const TICKS: f64 = 100.0;
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let resident = status.lines().find_map(|line| {
+            line.strip_prefix("VmRSS:")?
+                .split_whitespace()
+                .next()?
+                .parse::<i64>()
+                .ok()
+        });
+        if let Some(kib) = resident {
+            self.resident.set(kib * 1024);
+        }
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        // After the name in brackets; user and system time are fields 14 and 15 of the line.
+        let fields: Vec<f64> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|field| field.parse().ok())
+            .collect();
+        if let [_, _, _, _, _, _, _, _, _, _, user, system, ..] = fields[..] {
+            self.cpu.set((user + system) / TICKS);
+        }
+        if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+            self.descriptors
+                .set(i64::try_from(open.count()).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "instants of this era have 41 bits in ms"
+)]
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_is_counted_under_prometheus_names() {
+        let telemetry = Telemetry::new(&["cart".to_owned()], "r1");
+        telemetry.read(0, 2);
+        telemetry.tally("rejected.bad_json", 1);
+        telemetry.tally("events", 2);
+        telemetry.tally("decided.abandoned.v2.capped", 3);
+        telemetry.tally("decided.abandoned.v2.treat", 1);
+        telemetry.command("email");
+        telemetry.arrival_to_command(40);
+        telemetry.lag("cart", 3, 7);
+        telemetry.watermark(3, 2_000, 500);
+        let text = telemetry.text();
+        for line in [
+            "moments_events_read_total{topic=\"cart\"} 2",
+            "moments_events_total{kind=\"events\"} 2",
+            "moments_rejected_total{reason=\"bad_json\"} 1",
+            "moments_refusals_total{reason=\"capped\",trigger=\"abandoned.v2\"} 3",
+            "moments_moments_total{trigger=\"abandoned.v2\"} 4",
+            "moments_treatments_total{trigger=\"abandoned.v2\"} 1",
+            "moments_arrival_to_command_seconds_bucket{le=\"0.04\"} 1",
+            "moments_lag_seconds{partition=\"3\"} 0.5",
+            "process_open_fds",
+            "process_cpu_seconds_total",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+        telemetry.forget(3);
+        assert!(!telemetry.text().contains("partition=\"3\""));
+    }
+}
