@@ -2,8 +2,8 @@
 //!
 //! A customer is one entry: her id and the packed bytes of her last *committed* profile in one
 //! allocation, when she must be looked at, and where her unpacked or sealed profile is, if any. So
-//! undoing is dropping, and a reader sees committed state. The queue of looks holds about one entry
-//! a customer: it is put in anew only to be earlier.
+//! undoing is dropping, and a reader sees committed state. The queue of looks holds at most about two
+//! entries a customer: she is put in anew only to be earlier, and what that leaves behind is swept out.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,6 +22,9 @@ pub(super) type Slot = u32;
 
 /// No place in `working` or `sealed`.
 const NONE: u32 = u32::MAX;
+
+/// Entries of the queue that are not worth a sweep.
+const QUEUE_SPARE: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Customers {
@@ -104,6 +107,10 @@ impl Customers {
             profile
                 .moments
                 .retain(|(key, _)| plan.by_key(*key).is_some());
+            profile
+                .contacts
+                .by_trigger
+                .retain(|(key, _)| plan.by_key(*key).is_some());
             let look = entry.look;
             let place = self.working.len();
             self.working.push(Working {
@@ -156,7 +163,20 @@ impl Customers {
         if look < entry.queued {
             entry.queued = look;
             self.queue.push(Reverse((look, slot)));
+            if self.queue.len() > QUEUE_SPARE + 2 * self.entries.len() {
+                self.sweep();
+            }
         }
+    }
+
+    /// Rebuilds the queue without what was put in anew since: at most once in as many looks as there
+    /// are customers.
+    fn sweep(&mut self) {
+        let queued = (0u32..).zip(&self.entries);
+        let queued = queued.filter(|(_, entry)| entry.queued < Timestamp::MAX);
+        self.queue = queued
+            .map(|(slot, entry)| Reverse((entry.queued, slot)))
+            .collect();
     }
 
     /// The customers who must be looked at by `watermark`, in no order that a restart would keep.
@@ -236,19 +256,23 @@ impl Customers {
         }
     }
 
-    /// Takes a changelog record in.
-    pub fn restore(&mut self, id: &str, packed: Option<&[u8]>) -> Result<(), PackedError> {
-        let look = match packed {
-            Some(packed) => {
-                packed::unpack(packed)?;
-                packed::look(packed)?
-            }
-            None => Timestamp::MAX,
-        };
+    /// Takes a changelog record in. Other triggers than those that wrote it may have earlier deadlines.
+    pub fn restore(
+        &mut self,
+        id: &str,
+        packed: Option<&[u8]>,
+        plan: &Plan,
+    ) -> Result<(), PackedError> {
+        let mut bytes = packed.unwrap_or_default().to_vec();
+        let mut look = Timestamp::MAX;
+        if packed.is_some() {
+            look = packed::look(&bytes)?.min(plan.next_look(&packed::unpack(&bytes)?));
+            packed::set_look(&mut bytes, look);
+        }
         let slot = self.slot(id);
         let entry = &mut self.entries[slot as usize];
         self.bytes -= entry.record.len();
-        entry.record = record(id.as_bytes(), packed.unwrap_or_default());
+        entry.record = record(id.as_bytes(), &bytes);
         self.bytes += entry.record.len();
         self.schedule(slot, look);
         Ok(())
@@ -333,4 +357,25 @@ fn unpacked(entry: &Entry, packed: &[u8]) -> Profile {
 
 fn place32(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_holds_no_more_than_its_customers() {
+        let mut customers = Customers::default();
+        let slot = customers.slot("ana");
+        for minute in 0..100_000 {
+            // Every minute something near is looked at, and then something far off again.
+            customers.schedule(slot, Timestamp(minute));
+            assert_eq!(customers.due(Timestamp(minute)), [slot]);
+            customers.schedule(slot, Timestamp(1_000_000));
+        }
+        assert!(customers.queue.len() <= QUEUE_SPARE + 2);
+        assert!(customers.due(Timestamp(999_999)).is_empty());
+        assert_eq!(customers.due(Timestamp(1_000_000)), [slot]);
+        assert_eq!(customers.next_look(), None);
+    }
 }

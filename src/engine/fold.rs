@@ -27,8 +27,26 @@ pub(super) struct Fold<'a> {
 impl Fold<'_> {
     /// Folds everything up to `watermark` into the settled state. Whether there was anything.
     pub fn settle(&mut self, profile: &mut Profile, watermark: Timestamp) -> bool {
-        let (mut settled, mut fired) = (0, false);
+        let mut any = false;
         loop {
+            let (settled, deadline) = self.settle_events(profile, watermark);
+            any |= settled || deadline.is_some();
+            match deadline {
+                Some(index) => self.fire(profile, index),
+                None => return any,
+            }
+        }
+    }
+
+    /// Folds the events up to `watermark` that no deadline precedes. Whether there were any, and the
+    /// deadline that is next, if the watermark has reached it.
+    pub fn settle_events(
+        &mut self,
+        profile: &mut Profile,
+        watermark: Timestamp,
+    ) -> (bool, Option<usize>) {
+        let mut settled = 0;
+        let deadline = loop {
             let event = profile
                 .tail
                 .get(settled)
@@ -44,15 +62,11 @@ impl Fold<'_> {
                     mem::swap(&mut profile.tail, &mut tail);
                     settled += 1;
                 }
-                (_, Some((_, index))) => {
-                    self.fire(profile, index);
-                    fired = true;
-                }
-                _ => break,
+                (_, deadline) => break deadline.map(|(_, index)| index),
             }
-        }
+        };
         profile.tail.drain(..settled);
-        settled > 0 || fired
+        (settled > 0, deadline)
     }
 
     /// The first deadline: its time and the index of the state it belongs to. Of several at one
@@ -158,6 +172,20 @@ impl Fold<'_> {
         }
         profile.tail = tail;
         profile.contacts = view.contacts;
+    }
+
+    /// Takes an event for which the tail has no place into the settled state, before its turn. An
+    /// order so still cancels what it came in time for; younger events find it counted already.
+    pub fn take_at_once(&mut self, profile: &mut Profile, event: &Event) {
+        let mut view = profile.view();
+        for tail in &profile.tail {
+            if tail.event.order() < event.order() {
+                view.facts.apply(&tail.event);
+            }
+        }
+        self.take_immediate(&mut view, event, &mut Vec::new());
+        profile.contacts = view.contacts;
+        self.fold_event(profile, event);
     }
 
     /// Takes an event behind the watermark straight into the settled state.

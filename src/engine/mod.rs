@@ -48,7 +48,8 @@ pub enum Effect {
         /// Watermark - event time, at least 0.
         behind_ms: i64,
     },
-    /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark: this one was not taken.
+    /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark: this one did not wait
+    /// for its turn among them, but counted at once.
     TailFull,
     /// So many deadlines of a trigger were not opened: the customer has too many open.
     OpenLimit {
@@ -85,7 +86,7 @@ impl Engine {
     /// # Errors
     /// Where the profile was written by a newer build, or is damaged.
     pub fn restore(&mut self, customer: &str, packed: Option<&[u8]>) -> Result<(), PackedError> {
-        self.customers.restore(customer, packed)
+        self.customers.restore(customer, packed, &self.plan)
     }
 
     /// Ends the restore: `watermark` is the one of the task's record.
@@ -126,9 +127,10 @@ impl Engine {
             None
         } else if working.profile.tail.len() >= limits::TAIL_EVENTS {
             fold.effects.push(Effect::TailFull);
-            Some(working.look)
+            fold.take_at_once(&mut working.profile, &event);
+            None
         } else {
-            let look = plan.looks_again(&event).min(working.look);
+            let look = plan.looks_again(&event, &working.profile).min(working.look);
             fold.take(&mut working.profile, event);
             (!settled).then_some(look)
         };
@@ -158,7 +160,7 @@ impl Engine {
             let look = plan.next_look(&working.profile);
             self.customers.looked_at(look);
         }
-        // By time, then customer, however the customers were found.
+        // However the customers were found.
         effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
     }
 
@@ -217,12 +219,24 @@ impl Engine {
     /// deadline stands in between. `None` where she is not known.
     #[must_use]
     pub fn profile(&self, customer: &str) -> Option<Profile> {
-        self.customers.committed_profile(customer)
+        let profile = self.customers.committed_profile(customer)?;
+        Some(self.settled(profile))
     }
 
-    /// Every committed profile, in no particular order.
+    /// Every committed profile, as [`Engine::profile`] gives one, in no particular order.
     pub fn profiles(&self) -> impl Iterator<Item = Profile> {
-        self.customers.committed_profiles()
+        let committed = self.customers.committed_profiles();
+        committed.map(|profile| self.settled(profile))
+    }
+
+    fn settled(&self, mut profile: Profile) -> Profile {
+        let mut fold = Fold {
+            plan: &self.plan,
+            now: self.watermark,
+            effects: &mut Vec::new(),
+        };
+        fold.settle_events(&mut profile, self.watermark);
+        profile
     }
 
     /// Armed deadlines by trigger, in the order of the plan's triggers: those that would come true
@@ -250,11 +264,13 @@ impl Engine {
 }
 
 impl Effect {
-    /// Where an effect of an advance stands: decisions by moment and customer, the rest first.
-    fn order(&self) -> Option<(Timestamp, &CustomerId)> {
+    /// Where an effect of an advance stands: decisions by moment and customer, before them what
+    /// could not be opened, by trigger and number.
+    fn order(&self) -> (Option<Timestamp>, &str, u32) {
         match self {
-            Self::Decided(decision) => Some((decision.moment_at, &decision.customer)),
-            _ => None,
+            Self::Decided(decision) => (Some(decision.moment_at), &decision.customer, 0),
+            Self::OpenLimit { trigger, refused } => (None, trigger, *refused),
+            _ => (None, "", 0),
         }
     }
 }
@@ -276,8 +292,13 @@ impl Profile {
 }
 
 impl Plan {
-    /// The earliest that a deadline may follow `event`.
-    fn looks_again(&self, event: &Event) -> Timestamp {
+    /// The earliest that a deadline may follow `event`, which is not settled yet. Another time zone
+    /// may bring any day nearer.
+    fn looks_again(&self, event: &Event, profile: &Profile) -> Timestamp {
+        let zone = event.traits.as_ref().and_then(|it| it.timezone.as_ref());
+        if self.counts_days && zone.is_some() && zone != profile.facts.timezone.as_ref() {
+            return event.time;
+        }
         let looks = self
             .naming(event.name)
             .filter_map(|trigger| trigger.kind.looks_again(event));
@@ -293,7 +314,7 @@ impl Plan {
         let tail = profile
             .tail
             .iter()
-            .map(|tail| self.looks_again(&tail.event));
+            .map(|tail| self.looks_again(&tail.event, profile));
         due.chain(tail).min().unwrap_or(Timestamp::MAX)
     }
 }

@@ -6,12 +6,12 @@
 //! `from: first` it stays until fired or cancelled. The occurrence is (`per`, anchor).
 //!
 //! A late `after`, older than something this trigger has already seen of the customer, opens
-//! nothing: an `of` that it does not know of may have followed.
+//! nothing and moves no anchor back: an `of` that was in time may have followed it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{EventRef, Evidence, Matcher, Moment};
-use crate::event::{Event, Text, limits};
+use crate::event::{Event, Position, Text, limits};
 use crate::time::Timestamp;
 use crate::trigger::expression::{Expression, Scope};
 use crate::trigger::value::Value;
@@ -59,8 +59,8 @@ pub enum From {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AbsenceState {
     open: Vec<Open>,
-    /// Time of the latest event this trigger has seen of her.
-    latest: Option<Timestamp>,
+    /// The latest event this trigger has seen of her, in the order of events.
+    latest: Option<(Timestamp, Position)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,13 +84,13 @@ impl Absence {
                 !(in_time && keys.contains(&open.per))
             });
         }
-        let stale = state.latest.is_some_and(|latest| event.time < latest);
+        let stale = state.latest.is_some_and(|latest| event.order() < latest);
         let refused = if after {
             self.arm(state, event, keys, stale)
         } else {
             0
         };
-        state.latest = state.latest.max(Some(event.time));
+        state.latest = state.latest.max(Some(event.order()));
         refused
     }
 
@@ -104,9 +104,6 @@ impl Absence {
             let full = state.open.len() >= OPEN_MAX;
             match state.open.iter_mut().find(|open| open.per == per) {
                 Some(open) if self.from == From::Last && open.anchor.time <= event.time => {
-                    open.anchor = anchor
-                }
-                Some(open) if self.from == From::First && event.time < open.anchor.time => {
                     open.anchor = anchor
                 }
                 Some(_) => {}

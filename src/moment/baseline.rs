@@ -2,7 +2,7 @@
 //!
 //! - **gap by calendar day**: at 00:00 (her zone) of the first day d with d - (last matching day) >
 //!   mean + k sample standard deviations of the gaps between distinct days; an event later on that
-//!   day does not undo it.
+//!   day does not undo it. When she moves to another zone, it is her midnight there that counts.
 //! - **gap, exact**: at the instant last + bound, the gaps being between events; an event exactly
 //!   then is in time.
 //! - **value**: at the event whose value departs from those before it.
@@ -223,7 +223,9 @@ impl Baseline {
                 let day = state
                     .last_day
                     .saturating_add((bound.floor() as i32).saturating_add(1));
-                Some(Timestamp::start_of_day(day.min(DAY_MAX), &facts.zone()))
+                let midnight = Timestamp::start_of_day(day.min(DAY_MAX), &facts.zone());
+                // A midnight that she has passed by moving to another zone is past when she moves.
+                Some(midnight.max(facts.identified.unwrap_or(midnight)))
             }
             Measure::GapExact => {
                 #[expect(clippy::cast_possible_truncation, reason = "saturates, ages from now")]

@@ -118,6 +118,12 @@ impl Kind {
         matches!(self, Self::Event(_))
     }
 
+    /// Whether its deadlines depend on the customer's time zone.
+    #[must_use]
+    pub fn counts_days(&self) -> bool {
+        matches!(self, Self::Baseline(moment) if matches!(moment.measure, baseline::Measure::GapDays))
+    }
+
     /// The earliest that a deadline may follow an event at `time`: when the customer must be looked
     /// at again. Too early costs a look, too late would delay a decision.
     #[must_use]

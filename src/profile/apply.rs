@@ -150,23 +150,27 @@ impl Facts {
     }
 
     fn consent(&mut self, channel: &str, given: bool, at: Timestamp) {
-        let full = self.consent.len() >= limits::CONSENTS;
-        match self
-            .consent
-            .iter_mut()
-            .find(|consent| consent.channel == channel)
-        {
-            Some(consent) if consent.at <= at => (consent.given, consent.at) = (given, at),
-            Some(_) => {}
-            None if !full => {
-                self.consent.push(Consent {
-                    channel: channel.into(),
-                    given,
-                    at,
-                });
+        let known = self.consent.iter_mut().find(|it| it.channel == channel);
+        if let Some(consent) = known {
+            if consent.at <= at {
+                (consent.given, consent.at) = (given, at);
             }
-            None => {}
+            return;
         }
+        if self.consent.len() >= limits::CONSENTS {
+            // A no is never lost for want of room: the oldest yes makes way, or else the oldest no.
+            let oldest = (0..self.consent.len())
+                .min_by_key(|i| (!self.consent[*i].given, self.consent[*i].at));
+            match oldest {
+                Some(oldest) if !given => self.consent.remove(oldest),
+                _ => return,
+            };
+        }
+        self.consent.push(Consent {
+            channel: channel.into(),
+            given,
+            at,
+        });
     }
 
     fn view(&mut self, event: &Event) {

@@ -60,6 +60,13 @@ pub fn look(bytes: &[u8]) -> Result<Timestamp, PackedError> {
     }
 }
 
+/// Changes when a packed profile must be looked at next.
+pub fn set_look(bytes: &mut [u8], look: Timestamp) {
+    if let Some(place) = bytes.get_mut(1..HEADER) {
+        place.copy_from_slice(&look.0.to_le_bytes());
+    }
+}
+
 /// Unpacks a profile.
 ///
 /// # Errors
@@ -80,7 +87,11 @@ mod tests {
         profile.seen.push([1, 2, 3, 4, 5, 6]);
         let bytes = pack(&profile, Timestamp(17));
         assert_eq!(look(&bytes), Ok(Timestamp(17)));
-        assert_eq!(unpack(&bytes), Ok(profile));
+        assert_eq!(unpack(&bytes).as_ref(), Ok(&profile));
+        let mut sooner = bytes.clone();
+        set_look(&mut sooner, Timestamp(5));
+        assert_eq!(look(&sooner), Ok(Timestamp(5)));
+        assert_eq!(unpack(&sooner), Ok(profile));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub type Header = (String, Option<Vec<u8>>);
 /// Why a record is no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// Where it failed: `decode`, `validate`.
+    /// Where it failed: `decode`, `validate`, `apply`.
     pub stage: &'static str,
     /// One word for counters and headers, of a fixed set.
     pub reason: &'static str,
@@ -37,13 +37,27 @@ pub struct Rejection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// The event came at or behind the watermark; it counted as far as it still could.
-    Late,
+    Late {
+        /// By how much, milliseconds.
+        behind_ms: i64,
+    },
     /// The event was seen before, and nothing else.
     Duplicate,
+    /// The event could not be taken in.
+    Refused(Rejection),
+    /// Something worth a tally happened so often.
+    Counted {
+        /// The name of the tally, of a bounded set.
+        name: String,
+        /// How often.
+        times: u64,
+    },
     /// A moment was decided.
     Decided {
         /// Whose moment; the key of what is sent.
         customer: Vec<u8>,
+        /// The name of the tally it counts in, of a bounded set.
+        tally: String,
         /// The decision, ready to be sent.
         decision: Vec<u8>,
         /// The command, where the decision was to treat.
@@ -88,7 +102,7 @@ pub trait Core {
     /// Nothing at or before `watermark` is expected any more.
     fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>);
 
-    /// The watermark from which on [`Core::advance`] would change something.
+    /// No watermark before this one would bring anything; none: no watermark would.
     fn next_deadline(&self) -> Option<Timestamp>;
 
     /// Packs every customer touched since the last seal: the changelog records of one transaction. Work may go on on top.

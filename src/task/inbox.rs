@@ -13,13 +13,18 @@ pub const QUEUE_RECORDS: usize = 2048;
 /// Bytes of one topic at hand: with six topics and 32 tasks, 200 MB at most.
 pub const QUEUE_BYTES: usize = 1024 * 1024;
 
+/// What a record says, and when that happened; else why it is no event.
+pub type Content<E> = Result<(Timestamp, E), Rejection>;
+
 /// A record at hand.
 #[derive(Debug)]
 pub struct Held<E> {
     /// As it was read.
     pub record: RawRecord,
     /// What it says, and when that happened.
-    pub content: Result<(Timestamp, E), Rejection>,
+    pub content: Content<E>,
+    /// When it came.
+    pub arrived: Timestamp,
     /// The first ask that was made after it came.
     ask: u64,
 }
@@ -81,6 +86,8 @@ pub struct Inbox<E> {
     ends: Option<Ends>,
     /// How many asks were made.
     asks: u64,
+    /// Whether the last of them is not answered yet.
+    asking: bool,
     asked_at: Timestamp,
     /// The greatest [`Held::ask`] of what was taken.
     taken_ask: u64,
@@ -101,6 +108,7 @@ impl<E> Inbox<E> {
             queues,
             ends: None,
             asks: 0,
+            asking: false,
             asked_at: Timestamp::MIN,
             taken_ask: 0,
         }
@@ -121,7 +129,8 @@ impl<E> Inbox<E> {
         &mut self,
         topic: usize,
         record: RawRecord,
-        content: Result<(Timestamp, E), Rejection>,
+        content: Content<E>,
+        arrived: Timestamp,
     ) {
         let queue = &mut self.queues[topic];
         queue.bytes += size(&record);
@@ -129,6 +138,7 @@ impl<E> Inbox<E> {
         queue.held.push_back(Held {
             record,
             content,
+            arrived,
             ask: self.asks + 1,
         });
     }
@@ -141,9 +151,10 @@ impl<E> Inbox<E> {
 
     /// Numbers a new ask for the ends of all topics; none while one is under way.
     pub fn ask(&mut self, clock: Timestamp) -> Option<u64> {
-        if self.ends.as_ref().map_or(0, |ends| ends.ask) < self.asks {
+        if self.asking {
             return None;
         }
+        self.asking = true;
         self.asks += 1;
         self.asked_at = clock;
         Some(self.asks)
@@ -152,6 +163,7 @@ impl<E> Inbox<E> {
     /// The answer to an ask; one that is not the last is ignored.
     pub fn answer(&mut self, ask: u64, offsets: Vec<i64>) {
         if ask == self.asks && offsets.len() == self.queues.len() {
+            self.asking = false;
             self.ends = Some(Ends {
                 ask,
                 asked_at: self.asked_at,

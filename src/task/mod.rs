@@ -14,6 +14,7 @@
 //! Deliberately absent: Kafka, retries of single calls, metrics, and what a customer is.
 
 pub mod core;
+pub mod customers;
 mod inbox;
 pub mod journal;
 pub mod record;
@@ -332,7 +333,7 @@ impl<C: Core> Task<C> {
             Phase::Waiting(until) => Some(until),
             Phase::Running => {
                 let commit = self.open.as_ref().filter(|_| self.in_flight.is_none());
-                let commit = commit.map(|open| open.due(!self.inbox.is_empty()));
+                let commit = commit.and_then(|open| open.due(!self.inbox.is_empty()));
                 let idle = self.idle_due().filter(|due| *due > self.clock);
                 commit.into_iter().chain(idle).min()
             }
@@ -345,6 +346,11 @@ impl<C: Core> Task<C> {
     /// Whether the state is restored and records are taken.
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running
+    }
+
+    /// Whether the task is given up: nothing of it is under way, and it may be assigned (again).
+    pub fn is_standby(&self) -> bool {
+        self.phase == Phase::Standby
     }
 
     /// The customers.

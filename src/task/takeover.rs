@@ -16,13 +16,15 @@ const WAIT_MS: i64 = 100;
 const WAIT_DOUBLINGS: u32 = 7;
 
 impl<C: Core> Task<C> {
-    /// The group gave this process the task.
+    /// The group gave this process the task, which is on standby or was refused.
     pub fn assign(&mut self, clock: Timestamp) {
+        assert!(
+            matches!(self.phase, Phase::Standby | Phase::Refused),
+            "given up before it is assigned again"
+        );
         self.clock = self.clock.max(clock);
-        if matches!(self.phase, Phase::Standby | Phase::Refused) {
-            self.failures = 0;
-            self.fence();
-        }
+        self.failures = 0;
+        self.fence();
     }
 
     /// The group takes the task away; `lost` when it already has. Ends with [`Command::Close`].
@@ -91,7 +93,7 @@ impl<C: Core> Task<C> {
             (Phase::Comparing, Input::GroupOffsets(offsets)) => self.compare(&offsets),
             // Somebody who took over since wrote both: nothing is wrong but our knowledge.
             (Phase::Doubting(_), Input::ChangelogEnd(end)) if end > self.restored => {
-                self.failed(Failure::Fenced)
+                self.failed(Failure::Fenced);
             }
             (Phase::Doubting(disagreement), Input::ChangelogEnd(_)) => {
                 self.refuse(disagreement.into())

@@ -60,6 +60,8 @@ pub struct Transaction {
     pub records: Vec<Out>,
     /// Input offsets, by topic.
     pub offsets: Vec<(usize, i64)>,
+    /// For each command, when what caused it came: for how long it took.
+    pub arrivals: Vec<Timestamp>,
 }
 
 /// Where a record was read.
@@ -74,31 +76,40 @@ pub struct Origin<'a> {
 /// A transaction that is being gathered.
 #[derive(Debug)]
 pub struct Open {
-    since: Timestamp,
+    /// When the first thing worth a commit came.
+    since: Option<Timestamp>,
     command_at: Option<Timestamp>,
     bytes: usize,
+    /// When what is being worked on came.
+    arrived: Timestamp,
     /// To be sent.
     pub records: Vec<Out>,
     /// Taken so far.
     pub steps: Vec<Step>,
+    /// As [`Transaction::arrivals`].
+    pub arrivals: Vec<Timestamp>,
 }
 
 impl Open {
-    /// Nothing yet, from this clock reading on.
+    /// Nothing yet.
     #[must_use]
-    pub fn new(clock: Timestamp) -> Self {
+    pub fn new() -> Self {
         Self {
-            since: clock,
+            since: None,
             command_at: None,
             bytes: 0,
+            arrived: Timestamp::MIN,
             records: Vec::new(),
             steps: Vec::new(),
+            arrivals: Vec::new(),
         }
     }
 
-    /// When it should be committed.
+    /// When it should be committed; never, while there is nothing in it: time that moved and brought nothing is worth no
+    /// commit, and moves again after a crash.
     #[must_use]
-    pub fn due(&self, behind: bool) -> Timestamp {
+    pub fn due(&self, behind: bool) -> Option<Timestamp> {
+        let since = self.since?;
         let delay = if behind {
             BEHIND_DELAY_MS
         } else {
@@ -107,11 +118,11 @@ impl Open {
         let command = self
             .command_at
             .map_or(Timestamp::MAX, |at| at.plus(COMMAND_DELAY_MS));
-        if self.is_full() {
-            self.since
+        Some(if self.is_full() {
+            since
         } else {
-            command.min(self.since.plus(delay))
-        }
+            command.min(since.plus(delay))
+        })
     }
 
     /// Whether it may take no more.
@@ -120,9 +131,24 @@ impl Open {
         self.bytes >= TRANSACTION_BYTES
     }
 
-    /// A record was taken in.
-    pub fn took(&mut self, record: &RawRecord) {
+    /// A record is taken in, which came at `arrived`.
+    pub fn took(&mut self, record: &RawRecord, arrived: Timestamp, clock: Timestamp) {
+        self.since.get_or_insert(clock);
         self.bytes += inbox::size(record);
+        self.arrived = arrived;
+    }
+
+    /// Time alone moves.
+    pub fn waited(&mut self, clock: Timestamp) {
+        self.arrived = clock;
+    }
+
+    /// A step is done. Of those in a row that took nothing and brought nothing, the last says it all.
+    pub fn end_step(&mut self, step: Step) {
+        if self.since.is_none() {
+            self.steps.clear();
+        }
+        self.steps.push(step);
     }
 
     /// A record was no event.
@@ -143,19 +169,22 @@ impl Open {
                     customer,
                     decision,
                     treatment,
+                    ..
                 },
                 _,
             ) => {
-                let headers = Vec::new();
                 let key = Some(customer);
-                self.push(Out {
+                let decision = Out {
                     sink: Sink::Decisions,
                     key: key.clone(),
                     value: Some(decision),
-                    headers,
-                });
+                    headers: Vec::new(),
+                };
+                self.since.get_or_insert(clock);
+                self.push(decision);
                 if let Some(treatment) = treatment {
                     self.command_at.get_or_insert(clock);
+                    self.arrivals.push(self.arrived);
                     let sink = Sink::Treatments(treatment.channel);
                     self.push(Out {
                         sink,
@@ -165,8 +194,8 @@ impl Open {
                     });
                 }
             }
-            (Effect::Late, Some((origin, record))) => {
-                let detail = "at or behind the watermark when it came".to_owned();
+            (Effect::Late { behind_ms }, Some((origin, record))) => {
+                let detail = format!("{behind_ms} ms behind the watermark when it came");
                 let rejection = Rejection {
                     stage: "apply",
                     reason: "late",
@@ -174,7 +203,16 @@ impl Open {
                 };
                 self.set_aside(Sink::Late, origin, record, &rejection);
             }
-            (Effect::Late | Effect::Duplicate, _) => {}
+            (Effect::Refused(rejection), Some((origin, record))) => {
+                self.reject(origin, record, &rejection);
+            }
+            (
+                Effect::Late { .. }
+                | Effect::Refused(_)
+                | Effect::Duplicate
+                | Effect::Counted { .. },
+                _,
+            ) => {}
         }
     }
 
@@ -229,42 +267,67 @@ mod tests {
         };
         Effect::Decided {
             customer: b"c1".to_vec(),
+            tally: "welcome.treat".to_owned(),
             decision: b"why".to_vec(),
             treatment: treated.then_some(treatment),
         }
     }
 
+    fn step() -> Step {
+        Step::begin(Timestamp(0))
+    }
+
     #[test]
     fn it_is_due_by_what_it_holds() {
-        let mut open = Open::new(Timestamp(1000));
-        assert_eq!(
-            (open.due(false).0, open.due(true).0),
-            (1100, 3000),
-            "state only"
-        );
+        let mut open = Open::new();
+        let due = |open: &Open| [false, true].map(|behind| open.due(behind).map(|due| due.0));
+        open.end_step(step());
+        assert_eq!(due(&open), [None, None], "nothing");
+        open.took(&RawRecord::default(), Timestamp(990), Timestamp(1000));
+        assert_eq!(due(&open), [Some(1100), Some(3000)], "state only");
         open.effect(decided(false), None, Timestamp(1010));
-        assert_eq!(open.due(false).0, 1100, "a refusal is not urgent");
+        assert_eq!(
+            due(&open),
+            [Some(1100), Some(3000)],
+            "a refusal is not urgent"
+        );
         open.effect(decided(true), None, Timestamp(1020));
         open.effect(decided(true), None, Timestamp(1035));
         assert_eq!(
-            (open.due(false).0, open.due(true).0),
-            (1040, 1040),
+            due(&open),
+            [Some(1040), Some(1040)],
             "the first command counts"
         );
-        open.took(&RawRecord {
+        assert_eq!(open.arrivals, [Timestamp(990), Timestamp(990)]);
+        let large = RawRecord {
             value: Some(vec![0; TRANSACTION_BYTES]),
             ..RawRecord::default()
-        });
+        };
+        open.took(&large, Timestamp(1036), Timestamp(1036));
         assert_eq!(
-            (open.is_full(), open.due(true).0),
-            (true, 1000),
+            (open.is_full(), due(&open)),
+            (true, [Some(1000), Some(1000)]),
             "full: at once"
         );
     }
 
     #[test]
+    fn time_that_brings_nothing_is_one_step() {
+        let mut open = Open::new();
+        open.end_step(step());
+        open.end_step(step());
+        open.effect(decided(false), None, Timestamp(5));
+        open.end_step(step());
+        open.end_step(step());
+        assert_eq!(
+            (open.steps.len(), open.due(false)),
+            (3, Some(Timestamp(105)))
+        );
+    }
+
+    #[test]
     fn a_decision_comes_before_its_command() {
-        let mut open = Open::new(Timestamp(0));
+        let mut open = Open::new();
         open.effect(decided(true), None, Timestamp(0));
         let sinks: Vec<&Sink> = open.records.iter().map(|out| &out.sink).collect();
         assert_eq!(
@@ -287,7 +350,7 @@ mod tests {
             topic: "cart",
             partition: 3,
         };
-        let mut open = Open::new(Timestamp(0));
+        let mut open = Open::new();
         open.reject(
             origin,
             &record,
@@ -297,7 +360,11 @@ mod tests {
                 detail: "no".to_owned(),
             },
         );
-        open.effect(Effect::Late, Some((origin, &record)), Timestamp(0));
+        open.effect(
+            Effect::Late { behind_ms: 3 },
+            Some((origin, &record)),
+            Timestamp(0),
+        );
         open.effect(Effect::Duplicate, Some((origin, &record)), Timestamp(0));
         let sinks: Vec<&Sink> = open.records.iter().map(|out| &out.sink).collect();
         assert_eq!(sinks, [&Sink::DeadLetters, &Sink::Late]);

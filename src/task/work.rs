@@ -17,7 +17,7 @@ impl<C: Core> Task<C> {
                 .core
                 .decode(topic, &record)
                 .map(|event| (C::time(&event), event));
-            self.inbox.push(topic, record, content);
+            self.inbox.push(topic, record, content, self.clock);
             self.quiet_since = self.clock;
         }
         self.steer();
@@ -49,7 +49,7 @@ impl<C: Core> Task<C> {
 
     /// Moves time without a record, where that changes something: because the last unread record is taken, or because nothing comes.
     pub(super) fn move_time(&mut self) -> bool {
-        let Some(deadline) = self.core.next_deadline().filter(|_| self.inbox.is_empty()) else {
+        let Some(deadline) = self.deadline() else {
             return false;
         };
         let standing: Vec<Standing> = (0..self.settings.topics.len())
@@ -58,7 +58,7 @@ impl<C: Core> Task<C> {
         let reached = self
             .watermarks
             .reached(|topic| standing[topic] == Standing::CaughtUp);
-        if reached >= deadline && reached > self.watermarks.task() {
+        if reached >= deadline {
             self.move_to(reached);
             return true;
         }
@@ -78,8 +78,11 @@ impl<C: Core> Task<C> {
                 quiet_since,
                 self.settings.idle_delay_ms,
             );
-            self.move_to(idle);
-            return true;
+            let moves = idle > self.watermarks.task();
+            if moves {
+                self.move_to(idle);
+            }
+            return moves;
         }
         let if_caught_up = self.watermarks.reached(|_| true);
         if idle_due.is_some() || !sure && if_caught_up >= deadline {
@@ -88,12 +91,19 @@ impl<C: Core> Task<C> {
         false
     }
 
-    /// The clock at which silence leads time to the next deadline.
-    pub(super) fn idle_due(&self) -> Option<Timestamp> {
+    /// The next deadline, while no record is at hand that would move time. A core that was rolled back may name one that is
+    /// past: the next millisecond will tell.
+    fn deadline(&self) -> Option<Timestamp> {
         let deadline = self
             .core
             .next_deadline()
             .filter(|_| self.inbox.is_empty())?;
+        Some(deadline.max(self.watermarks.task().plus(1)))
+    }
+
+    /// The clock at which silence leads time to the next deadline.
+    pub(super) fn idle_due(&self) -> Option<Timestamp> {
+        let deadline = self.deadline()?;
         let settings = &self.settings;
         self.watermarks.idle_due(
             &settings.clock,
@@ -108,11 +118,14 @@ impl<C: Core> Task<C> {
         if self.in_flight.is_some() {
             return;
         }
-        let draining = self.phase == Phase::Draining;
-        let due = |open: &Open| open.due(!self.inbox.is_empty()) <= self.clock;
-        match &self.open {
-            None if draining => self.close(),
-            Some(open) if draining || self.phase == Phase::Running && due(open) => self.commit(),
+        let due = self
+            .open
+            .as_ref()
+            .and_then(|open| open.due(!self.inbox.is_empty()));
+        match (&self.phase, due) {
+            (Phase::Running, Some(due)) if due <= self.clock => self.commit(),
+            (Phase::Draining, Some(_)) => self.commit(),
+            (Phase::Draining, None) => self.close(),
             _ => {}
         }
     }
@@ -135,8 +148,8 @@ impl<C: Core> Task<C> {
             partition: self.settings.partition,
         };
         step.take(origin.topic, held.record.offset);
-        let open = self.open.get_or_insert_with(|| Open::new(self.clock));
-        open.took(&held.record);
+        let open = self.open.get_or_insert_with(Open::new);
+        open.took(&held.record, held.arrived, self.clock);
         let (time, event) = match held.content {
             Ok(content) => content,
             Err(rejection) => {
@@ -161,17 +174,14 @@ impl<C: Core> Task<C> {
         let mut effects = Vec::new();
         self.core.event(event, step.now, &mut effects);
         for effect in effects {
-            match effect {
-                Effect::Late => count(&mut self.tallies, "late"),
-                Effect::Duplicate => count(&mut self.tallies, "duplicates"),
-                Effect::Decided { .. } => {}
-            }
+            tally(&mut self.tallies, &effect);
             open.effect(effect, Some((origin, &held.record)), self.clock);
         }
     }
 
     fn move_to(&mut self, watermark: Timestamp) {
         let step = Step::begin(self.read_clock());
+        self.open.get_or_insert_with(Open::new).waited(self.clock);
         self.finish(step, watermark);
     }
 
@@ -181,11 +191,12 @@ impl<C: Core> Task<C> {
         step.watermark = watermark;
         let mut effects = Vec::new();
         self.core.advance(watermark, step.now, &mut effects);
-        let open = self.open.get_or_insert_with(|| Open::new(self.clock));
-        open.steps.push(step);
+        let open = self.open.get_or_insert_with(Open::new);
         for effect in effects {
+            tally(&mut self.tallies, &effect);
             open.effect(effect, None, self.clock);
         }
+        open.end_step(step);
     }
 
     /// `now`, which never goes back. Where time comes from events alone it is the largest seen before this step, so that what
@@ -255,6 +266,7 @@ impl<C: Core> Task<C> {
             number: record.transaction,
             records,
             offsets,
+            arrivals: open.arrivals,
         }));
         self.in_flight = Some(record);
     }
@@ -282,6 +294,17 @@ impl<C: Core> Task<C> {
             topics,
             tallies: self.tallies.clone(),
         }
+    }
+}
+
+/// Counts what the core said, where it is worth a tally.
+fn tally(tallies: &mut BTreeMap<String, u64>, effect: &Effect) {
+    match effect {
+        Effect::Late { .. } => count(tallies, "late"),
+        Effect::Duplicate => count(tallies, "duplicates"),
+        Effect::Refused(rejection) => count(tallies, &format!("rejected.{}", rejection.reason)),
+        Effect::Counted { name, times } => *tallies.entry(name.clone()).or_default() += times,
+        Effect::Decided { tally, .. } => count(tallies, tally),
     }
 }
 

@@ -94,7 +94,7 @@ pub fn command_id(trigger: &str, generation: u32, customer: &str, occurrence: &s
 pub fn traceparent(id: Uuid, cause: Option<&str>) -> Text {
     let trace = cause
         .and_then(|parent| parent.split('-').nth(1))
-        .filter(|trace| trace.len() == 32);
+        .filter(|trace| trace.len() == 32 && trace.bytes().all(|b| b.is_ascii_hexdigit()));
     let own = id.simple().to_string();
     compact_str::format_compact!("00-{}-{}-01", trace.unwrap_or(&own), &own[16..])
 }
@@ -305,5 +305,7 @@ mod tests {
         let on = traceparent(id, Some(&format!("00-{trace}-b7ad6b7169203331-01")));
         assert!(on.starts_with(&format!("00-{trace}-")));
         assert_eq!(on[36..], begun[36..]);
+        let hostile = format!("00-{}-b7ad6b7169203331-01", "\n".repeat(32));
+        assert_eq!(traceparent(id, Some(&hostile)), begun);
     }
 }

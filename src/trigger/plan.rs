@@ -18,6 +18,8 @@ pub struct Plan {
     pub policy: Policy,
     /// Digest (16 hex digits) of the definitions and the policy.
     pub revision: Text,
+    /// Whether a deadline of any trigger depends on the customer's time zone.
+    pub counts_days: bool,
     /// By event name: the triggers that name it.
     by_event: Vec<Vec<u16>>,
     /// Key and index of each trigger, sorted.
@@ -151,7 +153,9 @@ impl Plan {
             .map(|(i, trigger)| (trigger.key, i))
             .collect();
         by_key.sort_unstable();
+        let counts_days = triggers.iter().any(|trigger| trigger.kind.counts_days());
         Self {
+            counts_days,
             vocabulary,
             triggers,
             policy,

@@ -3,7 +3,9 @@
 mod data;
 mod kafka_smoke;
 mod programmes;
+mod properties;
 mod real_data;
 mod reference;
+mod scenarios;
 mod sim;
 mod support;

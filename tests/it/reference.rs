@@ -52,7 +52,7 @@ pub enum Definition {
     GapByDay {
         of: Vec<&'static str>,
         history_min: usize,
-        /// Not negative, to three decimals; so below.
+        /// Not negative, to three decimals; so below, but for values.
         deviations: f64,
     },
     /// Gaps between events.
@@ -61,7 +61,8 @@ pub enum Definition {
         history_min: usize,
         deviations: f64,
     },
-    /// A value above mean + `deviations` x sample standard deviation of those before.
+    /// A value above mean + `deviations` x sample standard deviation of those before; with negative
+    /// `deviations` a value below that.
     ValueDeviations {
         of: Vec<&'static str>,
         history_min: usize,
@@ -258,7 +259,12 @@ fn value_deviations(events: &[&RefEvent], history_min: usize, deviations: f64) -
     let mut moments = Vec::new();
     for (i, event) in events.iter().enumerate() {
         let before = &values[..i];
-        if before.len() >= history_min.max(2) && above_bound(values[i], before, deviations) {
+        let departs = if deviations < 0.0 {
+            below_bound
+        } else {
+            above_bound
+        };
+        if before.len() >= history_min.max(2) && departs(values[i], before, deviations) {
             moments.push(moment(event, event.time_ms));
         }
     }
@@ -302,7 +308,6 @@ fn sum(numbers: &[i64]) -> i128 {
 }
 
 fn thousandths(number: f64) -> i128 {
-    assert!(number >= 0.0, "not negative: {number}");
     (number * 1_000.0).round() as i128
 }
 
@@ -328,7 +333,8 @@ fn squares(x: i64, history: &[i64], k: f64) -> (i128, i128) {
         .sum();
     let distance = n * i128::from(x) - total;
     let distance = distance * distance.abs() * (n - 1) * 1_000_000;
-    (distance, deviations * thousandths(k).pow(2))
+    let k = thousandths(k);
+    (distance, deviations * k * k.abs())
 }
 
 /// The least whole number from 0 for which `holds`, which goes on holding once it does.

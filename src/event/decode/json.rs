@@ -14,6 +14,11 @@ use crate::event::{
 };
 use crate::time::Timestamp;
 
+/// Beyond this (2^53) doubles are no longer every whole number: two customers would become one.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+/// A W3C traceparent has 55 bytes; a later version of it may have some more.
+const TRACEPARENT_BYTES: usize = 128;
+
 /// Amounts and counts that cannot be below zero.
 const NEVER_NEGATIVE: [(PropertyId, &str); 5] = [
     (PropertyId::PRICE, "price"),
@@ -28,6 +33,9 @@ pub(super) fn decode(
     text: &str,
     origin: &Origin<'_>,
 ) -> Result<Decoded, Reject> {
+    if !text.trim_start().starts_with('{') {
+        return Err(Reject::BadJson("an event is an object".to_owned()));
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let mut call = Call::default();
     let seed = CallSeed {
@@ -93,7 +101,10 @@ impl Call<'_> {
             products: self.products,
             traits: self.traits,
             touchpoint: self.touchpoint,
-            traceparent: origin.traceparent.map(Text::from),
+            traceparent: origin
+                .traceparent
+                .filter(|parent| parent.len() <= TRACEPARENT_BYTES)
+                .map(Text::from),
         };
         Ok(Decoded {
             event,
@@ -126,6 +137,9 @@ impl Call<'_> {
         for (id, known) in [(&self.user_id, true), (&self.anonymous_id, false)] {
             if matches!(id, Scalar::Null) || matches!(id, Scalar::Text(text) if text.is_empty()) {
                 continue;
+            }
+            if matches!(id, Scalar::Number(number) if number.abs() > WHOLE_MAX) {
+                return Err(Reject::InvalidCustomer("is a number too large to be exact"));
             }
             let id = id.text().ok_or(Reject::InvalidCustomer("is no text"))?;
             if id.len() > limits::ID_BYTES {
@@ -161,6 +175,8 @@ enum Scalar<'de> {
     Null,
     Bool(bool),
     Number(f64),
+    /// A whole number, to its last digit: ids are written so.
+    Whole(i128),
     Text(Cow<'de, str>),
     List(Vec<Text>),
     Object,
@@ -172,6 +188,7 @@ impl Scalar<'_> {
         match self {
             Self::Text(text) if !text.is_empty() => Some(Text::from(text.as_ref())),
             Self::Number(number) => Some(Text::from(number_text(*number))),
+            Self::Whole(number) => Some(Text::from(number.to_string())),
             Self::Bool(value) => Some(Text::from(value.to_string())),
             _ => None,
         }
@@ -188,6 +205,10 @@ impl Scalar<'_> {
             Self::Number(ms) => Some(Timestamp(
                 (*ms as i64).clamp(Timestamp::MIN.0, Timestamp::MAX.0),
             )),
+            Self::Whole(ms) => {
+                let ms = i64::try_from(*ms).unwrap_or(i64::MAX);
+                Some(Timestamp(ms.clamp(Timestamp::MIN.0, Timestamp::MAX.0)))
+            }
             _ => None,
         }
     }
@@ -207,6 +228,8 @@ impl Scalar<'_> {
     fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
+            #[expect(clippy::cast_precision_loss, reason = "amounts are doubles")]
+            Self::Whole(number) => Some(*number as f64),
             Self::Text(text) => text
                 .trim()
                 .parse()
@@ -240,6 +263,7 @@ impl Scalar<'_> {
             Self::Null => "null".to_owned(),
             Self::Bool(value) => value.to_string(),
             Self::Number(number) => number.to_string(),
+            Self::Whole(number) => number.to_string(),
             Self::Text(text) => format!("`{}`", shortened(text)),
             Self::List(_) => "a list".to_owned(),
             Self::Object => "an object".to_owned(),
@@ -291,14 +315,12 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Number(value))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "JSON numbers are doubles")]
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Scalar::Number(value as f64))
+        Ok(Scalar::Whole(value.into()))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "JSON numbers are doubles")]
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Scalar::Number(value as f64))
+        Ok(Scalar::Whole(value.into()))
     }
 
     fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
@@ -332,6 +354,39 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 }
 
+/// What a visitor does with a value that is not what it reads: it passes over it. (PHP writes an
+/// empty object as `[]`; that is no reason to lose the event.)
+macro_rules! passes_over {
+    (scalars) => {
+        fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+            Ok(())
+        }
+    };
+    (texts) => {
+        fn visit_str<E>(self, _: &str) -> Result<(), E> {
+            Ok(())
+        }
+    };
+    (lists) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+            while items.next_element::<Skipped>()?.is_some() {}
+            Ok(())
+        }
+    };
+}
+
 /// Implements a seed that reads an object field by field, and takes anything else for nothing.
 macro_rules! object_seed {
     ($seed:ident, $self:ident, $key:ident, $map:ident, $body:expr) => {
@@ -353,6 +408,10 @@ macro_rules! object_seed {
             fn visit_unit<E>(self) -> Result<(), E> {
                 Ok(())
             }
+
+            passes_over!(scalars);
+            passes_over!(texts);
+            passes_over!(lists);
 
             fn visit_map<A: MapAccess<'de>>($self, mut $map: A) -> Result<(), A::Error> {
                 while let Some($key) = $map.next_key::<Key<'de>>()? {
@@ -443,6 +502,14 @@ impl<'de> Visitor<'de> for ProductsSeed<'_, 'de> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of products")
+    }
+
+    passes_over!(scalars);
+    passes_over!(texts);
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+        Ok(())
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
@@ -561,7 +628,10 @@ object_seed!(TraitsSeed, self, key, map, {
                 continue;
             };
             match map.next_value::<Scalar<'de>>()?.typed(*kind) {
-                Ok(Some(value)) => traits.attributes.push((name.into(), value)),
+                Ok(Some(value)) => {
+                    traits.attributes.retain(|(known, _)| known != name);
+                    traits.attributes.push((name.into(), value));
+                }
                 Ok(None) => {}
                 Err(expected) => defects.push(Defect {
                     name: name.into(),
@@ -634,19 +704,21 @@ impl<'de> Visitor<'de> for ConsentSeed<'_> {
         f.write_str("channels with true or false")
     }
 
+    passes_over!(scalars);
+
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
 
     fn visit_str<E>(self, channel: &str) -> Result<(), E> {
-        self.consent.push((cut(channel.into()), true));
+        say(self.consent, channel, true);
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut channels: A) -> Result<(), A::Error> {
         while let Some(channel) = channels.next_element::<Scalar<'de>>()? {
             if let Some(channel) = channel.text() {
-                self.consent.push((cut(channel), true));
+                say(self.consent, &channel, true);
             }
         }
         Ok(())
@@ -656,7 +728,7 @@ impl<'de> Visitor<'de> for ConsentSeed<'_> {
         while let Some(channel) = map.next_key::<Key<'de>>()? {
             let value = map.next_value::<Scalar<'de>>()?;
             match value.truth() {
-                Some(given) => self.consent.push((cut(channel.0.as_ref().into()), given)),
+                Some(given) => say(self.consent, &channel.0, given),
                 None if matches!(value, Scalar::Null) => {}
                 None => self.defects.push(Defect {
                     name: "consent".into(),
@@ -666,6 +738,19 @@ impl<'de> Visitor<'de> for ConsentSeed<'_> {
         }
         Ok(())
     }
+}
+
+/// Notes what was said of a channel. Beyond the bound it is no list of channels; a no is kept.
+fn say(consent: &mut Vec<(Text, bool)>, channel: &str, given: bool) {
+    let channel = cut(channel.into());
+    consent.retain(|(known, _)| *known != channel);
+    if consent.len() >= limits::LIST_ITEMS {
+        if given {
+            return;
+        }
+        consent.remove(0);
+    }
+    consent.push((channel, given));
 }
 
 struct ContextSeed<'a, 'de> {

@@ -267,6 +267,56 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_read_to_its_last_digit() {
+        let id = |id: &str| {
+            let text = format!(
+                r#"{{"event":"Product Added","userId":{id},"messageId":{id},"timestamp":1772445600000}}"#
+            );
+            decode(&text).map(|decoded| (decoded.event.customer, decoded.event.id))
+        };
+        for exact in ["9007199254740993", "18446744073709551615", "-7"] {
+            assert_eq!(id(exact), Ok((exact.into(), exact.into())));
+        }
+        assert_eq!(
+            id("18446744073709551617").unwrap_err().word(),
+            "invalid_customer"
+        );
+    }
+
+    #[test]
+    fn what_should_be_an_object_and_is_none_is_passed_over() {
+        for odd in ["[]", "[[1],{}]", "7", "-7", "1.5", "true", "\"x\"", "null"] {
+            let text = format!(
+                r#"{{"event":"Order Completed","userId":"a","timestamp":1772445600000,"properties":{odd},"context":{odd},"traits":{odd}}}"#
+            );
+            assert!(decode(&text).is_ok(), "{text}");
+            let text = format!(
+                r#"{{"type":"identify","userId":"a","timestamp":1772445600000,"traits":{{"consent":{odd},"email":"e"}},
+                    "context":{{"campaign":{odd},"device":{odd}}},"properties":{{"products":{odd}}}}}"#
+            );
+            let traits = decode(&text).unwrap().event.traits.unwrap();
+            assert_eq!(traits.email.as_deref(), Some("e"), "{text}");
+        }
+        let products = r#"{"event":"Order Completed","userId":"a","timestamp":1772445600000,"properties":{"products":{"a":1}}}"#;
+        assert_eq!(decode(products).unwrap().event.products, []);
+    }
+
+    #[test]
+    fn what_is_said_many_times_is_kept_once() {
+        let traits = r#""tier":"gold","#.repeat(10_000);
+        let consent = (0..1000)
+            .map(|i| format!(r#""c{i}":true,"#))
+            .collect::<String>();
+        let text = format!(
+            r#"{{"type":"identify","userId":"a","timestamp":1772445600000,"traits":{{{traits}"consent":{{{consent}"c0":false}}}}}}"#
+        );
+        let traits = decode(&text).unwrap().event.traits.unwrap();
+        assert_eq!(traits.attributes.len(), 1);
+        assert_eq!(traits.consent.len(), limits::LIST_ITEMS);
+        assert_eq!(traits.consent.last(), Some(&("c0".into(), false)));
+    }
+
+    #[test]
     fn what_is_no_event_says_why() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let bomb = format!(r#"{{"userId":"a","properties":{{"x":{deep}}}}}"#);

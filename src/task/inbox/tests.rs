@@ -50,7 +50,7 @@ fn check(script: &str, expected: &str) {
             } else {
                 Ok((Timestamp(number(time)), ()))
             };
-            inbox.push(topic, record, content);
+            inbox.push(topic, record, content, Timestamp(0));
         }
     }
     assert_eq!(seen.join(" "), expected, "{script}");
@@ -161,6 +161,7 @@ fn a_full_queue_stops_fetching_until_it_is_half_empty() {
                 ..RawRecord::default()
             },
             Ok((Timestamp(0), ())),
+            Timestamp(0),
         );
         changes.extend(inbox.flow().into_iter().map(|change| (change, offset + 1)));
     }
@@ -178,7 +179,7 @@ fn one_large_record_fills_a_queue() {
         value: Some(vec![0; QUEUE_BYTES]),
         ..RawRecord::default()
     };
-    inbox.push(0, record, Ok((Timestamp(0), ())));
+    inbox.push(0, record, Ok((Timestamp(0), ())), Timestamp(0));
     assert_eq!(inbox.flow(), [(0, true)]);
     inbox.take(0);
     assert_eq!(inbox.flow(), [(0, false)]);

@@ -187,6 +187,16 @@ fn a_value_departs_from_those_before_it() {
     check(&deviations, &rows, FOREVER, &[], 0);
     let rows = orders(&[1.0, 2.0, 3.0, 4.0001]);
     check(&deviations, &rows, FOREVER, &[("", "3", 3)], 0);
+    // And below 0.5 with a negative factor of 1.5; 0.5 does not.
+    let falls = Definition::ValueDeviations {
+        of: vec!["order"],
+        history_min: 3,
+        deviations: -1.5,
+    };
+    let rows = orders(&[1.0, 2.0, 3.0, 0.5]);
+    check(&falls, &rows, FOREVER, &[], 0);
+    let rows = orders(&[1.0, 2.0, 3.0, 0.4999]);
+    check(&falls, &rows, FOREVER, &[("", "3", 3)], 0);
 
     let ratio = Definition::ValueRatio {
         of: vec!["order"],

@@ -2,6 +2,14 @@
 //!
 //! Deliberately absent: brokers, replication, batches, retention by time. What a client of one healthy cluster can
 //! observe is here; what happens inside the cluster is not.
+mod crash;
+mod engine;
 mod group;
+mod hand;
+mod history;
 mod log;
 mod meanings;
+mod random;
+mod subject;
+mod toy;
+mod world;

@@ -1,0 +1,184 @@
+//! What the core costs, without Kafka: `./dev bench core`.
+//!
+//! (a) events a second of one core, with the shipped triggers, from typed events and from JSON;
+//! (d) resident bytes a customer, at a million customers.
+//!
+//! The events are a shop's: 85 % views, carts, orders, sign-ups and a few complaints of 100,000
+//! customers, in time order, 20 ms apart, in visits of ten events. Seconds are CPU seconds of the one thread that works.
+//! Nothing is asserted: the figures are printed.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use moments::engine::{Effect, Engine, Input};
+use moments::event::decode::{Decoder, Origin};
+use moments::event::{Event, Position, Vocabulary};
+use moments::time::Timestamp;
+use moments::trigger::plan::{Plan, Policy};
+use moments::trigger::set::{self, Basis};
+
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const EVENTS: usize = 1_000_000;
+const CUSTOMERS: u64 = 100_000;
+const START: i64 = 1_772_000_000_000;
+/// Events between two movements of time, and between two transactions: a task catching up.
+const STEP: usize = 512;
+const TRANSACTION: usize = 32_768;
+/// Visits go on side by side, each of so many events: at 20 ms between events, one every 30 s of a
+/// visitor who stays for five minutes.
+const VISITS: usize = 1500;
+const VISIT_EVENTS: usize = 10;
+
+fn main() {
+    let plan = plan();
+    println!("sizes: profile {}, event {}", size_of::<moments::profile::Profile>(), size_of::<Event>());
+    println!("{} triggers, {EVENTS} events of {CUSTOMERS} customers", plan.triggers.len());
+    let lines: Vec<String> = (0..EVENTS).map(|i| line(i, CUSTOMERS, 20)).collect();
+    let bytes: usize = lines.iter().map(String::len).sum();
+    println!("JSON: {} bytes an event", bytes / EVENTS);
+    let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::default());
+    let decode = |(i, line): (usize, &String)| decode(&decoder, i, line);
+    let typed: Vec<Event> = lines.iter().enumerate().map(decode).collect();
+
+    for round in 1..=3 {
+        let started = cpu_seconds();
+        for event in lines.iter().enumerate().map(decode) {
+            black_box(event);
+        }
+        report(round, "decode only", started);
+        let events = typed.clone();
+        let started = cpu_seconds();
+        run(&plan, events.into_iter());
+        report(round, "core, typed events", started);
+        let started = cpu_seconds();
+        run(&plan, lines.iter().enumerate().map(decode));
+        report(round, "core, from JSON", started);
+    }
+    if std::env::args().any(|arg| arg == "resident") {
+        resident(&plan, &decoder);
+    }
+}
+
+fn plan() -> Arc<Plan> {
+    let basis = Basis {
+        vocabulary: Arc::new(Vocabulary::standard()),
+        attributes: std::collections::BTreeMap::new(),
+        policy: Policy::default(),
+    };
+    let path = std::env::var_os("MOMENTS_BENCH_TRIGGERS").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/triggers"), std::path::PathBuf::from);
+    match set::load(&path, &basis) {
+        Ok(plan) => Arc::new(plan),
+        Err(reports) => panic!("{}", moments::trigger::report::rendered(&reports)),
+    }
+}
+
+fn run(plan: &Arc<Plan>, events: impl Iterator<Item = Event>) -> Engine {
+    let mut engine = Engine::new(Arc::clone(plan));
+    let mut effects: Vec<Effect> = Vec::new();
+    let mut now = Timestamp::MIN;
+    for (i, event) in events.enumerate() {
+        now = now.max(event.time);
+        engine.step(Input::Event(Box::new(event)), now, &mut effects);
+        if i % STEP == STEP - 1 {
+            engine.step(Input::Watermark(now.plus(-60_001)), now, &mut effects);
+            black_box(&effects);
+            effects.clear();
+        }
+        if i % TRANSACTION == TRANSACTION - 1 {
+            black_box(engine.seal());
+            engine.committed();
+        }
+    }
+    engine.seal();
+    engine.committed();
+    engine
+}
+
+fn report(round: u32, what: &str, started: f64) {
+    let seconds = cpu_seconds() - started;
+    println!(
+        "round {round}: {what:20} {:>10.0} events/s  {:>7.0} ns/event",
+        EVENTS as f64 / seconds,
+        seconds * 1e9 / EVENTS as f64
+    );
+}
+
+/// (d): a million customers with twelve events each, a transaction at a time.
+fn resident(plan: &Arc<Plan>, decoder: &Decoder) {
+    const MANY: u64 = 1_000_000;
+    let before = resident_bytes();
+    let events = (0..12 * 1_000_000).map(|i| decode(decoder, i, &line(i, MANY, 2)));
+    let engine = run(plan, events);
+    let after = resident_bytes();
+    let (customers, packed) = engine.size();
+    println!(
+        "{customers} customers, {} resident bytes each, {} of them packed profile and id",
+        (after - before) / customers as u64,
+        packed / customers
+    );
+}
+
+/// CPU time of this thread, so that neighbours on the machine do not count.
+fn cpu_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos: u64 = text.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or_default();
+    nanos as f64 / 1e9
+}
+
+/// Resident set of this process, bytes.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    pages * 4096
+}
+
+fn decode(decoder: &Decoder, i: usize, line: &str) -> Event {
+    let position = Position { topic: 0, offset: i64::try_from(i).unwrap_or_default() };
+    let origin = Origin { topic: "clickstream", partition: 0, position, traceparent: None };
+    match decoder.decode(line.as_bytes(), &origin) {
+        Ok(decoded) => decoded.event,
+        Err(reject) => panic!("{line}: {reject}"),
+    }
+}
+
+/// The i-th event: a stable hash of the number decides what it is and whose.
+fn line(i: usize, customers: u64, apart_ms: i64) -> String {
+    let roll = mix(i as u64);
+    let visit = i / (VISITS * VISIT_EVENTS) * VISITS + i % VISITS;
+    let customer = mix(visit as u64 ^ 0xc0_0000) % customers;
+    let time = Timestamp(START + i64::try_from(i).unwrap_or_default() * apart_ms);
+    let product = mix(roll ^ 0xb0) % 5000;
+    let category = product % 40;
+    let price = 5 + product % 90;
+    let head = format!(r#""messageId":"{roll:016x}","userId":"c{customer:07}","timestamp":"{time}""#);
+    let product_properties =
+        format!(r#""product_id":"p{product:05}","category":"cat{category}","price":{price}.95,"currency":"EUR""#);
+    match roll % 1000 {
+        0..850 => format!(
+            r#"{{"type":"track","event":"Product Viewed",{head},"properties":{{{product_properties},"url":"https://shop.example/p/{product}"}}}}"#
+        ),
+        850..930 => format!(
+            r#"{{"type":"track","event":"Product Added",{head},"properties":{{{product_properties},"quantity":1,"cart_id":"k{customer}"}}}}"#
+        ),
+        930..980 => format!(
+            r#"{{"type":"track","event":"Order Completed",{head},"properties":{{"order_id":"o{i}","total":{price}.95,"currency":"EUR","products":[{{"product_id":"p{product:05}","price":{price}.95,"quantity":1}}]}}}}"#
+        ),
+        980..990 => format!(r#"{{"type":"track","event":"Order Delivered",{head},"properties":{{"order_id":"o{i}"}}}}"#),
+        990..993 => format!(r#"{{"type":"track","event":"NPS Answered",{head},"properties":{{"score":{}}}}}"#, roll % 11),
+        _ => format!(
+            r#"{{"type":"identify",{head},"traits":{{"email":"c{customer}@example.com","consent":{{"email":true}}}}}}"#
+        ),
+    }
+}
+
+/// Splitmix64's finaliser.
+fn mix(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}

@@ -1,0 +1,175 @@
+//! The engine and its decoder, as a task drives them.
+
+use super::core::{Core, Effect, Header, RawRecord, Rejection, Treatment};
+use crate::engine::{self, Engine, Input};
+use crate::event::Event;
+use crate::event::Position;
+use crate::event::decode::{Decoder, Origin};
+use crate::time::Timestamp;
+use crate::treatment::Decision;
+
+/// The header of W3C trace contexts, on events and on commands.
+const TRACEPARENT: &str = "traceparent";
+
+/// The customers of one task.
+#[derive(Debug)]
+pub struct Customers {
+    engine: Engine,
+    decoder: Decoder,
+    topics: Vec<String>,
+    partition: i32,
+    /// Kept from step to step for its memory.
+    effects: Vec<engine::Effect>,
+}
+
+/// An event, and how much of it could not be read.
+#[derive(Debug)]
+pub struct Read {
+    event: Box<Event>,
+    defects: u64,
+}
+
+impl Customers {
+    /// An engine without customers, fed by partition `partition` of these topics.
+    #[must_use]
+    pub fn new(engine: Engine, decoder: Decoder, topics: Vec<String>, partition: i32) -> Self {
+        Self {
+            engine,
+            decoder,
+            topics,
+            partition,
+            effects: Vec::new(),
+        }
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn step(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.engine.step(input, now, &mut self.effects);
+        effects.extend(self.effects.drain(..).map(effect));
+    }
+}
+
+impl Core for Customers {
+    type Event = Read;
+
+    fn decode(&self, topic: usize, record: &RawRecord) -> Result<Read, Rejection> {
+        let header = record.headers.iter().find(|(name, _)| name == TRACEPARENT);
+        let origin = Origin {
+            topic: &self.topics[topic],
+            partition: self.partition,
+            position: Position {
+                topic: u8::try_from(topic).unwrap_or(u8::MAX),
+                offset: record.offset,
+            },
+            traceparent: header.and_then(|(_, value)| std::str::from_utf8(value.as_deref()?).ok()),
+        };
+        match self
+            .decoder
+            .decode(record.value.as_deref().unwrap_or_default(), &origin)
+        {
+            Ok(decoded) => Ok(Read {
+                event: Box::new(decoded.event),
+                defects: decoded.defects.len() as u64,
+            }),
+            Err(reject) => Err(Rejection {
+                stage: reject.stage(),
+                reason: reject.word(),
+                detail: reject.to_string(),
+            }),
+        }
+    }
+
+    fn time(read: &Read) -> Timestamp {
+        read.event.time
+    }
+
+    fn restore(&mut self, customer: &[u8], packed: Option<&[u8]>) -> Result<(), String> {
+        let customer = std::str::from_utf8(customer).map_err(|error| error.to_string())?;
+        self.engine
+            .restore(customer, packed)
+            .map_err(|error| error.to_string())
+    }
+
+    fn event(&mut self, read: Read, now: Timestamp, effects: &mut Vec<Effect>) {
+        if read.defects > 0 {
+            effects.push(Effect::Counted {
+                name: "defects".to_owned(),
+                times: read.defects,
+            });
+        }
+        self.step(Input::Event(read.event), now, effects);
+    }
+
+    fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.step(Input::Watermark(watermark), now, effects);
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.engine.next_look()
+    }
+
+    fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let sealed = self.engine.seal().into_iter();
+        sealed
+            .map(|(customer, packed)| (customer.as_bytes().to_vec(), Some(packed)))
+            .collect()
+    }
+
+    fn committed(&mut self) {
+        self.engine.committed();
+    }
+
+    fn rollback(&mut self, watermark: Timestamp) {
+        self.engine.rollback(watermark);
+    }
+}
+
+fn effect(effect: engine::Effect) -> Effect {
+    match effect {
+        engine::Effect::Decided(decision) => decided(&decision),
+        engine::Effect::Duplicate => Effect::Duplicate,
+        engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
+        engine::Effect::TailFull => Effect::Refused(Rejection {
+            stage: "apply",
+            reason: "tail_full",
+            detail: "the customer has too many events beyond the watermark".to_owned(),
+        }),
+        engine::Effect::OpenLimit { trigger, refused } => Effect::Counted {
+            name: format!("open_limit.{trigger}"),
+            times: refused.into(),
+        },
+    }
+}
+
+fn decided(decision: &Decision) -> Effect {
+    let outcome = decision.refusal().map_or("treat", |reason| reason.word());
+    let treatment = decision
+        .command()
+        .zip(decision.command_json())
+        .map(|(command, value)| {
+            let header = |name: &str, value: &str| -> Header {
+                (name.to_owned(), Some(value.as_bytes().to_vec()))
+            };
+            let headers = vec![
+                header("id", &command.id.to_string()),
+                header("trigger", &decision.trigger),
+                header(TRACEPARENT, &command.traceparent),
+            ];
+            Treatment {
+                channel: command.channel.to_string(),
+                value,
+                headers,
+            }
+        });
+    Effect::Decided {
+        customer: decision.customer.as_bytes().to_vec(),
+        tally: format!("decided.{}.{outcome}", decision.trigger),
+        decision: decision.to_json(),
+        treatment,
+    }
+}

@@ -1,0 +1,100 @@
+//! Feeds a history to an engine as a task would.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use moments::engine::{Effect, Engine, Input};
+use moments::event::{Event, Vocabulary};
+use moments::profile::Profile;
+use moments::time::Timestamp;
+use moments::trigger::plan::{Plan, Policy};
+use moments::trigger::report::Source;
+use moments::trigger::set::{self, Basis};
+
+use super::history::{Grid, Happening};
+
+/// Compiles triggers (name, moment) that treat on the site, which needs no consent.
+pub fn plan(moments: &[(String, String)]) -> Arc<Plan> {
+    let source = |(name, moment): &(String, String)| {
+        let text = format!(
+            "trigger: {name}\nmoment: {{ {moment} }}\ntreatments: [{{ channel: onsite, template: t }}]\npolicy: {{ good_for: 1000d, cap: 2 in 10d }}\n"
+        );
+        Source::new(name, text)
+    };
+    let sources: Vec<_> = moments.iter().map(source).collect();
+    let basis = Basis {
+        vocabulary: Arc::new(Vocabulary::standard()),
+        attributes: BTreeMap::new(),
+        policy: Policy::default(),
+    };
+    Arc::new(set::compile(&sources, &basis).expect("triggers that can be read"))
+}
+
+/// What an engine is told, as a value that can be told again.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Event(Box<Event>),
+    Watermark(Timestamp),
+}
+
+/// The inputs, each with `now`, of a history that arrives in the order of `places`. The watermark
+/// never passes the largest time seen - lateness - 1; at the end it moves to the largest time.
+pub fn inputs(history: &[Happening], places: &[usize], grid: Grid) -> Vec<(Told, Timestamp)> {
+    let lateness = grid.lateness * grid.step_ms;
+    let mut told = Vec::new();
+    let mut seen = Timestamp::MIN;
+    for (n, &place) in places.iter().enumerate() {
+        let event = history[place].event(place, grid);
+        seen = seen.max(event.time);
+        told.push((Told::Event(Box::new(event)), seen));
+        if history[place].advances {
+            told.push((Told::Watermark(seen.plus(-lateness - 1)), seen));
+        }
+        if let Some(back) = history[place].again {
+            let place = places[n.saturating_sub(back)];
+            let event = history[place].event(place, grid);
+            told.push((Told::Event(Box::new(event)), seen));
+        }
+    }
+    told.push((Told::Watermark(seen), seen));
+    told
+}
+
+pub fn tell(engine: &mut Engine, (told, now): &(Told, Timestamp), effects: &mut Vec<Effect>) {
+    let input = match told {
+        Told::Event(event) => Input::Event(event.clone()),
+        Told::Watermark(watermark) => Input::Watermark(*watermark),
+    };
+    engine.step(input, *now, effects);
+}
+
+/// Customer, trigger, time, occurrence.
+pub type Found = (String, String, i64, String);
+
+/// The moments among effects, sorted.
+pub fn found(effects: &[Effect]) -> Vec<Found> {
+    let mut found: Vec<Found> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Decided(decision) => Some((
+                decision.customer.to_string(),
+                decision.trigger.to_string(),
+                decision.moment_at.0,
+                decision.occurrence.to_string(),
+            )),
+            _ => None,
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Every committed profile, by customer.
+pub fn profiles(engine: &mut Engine) -> BTreeMap<String, Profile> {
+    engine.seal();
+    engine.committed();
+    engine
+        .profiles()
+        .map(|profile| (profile.id.to_string(), profile))
+        .collect()
+}

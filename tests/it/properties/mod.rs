@@ -1,0 +1,23 @@
+//! Random histories: the engine is held equal to the naive reference, and to itself after restarts.
+//!
+//! Times lie on small grids, so that events at one instant, exactly at a deadline and exactly at
+//! midnight are frequent. A failure prints the smallest history that still fails, and the seed
+//! (`PROPTEST_RNG_SEED` replays it); nothing is written beside the sources.
+
+mod deadlines;
+mod driver;
+mod history;
+mod immediate;
+mod late;
+mod restore;
+
+use proptest::test_runner::Config;
+
+/// As many cases as fit into a few seconds of an unoptimised build.
+fn cases(cases: u32) -> Config {
+    Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    }
+}

@@ -1,0 +1,189 @@
+//! Restored state equals live state: commits, aborts and restarts at random points change nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use moments::engine::{Effect, Engine};
+use moments::time::{DAY_MS, Timestamp};
+use moments::trigger::plan::Plan;
+
+use super::cases;
+use super::driver::{Told, inputs, plan, profiles, tell};
+use super::history::{Grid, arrivals, history};
+
+const GRID: Grid = Grid {
+    step_ms: DAY_MS / 4,
+    steps: 60,
+    lateness: 8,
+};
+
+pub static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+    let row = |name: &str, moment: &str| (name.to_owned(), moment.to_owned());
+    plan(&[
+        row(
+            "cart",
+            "absence: { of: Order Completed, after: Product Added, within: 3d }",
+        ),
+        row(
+            "product",
+            "absence: { of: Order Completed, after: Product Added, within: 2d, per: event.product_id, from: first }",
+        ),
+        row("lapsed", "inactivity: { of: Order Completed, for: 5d }"),
+        row(
+            "rhythm",
+            "baseline: { of: Order Completed, measure: gap, history_min: 2, deviations: 1 }",
+        ),
+        row(
+            "exact",
+            "baseline: { of: Order Completed, measure: gap, by: exact, history_min: 2, deviations: 0 }",
+        ),
+        row(
+            "ticket",
+            "baseline: { of: Order Completed, measure: value, value: event.total, history_min: 2, ratio: { last: 2, below: 0.9 } }",
+        ),
+        row(
+            "first",
+            "event: { name: Order Completed, where: previous.orders.count == 0 }",
+        ),
+        row(
+            "back",
+            "event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 3' }",
+        ),
+    ])
+});
+
+/// What happens to the task after an input.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    GoOn,
+    /// A transaction is sealed, and work goes on.
+    Seal,
+    /// The sealed one is durable.
+    Commit,
+    /// It is not: back to the last that was.
+    Abort,
+    /// The process is gone; another restores, in this order of keys or the other.
+    Restart(bool),
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        4 => Just(Turn::GoOn),
+        3 => Just(Turn::Seal),
+        3 => Just(Turn::Commit),
+        1 => Just(Turn::Abort),
+        1 => any::<bool>().prop_map(Turn::Restart),
+    ]
+}
+
+type Changelog = BTreeMap<String, Vec<u8>>;
+
+/// A task that may lose what it did not commit.
+struct Task<'a> {
+    told: &'a [(Told, Timestamp)],
+    engine: Engine,
+    place: usize,
+    /// Effects by input.
+    effects: Vec<Vec<Effect>>,
+    changelog: Changelog,
+    committed: (usize, Timestamp),
+    sealed: Option<(usize, Timestamp, Changelog)>,
+}
+
+impl<'a> Task<'a> {
+    fn new(told: &'a [(Told, Timestamp)], plan: &Arc<Plan>) -> Self {
+        Self {
+            told,
+            engine: Engine::new(Arc::clone(plan)),
+            place: 0,
+            effects: told.iter().map(|_| Vec::new()).collect(),
+            changelog: Changelog::new(),
+            committed: (0, Timestamp::MIN),
+            sealed: None,
+        }
+    }
+
+    fn step(&mut self) {
+        let mut effects = Vec::new();
+        tell(&mut self.engine, &self.told[self.place], &mut effects);
+        self.effects[self.place] = effects;
+        self.place += 1;
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        match turn {
+            Turn::GoOn => {}
+            Turn::Seal if self.sealed.is_some() => {}
+            Turn::Seal => {
+                let records = self.engine.seal().into_iter();
+                let records = records.map(|(id, bytes)| (id.to_string(), bytes)).collect();
+                self.sealed = Some((self.place, self.engine.watermark(), records));
+            }
+            Turn::Commit => {
+                if let Some((place, watermark, records)) = self.sealed.take() {
+                    self.engine.committed();
+                    self.committed = (place, watermark);
+                    self.changelog.extend(records);
+                }
+            }
+            Turn::Abort => {
+                self.sealed = None;
+                self.engine.rollback(self.committed.1);
+                self.place = self.committed.0;
+            }
+            Turn::Restart(backwards) => {
+                self.sealed = None;
+                self.engine = Engine::new(Arc::clone(self.engine.plan()));
+                let mut records: Vec<_> = self.changelog.iter().collect();
+                if backwards {
+                    records.reverse();
+                }
+                for (id, packed) in records {
+                    let restored = self.engine.restore(id, Some(packed));
+                    restored.expect("what it packed itself");
+                }
+                self.engine.restored(self.committed.1);
+                self.place = self.committed.0;
+            }
+        }
+    }
+}
+
+fn check(told: &[(Told, Timestamp)], turns: &[Turn]) -> Result<(), TestCaseError> {
+    let mut live = Task::new(told, &PLAN);
+    for _ in told {
+        live.step();
+    }
+    let mut tried = Task::new(told, &PLAN);
+    let mut turns = turns.iter();
+    while tried.place < told.len() {
+        tried.step();
+        if let Some(turn) = turns.next() {
+            tried.turn(*turn);
+        }
+    }
+    if tried.sealed.is_some() {
+        tried.turn(Turn::Commit);
+    }
+    prop_assert_eq!(&tried.effects, &live.effects);
+    prop_assert_eq!(tried.engine.armed(), live.engine.armed());
+    prop_assert_eq!(profiles(&mut tried.engine), profiles(&mut live.engine));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(1024))]
+
+    #[test]
+    fn restored_state_is_live_state(history in history(GRID, 40, 0..100), turns in vec(turn(), 0..120)) {
+        check(&inputs(&history, &arrivals(&history, GRID), GRID), &turns)?;
+    }
+
+    #[test]
+    fn so_it_is_with_late_events(history in history(GRID, 40, 0..600), turns in vec(turn(), 0..120)) {
+        check(&inputs(&history, &arrivals(&history, GRID), GRID), &turns)?;
+    }
+}

@@ -1,0 +1,272 @@
+//! What comes true when time has passed, to the millisecond and to the calendar day.
+
+use std::sync::Arc;
+
+use moments::engine::Engine;
+use moments::trigger::plan::Policy;
+
+use super::{Bench, check, onsite, plan};
+
+const CART: &str = "absence: { of: Order Completed, after: Product Added, within: 30m }";
+const FIRST: &str =
+    "absence: { of: Order Completed, after: Product Added, within: 30m, from: first }";
+const PRODUCT: &str =
+    "absence: { of: Order Completed, after: Product Added, within: 30m, per: event.product_id }";
+const RHYTHM: &str =
+    "baseline: { of: Order Completed, measure: gap, history_min: 2, deviations: 2 }";
+
+#[test]
+fn an_absence_comes_true_at_its_very_end() {
+    let added = "2026-03-02T10:00:00Z Product Added";
+    let fires = &["2026-03-02T10:30:00Z treat"][..];
+    let table: &[(&[&str], &[&str])] = &[
+        (&[added, "until 2026-03-02T10:29:59.999Z"], &[]),
+        (&[added, "until 2026-03-02T10:30:00Z"], fires),
+        (
+            &[
+                added,
+                "2026-03-02T10:30:00Z Order Completed",
+                "until 2026-03-03T00:00:00Z",
+            ],
+            &[],
+        ),
+        (
+            &[
+                added,
+                "2026-03-02T10:30:00.001Z Order Completed",
+                "until 2026-03-03T00:00:00Z",
+            ],
+            fires,
+        ),
+        // At the anchor's own instant the order comes behind it, its topic being later by name.
+        (
+            &[
+                added,
+                "2026-03-02T10:00:00Z Order Completed",
+                "until 2026-03-03T00:00:00Z",
+            ],
+            &[],
+        ),
+        // Read out of order, within the lateness.
+        (
+            &[
+                "2026-03-02T10:00:30Z Order Completed",
+                added,
+                "until 2026-03-03T00:00:00Z",
+            ],
+            &[],
+        ),
+        // Read before the deadline's watermark, though it happened after it.
+        (
+            &[
+                added,
+                "2026-03-02T10:30:30Z Order Completed",
+                "until 2026-03-03T00:00:00Z",
+            ],
+            fires,
+        ),
+        // Too late to be heard: time had gone by.
+        (
+            &[
+                added,
+                "until 2026-03-02T11:00:00Z",
+                "2026-03-02T10:10:00Z Order Completed",
+            ],
+            fires,
+        ),
+    ];
+    for (lines, expected) in table {
+        check(&onsite(CART), lines, expected);
+    }
+}
+
+#[test]
+fn the_anchor_is_the_last_or_the_first() {
+    let lines = [
+        "2026-03-02T10:00:00Z Product Added",
+        "2026-03-02T10:20:00Z Product Added",
+        "2026-03-02T10:40:00Z Product Added",
+        "until 2026-03-02T12:00:00Z",
+    ];
+    check(&onsite(CART), &lines, &["2026-03-02T11:10:00Z treat"]);
+    let first = ["2026-03-02T10:30:00Z treat", "2026-03-02T11:10:00Z treat"];
+    check(&onsite(FIRST), &lines, &first);
+    // A late one moves no anchor back over an order that was in time.
+    let late = [
+        "2026-03-02T10:15:00Z Order Completed",
+        "2026-03-02T10:20:00Z Product Added",
+        "2026-03-02T10:25:00Z Cart Viewed",
+        "2026-03-02T10:10:00Z Product Added",
+        "until 2026-03-02T12:00:00Z",
+    ];
+    check(&onsite(FIRST), &late, &["2026-03-02T10:50:00Z treat"]);
+}
+
+#[test]
+fn an_order_cancels_the_products_it_lists() {
+    let lines = [
+        r#"2026-03-02T10:00:00Z Product Added {"product_id":"a"}"#,
+        r#"2026-03-02T10:01:00Z Product Added {"product_id":"b"}"#,
+        r#"2026-03-02T10:02:00Z Product Added {"product_id":"c"}"#,
+        "2026-03-02T10:03:00Z Product Added",
+        r#"2026-03-02T10:10:00Z Order Completed {"products":[{"product_id":"a"},{"sku":"c"},{"product_id":"z"},{"price":1}]}"#,
+        "until 2026-03-02T12:00:00Z",
+    ];
+    check(&onsite(PRODUCT), &lines, &["2026-03-02T10:31:00Z b treat"]);
+}
+
+#[test]
+fn inactivity_counts_from_the_last() {
+    let lapsed = onsite("inactivity: { of: Order Completed, for: 90d }");
+    let order = "2026-01-01T10:00:00Z Order Completed";
+    let at_end = "2026-04-01T10:00:00Z Order Completed";
+    let fires = ["2026-04-01T10:00:00Z treat"];
+    check(&lapsed, &[order, "until 2026-04-01T09:59:59.999Z"], &[]);
+    check(&lapsed, &[order, "until 2026-04-01T10:00:00Z"], &fires);
+    check(&lapsed, &[order, at_end, "until 2026-06-30T09:59:59Z"], &[]);
+    check(
+        &lapsed,
+        &[
+            "2026-01-01T10:00:00Z Product Viewed",
+            "until 2026-06-30T00:00:00Z",
+        ],
+        &[],
+    );
+}
+
+/// Three orders at noon, so many days apart, in a zone.
+fn rhythm(zone: &str, days: [&str; 3], more: &[&str], expected: &[&str]) {
+    let identify = format!(r#"2026-01-01T00:00:00Z identify {{"timezone":"{zone}"}}"#);
+    let orders = days.map(|day| format!("{day}T12:00:00Z Order Completed"));
+    let mut lines: Vec<&str> = vec![&identify];
+    lines.extend(orders.iter().map(String::as_str));
+    lines.extend(more);
+    check(&onsite(RHYTHM), &lines, expected);
+}
+
+#[test]
+fn a_gap_by_day_ends_at_her_midnight() {
+    // Gaps of 3 and 3: the bound is 3 days, the first day beyond it the fourth.
+    let march = ["2026-03-20", "2026-03-23", "2026-03-26"];
+    let until = ["until 2026-04-10T00:00:00Z"];
+    rhythm("UTC", march, &until, &["2026-03-30T00:00:00Z treat"]);
+    // Summer time begins in Madrid on the 29th, and midnight is an hour sooner in UTC.
+    rhythm(
+        "Europe/Madrid",
+        march,
+        &until,
+        &["2026-03-29T22:00:00Z treat"],
+    );
+    // In Los Angeles it began on the 8th: the day it began on has 23 hours, 25 when it ends.
+    let spring = ["2026-02-27", "2026-03-02", "2026-03-05"];
+    rhythm(
+        "America/Los_Angeles",
+        spring,
+        &until,
+        &["2026-03-09T07:00:00Z treat"],
+    );
+    let before = ["2026-02-26", "2026-03-01", "2026-03-04"];
+    rhythm(
+        "America/Los_Angeles",
+        before,
+        &until,
+        &["2026-03-08T08:00:00Z treat"],
+    );
+    let autumn = ["2026-10-16", "2026-10-19", "2026-10-22"];
+    let year = ["until 2027-01-01T00:00:00Z"];
+    rhythm(
+        "Europe/Madrid",
+        autumn,
+        &year,
+        &["2026-10-25T23:00:00Z treat"],
+    );
+    let november = ["2026-10-23", "2026-10-26", "2026-10-29"];
+    rhythm(
+        "America/Los_Angeles",
+        november,
+        &year,
+        &["2026-11-02T08:00:00Z treat"],
+    );
+}
+
+#[test]
+fn an_order_at_midnight_is_in_time_and_one_later_that_day_is_not() {
+    let march = ["2026-03-20", "2026-03-23", "2026-03-26"];
+    let fires = ["2026-03-29T22:00:00Z treat"];
+    let just = [
+        "2026-03-29T22:00:00Z Order Completed",
+        "until 2026-03-31T00:00:00Z",
+    ];
+    rhythm("Europe/Madrid", march, &just, &[]);
+    let later = [
+        "2026-03-29T22:00:00.001Z Order Completed",
+        "until 2026-03-31T00:00:00Z",
+    ];
+    rhythm("Europe/Madrid", march, &later, &fires);
+    // Two orders of one of her days, though of two in UTC, are no gap.
+    let twice = [
+        "2026-03-26T21:00:00Z Order Completed",
+        "2026-03-26T22:59:59Z Order Completed",
+        "until 2026-03-31T00:00:00Z",
+    ];
+    rhythm("Europe/Madrid", march, &twice, &fires);
+}
+
+#[test]
+fn who_moves_to_another_zone_has_her_midnight_there() {
+    let march = ["2026-03-20", "2026-03-23", "2026-03-26"];
+    let until = "until 2026-04-10T00:00:00Z";
+    let moves = |zone: &str, time: &str| format!(r#"{time} identify {{"timezone":"{zone}"}}"#);
+    let west = moves("America/Los_Angeles", "2026-03-28T10:00:00Z");
+    rhythm(
+        "Europe/Madrid",
+        march,
+        &[&west, until],
+        &["2026-03-30T07:00:00Z treat"],
+    );
+    let east = moves("Asia/Tokyo", "2026-03-28T10:00:00Z");
+    rhythm(
+        "Europe/Madrid",
+        march,
+        &[&east, until],
+        &["2026-03-29T15:00:00Z treat"],
+    );
+    // Already past there when she arrives: then it is when she arrives, whenever time gets there.
+    let past = moves("Asia/Tokyo", "2026-03-29T18:00:00Z");
+    let steps = [&*past, "until 2026-03-29T18:00:00Z", until];
+    rhythm(
+        "Europe/Madrid",
+        march,
+        &steps,
+        &["2026-03-29T18:00:00Z treat"],
+    );
+    let soon = [&*past, "until 2026-03-29T18:00:00Z"];
+    rhythm(
+        "Europe/Madrid",
+        march,
+        &soon,
+        &["2026-03-29T18:00:00Z treat"],
+    );
+}
+
+#[test]
+fn a_deadline_that_another_definition_brings_nearer_is_not_missed() {
+    let lapsed = |days: u32| {
+        onsite(&format!(
+            "inactivity: {{ of: Order Completed, for: {days}d }}"
+        ))
+    };
+    let mut bench = Bench::new(&lapsed(90), Policy::default());
+    bench.line("2026-01-01T10:00:00Z Order Completed");
+    bench.line("until 2026-01-02T00:00:00Z");
+    let records = bench.engine.seal();
+    let mut engine = Engine::new(Arc::new(plan(&lapsed(30), Policy::default())));
+    for (customer, packed) in &records {
+        let read = engine.restore(customer, Some(packed));
+        read.expect("what it packed itself");
+    }
+    engine.restored(bench.engine.watermark());
+    bench.engine = engine;
+    bench.line("until 2026-02-01T00:00:00Z");
+    assert_eq!(bench.decisions(), ["2026-01-31T10:00:00Z treat"]);
+}

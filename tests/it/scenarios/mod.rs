@@ -1,0 +1,173 @@
+//! Every sentence of the trigger language's meanings that can be put into a table: events in,
+//! decisions out.
+
+mod bounds;
+mod deadlines;
+mod policy;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use moments::engine::{Effect, Engine, Input};
+use moments::event::decode::{Decoder, Origin};
+use moments::event::{Event, Position, Vocabulary};
+use moments::time::Timestamp;
+use moments::treatment::Outcome;
+use moments::trigger::plan::{Plan, Policy};
+use moments::trigger::report::Source;
+use moments::trigger::set::{self, Basis};
+
+const LATENESS_MS: i64 = 60_000;
+
+/// An engine for one trigger and one customer, driven by lines.
+struct Bench {
+    engine: Engine,
+    decoder: Decoder,
+    now: Timestamp,
+    seen: Timestamp,
+    offset: i64,
+    effects: Vec<Effect>,
+}
+
+fn plan(trigger: &str, policy: Policy) -> Plan {
+    let basis = Basis {
+        vocabulary: Arc::new(Vocabulary::standard()),
+        attributes: BTreeMap::new(),
+        policy,
+    };
+    let text = format!("trigger: t\n{trigger}\n");
+    match set::compile(&[Source::new("t.yaml", text)], &basis) {
+        Ok(plan) => plan,
+        Err(reports) => panic!("{reports:?}"),
+    }
+}
+
+/// A trigger that treats on the site, which needs no consent, at any time after.
+fn onsite(moment: &str) -> String {
+    format!(
+        "moment: {{ {moment} }}\ntreatments: [{{ channel: onsite, template: x }}]\npolicy: {{ good_for: 1000d }}"
+    )
+}
+
+impl Bench {
+    fn new(trigger: &str, policy: Policy) -> Self {
+        Self {
+            engine: Engine::new(Arc::new(plan(trigger, policy))),
+            decoder: Decoder::new(Arc::new(Vocabulary::standard()), Arc::default()),
+            now: Timestamp::MIN,
+            seen: Timestamp::MIN,
+            offset: 0,
+            effects: Vec::new(),
+        }
+    }
+
+    /// `TIME Event Name {properties}`, `TIME identify {traits}`, `now TIME`, `until TIME`.
+    fn line(&mut self, line: &str) {
+        let (first, rest) = line.split_once(' ').expect("two words");
+        let instant = |text: &str| Timestamp::parse(text).expect("an instant");
+        match first {
+            "now" => self.now = instant(rest),
+            "until" => self.until(instant(rest)),
+            time => {
+                let event = self.decoded(time, rest);
+                self.take(event);
+            }
+        }
+    }
+
+    fn decoded(&mut self, time: &str, rest: &str) -> Event {
+        let (name, said) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
+        let said = if said.is_empty() { "{}" } else { said };
+        let name = name.trim();
+        let (kind, field, topic) = match name {
+            "identify" => ("identify", "traits", 3),
+            _ if name.starts_with("Order") => ("track", "properties", 4),
+            "Product Added" | "Cart Viewed" => ("track", "properties", 0),
+            _ => ("track", "properties", 1),
+        };
+        let text = format!(
+            r#"{{"type":"{kind}","event":"{name}","userId":"ana","timestamp":"{time}","{field}":{said}}}"#
+        );
+        self.offset += 1;
+        let position = Position {
+            topic,
+            offset: self.offset,
+        };
+        let origin = Origin {
+            topic: "t",
+            position,
+            ..Origin::default()
+        };
+        let decoded = self.decoder.decode(text.as_bytes(), &origin);
+        let decoded = decoded.unwrap_or_else(|reject| panic!("{text}: {reject}"));
+        assert_eq!(decoded.defects, [], "{text}");
+        decoded.event
+    }
+
+    /// One event, and as far as it moves time.
+    fn take(&mut self, event: Event) {
+        self.seen = self.seen.max(event.time);
+        self.now = self.now.max(event.time);
+        self.step(Input::Event(Box::new(event)));
+        self.step(Input::Watermark(self.seen.plus(-LATENESS_MS - 1)));
+    }
+
+    fn until(&mut self, time: Timestamp) {
+        self.now = self.now.max(time);
+        self.step(Input::Watermark(time));
+    }
+
+    fn step(&mut self, input: Input) {
+        self.engine.step(input, self.now, &mut self.effects);
+    }
+
+    /// Decisions as `TIME [OCCURRENCE] treat` or `... REASON`; the occurrence where it has a `per`.
+    fn decisions(&self) -> Vec<String> {
+        let shown = |effect: &Effect| {
+            let Effect::Decided(decision) = effect else {
+                return None;
+            };
+            let word = match &decision.outcome {
+                Outcome::Treat(_) => "treat",
+                Outcome::Refuse(reason, _) => reason.word(),
+            };
+            let at = decision.moment_at.to_string().replace(".000Z", "Z");
+            let per = decision.occurrence.split_once('@');
+            let per = per.map_or(String::new(), |(key, _)| format!("{key} "));
+            Some(format!("{at} {per}{word}"))
+        };
+        self.effects.iter().filter_map(shown).collect()
+    }
+}
+
+/// Holds what is decided of one customer, by an engine that goes on and by one that is restored
+/// after every line.
+fn check_with(trigger: &str, policy: &Policy, lines: &[&str], expected: &[&str]) {
+    let mut bench = Bench::new(trigger, policy.clone());
+    let mut restored = Bench::new(trigger, policy.clone());
+    let mut packed = None;
+    for line in lines {
+        bench.line(line);
+        restored.line(line);
+        packed = restored
+            .engine
+            .seal()
+            .pop()
+            .map(|(_, bytes)| bytes)
+            .or(packed);
+        let mut engine = Engine::new(Arc::clone(restored.engine.plan()));
+        if let Some(packed) = &packed {
+            let read = engine.restore("ana", Some(packed));
+            read.expect("what it packed itself");
+        }
+        engine.restored(restored.engine.watermark());
+        restored.engine = engine;
+    }
+    assert_eq!(bench.decisions(), expected, "{trigger}\n{lines:#?}");
+    let after = restored.decisions();
+    assert_eq!(after, expected, "restored: {trigger}\n{lines:#?}");
+}
+
+fn check(trigger: &str, lines: &[&str], expected: &[&str]) {
+    check_with(trigger, &Policy::default(), lines, expected);
+}

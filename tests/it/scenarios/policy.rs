@@ -1,0 +1,208 @@
+//! What stands between a moment and a treatment.
+
+use moments::trigger::plan::Policy;
+
+use super::{check, check_with};
+
+fn each_order(rest: &str) -> String {
+    format!("moment: {{ event: Order Completed }}\n{rest}")
+}
+
+const EMAIL: &str = "treatments: [{ channel: email, template: x }]";
+const ONSITE: &str = "treatments: [{ channel: onsite, template: x }]";
+
+#[test]
+fn a_cap_counts_what_was_sent_in_the_window_before() {
+    let trigger = each_order(&format!("{ONSITE}\npolicy: {{ cap: 2 in 7d }}"));
+    let lines = [
+        "2026-03-01T10:00:00Z Order Completed",
+        "2026-03-02T10:00:00Z Order Completed",
+        "2026-03-08T09:59:59.999Z Order Completed",
+        // Exactly seven days after the first, that one is out of the window.
+        "2026-03-08T10:00:00Z Order Completed",
+        "2026-03-09T09:59:59Z Order Completed",
+    ];
+    let expected = [
+        "2026-03-01T10:00:00Z treat",
+        "2026-03-02T10:00:00Z treat",
+        "2026-03-08T09:59:59.999Z capped",
+        "2026-03-08T10:00:00Z treat",
+        "2026-03-09T09:59:59Z capped",
+    ];
+    check(&trigger, &lines, &expected);
+    // In shadow the cap counts what would have been sent.
+    let shadow = format!("mode: shadow\n{trigger}");
+    let in_shadow = expected.map(|line| line.replace("treat", "shadow"));
+    let in_shadow: Vec<&str> = in_shadow.iter().map(String::as_str).collect();
+    check(&shadow, &lines, &in_shadow);
+}
+
+#[test]
+fn a_treatment_is_good_for_so_long_and_no_longer() {
+    let trigger = each_order(&format!("{ONSITE}\npolicy: {{ good_for: 10m }}"));
+    let order = "2026-03-02T10:00:00Z Order Completed";
+    let table = [
+        ("now 2026-03-02T10:10:00Z", "2026-03-02T10:00:00Z treat"),
+        (
+            "now 2026-03-02T10:10:00.001Z",
+            "2026-03-02T10:00:00Z expired",
+        ),
+    ];
+    for (now, expected) in table {
+        check(&trigger, &[now, order], &[expected]);
+    }
+    // Without a word: a day, and ten minutes on the site.
+    let onsite = each_order(ONSITE);
+    check(&onsite, &[table[0].0, order], &[table[0].1]);
+    check(&onsite, &[table[1].0, order], &[table[1].1]);
+    let yes = r#"2026-03-01T10:00:00Z identify {"consent":{"email":true}}"#;
+    let email = each_order(EMAIL);
+    let day = ["2026-03-02T10:00:00Z treat"];
+    check(&email, &[yes, "now 2026-03-03T10:00:00Z", order], &day);
+    let expired = ["2026-03-02T10:00:00Z expired"];
+    check(
+        &email,
+        &[yes, "now 2026-03-03T10:00:00.001Z", order],
+        &expired,
+    );
+}
+
+#[test]
+fn dates_are_asked_when_it_is_decided() {
+    let dates = "from: 2026-03-02T00:00:00Z\nuntil: 2026-03-03T00:00:00Z";
+    let trigger = format!("{dates}\n{}", each_order(ONSITE));
+    let table = [
+        ("2026-03-01T23:59:59.999Z", "out_of_dates"),
+        ("2026-03-02T00:00:00Z", "treat"),
+        ("2026-03-02T23:59:59.999Z", "treat"),
+        ("2026-03-03T00:00:00Z", "out_of_dates"),
+    ];
+    for (time, word) in table {
+        let line = format!("{time} Order Completed");
+        check(&trigger, &[&line], &[&format!("{time} {word}")]);
+    }
+    let early = [
+        "now 2026-03-02T00:00:00Z",
+        "2026-03-01T23:59:00Z Order Completed",
+    ];
+    check(&trigger, &early, &["2026-03-01T23:59:00Z treat"]);
+}
+
+#[test]
+fn reasons_are_asked_in_their_order() {
+    let stopped = Policy {
+        sending_stopped: true,
+        ..Policy::default()
+    };
+    let order = "2026-03-02T10:00:00Z Order Completed";
+    let is = |trigger: &str, policy: &Policy, word: &str| {
+        let expected = format!("2026-03-02T10:00:00Z {word}");
+        check_with(
+            trigger,
+            policy,
+            &["now 2026-03-05T00:00:00Z", order],
+            &[&expected],
+        );
+    };
+    let hopeless = "audience: profile.orders.count > 5\ntreatments: [{ if: profile.orders.count > 6, channel: email, template: x }]";
+    let hopeless = each_order(hopeless);
+    let over = "until: 2026-03-03T00:00:00Z";
+    is(&format!("mode: off\n{over}\n{hopeless}"), &stopped, "off");
+    is(
+        &format!("mode: shadow\n{over}\n{hopeless}"),
+        &stopped,
+        "out_of_dates",
+    );
+    is(
+        &format!("mode: shadow\n{hopeless}"),
+        &stopped,
+        "sending_stopped",
+    );
+    let live = Policy::default();
+    is(&format!("mode: shadow\n{hopeless}"), &live, "expired");
+    let good = "policy: { good_for: 30d }";
+    is(
+        &format!("mode: shadow\n{hopeless}\n{good}"),
+        &live,
+        "audience",
+    );
+    let fits = hopeless.replace("> 5", "> 0");
+    is(
+        &format!("mode: shadow\n{fits}\n{good}"),
+        &live,
+        "no_treatment_fits",
+    );
+    let email = fits.replace("> 6", "> 0");
+    is(
+        &format!("mode: shadow\n{email}\n{good}"),
+        &live,
+        "no_consent",
+    );
+    let onsite = email.replace("email", "onsite");
+    is(&format!("mode: shadow\n{onsite}\n{good}"), &live, "shadow");
+    is(&format!("{onsite}\n{good}"), &live, "treat");
+}
+
+#[test]
+fn consent_is_what_she_said_last() {
+    let trigger = each_order(EMAIL);
+    let order = "2026-03-02T10:00:00Z Order Completed";
+    let treat = &["2026-03-02T10:00:00Z treat"][..];
+    let refuse = &["2026-03-02T10:00:00Z no_consent"][..];
+    let yes = r#"2026-03-01T10:00:00Z identify {"consent":{"email":true}}"#;
+    let no = r#"2026-03-01T11:00:00Z identify {"consent":{"email":false}}"#;
+    let unsubscribed = "2026-03-01T12:00:00Z Unsubscribed";
+    let table: &[(&[&str], &[&str])] = &[
+        (&[order], refuse),
+        (&[yes, order], treat),
+        (&[yes, no, order], refuse),
+        // What was said earlier and read later changes nothing.
+        (&[no, yes, order], refuse),
+        (&[yes, unsubscribed, order], refuse),
+        (
+            &[
+                yes,
+                r#"2026-03-01T12:00:00Z Unsubscribed {"channel":"sms"}"#,
+                order,
+            ],
+            treat,
+        ),
+        (
+            &[
+                yes,
+                r#"2026-03-01T12:00:00Z identify {"consent":{"email":null}}"#,
+                order,
+            ],
+            treat,
+        ),
+    ];
+    for (lines, expected) in table {
+        check(&trigger, lines, expected);
+    }
+    let free = Policy {
+        consent_by_default: vec!["email".into()],
+        ..Policy::default()
+    };
+    check_with(&trigger, &free, &[order], treat);
+    check_with(&trigger, &free, &[no, order], refuse);
+}
+
+#[test]
+fn a_no_is_kept_however_many_channels_there_are() {
+    let free = Policy {
+        consent_by_default: vec!["email".into()],
+        ..Policy::default()
+    };
+    let junk: Vec<String> = (0..20).map(|i| format!(r#""c{i}":true"#)).collect();
+    let many = format!(
+        r#"2026-03-01T10:00:00Z identify {{"consent":{{{}}}}}"#,
+        junk.join(",")
+    );
+    let lines = [
+        &*many,
+        "2026-03-01T11:00:00Z Unsubscribed",
+        "2026-03-02T10:00:00Z Order Completed",
+    ];
+    let refused = ["2026-03-02T10:00:00Z no_consent"];
+    check_with(&each_order(EMAIL), &free, &lines, &refused);
+}

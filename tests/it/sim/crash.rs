@@ -1,0 +1,253 @@
+//! Two processes crash, hang, lose their group and wake as zombies at every step, by seed. In the end everything must be as if
+//! one process had run undisturbed: decided once and committed once, replayed by the journal, restored as it lives.
+//!
+//! `MOMENTS_SEED=n` runs one seed; `MOMENTS_SEEDS=n` runs so many.
+
+use super::hand::GROUP;
+use super::history::{PARTITIONS, TOPICS};
+use super::log::{Log, Record, place};
+use super::subject::{States, Subject};
+use super::toy::Toy;
+use super::world::World;
+use moments::task::core::{Effect, RawRecord};
+use moments::task::customers::Customers;
+use moments::task::journal::Line;
+use moments::task::record::{KEY, TaskRecord};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Enough to meet each fault at many steps within a few seconds; a night's run takes a million.
+const SEEDS: u64 = 300;
+/// The engine takes longer.
+const ENGINE_SEEDS: u64 = 100;
+
+fn values(log: &Log, topic: &str, partition: usize) -> Vec<Vec<u8>> {
+    let records = log.committed_records(&place(topic, partition)).into_iter();
+    records
+        .map(|(_, record)| record.value.expect("a value"))
+        .collect()
+}
+
+/// What was decided, without what depends on the run.
+fn moments<S: Subject>(log: &Log, topic: &str) -> Vec<String> {
+    let values = (0..PARTITIONS).flat_map(|partition| values(log, topic, partition));
+    let mut moments: Vec<String> = values.map(|value| S::moment(&value)).collect();
+    moments.sort_unstable();
+    moments
+}
+
+/// The last committed value of each key of a changelog.
+fn changelog(log: &Log, partition: usize) -> States {
+    let mut state = BTreeMap::new();
+    for (_, Record { key, value, .. }) in log.committed_records(&place("changelog", partition)) {
+        let key = key.expect("keyed");
+        match value {
+            Some(value) => drop(state.insert(key, value)),
+            None => drop(state.remove(&key)),
+        }
+    }
+    state
+}
+
+/// What a journal gives.
+#[derive(Default)]
+struct Replayed {
+    decisions: Vec<Vec<u8>>,
+    commands: Vec<Vec<u8>>,
+    states: States,
+}
+
+/// Takes the journal through a fresh core.
+fn replay<S: Subject>(log: &Log, partition: usize) -> Replayed {
+    let mut core = S::fresh(&TOPICS, partition);
+    let mut replayed = Replayed::default();
+    for (number, line) in (1..).zip(values(log, "journal", partition)) {
+        let line: Line = serde_json::from_slice(&line).expect("a line");
+        assert_eq!(
+            line.transaction, number,
+            "the journal has each transaction once"
+        );
+        let mut effects = Vec::new();
+        for step in line.steps {
+            for run in step.runs {
+                let topic = TOPICS
+                    .iter()
+                    .position(|name| *name == run.0)
+                    .expect("an input topic");
+                let records = log
+                    .read_committed(&place(&run.0, partition), run.1, usize::MAX)
+                    .records;
+                for (offset, record) in records
+                    .into_iter()
+                    .take_while(|(offset, _)| *offset <= run.2)
+                {
+                    let Record { key, value, .. } = record;
+                    let raw = RawRecord {
+                        offset,
+                        key,
+                        value,
+                        ..RawRecord::default()
+                    };
+                    if let Ok(event) = core.decode(topic, &raw) {
+                        core.event(event, step.now, &mut effects);
+                    }
+                }
+            }
+            core.advance(step.watermark, step.now, &mut effects);
+        }
+        for effect in effects {
+            if let Effect::Decided {
+                decision,
+                treatment,
+                ..
+            } = effect
+            {
+                replayed.decisions.push(decision);
+                replayed
+                    .commands
+                    .extend(treatment.map(|treatment| treatment.value));
+            }
+        }
+        for (customer, packed) in core.seal() {
+            match packed {
+                Some(packed) => drop(replayed.states.insert(customer, packed)),
+                None => drop(replayed.states.remove(&customer)),
+            }
+        }
+        core.committed();
+    }
+    replayed
+}
+
+/// What holds at the end of any run.
+fn check<S: Subject>(world: &mut World<S>) {
+    for partition in 0..PARTITIONS {
+        let log = &mut world.log;
+        let replayed = replay::<S>(log, partition);
+        assert_eq!(
+            values(log, "decisions", partition),
+            replayed.decisions,
+            "the journal replays the decisions"
+        );
+        assert_eq!(
+            values(log, "treatments", partition),
+            replayed.commands,
+            "the journal replays the commands"
+        );
+        let mut states = changelog(log, partition);
+        let record = states
+            .remove(KEY)
+            .map(|value| TaskRecord::unpack(&value).expect("a record"));
+        assert_eq!(
+            S::replayed(&states),
+            S::replayed(&replayed.states),
+            "the journal replays the states"
+        );
+        let record = record.unwrap_or_default();
+        for topic in TOPICS {
+            let group = log
+                .committed_offset(GROUP, &place(topic, partition))
+                .expect("no transaction is open");
+            assert_eq!(
+                record.offset(topic),
+                group,
+                "the record and the group agree"
+            );
+        }
+    }
+    for (partition, hand) in world.tasks() {
+        let mut restored = S::fresh(&TOPICS, partition);
+        let states = changelog(&world.log, partition);
+        for (customer, packed) in states.iter().filter(|(key, _)| *key != KEY) {
+            restored
+                .restore(customer, Some(packed))
+                .expect("packed by a task");
+        }
+        let live = hand.task.core().committed_states();
+        assert_eq!(
+            live,
+            restored.committed_states(),
+            "restored state equals live state"
+        );
+    }
+    let all = |topic| {
+        (0..PARTITIONS)
+            .flat_map(|partition| values(&world.log, topic, partition))
+            .collect::<Vec<_>>()
+    };
+    let letters = all("dead-letters");
+    assert_eq!(
+        letters.len(),
+        world.history.junk.len(),
+        "each dead letter once"
+    );
+    assert_eq!(
+        letters.into_iter().collect::<BTreeSet<_>>(),
+        world.history.junk
+    );
+    assert_eq!(
+        all("late").len(),
+        0,
+        "nothing came late, however the topics lagged"
+    );
+}
+
+/// One history undisturbed, and again with everything that can go wrong.
+fn run<S: Subject>(seed: u64) {
+    let mut calm: World<S> = World::new(seed, false);
+    calm.run();
+    check(&mut calm);
+    let mut wild: World<S> = World::new(seed, true);
+    wild.run();
+    check(&mut wild);
+    for topic in ["decisions", "treatments"] {
+        let (expected, got) = (
+            moments::<S>(&calm.log, topic),
+            moments::<S>(&wild.log, topic),
+        );
+        let once: BTreeSet<&String> = expected.iter().collect();
+        assert_eq!(
+            once.len(),
+            expected.len(),
+            "{topic}: undisturbed, each is there once"
+        );
+        assert_eq!(got, expected, "{topic}: each once, none missing");
+    }
+    for partition in 0..PARTITIONS {
+        let settled = |world: &World<S>| {
+            let mut states = changelog(&world.log, partition);
+            states.remove(KEY);
+            S::settled(&states)
+        };
+        assert_eq!(
+            settled(&wild),
+            settled(&calm),
+            "each customer is as if nothing had happened"
+        );
+    }
+}
+
+fn run_seeds(seeds: u64, run: fn(u64)) {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .map(|text| text.parse::<u64>().expect("a number"))
+    };
+    let seeds = match number("MOMENTS_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("MOMENTS_SEEDS").unwrap_or(seeds),
+    };
+    for seed in seeds {
+        let outcome = std::panic::catch_unwind(|| run(seed));
+        assert!(outcome.is_ok(), "failed with MOMENTS_SEED={seed}");
+    }
+}
+
+#[test]
+fn small_customers_are_decided_once_whatever_crashes() {
+    run_seeds(SEEDS, run::<Toy>);
+}
+
+#[test]
+fn the_engines_customers_are_decided_once_whatever_crashes() {
+    run_seeds(ENGINE_SEEDS, run::<Customers>);
+}

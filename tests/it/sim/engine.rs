@@ -1,0 +1,152 @@
+//! The engine itself in the simulation, with triggers of seconds.
+
+use super::subject::{States, Subject};
+use moments::engine::{Engine, Input};
+use moments::event::Vocabulary;
+use moments::event::decode::{Decoder, Origin};
+use moments::profile::packed;
+use moments::task::customers::Customers;
+use moments::time::Timestamp;
+use moments::trigger::plan::{Plan, Policy};
+use moments::trigger::report::Source;
+use moments::trigger::set::{self, Basis};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+const TRIGGERS: [(&str, &str); 5] = [
+    (
+        "cart",
+        "absence: { of: Order Completed, after: Product Added, within: 3s }",
+    ),
+    (
+        "each",
+        "absence: { of: Order Completed, after: Product Added, within: 4s, per: event.product_id, from: first }",
+    ),
+    ("review", "event: { of: Product Reviewed }"),
+    (
+        "rhythm",
+        "baseline: { of: Product Added, measure: gap, by: exact, history_min: 2, deviations: 1 }",
+    ),
+    ("idle", "inactivity: { of: Product Viewed, for: 5s }"),
+];
+
+static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+    let file = |(name, moment): &(&str, &str)| {
+        let text = format!(
+            "trigger: {name}\nstage: engagement\nabout: Something.\nmoment:\n  {moment}\n\
+             treatments:\n  - channel: email\n    template: hello\n"
+        );
+        Source::new(&format!("{name}.yaml"), text)
+    };
+    let sources: Vec<Source> = TRIGGERS.iter().map(file).collect();
+    let policy = Policy {
+        sending_stopped: false,
+        consent_by_default: vec!["email".into()],
+    };
+    let vocabulary = Arc::new(Vocabulary::standard());
+    let basis = Basis {
+        vocabulary,
+        attributes: BTreeMap::new(),
+        policy,
+    };
+    let plan = set::compile(&sources, &basis);
+    Arc::new(
+        plan.unwrap_or_else(|reports| panic!("{}", moments::trigger::report::rendered(&reports))),
+    )
+});
+
+fn decoder() -> Decoder {
+    Decoder::new(Arc::new(Vocabulary::standard()), Arc::default())
+}
+
+impl Subject for Customers {
+    fn fresh(topics: &[&str], partition: usize) -> Self {
+        let topics = topics.iter().map(|&topic| topic.to_owned()).collect();
+        let partition = i32::try_from(partition).expect("small");
+        Customers::new(Engine::new(Arc::clone(&PLAN)), decoder(), topics, partition)
+    }
+
+    fn value(kind: char, customer: &str, time: i64) -> Vec<u8> {
+        let event = match kind {
+            'a' => "Product Added",
+            'b' => "Order Completed",
+            'c' => "Product Reviewed",
+            _ => "Product Viewed",
+        };
+        let product = time % 3;
+        let at = Timestamp(time);
+        format!(
+            r#"{{"type":"track","event":"{event}","userId":"{customer}","timestamp":"{at}","properties":{{"product_id":"p{product}","total":10}}}}"#
+        )
+        .into_bytes()
+    }
+
+    fn moment(decision: &[u8]) -> String {
+        let json: serde_json::Value =
+            serde_json::from_slice(decision).expect("a decision or a command");
+        [
+            "customer",
+            "trigger",
+            "generation",
+            "occurrence",
+            "decision",
+            "reason",
+        ]
+        .map(|name| json[name].to_string())
+        .join(" ")
+    }
+
+    fn committed_states(&self) -> BTreeMap<String, String> {
+        self.engine()
+            .profiles()
+            .map(|profile| (profile.id.to_string(), format!("{profile:?}")))
+            .collect()
+    }
+
+    /// Everything, settled: how far a profile was settled when it was packed depends on when it was looked at, and that on
+    /// restarts.
+    fn replayed(states: &States) -> BTreeMap<String, String> {
+        let mut words = Self::settled(states);
+        for (customer, packed) in states {
+            let profile = packed::unpack(packed).expect("packed by an engine");
+            let known = format!(" {:?} {:?}", profile.contacts, profile.seen);
+            words
+                .entry(profile.id.to_string())
+                .or_default()
+                .push_str(&known);
+        }
+        words
+    }
+
+    /// Facts and what the triggers remember. Contacts and the look at a customer depend on when she was decided on.
+    fn settled(states: &States) -> BTreeMap<String, String> {
+        let mut engine = Engine::new(Arc::clone(&PLAN));
+        let far = Timestamp::parse("2050-01-01T00:00:00Z").expect("a time");
+        let mut effects = Vec::new();
+        for (customer, packed) in states {
+            engine
+                .restore(std::str::from_utf8(customer).expect("text"), Some(packed))
+                .expect("packed by an engine");
+        }
+        engine.step(Input::Watermark(far), far, &mut effects);
+        // An event folds all that is before the watermark, and makes the profile one to be packed.
+        for customer in states.keys() {
+            let customer = std::str::from_utf8(customer).expect("text");
+            let probe = Self::value('c', customer, far.0 + 1);
+            let event = decoder()
+                .decode(&probe, &Origin::default())
+                .expect("an event")
+                .event;
+            engine.step(Input::Event(Box::new(event)), far, &mut effects);
+        }
+        engine.seal();
+        engine.committed();
+        let words = engine.profiles().map(|profile| {
+            (
+                profile.id.to_string(),
+                format!("{:?} {:?}", profile.facts, profile.moments),
+            )
+        });
+        words.collect()
+    }
+}

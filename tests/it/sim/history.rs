@@ -1,0 +1,145 @@
+//! What the customers did, by seed, and how it reaches the log: late within bounds, in transactions or not, with junk between.
+
+use super::log::{Fate, Log, Place, Producer, Record, place};
+use super::random::Random;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tasks.
+pub const PARTITIONS: usize = 2;
+/// Input topics in byte order; `profile` does not drive.
+pub const TOPICS: [&str; 3] = ["cart", "profile", "purchase"];
+/// How late an event may come, by the clock.
+pub const LATENESS_MS: i64 = 2_000;
+
+const CUSTOMERS: usize = 7;
+const EVENTS: usize = 60;
+
+/// Writes an event of a kind, a customer and a time.
+pub type Value = fn(char, &str, i64) -> Vec<u8>;
+
+/// One thing that producers do to the log.
+#[derive(Clone, Debug)]
+enum Act {
+    Append(Place, Record),
+    /// Appends in a transaction of this number.
+    Open(usize, Place, Record),
+    /// Ends that transaction.
+    Close(usize, bool),
+}
+
+/// What will happen to the input topics, in order of time.
+#[derive(Debug)]
+pub struct History {
+    acts: BTreeMap<(i64, usize), Act>,
+    producers: BTreeMap<usize, Producer>,
+    /// Places and values of what is no event.
+    pub junk: BTreeSet<Vec<u8>>,
+}
+
+impl History {
+    /// A history that begins at this clock reading, with event times that run so many times as fast as the clock.
+    pub fn new(random: &mut Random, start: i64, pace: i64, value: Value) -> Self {
+        let mut history = Self {
+            acts: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            junk: BTreeSet::new(),
+        };
+        let mut time = start;
+        for number in 0..EVENTS {
+            time += if random.chance(3_000) {
+                0
+            } else {
+                random.ms(800)
+            };
+            history.event(random, number, time, (start + (time - start) * pace, value));
+            if random.chance(500) {
+                time += 4 * LATENESS_MS;
+            }
+        }
+        history
+    }
+
+    fn event(
+        &mut self,
+        random: &mut Random,
+        number: usize,
+        clock: i64,
+        (time, event): (i64, Value),
+    ) {
+        let customer = random.below(CUSTOMERS);
+        let (topic, kind) = match random.below(20) {
+            0..8 => ("cart", 'a'),
+            8..12 => ("purchase", 'b'),
+            12..14 => ("profile", 'b'),
+            14..17 => (TOPICS[random.below(3)], 'c'),
+            17 => ("profile", 'x'),
+            _ => (TOPICS[random.below(3)], '?'),
+        };
+        let at = place(topic, customer % PARTITIONS);
+        let appended = clock + random.ms(LATENESS_MS * 3 / 4);
+        let customer = format!("c{customer}");
+        let value = match kind {
+            '?' => format!("junk {number}!").into_bytes(),
+            _ => event(kind, &customer, time),
+        };
+        let record = Record {
+            key: Some(customer.into_bytes()),
+            value: Some(value.clone()),
+            headers: Vec::new(),
+            appended,
+        };
+        if kind == '?' {
+            self.junk.insert(value);
+        }
+        if !random.chance(2_000) {
+            self.acts
+                .insert((appended, number), Act::Append(at, record));
+            return;
+        }
+        let ended = appended + random.ms(LATENESS_MS / 5);
+        let aborted = random.chance(3_000);
+        self.acts.insert(
+            (appended, number),
+            Act::Open(number, at.clone(), record.clone()),
+        );
+        self.acts
+            .insert((ended, number + EVENTS), Act::Close(number, !aborted));
+        if aborted {
+            self.acts
+                .insert((ended, number + 2 * EVENTS), Act::Append(at, record));
+        }
+    }
+
+    /// Does what is due.
+    pub fn play(&mut self, log: &mut Log, clock: i64) {
+        while let Some(entry) = self
+            .acts
+            .first_entry()
+            .filter(|entry| entry.key().0 <= clock)
+        {
+            match entry.remove() {
+                Act::Append(place, record) => drop(log.append(&place, record)),
+                Act::Open(number, place, record) => {
+                    let producer = log.init(&format!("input-{number}"));
+                    log.begin(&producer).expect("just initialised");
+                    log.send(&producer, &place, record).expect("just begun");
+                    self.producers.insert(number, producer);
+                }
+                Act::Close(number, commit) => {
+                    let producer = &self.producers[&number];
+                    let done = if commit {
+                        log.commit(producer, Fate::Answered)
+                    } else {
+                        log.abort(producer)
+                    };
+                    done.expect("nobody else has this id");
+                }
+            }
+        }
+    }
+
+    /// Whether everything was done.
+    pub fn is_over(&self) -> bool {
+        self.acts.is_empty()
+    }
+}

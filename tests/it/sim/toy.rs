@@ -1,0 +1,318 @@
+//! Customers small enough to be checked by hand, in place of the engine.
+//!
+//! A value is `KIND TIME`. `a` opens an absence: no `b` within [`WITHIN_MS`] of the last `a` is a moment. `c` is a moment at
+//! once. `x` erases the customer. Every event is mixed into a chain in event-time order, so a state tells
+//! whether each event counted once and in its place.
+
+use super::random::mix;
+use super::subject::{States, Subject};
+use moments::task::core::{Core, Effect, RawRecord, Rejection, Treatment};
+use moments::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How long an `a` waits for a `b`.
+pub const WITHIN_MS: i64 = 3_000;
+
+/// Time, topic, offset: the order in which a customer's events count.
+type Order = (i64, usize, i64);
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct Happened {
+    customer: Vec<u8>,
+    kind: u8,
+    order: Order,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Customer {
+    chain: u64,
+    settled: u32,
+    /// The `a` that waits for a `b`.
+    anchor: Option<i64>,
+    /// Events beyond the watermark, and what they are.
+    tail: BTreeMap<Order, u8>,
+}
+
+/// All customers of a task.
+#[derive(Debug)]
+pub struct Toy {
+    watermark: Timestamp,
+    committed: BTreeMap<Vec<u8>, Vec<u8>>,
+    sealed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    touched: BTreeMap<Vec<u8>, Customer>,
+}
+
+impl Toy {
+    fn load(&self, customer: &[u8]) -> Customer {
+        if let Some(touched) = self.touched.get(customer) {
+            return touched.clone();
+        }
+        let packed = match self.sealed.get(customer) {
+            Some(sealed) => sealed.as_ref(),
+            None => self.committed.get(customer),
+        };
+        packed
+            .map(|packed| postcard::from_bytes(packed).expect("packed here"))
+            .unwrap_or_default()
+    }
+
+    fn customers(&self) -> Vec<Vec<u8>> {
+        let mut all: Vec<Vec<u8>> = self
+            .committed
+            .keys()
+            .chain(self.sealed.keys())
+            .chain(self.touched.keys())
+            .cloned()
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+impl Customer {
+    fn deadline(&self) -> Option<i64> {
+        self.anchor.map(|anchor| anchor + WITHIN_MS)
+    }
+
+    /// No deadline is earlier.
+    fn look(&self) -> Option<i64> {
+        let opening = self.tail.iter().find(|(_, kind)| **kind == b'a');
+        let opening = opening.map(|(order, _)| order.0 + WITHIN_MS);
+        self.deadline().into_iter().chain(opening).min()
+    }
+
+    fn fold(&mut self, order: Order, kind: u8) {
+        if kind == b'x' {
+            let tail = std::mem::take(&mut self.tail);
+            *self = Self {
+                tail,
+                ..Self::default()
+            };
+            return;
+        }
+        let position = u64::try_from(order.0).expect("positive") << 20
+            | u64::try_from(order.1).expect("small") << 16
+            | u64::try_from(order.2).expect("positive");
+        self.chain = mix(self.chain ^ position).wrapping_add(u64::from(kind));
+        self.settled += 1;
+        match kind {
+            b'a' => self.anchor = Some(order.0),
+            b'b' => self.anchor = None,
+            _ => {}
+        }
+    }
+
+    /// Folds events and deadlines up to a watermark in order, an event before a deadline of the same time.
+    fn settle(&mut self, watermark: i64) -> Vec<i64> {
+        let mut fired = Vec::new();
+        loop {
+            let event = self.tail.first_key_value().map(|(order, _)| order.0);
+            let (event, deadline) = (
+                event.unwrap_or(i64::MAX),
+                self.deadline().unwrap_or(i64::MAX),
+            );
+            if event.min(deadline) > watermark || event.min(deadline) == i64::MAX {
+                return fired;
+            }
+            if event <= deadline {
+                let (order, kind) = self.tail.pop_first().expect("just seen");
+                self.fold(order, kind);
+            } else {
+                fired.extend(self.anchor.take());
+            }
+        }
+    }
+}
+
+fn decided(customer: &[u8], moment: &str, occurrence: &str, now: Timestamp) -> Effect {
+    let name = String::from_utf8_lossy(customer);
+    let what = format!("{name} {moment} {occurrence}");
+    let treated = mix(what.bytes().map(u64::from).sum()) % 3 > 0;
+    let treatment = Treatment {
+        channel: "email".to_owned(),
+        value: format!("{what} do now={}", now.0).into_bytes(),
+        headers: Vec::new(),
+    };
+    Effect::Decided {
+        customer: customer.to_vec(),
+        tally: format!("decided.{moment}"),
+        decision: format!("{what} treated={treated} now={}", now.0).into_bytes(),
+        treatment: treated.then_some(treatment),
+    }
+}
+
+impl Core for Toy {
+    type Event = Happened;
+
+    fn decode(&self, topic: usize, record: &RawRecord) -> Result<Happened, Rejection> {
+        let bad = || Rejection {
+            stage: "decode",
+            reason: "toy",
+            detail: "not KIND TIME".to_owned(),
+        };
+        let text =
+            std::str::from_utf8(record.value.as_deref().ok_or_else(bad)?).map_err(|_| bad())?;
+        let (kind, time) = text.split_once(' ').ok_or_else(bad)?;
+        let time = time.parse().map_err(|_| bad())?;
+        let customer = record.key.clone().ok_or_else(bad)?;
+        Ok(Happened {
+            customer,
+            kind: kind.as_bytes()[0],
+            order: (time, topic, record.offset),
+        })
+    }
+
+    fn time(event: &Happened) -> Timestamp {
+        Timestamp(event.order.0)
+    }
+
+    fn restore(&mut self, customer: &[u8], packed: Option<&[u8]>) -> Result<(), String> {
+        match packed {
+            Some(packed) => drop(self.committed.insert(customer.to_vec(), packed.to_vec())),
+            None => drop(self.committed.remove(customer)),
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: Happened, now: Timestamp, effects: &mut Vec<Effect>) {
+        let mut customer = self.load(&event.customer);
+        let (time, topic, offset) = event.order;
+        let watermark = self.watermark.0;
+        let fired = customer.settle(watermark);
+        assert!(fired.is_empty(), "what was due came true when time moved");
+        if time <= watermark {
+            effects.push(Effect::Late {
+                behind_ms: watermark - time,
+            });
+            customer.fold(event.order, event.kind);
+        } else {
+            let before = customer.tail.insert(event.order, event.kind);
+            assert!(before.is_none(), "an event counts once");
+        }
+        if event.kind == b'c' {
+            effects.push(decided(
+                &event.customer,
+                "seen",
+                &format!("{time}/{topic}/{offset}"),
+                now,
+            ));
+        }
+        self.touched.insert(event.customer, customer);
+    }
+
+    fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
+        assert!(watermark >= self.watermark, "time never goes back");
+        self.watermark = watermark;
+        for name in self.customers() {
+            let mut customer = self.load(&name);
+            let fired = customer.settle(watermark.0);
+            for anchor in &fired {
+                effects.push(decided(&name, "absent", &anchor.to_string(), now));
+            }
+            if !fired.is_empty() {
+                self.touched.insert(name, customer);
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let look = |name: &Vec<u8>| {
+            let mut customer = self.load(name);
+            customer.settle(self.watermark.0);
+            customer.look()
+        };
+        self.customers()
+            .iter()
+            .filter_map(look)
+            .min()
+            .map(Timestamp)
+    }
+
+    fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        assert!(self.sealed.is_empty(), "one sealed transaction at a time");
+        let pack = |customer: Customer| {
+            let packed = (customer != Customer::default()).then(|| postcard::to_stdvec(&customer));
+            packed.transpose().expect("plain data into memory")
+        };
+        let touched = std::mem::take(&mut self.touched);
+        self.sealed = touched
+            .into_iter()
+            .map(|(name, customer)| (name, pack(customer)))
+            .collect();
+        self.sealed.clone().into_iter().collect()
+    }
+
+    fn committed(&mut self) {
+        for (name, packed) in std::mem::take(&mut self.sealed) {
+            match packed {
+                Some(packed) => drop(self.committed.insert(name, packed)),
+                None => drop(self.committed.remove(&name)),
+            }
+        }
+    }
+
+    fn rollback(&mut self, watermark: Timestamp) {
+        self.sealed.clear();
+        self.touched.clear();
+        self.watermark = watermark;
+    }
+}
+
+impl Subject for Toy {
+    fn fresh(_: &[&str], _: usize) -> Self {
+        Self {
+            watermark: Timestamp::MIN,
+            committed: BTreeMap::new(),
+            sealed: BTreeMap::new(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    fn value(kind: char, _: &str, time: i64) -> Vec<u8> {
+        format!("{kind} {time}").into_bytes()
+    }
+
+    fn moment(decision: &[u8]) -> String {
+        let text = std::str::from_utf8(decision).expect("text");
+        text.split(" now=").next().expect("a word").to_owned()
+    }
+
+    fn committed_states(&self) -> BTreeMap<String, String> {
+        words(
+            self.committed
+                .iter()
+                .map(|(name, packed)| (name, unpacked(packed))),
+        )
+    }
+
+    fn replayed(states: &States) -> BTreeMap<String, String> {
+        words(states.iter().map(|(name, packed)| (name, unpacked(packed))))
+    }
+
+    fn settled(states: &States) -> BTreeMap<String, String> {
+        let settled = states.iter().map(|(name, packed)| {
+            let mut customer = unpacked(packed);
+            customer.settle(i64::MAX);
+            (name, customer)
+        });
+        words(settled.filter(|(_, customer)| *customer != Customer::default()))
+    }
+}
+
+fn unpacked(packed: &[u8]) -> Customer {
+    postcard::from_bytes(packed).expect("packed here")
+}
+
+fn words<'a>(customers: impl Iterator<Item = (&'a Vec<u8>, Customer)>) -> BTreeMap<String, String> {
+    customers
+        .map(|(name, customer)| {
+            (
+                String::from_utf8_lossy(name).into_owned(),
+                format!("{customer:?}"),
+            )
+        })
+        .collect()
+}

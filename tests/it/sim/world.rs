@@ -1,0 +1,371 @@
+//! Processes that come and go over a simulated log, and what goes wrong with them, by seed.
+
+use super::group::{Beat, Membership};
+use super::hand::{GROUP, Hand, Surroundings};
+use super::history::{History, LATENESS_MS, PARTITIONS, TOPICS};
+use super::log::{Fate, Log, Producer, place};
+use super::random::Random;
+use super::subject::Subject;
+use moments::task::Settings;
+use moments::task::watermark::{ClockMode, TopicSettings};
+use moments::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// When the world begins.
+const START: i64 = 1_772_445_600_000;
+/// Steps after which a calm world should long have come to rest.
+const PATIENCE: usize = 200_000;
+
+/// One process.
+struct Process<S: Subject> {
+    member: String,
+    generation: Option<i32>,
+    hands: BTreeMap<usize, Hand<S>>,
+    owned: BTreeSet<usize>,
+    revoking: bool,
+    /// It works on, but hears nothing of the group: a zombie, once the group gives its tasks away.
+    deaf: bool,
+}
+
+impl<S: Subject> Default for Process<S> {
+    fn default() -> Self {
+        Self {
+            member: String::new(),
+            generation: None,
+            hands: BTreeMap::new(),
+            owned: BTreeSet::new(),
+            revoking: false,
+            deaf: false,
+        }
+    }
+}
+
+/// The log, the processes, and time.
+pub struct World<S: Subject> {
+    pub log: Log,
+    pub history: History,
+    random: Random,
+    clock: i64,
+    faults: bool,
+    mode: ClockMode,
+    processes: Vec<Process<S>>,
+    births: usize,
+    stalled: Vec<String>,
+    adrift: Vec<Producer>,
+}
+
+impl<S: Subject> World<S> {
+    /// A world with its history; without faults it has one process that nothing ever happens to.
+    pub fn new(seed: u64, faults: bool) -> Self {
+        let mut log = Log::default();
+        let sinks = [
+            "treatments",
+            "decisions",
+            "dead-letters",
+            "late",
+            "changelog",
+            "journal",
+        ];
+        TOPICS
+            .iter()
+            .chain(&sinks)
+            .for_each(|topic| log.create(topic, PARTITIONS));
+        log.group(GROUP)
+            .subscribe(&TOPICS.map(|topic| (topic, PARTITIONS)));
+        let mode = match seed % 3 {
+            0 => ClockMode::Event,
+            1 => ClockMode::Wall,
+            _ => ClockMode::Accelerated {
+                origin: Timestamp(START),
+                start: Timestamp(START),
+                factor: 3.0,
+            },
+        };
+        let history = History::new(&mut Random::new(seed), START, pace(&mode), S::value);
+        let processes = (0..if faults { 2 } else { 1 })
+            .map(|_| Process::default())
+            .collect();
+        Self {
+            log,
+            history,
+            random: Random::new(seed ^ 0x5eed),
+            clock: START,
+            faults,
+            mode,
+            processes,
+            births: 0,
+            stalled: Vec::new(),
+            adrift: Vec::new(),
+        }
+    }
+
+    /// Lets everything happen, and then everything come to rest.
+    pub fn run(&mut self) {
+        while !self.history.is_over() || self.faults && self.clock < START + 60_000 {
+            self.clock += self.random.ms(20);
+            self.turn();
+            if self.faults {
+                self.go_wrong();
+            }
+        }
+        self.calm();
+        let mut quiet = 0;
+        for _ in 0..PATIENCE {
+            self.clock += self.random.ms(100);
+            self.turn();
+            quiet = if self.is_at_rest() { quiet + 1 } else { 0 };
+            if quiet == 200 {
+                return;
+            }
+        }
+        panic!("it does not come to rest");
+    }
+
+    /// The tasks at the end, by partition.
+    pub fn tasks(&self) -> impl Iterator<Item = (usize, &Hand<S>)> {
+        let of = |process: &Process<S>| -> Vec<usize> { process.owned.iter().copied().collect() };
+        self.processes.iter().flat_map(move |process| {
+            of(process)
+                .into_iter()
+                .map(|number| (number, &process.hands[&number]))
+        })
+    }
+
+    fn settings(&self, partition: usize) -> Settings {
+        let topic = |name: &&str| TopicSettings {
+            name: (*name).to_owned(),
+            lateness_ms: LATENESS_MS * pace(&self.mode),
+            drives: *name != "profile",
+        };
+        Settings {
+            partition: i32::try_from(partition).expect("small"),
+            revision: "r1".to_owned(),
+            topics: TOPICS.iter().map(topic).collect(),
+            clock: self.mode,
+            // Where time comes from events alone, silence must outlast every pause of the history.
+            idle_delay_ms: if self.mode == ClockMode::Event {
+                10 * LATENESS_MS
+            } else {
+                LATENESS_MS
+            },
+            future_max_ms: 600_000,
+        }
+    }
+
+    /// A little of everything that is right.
+    fn turn(&mut self) {
+        self.history.play(&mut self.log, self.clock);
+        for number in 0..self.processes.len() {
+            if self.random.chance(2_500) && !self.processes[number].deaf {
+                self.hear(number);
+            }
+            for _ in 0..self.random.below(12) {
+                self.work(number);
+            }
+        }
+    }
+
+    fn work(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        let mut around = Surroundings {
+            log: &mut self.log,
+            random: &mut self.random,
+            clock: Timestamp(self.clock),
+            faults: self.faults,
+            stalled: &self.stalled,
+            adrift: &mut self.adrift,
+        };
+        let count = process.hands.len();
+        if let Some(hand) = (count > 0)
+            .then(|| around.random.below(count))
+            .and_then(|nth| process.hands.values_mut().nth(nth))
+        {
+            hand.work(&mut around);
+        }
+    }
+
+    /// A process asks the group how things stand, and acts on it.
+    fn hear(&mut self, number: usize) {
+        let clock = Timestamp(self.clock);
+        let process = &mut self.processes[number];
+        let owned = |process: &mut Process<S>, act: &mut dyn FnMut(&mut Hand<S>)| {
+            let Process { owned, hands, .. } = process;
+            owned
+                .iter()
+                .for_each(|partition| act(hands.get_mut(partition).expect("owned")));
+        };
+        match self.log.group(GROUP).beat(&process.member) {
+            Beat::Unknown => {
+                owned(process, &mut |hand| hand.task.revoke(clock, true));
+                process.owned.clear();
+                process.revoking = false;
+                process.generation = None;
+                self.births += 1;
+                process.member = format!("{}-{}", self.random.below(3), self.births);
+                self.log.group(GROUP).join(&process.member);
+            }
+            Beat::Rebalancing { joined: false } if !process.revoking => {
+                owned(process, &mut |hand| hand.task.revoke(clock, false));
+                process.revoking = true;
+            }
+            Beat::Rebalancing { joined: false } => {
+                let Process { owned, hands, .. } = process;
+                if owned
+                    .iter()
+                    .all(|partition| hands[partition].task.is_standby())
+                {
+                    owned.clear();
+                    process.revoking = false;
+                    self.log.group(GROUP).join(&process.member);
+                }
+            }
+            Beat::Rebalancing { joined: true } => {}
+            Beat::Stable { generation, .. } if process.generation == Some(generation) => {}
+            Beat::Stable { generation, places } => {
+                process.generation = Some(generation);
+                let partitions: BTreeSet<usize> =
+                    places.iter().map(|place| place.partition).collect();
+                self.assigned(number, generation, partitions);
+            }
+        }
+    }
+
+    fn assigned(&mut self, number: usize, generation: i32, partitions: BTreeSet<usize>) {
+        let settings: Vec<Settings> = (0..PARTITIONS)
+            .map(|partition| self.settings(partition))
+            .collect();
+        let process = &mut self.processes[number];
+        // Of the tasks that went elsewhere some stay as standbys, with the state they had.
+        let random = &mut self.random;
+        process.hands.retain(|partition, hand| {
+            partitions.contains(partition) || hand.task.is_standby() && random.chance(5_000)
+        });
+        for partition in &partitions {
+            let membership = Membership {
+                member: process.member.clone(),
+                generation,
+            };
+            let hand = process
+                .hands
+                .entry(*partition)
+                .or_insert_with(|| Hand::new(settings[*partition].clone()));
+            hand.assign(Timestamp(self.clock), membership);
+        }
+        process.owned = partitions;
+    }
+
+    /// A little of everything that is wrong.
+    fn go_wrong(&mut self) {
+        let number = self.random.below(self.processes.len());
+        match self.random.below(1_000) {
+            0..4 => self.crash(number),
+            4..8 => self.processes[number].deaf = true,
+            8..20 => self.processes[number].deaf = false,
+            20..40 => self.expire_a_session(number),
+            40..60 => self.log.group(GROUP).expel_absent(),
+            60..64 => self.log.group(GROUP).remove(&self.processes[number].member),
+            64..90 => self.deliver_adrift(),
+            90..92 => self.log.expire(&format!("moments-{}", number % PARTITIONS)),
+            92..100 => self.stalled = vec![TOPICS[number % 3].to_owned()],
+            100..120 => self.stalled.clear(),
+            120..130 => {
+                let changelog = place("changelog", number % PARTITIONS);
+                let end = self.log.end(&changelog);
+                self.log.compact(&changelog, self.random.ms(end + 1), false);
+            }
+            _ => {}
+        }
+    }
+
+    fn crash(&mut self, number: usize) {
+        let mut around = Surroundings {
+            log: &mut self.log,
+            random: &mut self.random,
+            clock: Timestamp(self.clock),
+            faults: self.faults,
+            stalled: &self.stalled,
+            adrift: &mut self.adrift,
+        };
+        let mut process = std::mem::take(&mut self.processes[number]);
+        process
+            .hands
+            .values_mut()
+            .for_each(|hand| hand.abandon(&mut around));
+    }
+
+    /// The group has not heard of a member for too long, because it died or went deaf.
+    fn expire_a_session(&mut self, number: usize) {
+        let heard: Vec<&str> = self
+            .processes
+            .iter()
+            .filter(|process| !process.deaf)
+            .map(|process| process.member.as_str())
+            .collect();
+        let members = self.log.group(GROUP).members().map(str::to_owned);
+        let silent: Vec<String> = members
+            .filter(|member| !heard.contains(&member.as_str()))
+            .collect();
+        if let Some(member) = silent.get(number % silent.len().max(1)) {
+            self.log.group(GROUP).remove(member);
+        }
+    }
+
+    /// A commit request that was given up arrives after all.
+    fn deliver_adrift(&mut self) {
+        if let Some(producer) = self.adrift.pop() {
+            // Fenced or finished by now, or not: nobody hears the answer.
+            let _ = self.log.commit(&producer, Fate::AnswerLost);
+        }
+    }
+
+    fn calm(&mut self) {
+        self.faults = false;
+        self.stalled.clear();
+        self.processes
+            .iter_mut()
+            .for_each(|process| process.deaf = false);
+        while !self.adrift.is_empty() {
+            self.deliver_adrift();
+        }
+        let alive: Vec<&str> = self
+            .processes
+            .iter()
+            .map(|process| process.member.as_str())
+            .collect();
+        let members: Vec<String> = self.log.group(GROUP).members().map(str::to_owned).collect();
+        for member in members
+            .iter()
+            .filter(|member| !alive.contains(&member.as_str()))
+        {
+            self.log.group(GROUP).remove(member);
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let owned: Vec<usize> = self.tasks().map(|(partition, _)| partition).collect();
+        owned.len() == PARTITIONS
+            && self
+                .tasks()
+                .all(|(partition, hand)| self.is_done(partition, hand))
+    }
+
+    fn is_done(&self, partition: usize, hand: &Hand<S>) -> bool {
+        let offset = |topic: &str| hand.task.durable().and_then(|record| record.offset(topic));
+        let read = |topic: &str| {
+            let unread =
+                self.log
+                    .read_committed(&place(topic, partition), offset(topic).unwrap_or(0), 1);
+            unread.records.is_empty()
+        };
+        hand.task.is_running() && hand.is_idle() && TOPICS.into_iter().all(read)
+    }
+}
+
+/// How many times as fast as the clock event time runs.
+fn pace(mode: &ClockMode) -> i64 {
+    if matches!(mode, ClockMode::Accelerated { .. }) {
+        3
+    } else {
+        1
+    }
+}
