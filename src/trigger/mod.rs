@@ -4,6 +4,7 @@ pub mod definition;
 pub mod expression;
 pub mod plan;
 pub mod reader;
+pub mod reference;
 pub mod report;
 pub mod scenario;
 pub mod set;

@@ -1,9 +1,11 @@
 //! The shipped triggers do what their scenarios say, each has scenarios, and the pages about them hold.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moments::config::Config;
+use moments::trigger::reference;
 use moments::trigger::report;
 use moments::trigger::scenario::{self, Outcome};
 use moments::trigger::set::{self, Basis};
@@ -14,9 +16,12 @@ fn checkout(path: &str) -> PathBuf {
 
 /// What a user has who configured nothing.
 fn basis() -> Basis {
-    let config = Config::default();
+    basis_of(&Config::default())
+}
+
+fn basis_of(config: &Config) -> Basis {
     Basis {
-        vocabulary: Arc::new(config.vocabulary().expect("the standard vocabulary")),
+        vocabulary: Arc::new(config.vocabulary().expect("a vocabulary")),
         attributes: config.attributes(),
         policy: config.policy(),
     }
@@ -63,4 +68,78 @@ fn every_shipped_trigger_shows_each_of_its_treatments() {
             );
         }
     }
+}
+
+#[test]
+fn reference_pages_are_up_to_date() {
+    for (path, made) in reference::pages() {
+        let path = checkout(path);
+        if std::env::var_os("MOMENTS_UPDATE_DOCS").is_some() {
+            fs::write(&path, made).expect("a page can be written");
+            continue;
+        }
+        let kept = fs::read_to_string(&path)
+            .unwrap_or_default()
+            .replace("\r\n", "\n");
+        assert!(
+            kept == made,
+            "{} is not what the code says; MOMENTS_UPDATE_DOCS=1 cargo test reference_pages writes it anew",
+            path.display()
+        );
+    }
+}
+
+/// The fenced blocks of a page in a language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let rest = page.split(&fence).skip(1);
+    rest.filter_map(|rest| rest.split("\n```").next())
+        .map(|block| format!("{block}\n"))
+        .collect()
+}
+
+/// A trigger file of which a block shows only a part.
+fn completed(block: &str) -> String {
+    let parts = [
+        ("trigger:", "trigger: example\n"),
+        ("moment:", "moment: { event: Order Completed }\n"),
+        (
+            "treatments:",
+            "treatments: [{ channel: email, template: hello }]\n",
+        ),
+    ];
+    let lacks = |key: &str| !block.lines().any(|line| line.starts_with(key));
+    let lacking = parts.iter().filter(|(key, _)| lacks(key));
+    lacking.map(|(_, part)| *part).chain([block]).collect()
+}
+
+#[test]
+fn the_page_on_triggers_is_true() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let page = fs::read_to_string(checkout("docs/triggers.md")).expect("the page");
+    let file = directory.path().join("moments.toml");
+    fs::write(&file, blocks(&page, "toml").concat()).expect("a configuration");
+    let config = Config::load_with(Some(&file), [], &[]).expect("the page's configuration");
+    let basis = basis_of(&config);
+    let examples = blocks(&page, "yaml");
+    assert!(examples.len() > 10);
+    for block in examples {
+        if block.starts_with("- test:") {
+            fs::write(directory.path().join("whole.test.yaml"), block).expect("scenarios");
+            continue;
+        }
+        let whole = block.starts_with("trigger:");
+        let path = directory
+            .path()
+            .join(if whole { "whole.yaml" } else { "part.yaml" });
+        fs::write(&path, completed(&block)).expect("a trigger");
+        if let Err(reports) = set::load(&path, &basis) {
+            panic!("{}", report::rendered(&reports));
+        }
+    }
+    let outcomes = scenario::run(directory.path(), &basis)
+        .unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
+    assert!(outcomes.len() > 2);
+    let failures = failures(&outcomes);
+    assert!(failures.is_empty(), "{failures}");
 }
