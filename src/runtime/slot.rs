@@ -37,6 +37,8 @@ pub(super) struct Slot {
     lease: Option<Lease>,
     /// When it was given up, to be forgotten a while later.
     pub given_up: Option<Instant>,
+    /// Threads of earlier assignments, which may still be closing their producers.
+    ended: Vec<JoinHandle<()>>,
 }
 
 /// What a task has while it is assigned.
@@ -80,6 +82,7 @@ impl Slot {
             task,
             lease: None,
             given_up: None,
+            ended: Vec::new(),
         }
     }
 
@@ -223,8 +226,9 @@ impl Slot {
 
     /// Waits for its thread, so that its producer is gone before the process is.
     pub fn end(&mut self) {
-        if let Some(thread) = self.close() {
-            // A thread that panicked has said so.
+        self.close();
+        for thread in self.ended.drain(..) {
+            // A thread that panicked has ended the process.
             let _ = thread.join();
         }
     }
@@ -285,7 +289,7 @@ impl Slot {
                     lease.waker.wake();
                 }
                 Command::AskEnds(ask) => self.ask(session, About::Ends(ask)),
-                Command::Close => drop(self.close()),
+                Command::Close => self.close(),
                 Command::Refuse(refusal) => {
                     tracing::error!(
                         partition = self.partition,
@@ -358,15 +362,23 @@ impl Slot {
                 .map_or_else(BTreeMap::new, |record| record.tallies.clone());
             self.context.telemetry.restored(lease.since.elapsed());
             self.context.state(self.partition, State::Running);
+            tracing::info!(
+                partition = self.partition,
+                took_ms = lease.since.elapsed().as_millis(),
+                "task restored"
+            );
         }
     }
 
-    fn close(&mut self) -> Option<JoinHandle<()>> {
-        let lease = self.lease.take()?;
+    fn close(&mut self) {
+        let Some(lease) = self.lease.take() else {
+            return;
+        };
         self.given_up = Some(Instant::now());
         self.context.give_up(self.partition);
         // Its channels close, and with them its thread ends.
-        Some(lease.thread)
+        self.ended.retain(|thread| !thread.is_finished());
+        self.ended.push(lease.thread);
     }
 }
 
