@@ -5,6 +5,7 @@ use super::inbox::{Next, Standing};
 use super::journal::{Line, Step};
 use super::record::{self, TaskRecord, TopicRecord};
 use super::transaction::{Open, Origin, Out, Sink, Transaction};
+use super::watermark::Unread;
 use super::{Command, Phase, STEP_RECORDS, Task};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -12,12 +13,13 @@ use std::collections::BTreeMap;
 impl<C: Core> Task<C> {
     /// Records came.
     pub(super) fn fetched(&mut self, topic: usize, records: Vec<RawRecord>) {
+        let latest = self.latest();
         for record in records {
             let content = self
                 .core
                 .decode(topic, &record)
                 .map(|event| (C::time(&event), event));
-            self.inbox.push(topic, record, content, self.clock);
+            self.inbox.push(topic, record, content, self.clock, latest);
             self.quiet_since = self.clock;
         }
         self.steer();
@@ -39,9 +41,7 @@ impl<C: Core> Task<C> {
         if step.runs.is_empty() {
             return false;
         }
-        let watermark = self
-            .watermarks
-            .reached(|topic| self.inbox.standing(topic) == Standing::CaughtUp);
+        let watermark = self.watermarks.reached(|topic| self.inbox.unread(topic));
         self.finish(step, watermark);
         self.steer();
         true
@@ -55,9 +55,7 @@ impl<C: Core> Task<C> {
         let standing: Vec<Standing> = (0..self.settings.topics.len())
             .map(|topic| self.inbox.standing(topic))
             .collect();
-        let reached = self
-            .watermarks
-            .reached(|topic| standing[topic] == Standing::CaughtUp);
+        let reached = self.watermarks.reached(|topic| self.inbox.unread(topic));
         if reached >= deadline {
             self.move_to(reached);
             return true;
@@ -84,7 +82,7 @@ impl<C: Core> Task<C> {
             }
             return moves;
         }
-        let if_caught_up = self.watermarks.reached(|_| true);
+        let if_caught_up = self.watermarks.reached(|_| Unread::Nothing);
         if idle_due.is_some() || !sure && if_caught_up >= deadline {
             self.ask_ends();
         }
@@ -141,6 +139,15 @@ impl<C: Core> Task<C> {
         self.failures = 0;
     }
 
+    /// The latest time that an event may have and still move time. Where time comes from events alone, no event can be later
+    /// than the wall's clock either.
+    fn latest(&self) -> Timestamp {
+        let reading = self.settings.clock.reading(self.clock);
+        reading
+            .unwrap_or(self.clock)
+            .plus(self.settings.future_max_ms)
+    }
+
     fn take(&mut self, topic: usize, step: &mut Step) {
         let held = self.inbox.take(topic);
         let origin = Origin {
@@ -158,12 +165,7 @@ impl<C: Core> Task<C> {
                 return;
             }
         };
-        let latest = self
-            .settings
-            .clock
-            .reading(self.clock)
-            .map(|clock| clock.plus(self.settings.future_max_ms));
-        let future = latest.is_some_and(|latest| time > latest);
+        let future = held.future;
         if !future {
             self.watermarks.see(topic, time, held.record.appended);
         }
