@@ -10,6 +10,7 @@ mod history;
 mod log;
 mod meanings;
 mod random;
+mod script;
 mod subject;
 mod toy;
 mod world;

@@ -130,7 +130,7 @@ impl Customer {
 fn decided(customer: &[u8], moment: &str, occurrence: &str, now: Timestamp) -> Effect {
     let name = String::from_utf8_lossy(customer);
     let what = format!("{name} {moment} {occurrence}");
-    let treated = mix(what.bytes().map(u64::from).sum()) % 3 > 0;
+    let treated = !mix(what.bytes().map(u64::from).sum()).is_multiple_of(3);
     let treatment = Treatment {
         channel: "email".to_owned(),
         value: format!("{what} do now={}", now.0).into_bytes(),
