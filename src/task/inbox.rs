@@ -250,6 +250,12 @@ impl<E> Inbox<E> {
             .or(queue.position)
     }
 
+    /// Where a topic ended, when that was last asked.
+    #[must_use]
+    pub fn end(&self, topic: usize) -> Option<i64> {
+        Some(self.ends.as_ref()?.offsets[topic])
+    }
+
     /// The topics whose fetching should stop (`true`) or go on (`false`): stop when full, go on when half empty.
     pub fn flow(&mut self) -> Vec<(usize, bool)> {
         let mut changes = Vec::new();

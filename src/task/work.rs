@@ -64,9 +64,7 @@ impl<C: Core> Task<C> {
             return false;
         }
         let idle_due = self.idle_due().filter(|due| *due <= self.clock);
-        let sure = !standing.contains(&Standing::Unsure);
         if let Some(due) = idle_due
-            && sure
             && self.inbox.asked_at() >= due
         {
             let (asked_at, quiet_since) = (self.inbox.asked_at(), self.quiet_since);
@@ -83,7 +81,7 @@ impl<C: Core> Task<C> {
             return moves;
         }
         let if_caught_up = self.watermarks.reached(|_| Unread::Nothing);
-        if idle_due.is_some() || !sure && if_caught_up >= deadline {
+        if idle_due.is_some() || if_caught_up >= deadline {
             self.ask_ends();
         }
         false
@@ -116,16 +114,21 @@ impl<C: Core> Task<C> {
         if self.in_flight.is_some() {
             return;
         }
-        let due = self
-            .open
-            .as_ref()
-            .and_then(|open| open.due(!self.inbox.is_empty()));
+        let due = self.open_due();
         match (&self.phase, due) {
             (Phase::Running, Some(due)) if due <= self.clock => self.commit(),
             (Phase::Draining, Some(_)) => self.commit(),
             (Phase::Draining, None) => self.close(),
             _ => {}
         }
+    }
+
+    /// When the open transaction should be committed.
+    pub(super) fn open_due(&self) -> Option<Timestamp> {
+        let open = self.open.as_ref()?;
+        let mut topics = 0..self.settings.topics.len();
+        let unread = topics.any(|topic| self.inbox.standing(topic) == Standing::Behind);
+        open.due(unread)
     }
 
     /// The transaction under way is durable.
@@ -155,7 +158,7 @@ impl<C: Core> Task<C> {
             partition: self.settings.partition,
         };
         step.take(origin.topic, held.record.offset);
-        let open = self.open.get_or_insert_with(Open::new);
+        let open = self.open.get_or_insert_with(Open::default);
         open.took(&held.record, held.arrived, self.clock);
         let (time, event) = match held.content {
             Ok(content) => content,
@@ -183,7 +186,9 @@ impl<C: Core> Task<C> {
 
     fn move_to(&mut self, watermark: Timestamp) {
         let step = Step::begin(self.read_clock());
-        self.open.get_or_insert_with(Open::new).waited(self.clock);
+        self.open
+            .get_or_insert_with(Open::default)
+            .waited(self.clock);
         self.finish(step, watermark);
     }
 
@@ -193,7 +198,7 @@ impl<C: Core> Task<C> {
         step.watermark = watermark;
         let mut effects = Vec::new();
         self.core.advance(watermark, step.now, &mut effects);
-        let open = self.open.get_or_insert_with(Open::new);
+        let open = self.open.get_or_insert_with(Open::default);
         for effect in effects {
             tally(&mut self.tallies, &effect);
             open.effect(effect, None, self.clock);
