@@ -123,6 +123,7 @@ impl Slot {
             config: Arc::clone(&self.context.config),
             names: Arc::clone(&self.context.names),
             ends: Arc::clone(&self.context.ends),
+            offsets: Arc::clone(&self.context.offsets),
             group: assignment.group,
             worker: worker.clone(),
             credits,
