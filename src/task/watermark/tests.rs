@@ -23,6 +23,7 @@ fn watermarks(seen: [Option<i64>; 3]) -> Watermarks {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_watermark_of_a_task() {
     const MIN: i64 = Timestamp::MIN.0;
     let table = [
