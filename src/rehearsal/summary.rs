@@ -107,8 +107,7 @@ impl Summary {
         match effect {
             Effect::Duplicate => self.duplicates += 1,
             Effect::Late { .. } => self.late += 1,
-            Effect::TailFull => *self.rejected.entry("tail_full").or_default() += 1,
-            Effect::OpenLimit { .. } => {}
+            Effect::TailFull | Effect::OpenLimit { .. } => {}
             Effect::Decided(decision) => {
                 let Ok(at) = self
                     .triggers

@@ -134,11 +134,10 @@ fn effect(effect: engine::Effect) -> Effect {
         engine::Effect::Decided(decision) => decided(&decision),
         engine::Effect::Duplicate => Effect::Duplicate,
         engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
-        engine::Effect::TailFull => Effect::Refused(Rejection {
-            stage: "apply",
-            reason: "tail_full",
-            detail: "the customer has too many events beyond the watermark".to_owned(),
-        }),
+        engine::Effect::TailFull => Effect::Counted {
+            name: "tail_full".to_owned(),
+            times: 1,
+        },
         engine::Effect::OpenLimit { trigger, refused } => Effect::Counted {
             name: format!("open_limit.{trigger}"),
             times: refused.into(),

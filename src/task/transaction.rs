@@ -1,6 +1,6 @@
 //! What one transaction gathers, and when it is due.
 //!
-//! A transaction is due 20 ms after a command was made, 100 ms after its first step when nothing more is at hand, up to 2 s
+//! A transaction is due 20 ms after a command was made (100 ms when behind), 100 ms after its first step when nothing more is at hand, up to 2 s
 //! or a number of bytes when behind; one that took nothing does not exist.
 
 use super::core::{Effect, Header, RawRecord, Rejection};
@@ -10,6 +10,8 @@ use crate::time::Timestamp;
 
 /// A command waits this long for others, ms: a fifth of what a person notices.
 const COMMAND_DELAY_MS: i64 = 20;
+/// The same while records are at hand, ms: who is behind makes commands all the time, and would do nothing but commit.
+const COMMAND_BEHIND_DELAY_MS: i64 = 100;
 /// Without a command, ms: state is not urgent, but a crash repeats no more than this.
 const CAUGHT_UP_DELAY_MS: i64 = 100;
 /// While records are at hand, ms: a commit costs milliseconds whatever its size.
@@ -96,14 +98,14 @@ impl Open {
     #[must_use]
     pub fn due(&self, behind: bool) -> Option<Timestamp> {
         let since = self.since?;
-        let delay = if behind {
-            BEHIND_DELAY_MS
+        let (delay, command_delay) = if behind {
+            (BEHIND_DELAY_MS, COMMAND_BEHIND_DELAY_MS)
         } else {
-            CAUGHT_UP_DELAY_MS
+            (CAUGHT_UP_DELAY_MS, COMMAND_DELAY_MS)
         };
         let command = self
             .command_at
-            .map_or(Timestamp::MAX, |at| at.plus(COMMAND_DELAY_MS));
+            .map_or(Timestamp::MAX, |at| at.plus(command_delay));
         Some(if self.is_full() {
             since
         } else {
@@ -281,7 +283,7 @@ mod tests {
         open.effect(decided(true), None, Timestamp(1035));
         assert_eq!(
             due(&open),
-            [Some(1040), Some(1040)],
+            [Some(1040), Some(1120)],
             "the first command counts"
         );
         assert_eq!(open.arrivals, [Timestamp(990), Timestamp(990)]);
