@@ -48,8 +48,8 @@ pub enum Effect {
         /// Watermark - event time, at least 0.
         behind_ms: i64,
     },
-    /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark: this one did not wait
-    /// for its turn among them, but counted at once.
+    /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark, or as many as
+    /// [`limits::TAIL_BYTES`] hold: this one did not wait for its turn among them, but counted at once.
     TailFull,
     /// So many deadlines of a trigger were not opened: the customer has too many open.
     OpenLimit {
@@ -125,7 +125,7 @@ impl Engine {
             fold.take_late(&mut working.profile, &event);
             fold.settle(&mut working.profile, watermark);
             None
-        } else if working.profile.tail.len() >= limits::TAIL_EVENTS {
+        } else if working.profile.is_tail_full(&event) {
             fold.effects.push(Effect::TailFull);
             fold.take_at_once(&mut working.profile, &event);
             None

@@ -141,6 +141,44 @@ impl Event {
         (self.time, self.position)
     }
 
+    /// What it takes packed, in bytes, roughly.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let property = |value: &Property| match value {
+            Property::Text(text) => text.len(),
+            Property::List(items) => items.iter().map(|item| item.len() + 1).sum(),
+            _ => 8,
+        };
+        let text = |text: &Option<Text>| text.as_deref().map_or(0, str::len);
+        let properties = self.properties.iter().map(|(_, value)| property(value));
+        let products = self.products.iter();
+        let products = products.map(|it| it.id.len() + text(&it.category) + 20);
+        let traits = self.traits.as_ref().map_or(0, |it| {
+            let texts = [
+                &it.email,
+                &it.phone,
+                &it.push_token,
+                &it.address,
+                &it.timezone,
+                &it.locale,
+                &it.country,
+            ];
+            let attributes = it.attributes.iter();
+            let consent = it.consent.iter().map(|(channel, _)| channel.len());
+            texts.into_iter().map(text).sum::<usize>()
+                + attributes
+                    .map(|(name, value)| name.len() + property(value))
+                    .sum::<usize>()
+                + consent.sum::<usize>()
+        });
+        let touchpoint = self.touchpoint.as_ref();
+        let touchpoint = touchpoint.map_or(0, |it| {
+            text(&it.source) + text(&it.medium) + text(&it.campaign)
+        });
+        let ids = self.customer.len() + self.id.len() + text(&self.traceparent);
+        ids + properties.sum::<usize>() + products.sum::<usize>() + traits + touchpoint + 32
+    }
+
     /// The value of a property; `None` where the event does not have it.
     #[must_use]
     pub fn property(&self, id: PropertyId) -> Option<&Property> {

@@ -40,6 +40,12 @@ pub mod limits {
     pub const MESSAGE_IDS: usize = 32;
     /// Events beyond the watermark. 60 s of lateness hold no more of a human being.
     pub const TAIL_EVENTS: usize = 1024;
+    /// Their bytes, roughly: a profile is one record of the changelog, and Kafka takes 1 MiB of one.
+    pub const TAIL_BYTES: usize = 256 * 1024;
+    /// So many events, each lighter than [`LIGHT_BYTES`], are within [`TAIL_BYTES`] unweighed.
+    pub const TAIL_UNWEIGHED: usize = TAIL_BYTES / LIGHT_BYTES;
+    /// An event lighter than this is what producers send.
+    pub const LIGHT_BYTES: usize = 4096;
 }
 
 /// Everything known of one customer.
@@ -85,6 +91,17 @@ pub struct Contacts {
 }
 
 impl Profile {
+    /// Whether the tail has no place for another event.
+    #[must_use]
+    pub fn is_tail_full(&self, event: &Event) -> bool {
+        let weight = event.weight();
+        if self.tail.len() < limits::TAIL_UNWEIGHED && weight < limits::LIGHT_BYTES {
+            return false;
+        }
+        let tail = self.tail.iter().map(|tail| tail.event.weight());
+        self.tail.len() >= limits::TAIL_EVENTS || tail.sum::<usize>() + weight > limits::TAIL_BYTES
+    }
+
     /// The state of one trigger, if it has any.
     #[must_use]
     pub fn moment(&self, key: u32) -> Option<&MomentState> {

@@ -66,6 +66,23 @@ fn an_order_for_which_the_tail_has_no_place_is_decided() {
 }
 
 #[test]
+fn a_profile_stays_within_a_record_however_heavy_its_events() {
+    let mut bench = bench("inactivity: { of: Order Completed, for: 30m }");
+    let id = "x".repeat(1024);
+    let products = format!(r#"{{"product_id":"{id}","category":"{id}"}}"#);
+    for count in [200, 20, 20, 20, 20, 20, 20, 20, 20] {
+        let products = vec![&*products; count].join(",");
+        bench.line(&format!(
+            r#"2026-03-02T10:00:00Z Order Completed {{"products":[{products}]}}"#
+        ));
+    }
+    let full = |effect: &&Effect| matches!(effect, Effect::TailFull);
+    assert_eq!(bench.effects.iter().filter(full).count(), 3);
+    let (_, packed) = bench.engine.seal().pop().expect("her profile");
+    assert!(packed.len() < limits::TAIL_BYTES + 64 * 1024);
+}
+
+#[test]
 fn absurd_numbers_harm_nobody() {
     let mut bench = bench(
         "baseline: { of: Order Completed, measure: value, value: event.total, history_min: 2, deviations: 2 }",
