@@ -53,7 +53,8 @@ struct Entry {
 /// A profile that a transaction has unpacked.
 #[derive(Debug)]
 pub(super) struct Working {
-    pub profile: Profile,
+    /// Boxed: it is large, and moves about with its neighbours.
+    pub profile: Box<Profile>,
     pub look: Timestamp,
     pub dirty: bool,
     slot: Slot,
@@ -114,7 +115,7 @@ impl Customers {
             let look = entry.look;
             let place = self.working.len();
             self.working.push(Working {
-                profile,
+                profile: Box::new(profile),
                 look,
                 dirty: false,
                 slot,
@@ -312,7 +313,7 @@ impl Customers {
             .zip(&self.entries)
             .map(|(slot, entry)| match entry.working {
                 NONE => self.latest(slot),
-                place => self.working[place as usize].profile.clone(),
+                place => self.working[place as usize].profile.as_ref().clone(),
             })
     }
 }

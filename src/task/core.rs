@@ -43,8 +43,6 @@ pub enum Effect {
     },
     /// The event was seen before, and nothing else.
     Duplicate,
-    /// The event could not be taken in.
-    Refused(Rejection),
     /// Something worth a tally happened so often.
     Counted {
         /// The name of the tally, of a bounded set.

@@ -191,16 +191,7 @@ impl Open {
                 };
                 self.set_aside(Sink::Late, origin, record, &rejection);
             }
-            (Effect::Refused(rejection), Some((origin, record))) => {
-                self.reject(origin, record, &rejection);
-            }
-            (
-                Effect::Late { .. }
-                | Effect::Refused(_)
-                | Effect::Duplicate
-                | Effect::Counted { .. },
-                _,
-            ) => {}
+            (Effect::Late { .. } | Effect::Duplicate | Effect::Counted { .. }, _) => {}
         }
     }
 

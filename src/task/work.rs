@@ -309,7 +309,6 @@ fn tally(tallies: &mut BTreeMap<String, u64>, effect: &Effect) {
     match effect {
         Effect::Late { .. } => count(tallies, "late"),
         Effect::Duplicate => count(tallies, "duplicates"),
-        Effect::Refused(rejection) => count(tallies, &format!("rejected.{}", rejection.reason)),
         Effect::Counted { name, times } => *tallies.entry(name.clone()).or_default() += times,
         Effect::Decided { tally, .. } => count(tallies, tally),
     }

@@ -161,7 +161,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         return Err(reports);
     }
     read.sort_by(|(a, _), (b, _)| a.trigger.name.cmp(&b.trigger.name));
-    let revision = revision(&read, &basis.policy);
+    let revision = revision(&read, basis);
     let triggers = read
         .into_iter()
         .map(|(definition, _)| definition.trigger)
@@ -207,8 +207,9 @@ fn collisions(read: &[(Definition, &Source)]) -> Vec<Report> {
     reports
 }
 
-/// 16 hex digits over names, texts and policy: the same on any machine, wherever the files lie.
-fn revision(read: &[(Definition, &Source)], policy: &Policy) -> String {
+/// 16 hex digits over names, texts, the company's own words and policy: the same on any machine,
+/// wherever the files lie.
+fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
     let mut hasher = Xxh3::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -222,7 +223,19 @@ fn revision(read: &[(Definition, &Source)], policy: &Policy) -> String {
     let Policy {
         sending_stopped,
         consent_by_default,
-    } = policy;
+    } = &basis.policy;
+    for event in basis.vocabulary.events() {
+        part(event.name.as_bytes());
+        for id in &event.properties {
+            let property = basis.vocabulary.property(*id);
+            part(property.name.as_bytes());
+            part(property.kind.described().as_bytes());
+        }
+    }
+    for (name, kind) in &basis.attributes {
+        part(name.as_bytes());
+        part(kind.described().as_bytes());
+    }
     part(&[u8::from(*sending_stopped)]);
     consent_by_default
         .iter()

@@ -13,7 +13,7 @@
 //!   `abandoned-cart.test.yaml`), or the one that `trigger:` names. It is alone, and one in shadow is
 //!   tested as if it were live.
 //! - `profile` is what an identify call says of the customer just before the first event.
-//! - `events` are lines of time, name and properties, or a list of such lines in quotes, or of
+//! - `events` are lines of time, name and properties, or a list of such lines, or of
 //!   mappings `{ time, event, properties, context, id }`. They arrive in this order, with a lateness
 //!   of 0. After the last, time runs on from deadline to deadline until `until`, or as long as there
 //!   are deadlines, at most 400 days.
@@ -266,6 +266,7 @@ pub fn read(source: &Source, basis: &Basis) -> Result<Vec<Scenario>, Vec<Report>
         Arc::clone(&basis.vocabulary),
         Arc::new(basis.attributes.clone()),
     );
+    let source = &quoted(source);
     let mut reader = Reader::new(source, declared);
     let mut scenarios = Vec::new();
     let root = yaml::parse(source, &mut reader.reports);
@@ -291,6 +292,26 @@ pub fn read(source: &Source, basis: &Basis) -> Result<Vec<Scenario>, Vec<Report>
     } else {
         Err(reader.reports)
     }
+}
+
+/// A list of event lines, as one writes it without thinking of YAML, to which `{ price: 3 }` within a
+/// plain line is a mistake: each line gets its quotes.
+fn quoted(source: &Source) -> Source {
+    let line = |line: &str| -> String {
+        let item = line.trim_start().strip_prefix("- ").map(str::trim_start);
+        let word = item.and_then(|item| item.split_whitespace().next());
+        match (item, word) {
+            (Some(item), Some(word))
+                if Timestamp::parse(word).is_some() && item.len() > word.len() =>
+            {
+                let indent = &line[..line.len() - item.len()];
+                format!("{indent}'{}'", item.trim_end().replace('\'', "''"))
+            }
+            _ => line.to_owned(),
+        }
+    };
+    let lines: Vec<_> = source.text().split('\n').map(line).collect();
+    Source::new(source.name(), lines.join("\n"))
 }
 
 fn scenario(reader: &mut Reader<'_>, fields: &Fields<'_>, decoder: &Decoder) -> Option<Scenario> {

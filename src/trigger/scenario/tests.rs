@@ -31,6 +31,13 @@ const GOOD: &str = r#"
     - { time: 2026-03-02T10:30:00Z, event: Order Completed, properties: { order_id: o1, total: 30 } }
   expect: []
   refused: []
+- test: a list of lines needs no quotes
+  profile: { consent: [email] }
+  events:
+    - 2026-03-02T10:00:00Z  Product Added    { product_id: 'p1', price: 30.00, quantity: 1 }
+    - 2026-03-02T10:30:00Z  Order Completed  { order_id: o1, total: 30.00 }
+  expect: []
+  refused: []
 - test: one a week, and only for a basket worth it
   profile: { consent: { email: true } }
   events: |
@@ -71,7 +78,7 @@ fn scenarios_pass() {
         let outcomes = outcomes(&trigger, GOOD)
             .map_err(|reports| report::rendered(&reports))
             .unwrap();
-        assert_eq!(outcomes.len(), 4);
+        assert_eq!(outcomes.len(), 5);
         for outcome in outcomes {
             assert!(
                 outcome.failure.is_none(),
