@@ -1,0 +1,4 @@
+//! The demo: so far its customers, made up and real.
+
+pub mod otto;
+pub mod population;
