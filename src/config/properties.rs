@@ -88,7 +88,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "message.max.bytes",
-        "it follows from `topics.dead_letter_bytes_max`",
+        "it follows from `topics.record_bytes_max`",
     ),
 ];
 

@@ -25,8 +25,9 @@ pub struct Topics {
     pub changelog: String,
     /// What each transaction took, to be replayed. Default `{id}-journal`.
     pub journal: String,
-    /// The largest record that dead letters take, bytes; what is larger is cut off, and a header says so. Default 33554432.
-    pub dead_letter_bytes_max: i32,
+    /// The largest record of what goes out and of the state, bytes. A dead letter that is larger is cut off, and a header says
+    /// so. Default 33554432: a wholesale customer's minute of events, or a transaction's runs, each its own.
+    pub record_bytes_max: i32,
     /// How long treatments, decisions, dead letters, late events and the journal are kept. Default `30d`.
     pub retention: Span,
     /// Product Added and what else happens to baskets.
@@ -106,7 +107,7 @@ impl Default for Topics {
             late_events: "late-events".to_owned(),
             changelog: "{id}-changelog".to_owned(),
             journal: "{id}-journal".to_owned(),
-            dead_letter_bytes_max: 32 * 1024 * 1024,
+            record_bytes_max: 32 * 1024 * 1024,
             retention: Span {
                 ms: 30 * 86_400_000,
             },
@@ -210,9 +211,9 @@ impl Topics {
                 "must be at least 1, or -1 for the broker's default",
             ));
         }
-        if self.dead_letter_bytes_max < 1_048_576 {
+        if self.record_bytes_max < 1_048_576 {
             return Err(ConfigError::invalid(
-                "topics.dead_letter_bytes_max",
+                "topics.record_bytes_max",
                 "must be at least 1048576, what an event may have",
             ));
         }

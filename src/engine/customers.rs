@@ -297,6 +297,7 @@ impl Customers {
         (!entry.packed().is_empty()).then(|| unpacked(entry, entry.packed()))
     }
 
+    /// Every committed profile as it was packed.
     pub fn committed_profiles(&self) -> impl Iterator<Item = Profile> {
         let known = self
             .entries

@@ -229,6 +229,12 @@ impl Engine {
         committed.map(|profile| self.settled(profile))
     }
 
+    /// Every committed profile as it was packed, which is what the changelog holds, in no particular
+    /// order.
+    pub fn packed_profiles(&self) -> impl Iterator<Item = Profile> {
+        self.customers.committed_profiles()
+    }
+
     fn settled(&self, mut profile: Profile) -> Profile {
         let mut fold = Fold {
             plan: &self.plan,

@@ -9,10 +9,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::clients::Logged;
+use super::watchdog::EndsProcess;
 use super::worker::ToWorker;
 use crate::task::{Input, Session};
 
@@ -47,9 +48,11 @@ type Open = BTreeMap<(i32, usize), Question>;
 /// Answers until nobody asks any more.
 pub(super) fn run(
     consumer: &BaseConsumer<Logged>,
+    offsets: &BaseConsumer<Logged>,
     topics: &Arc<[String]>,
     questions: &Receiver<Question>,
 ) {
+    let _guard = EndsProcess;
     let mut open = Open::new();
     loop {
         let wait = if open.is_empty() {
@@ -70,6 +73,8 @@ pub(super) fn run(
         while let Ok(question) = questions.try_recv() {
             put(&mut open, question);
         }
+        // Their log and their errors; nobody else polls them.
+        let _ = (consumer.poll(Duration::ZERO), offsets.poll(Duration::ZERO));
         if let Err(error) = answer(consumer, topics, &mut open) {
             tracing::warn!(%error, "asking where topics end failed; asking again");
         }
@@ -171,13 +176,8 @@ pub(super) fn query<'a>(
         .into_iter()
         .map(|element| {
             element.error()?;
-            let offset = match element.offset() {
-                Offset::Offset(offset) => offset,
-                _ => {
-                    return Err(KafkaError::OffsetFetch(
-                        rdkafka::error::RDKafkaErrorCode::NoOffset,
-                    ));
-                }
+            let Offset::Offset(offset) = element.offset() else {
+                return Err(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset));
             };
             Ok(((element.topic().to_owned(), element.partition()), offset))
         })

@@ -39,7 +39,7 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         }
         RDKafkaLogLevel::Warning => tracing::warn!(target: "rdkafka", facility, "{message}"),
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-            tracing::info!(target: "rdkafka", facility, "{message}")
+            tracing::info!(target: "rdkafka", facility, "{message}");
         }
         RDKafkaLogLevel::Debug => tracing::debug!(target: "rdkafka", facility, "{message}"),
     }
@@ -121,7 +121,7 @@ pub(super) fn producer(config: &Config, partition: i32) -> ClientConfig {
     client.set("partitioner", "murmur2_random");
     let largest = config
         .topics
-        .dead_letter_bytes_max
+        .record_bytes_max
         .saturating_add(RECORD_OVERHEAD_BYTES);
     client.set("message.max.bytes", largest.to_string());
     client

@@ -21,15 +21,14 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::queue::split;
 use super::slot::Assignment;
 use super::worker::ToWorker;
-use super::{Names, clients};
+use super::{Context, State, clients};
 
 /// How soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(100);
 
 /// What librdkafka calls back.
 pub(super) struct Member {
-    names: Arc<Names>,
-    joined: Arc<AtomicBool>,
+    context: Arc<Context>,
     workers: Vec<Sender<ToWorker>>,
     /// How long tasks may take to commit what is open.
     timeout: Duration,
@@ -68,16 +67,10 @@ impl ConsumerContext for Member {
 }
 
 impl Member {
-    /// Nothing is assigned yet; `joined` is set with the first assignment, empty or not.
-    pub fn new(
-        names: &Arc<Names>,
-        joined: &Arc<AtomicBool>,
-        workers: Vec<Sender<ToWorker>>,
-        timeout: Duration,
-    ) -> Self {
+    /// Nothing is assigned yet.
+    pub fn new(context: &Arc<Context>, workers: Vec<Sender<ToWorker>>, timeout: Duration) -> Self {
         Self {
-            names: Arc::clone(names),
-            joined: Arc::clone(joined),
+            context: Arc::clone(context),
             workers,
             timeout,
             owned: Mutex::default(),
@@ -95,30 +88,33 @@ impl Member {
             paused.add_partition_offset(topic, partition, Offset::End)?;
             *topics.entry(partition).or_default() += 1;
         }
-        self.joined.store(true, Ordering::Relaxed);
         consumer.assign(&paused)?;
         consumer.pause(&paused)?;
         let mut assigned = lock(&self.assigned);
         for (partition, count) in topics {
-            if count < self.names.inputs.len() {
+            if count < self.context.names.inputs.len() {
                 tracing::error!(
                     partition,
                     topics = count,
-                    of = self.names.inputs.len(),
+                    of = self.context.names.inputs.len(),
                     "the task does not start: not all of its topics' partitions are here; do all topics have the same number of partitions?"
                 );
                 continue;
             }
             if let Some(group) = consumer.group_metadata() {
+                self.context.state(partition, State::Restoring);
                 assigned.push((partition, group));
             }
         }
+        self.context.joined.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// Takes every task away from its worker, and waits until each has committed what is open.
     fn revoke(&self, lost: bool) {
-        lock(&self.assigned).clear();
+        for (partition, _) in lock(&self.assigned).drain(..) {
+            self.context.give_up(partition);
+        }
         let owned = std::mem::take(&mut *lock(&self.owned));
         tracing::info!(tasks = owned.len(), lost, "tasks revoked");
         let (done, all_done) = mpsc::channel();
@@ -161,9 +157,9 @@ pub(super) fn run(
     member: Member,
     stop: &AtomicBool,
 ) -> KafkaResult<()> {
-    let (names, timeout) = (Arc::clone(&member.names), member.timeout);
+    let (context, timeout) = (Arc::clone(&member.context), member.timeout);
     let consumer: Arc<BaseConsumer<Member>> = Arc::new(config.create_with_context(member)?);
-    let topics: Vec<&str> = names.inputs.iter().map(String::as_str).collect();
+    let topics: Vec<&str> = context.names.inputs.iter().map(String::as_str).collect();
     consumer.subscribe(&topics)?;
     let mut result = Ok(());
     while !stop.load(Ordering::Relaxed) {

@@ -8,8 +8,10 @@
 
 mod asker;
 pub mod clients;
+mod cluster;
 mod group;
 pub mod murmur2;
+mod producer;
 mod queue;
 mod slot;
 pub mod topics;
@@ -53,7 +55,7 @@ pub struct Names {
     /// The state.
     pub changelog: String,
     /// The largest value that dead letters take.
-    pub dead_letter_bytes_max: usize,
+    pub record_bytes_max: usize,
     journal: String,
     decisions: String,
     dead_letters: String,
@@ -90,11 +92,14 @@ struct Context {
     plan: Arc<Plan>,
     decoder: Decoder,
     telemetry: Telemetry,
+    /// Asks for ends, uncommitted records included.
     ends: Arc<BaseConsumer<Logged>>,
+    /// Asks for the group's offsets, those of open transactions excluded.
+    offsets: Arc<BaseConsumer<Logged>>,
     questions: Sender<Question>,
     watchdog: Watchdog,
     states: Mutex<BTreeMap<i32, State>>,
-    joined: Arc<AtomicBool>,
+    joined: AtomicBool,
 }
 
 /// The tasks of this process, for those who ask from outside.
@@ -123,7 +128,7 @@ impl Names {
                 .collect(),
             partitions,
             changelog: config.changelog(),
-            dead_letter_bytes_max: usize::try_from(topics.dead_letter_bytes_max).unwrap_or(0),
+            record_bytes_max: usize::try_from(topics.record_bytes_max).unwrap_or(0),
             journal: config.journal(),
             decisions: topics.decisions.clone(),
             dead_letters: topics.dead_letters.clone(),
@@ -159,6 +164,8 @@ impl Runtime {
         let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::new(config.attributes()));
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
+        let offsets: Arc<BaseConsumer<Logged>> =
+            Arc::new(clients::consumer(&config, "read_committed").create_with_context(Logged)?);
         let (questions, asked) = mpsc::channel();
         let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
         let watchdog = Watchdog::start(timeout)?;
@@ -173,15 +180,16 @@ impl Runtime {
             decoder,
             telemetry,
             ends: Arc::clone(&ends),
+            offsets: Arc::clone(&offsets),
             questions,
             watchdog,
             states: Mutex::default(),
-            joined: Arc::default(),
+            joined: AtomicBool::new(false),
         });
         let inputs: Arc<[String]> = names.inputs.clone().into();
         thread::Builder::new()
             .name("asker".to_owned())
-            .spawn(move || asker::run(&ends, &inputs, &asked))?;
+            .spawn(move || asker::run(&ends, &offsets, &inputs, &asked))?;
         let mut workers = Vec::new();
         let mut threads = Vec::new();
         for number in 0..count {
@@ -211,12 +219,7 @@ impl Runtime {
         let context = &self.tasks.context;
         let timeout = Duration::from_millis(context.config.kafka.call_timeout.ms.unsigned_abs());
         let config = clients::member(&context.config);
-        let member = group::Member::new(
-            &context.names,
-            &context.joined,
-            self.tasks.workers.clone(),
-            timeout,
-        );
+        let member = group::Member::new(context, self.tasks.workers.clone(), timeout);
         let result = group::run(&config, member, stop);
         for worker in &self.tasks.workers {
             // One that is gone has stopped.

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::asker::{About, Question};
@@ -37,6 +38,8 @@ pub(super) struct Slot {
     lease: Option<Lease>,
     /// When it was given up, to be forgotten a while later.
     pub given_up: Option<Instant>,
+    /// Threads of earlier assignments, which may still be closing their producers.
+    ended: Vec<JoinHandle<()>>,
 }
 
 /// What a task has while it is assigned.
@@ -80,6 +83,7 @@ impl Slot {
             task,
             lease: None,
             given_up: None,
+            ended: Vec::new(),
         }
     }
 
@@ -120,6 +124,7 @@ impl Slot {
             config: Arc::clone(&self.context.config),
             names: Arc::clone(&self.context.names),
             ends: Arc::clone(&self.context.ends),
+            offsets: Arc::clone(&self.context.offsets),
             group: assignment.group,
             worker: worker.clone(),
             credits,
@@ -223,8 +228,9 @@ impl Slot {
 
     /// Waits for its thread, so that its producer is gone before the process is.
     pub fn end(&mut self) {
-        if let Some(thread) = self.close() {
-            // A thread that panicked has said so.
+        self.close();
+        for thread in self.ended.drain(..) {
+            // A thread that panicked has ended the process.
             let _ = thread.join();
         }
     }
@@ -233,7 +239,7 @@ impl Slot {
         let Some(lease) = &mut self.lease else {
             return false;
         };
-        let mut inputs = Vec::new();
+        let (mut inputs, mut lost) = (Vec::new(), Vec::new());
         for (topic, feed) in lease.feeds.iter_mut().enumerate() {
             let Some(session) = feed.session.filter(|_| !feed.paused && feed.position >= 0) else {
                 continue;
@@ -241,6 +247,9 @@ impl Slot {
             let batch = feed.queue.take(TAKE_RECORDS, 0);
             for error in batch.errors {
                 tracing::warn!(partition = self.partition, topic = feed.topic, %error, "reading");
+                if error == RDKafkaErrorCode::AutoOffsetReset {
+                    lost.push((session, topic, feed.position));
+                }
             }
             if let Some(last) = batch.records.last() {
                 self.context.telemetry.read(topic, batch.records.len());
@@ -260,6 +269,10 @@ impl Slot {
                 feed.position = offset;
                 inputs.push((session, Input::Position { topic, offset }));
             }
+        }
+        for (session, topic, position) in lost {
+            // Asks where the topic begins now, and tells the task if that is beyond what it has read.
+            self.start(session, topic, Some(position));
         }
         let came = !inputs.is_empty();
         for (session, input) in inputs {
@@ -285,7 +298,7 @@ impl Slot {
                     lease.waker.wake();
                 }
                 Command::AskEnds(ask) => self.ask(session, About::Ends(ask)),
-                Command::Close => drop(self.close()),
+                Command::Close => self.close(),
                 Command::Refuse(refusal) => {
                     tracing::error!(
                         partition = self.partition,
@@ -358,15 +371,23 @@ impl Slot {
                 .map_or_else(BTreeMap::new, |record| record.tallies.clone());
             self.context.telemetry.restored(lease.since.elapsed());
             self.context.state(self.partition, State::Running);
+            tracing::info!(
+                partition = self.partition,
+                took_ms = lease.since.elapsed().as_millis(),
+                "task restored"
+            );
         }
     }
 
-    fn close(&mut self) -> Option<JoinHandle<()>> {
-        let lease = self.lease.take()?;
+    fn close(&mut self) {
+        let Some(lease) = self.lease.take() else {
+            return;
+        };
         self.given_up = Some(Instant::now());
         self.context.give_up(self.partition);
         // Its channels close, and with them its thread ends.
-        Some(lease.thread)
+        self.ended.retain(|thread| !thread.is_finished());
+        self.ended.push(lease.thread);
     }
 }
 

@@ -2,23 +2,20 @@
 //!
 //! What must stay true: an existing topic is never changed; every problem is said at once, with what to do about it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
-};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::clients::{self, Logged};
+use super::cluster::{Cluster, Settings};
 use crate::config::Config;
 use crate::trigger::plan::Plan;
 
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// A day: a changelog that is never compacted grows with traffic rather than with customers.
 const COMPACTION_LAG_MS: &str = "86400000";
-/// Key, headers and framing of a dead letter.
+/// A day.
+const RETENTION_MIN_MS: i64 = 86_400_000;
+/// Key, headers and framing of a record.
 const OVERHEAD_BYTES: i32 = 65_536;
 
 /// Why topics cannot be used.
@@ -71,6 +68,8 @@ enum Need {
     Bytes(i32),
     /// Silence moves time by when records were appended.
     AppendTime,
+    /// Events outlast an outage.
+    Retained,
 }
 
 impl std::fmt::Display for Report {
@@ -90,60 +89,60 @@ impl std::fmt::Display for Report {
 #[must_use]
 pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let topics = &config.topics;
-    let retention = topics.retention.ms.to_string();
-    let kept = |name: String| Wanted {
+    let bytes = topics.record_bytes_max.saturating_add(OVERHEAD_BYTES);
+    let out = |name: String, settings: &[(&'static str, &str)]| Wanted {
         name,
         copartitioned: false,
-        settings: vec![
-            ("cleanup.policy", "delete".to_owned()),
-            ("retention.ms", retention.clone()),
-        ],
-        needed: Vec::new(),
+        settings: settings
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .chain([("max.message.bytes", bytes.to_string())])
+            .collect(),
+        needed: vec![Need::Bytes(bytes)],
+    };
+    let retention = topics.retention.ms.to_string();
+    let kept = |name: String| {
+        out(
+            name,
+            &[("cleanup.policy", "delete"), ("retention.ms", &retention)],
+        )
+    };
+    let input = |name: String| Wanted {
+        name,
+        copartitioned: true,
+        settings: vec![("message.timestamp.type", "LogAppendTime".to_owned())],
+        needed: vec![Need::AppendTime, Need::Retained],
     };
     let mut all: Vec<Wanted> = topics
         .inputs()
         .into_iter()
-        .map(|input| Wanted {
-            name: input.name,
-            copartitioned: true,
-            settings: vec![("message.timestamp.type", "LogAppendTime".to_owned())],
-            needed: vec![Need::AppendTime],
-        })
+        .map(|topic| input(topic.name))
         .collect();
+    let compacted = [
+        ("cleanup.policy", "compact"),
+        ("max.compaction.lag.ms", COMPACTION_LAG_MS),
+    ];
+    let mut changelog = out(config.changelog(), &compacted);
+    changelog.needed.push(Need::Compacted);
     all.push(Wanted {
-        name: config.changelog(),
         copartitioned: true,
-        settings: vec![
-            ("cleanup.policy", "compact".to_owned()),
-            ("max.compaction.lag.ms", COMPACTION_LAG_MS.to_owned()),
-        ],
-        needed: vec![Need::Compacted],
+        ..changelog
     });
     all.push(Wanted {
         copartitioned: true,
         ..kept(config.journal())
     });
-    all.push(kept(topics.decisions.clone()));
     let channels: BTreeSet<&str> = plan
         .triggers
         .iter()
         .flat_map(|trigger| &trigger.treatments)
         .map(|treatment| treatment.channel.as_str())
         .collect();
-    all.extend(
-        channels
-            .into_iter()
-            .map(|channel| kept(topics.treatments_of(channel))),
-    );
-    for name in [&topics.dead_letters, &topics.late_events] {
-        let bytes = topics.dead_letter_bytes_max.saturating_add(OVERHEAD_BYTES);
-        let mut wanted = kept(name.clone());
-        wanted
-            .settings
-            .push(("max.message.bytes", bytes.to_string()));
-        wanted.needed.push(Need::Bytes(bytes));
-        all.push(wanted);
-    }
+    let treatments = channels
+        .into_iter()
+        .map(|channel| topics.treatments_of(channel));
+    let others = [&topics.decisions, &topics.dead_letters, &topics.late_events].map(String::clone);
+    all.extend(treatments.chain(others).map(kept));
     all
 }
 
@@ -256,152 +255,41 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(i32, Vec<String>), TopicsE
     }
 }
 
-type Settings = BTreeMap<String, BTreeMap<String, String>>;
-
 impl Need {
     fn check(self, topic: &str, settings: &Settings, report: &mut Report) {
         let value = |name: &str| {
-            settings
-                .get(topic)
-                .and_then(|all| all.get(name))
-                .map_or("", String::as_str)
+            let found = settings.get(topic).and_then(|all| all.get(name));
+            found.map_or("", String::as_str)
         };
+        let number = |name: &str| value(name).parse::<i64>().unwrap_or(i64::MAX);
         match self {
-            Self::Compacted if value("cleanup.policy") != "compact" => report.problems.push(format!(
-                "{topic}: cleanup.policy is `{}`, so that the state of customers would be deleted by age; set it to compact: \
-                 kafka-configs --alter --topic {topic} --add-config cleanup.policy=compact",
-                value("cleanup.policy")
-            )),
-            Self::Bytes(bytes) if value("max.message.bytes").parse::<i64>().is_ok_and(|max| max < i64::from(bytes)) => {
+            Self::Compacted if value("cleanup.policy") != "compact" => {
                 report.problems.push(format!(
-                    "{topic}: max.message.bytes is {}, so that a large dead letter would stop a task; set it to {bytes}, or \
-                     topics.dead_letter_bytes_max to at most {} less",
-                    value("max.message.bytes"),
-                    OVERHEAD_BYTES
+                    "{topic}: cleanup.policy is `{}`, so that the state of customers would be deleted by age; set it to \
+                     compact: kafka-configs --alter --topic {topic} --add-config cleanup.policy=compact",
+                    value("cleanup.policy")
                 ));
             }
-            Self::AppendTime if value("message.timestamp.type") == "CreateTime" => report.warnings.push(format!(
-                "{topic}: message.timestamp.type is CreateTime: when its producers set the event's time, silence leads time to the \
-                 present at once, and latency cannot be measured; LogAppendTime is better"
-            )),
+            Self::Bytes(bytes) if number("max.message.bytes") < i64::from(bytes) => {
+                report.problems.push(format!(
+                    "{topic}: max.message.bytes is {}, so that a large record would stop a task; set it to {bytes}: \
+                     kafka-configs --alter --topic {topic} --add-config max.message.bytes={bytes}",
+                    value("max.message.bytes")
+                ));
+            }
+            Self::AppendTime if value("message.timestamp.type") == "CreateTime" => {
+                report.warnings.push(format!(
+                    "{topic}: message.timestamp.type is CreateTime: where its producers set the event's time, silence leads time \
+                     to the present at once, and latency cannot be measured; LogAppendTime is better"
+                ));
+            }
+            Self::Retained if (0..RETENTION_MIN_MS).contains(&number("retention.ms")) => {
+                report.warnings.push(format!(
+                    "{topic}: retention.ms is {}, less than a day: an outage as long loses events, and the task then does not start",
+                    value("retention.ms")
+                ));
+            }
             _ => {}
         }
-    }
-}
-
-/// Administration of a cluster, waited for.
-struct Cluster {
-    admin: AdminClient<Logged>,
-    runtime: tokio::runtime::Runtime,
-    bootstrap: String,
-}
-
-impl Cluster {
-    fn connect(config: &Config) -> Result<Self, TopicsError> {
-        let bootstrap = config.kafka.bootstrap.clone();
-        let made: Result<AdminClient<Logged>, _> =
-            clients::common(config).create_with_context(Logged);
-        let admin = made.map_err(|source| TopicsError::Kafka {
-            bootstrap: bootstrap.clone(),
-            source,
-        })?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
-        Ok(Self {
-            admin,
-            runtime,
-            bootstrap,
-        })
-    }
-
-    fn failed(&self, source: KafkaError) -> TopicsError {
-        TopicsError::Kafka {
-            bootstrap: self.bootstrap.clone(),
-            source,
-        }
-    }
-
-    /// How many partitions each topic has.
-    fn partitions(&self) -> Result<BTreeMap<String, i32>, TopicsError> {
-        let metadata = self
-            .admin
-            .inner()
-            .fetch_metadata(None, TIMEOUT)
-            .map_err(|error| self.failed(error))?;
-        let count = |topic: &rdkafka::metadata::MetadataTopic| {
-            (
-                topic.name().to_owned(),
-                i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
-            )
-        };
-        Ok(metadata.topics().iter().map(count).collect())
-    }
-
-    fn create(
-        &self,
-        topics: &[&Wanted],
-        partitions: i32,
-        replication: i32,
-    ) -> Result<BTreeMap<String, Result<(), RDKafkaErrorCode>>, TopicsError> {
-        if topics.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let new: Vec<NewTopic<'_>> = topics
-            .iter()
-            .map(|topic| {
-                let mut new = NewTopic::new(
-                    &topic.name,
-                    partitions,
-                    TopicReplication::Fixed(replication),
-                );
-                new.config = topic
-                    .settings
-                    .iter()
-                    .map(|(name, value)| (*name, value.as_str()))
-                    .collect();
-                new
-            })
-            .collect();
-        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-        let created = self
-            .runtime
-            .block_on(self.admin.create_topics(&new, &options))
-            .map_err(|error| self.failed(error))?;
-        Ok(created
-            .into_iter()
-            .map(|result| match result {
-                Ok(name) => (name, Ok(())),
-                Err((name, code)) => (name, Err(code)),
-            })
-            .collect())
-    }
-
-    fn settings(&self, topics: &[&Wanted]) -> Result<Settings, KafkaError> {
-        let asked: Vec<ResourceSpecifier<'_>> = topics
-            .iter()
-            .map(|topic| ResourceSpecifier::Topic(&topic.name))
-            .collect();
-        let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
-        let described = self
-            .runtime
-            .block_on(self.admin.describe_configs(&asked, &options))?;
-        let values = |resource: ConfigResource| {
-            resource
-                .entries
-                .into_iter()
-                .filter_map(|entry| Some((entry.name, entry.value?)))
-                .collect()
-        };
-        topics
-            .iter()
-            .zip(described)
-            .map(|(topic, resource)| {
-                Ok((
-                    topic.name.clone(),
-                    values(resource.map_err(KafkaError::AdminOp)?),
-                ))
-            })
-            .collect()
     }
 }

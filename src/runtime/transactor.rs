@@ -4,37 +4,26 @@
 //! is thrown away with whatever it has open; what is not sure to have failed is said to be unknown.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{
-    BaseProducer, BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, PurgeConfig,
-};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::clients::{self, Logged};
+use super::producer::TaskProducer;
 use super::queue::{PartitionQueue, split};
-use super::watchdog::Watchdog;
+use super::watchdog::{EndsProcess, Watchdog};
 use super::worker::ToWorker;
 use super::{Names, asker};
 use crate::config::Config;
-use crate::task::transaction::{Out, Sink, Transaction};
+use crate::task::transaction::{Sink, Transaction};
 use crate::task::{Command, Failure, Input, Session};
 use crate::telemetry::{Outcome, Telemetry};
 
-/// Between looks at what is still in flight: `flush` would look each 100 ms.
-const IN_FLIGHT_PAUSE: Duration = Duration::from_micros(200);
 /// Changelog records in one answer.
 const RESTORE_RECORDS: usize = 2_000;
-/// A header of a dead letter whose value was too large for its topic: how many bytes it had.
-const CUT_HEADER: &str = "moments.value.bytes";
 
 /// What a task's thread is made with.
 pub(super) struct Setup {
@@ -42,6 +31,7 @@ pub(super) struct Setup {
     pub config: Arc<Config>,
     pub names: Arc<Names>,
     pub ends: Arc<BaseConsumer<Logged>>,
+    pub offsets: Arc<BaseConsumer<Logged>>,
     pub group: ConsumerGroupMetadata,
     pub worker: Sender<ToWorker>,
     /// One is put in for each answer with changelog records, and taken out by the worker: so few are under way.
@@ -50,60 +40,20 @@ pub(super) struct Setup {
     pub telemetry: Telemetry,
 }
 
-type Producer = BaseProducer<Deliveries>;
-
 struct Transactor {
     setup: Setup,
     timeout: Duration,
-    producer: Option<Producer>,
-    /// Reads committed records and offsets while the task is taken over.
-    reader: Option<Arc<BaseConsumer<Logged>>>,
-}
-
-/// What became of the records of a transaction.
-#[derive(Debug, Default)]
-struct Deliveries {
-    /// The offset after the last changelog record.
-    changelog: AtomicI64,
-}
-
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        clients::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "rdkafka", %error, "{reason}");
-    }
-}
-
-impl ProducerContext<NoCustomPartitioner> for Deliveries {
-    /// 1 for a changelog record.
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, delivered: &DeliveryResult<'_>, opaque: usize) {
-        match delivered {
-            Ok(message) if opaque == 1 => drop(
-                self.changelog
-                    .fetch_max(message.offset() + 1, Ordering::Relaxed),
-            ),
-            Ok(_) => {}
-            // The commit fails with it, and says so to the task.
-            Err((error, message)) => {
-                tracing::debug!(%error, topic = message.topic(), "a record was not delivered")
-            }
-        }
-    }
+    producer: Option<TaskProducer>,
 }
 
 /// Carries commands out until the task is given up.
 pub(super) fn run(setup: Setup, commands: &Receiver<(Session, Command)>) {
+    let _guard = EndsProcess;
     let timeout = Duration::from_millis(setup.config.kafka.call_timeout.ms.unsigned_abs());
     let mut transactor = Transactor {
         setup,
         timeout,
         producer: None,
-        reader: None,
     };
     for (session, command) in commands {
         let Some(input) = transactor.carry_out(session, command) else {
@@ -145,27 +95,22 @@ impl Transactor {
 
     fn init(&mut self) -> Input {
         self.drop_producer();
-        let partition = self.setup.partition;
-        let _call = self
-            .setup
-            .watchdog
-            .watch(format!("init_transactions of task {partition}"));
-        let config = clients::producer(&self.setup.config, partition);
-        let made: Result<Producer, _> = config.create_with_context(Deliveries::default());
-        let ready = made.and_then(|producer| {
-            producer.init_transactions(self.timeout)?;
-            Ok(producer)
-        });
-        match ready {
+        let setup = &self.setup;
+        match TaskProducer::new(
+            &setup.config,
+            &setup.names,
+            &setup.watchdog,
+            setup.partition,
+        ) {
             Ok(producer) => {
                 self.producer = Some(producer);
                 Input::ProducerReady
             }
-            Err(error) => self.failed("init_transactions", &error),
+            Err(error) => self.failed("taking over", &error),
         }
     }
 
-    fn ask_changelog_end(&mut self) -> Input {
+    fn ask_changelog_end(&self) -> Input {
         let changelog = self.setup.names.changelog.as_str();
         let partition = self.setup.partition;
         let asked = asker::query(
@@ -180,21 +125,17 @@ impl Transactor {
     }
 
     /// Answers in pieces; the last one too.
-    fn restore(&mut self, session: Session, from: i64, until: i64) -> Option<Input> {
+    fn restore(&self, session: Session, from: i64, until: i64) -> Option<Input> {
         match self.read_changelog(session, from, until) {
             Ok(()) => None,
             Err(error) => Some(self.failed("reading the changelog", &error)),
         }
     }
 
-    fn read_changelog(
-        &mut self,
-        session: Session,
-        from: i64,
-        until: i64,
-    ) -> Result<(), KafkaError> {
+    fn read_changelog(&self, session: Session, from: i64, until: i64) -> Result<(), KafkaError> {
         let (partition, topic) = (self.setup.partition, self.setup.names.changelog.clone());
-        let reader = self.reader()?;
+        let config = clients::consumer(&self.setup.config, "read_committed");
+        let reader: Arc<BaseConsumer<Logged>> = Arc::new(config.create_with_context(Logged)?);
         let start = if from == 0 {
             Offset::Beginning
         } else {
@@ -258,23 +199,19 @@ impl Transactor {
         reader.unassign()
     }
 
-    fn ask_group_offsets(&mut self) -> Input {
+    fn ask_group_offsets(&self) -> Input {
         match self.group_offsets() {
-            Ok(offsets) => {
-                self.reader = None;
-                Input::GroupOffsets(offsets)
-            }
+            Ok(offsets) => Input::GroupOffsets(offsets),
             Err(error) => self.failed("the group's offsets", &error),
         }
     }
 
-    fn group_offsets(&mut self) -> Result<Vec<Option<i64>>, KafkaError> {
-        let reader = self.reader()?;
+    fn group_offsets(&self) -> Result<Vec<Option<i64>>, KafkaError> {
         let mut list = TopicPartitionList::new();
-        for topic in self.setup.names.inputs.iter() {
+        for topic in &self.setup.names.inputs {
             list.add_partition(topic, self.setup.partition);
         }
-        let committed = reader.committed_offsets(list, self.timeout)?;
+        let committed = self.setup.offsets.committed_offsets(list, self.timeout)?;
         let offset = |topic: &String| {
             let element = committed.find_partition(topic, self.setup.partition);
             let element =
@@ -288,47 +225,24 @@ impl Transactor {
         self.setup.names.inputs.iter().map(offset).collect()
     }
 
-    fn reader(&mut self) -> Result<Arc<BaseConsumer<Logged>>, KafkaError> {
-        if let Some(reader) = &self.reader {
-            return Ok(Arc::clone(reader));
-        }
-        let config = clients::consumer(&self.setup.config, "read_committed");
-        let reader: Arc<BaseConsumer<Logged>> = Arc::new(config.create_with_context(Logged)?);
-        self.reader = Some(Arc::clone(&reader));
-        Ok(reader)
-    }
-
-    fn transact(&mut self, transaction: &Transaction) -> Input {
+    fn transact(&self, transaction: &Transaction) -> Input {
         let Some(producer) = &self.producer else {
             return Input::Failed(Failure::Failed);
         };
         let began = Instant::now();
-        let partition = self.setup.partition;
-        let _call = self.setup.watchdog.watch(format!(
-            "transaction {} of task {partition}",
-            transaction.number
-        ));
-        producer.context().changelog.store(0, Ordering::Relaxed);
-        let result = self.send(producer, transaction).and_then(|()| {
-            wait_until_delivered(producer, self.timeout);
-            producer.commit_transaction(self.timeout)
-        });
-        match result {
-            Ok(()) => {
+        match producer.transact(transaction, &self.setup.group) {
+            Ok(changelog) => {
                 self.committed(transaction, began.elapsed());
-                Input::CommitSucceeded {
-                    changelog: producer.context().changelog.load(Ordering::Relaxed),
-                }
+                Input::CommitSucceeded { changelog }
             }
             Err(error) => {
-                let input = self.failed("a transaction", &error);
-                let outcome = match input {
-                    Input::Failed(Failure::Unknown) => Outcome::Unknown,
-                    Input::Failed(Failure::Fenced | Failure::NotMember) => Outcome::Fenced,
-                    _ => Outcome::Failed,
+                let outcome = match failure(&error) {
+                    Failure::Unknown => Outcome::Unknown,
+                    Failure::Fenced | Failure::NotMember => Outcome::Fenced,
+                    Failure::Failed => Outcome::Failed,
                 };
                 self.setup.telemetry.transaction(outcome, began.elapsed());
-                input
+                self.failed("a transaction", &error)
             }
         }
     }
@@ -347,50 +261,6 @@ impl Transactor {
         }
     }
 
-    fn send(&self, producer: &Producer, transaction: &Transaction) -> Result<(), KafkaError> {
-        producer.begin_transaction()?;
-        for record in &transaction.records {
-            self.send_one(producer, record)?;
-        }
-        let mut offsets = TopicPartitionList::with_capacity(transaction.offsets.len());
-        for (topic, offset) in &transaction.offsets {
-            let topic = &self.setup.names.inputs[*topic];
-            offsets.add_partition_offset(topic, self.setup.partition, Offset::Offset(*offset))?;
-        }
-        producer.send_offsets_to_transaction(&offsets, &self.setup.group, self.timeout)
-    }
-
-    fn send_one(&self, producer: &Producer, out: &Out) -> Result<(), KafkaError> {
-        let topic = self.setup.names.of(&out.sink);
-        let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&topic, 0);
-        if matches!(out.sink, Sink::Changelog | Sink::Journal) {
-            record = record.partition(self.setup.partition);
-            record.delivery_opaque = usize::from(out.sink == Sink::Changelog);
-        }
-        record.key = out.key.as_deref();
-        record.payload = out.value.as_deref();
-        let set_aside = matches!(out.sink, Sink::DeadLetters | Sink::Late);
-        let room = self.setup.names.dead_letter_bytes_max;
-        let cut = record
-            .payload
-            .filter(|value| set_aside && value.len() > room)
-            .map(<[u8]>::len);
-        if cut.is_some() {
-            record.payload = record.payload.map(|value| &value[..room]);
-        }
-        if !out.headers.is_empty() || cut.is_some() {
-            record.headers = Some(headers(out, cut));
-        }
-        while let Err((error, unsent)) = producer.send(record) {
-            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                return Err(error);
-            }
-            producer.poll(Duration::from_millis(1));
-            record = unsent;
-        }
-        Ok(())
-    }
-
     /// What a failure means to the task, and a line in the log.
     fn failed(&self, what: &str, error: &KafkaError) -> Input {
         let failure = failure(error);
@@ -400,42 +270,9 @@ impl Transactor {
     }
 
     fn drop_producer(&mut self) {
-        let Some(producer) = self.producer.take() else {
-            return;
-        };
-        let _call = self.setup.watchdog.watch(format!(
-            "dropping the producer of task {}",
-            self.setup.partition
-        ));
-        producer.purge(PurgeConfig::default().queue().inflight());
-        wait_until_delivered(&producer, Duration::from_secs(1));
-    }
-}
-
-/// Serves delivery reports until none is due.
-fn wait_until_delivered(producer: &Producer, limit: Duration) {
-    let start = Instant::now();
-    producer.poll(Duration::ZERO);
-    while producer.in_flight_count() > 0 && start.elapsed() < limit {
-        thread::park_timeout(IN_FLIGHT_PAUSE);
-        producer.poll(Duration::ZERO);
-    }
-}
-
-fn headers(out: &Out, cut: Option<usize>) -> OwnedHeaders {
-    let made = OwnedHeaders::new_with_capacity(out.headers.len() + 1);
-    let made = out.headers.iter().fold(made, |made, (name, value)| {
-        made.insert(Header {
-            key: name,
-            value: value.as_deref(),
-        })
-    });
-    match cut {
-        Some(bytes) => made.insert(Header {
-            key: CUT_HEADER,
-            value: Some(&bytes.to_string()),
-        }),
-        None => made,
+        if let Some(producer) = self.producer.take() {
+            producer.close();
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Ends the process when a call into librdkafka hangs: nothing can cancel it, and another process takes the tasks over.
+//! Ends the process when a call into librdkafka hangs, which nothing can cancel, or a thread panics: another process takes
+//! the tasks over.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,6 +79,17 @@ impl Watchdog {
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Kept by a thread: where it panics the process ends, which would look alive otherwise, and nobody would take over.
+pub(super) struct EndsProcess;
+
+impl Drop for EndsProcess {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::exit(STATUS);
+        }
     }
 }
 

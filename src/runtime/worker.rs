@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::asker::{About, Question};
 use super::queue::Waker;
 use super::slot::{Assignment, Slot};
+use super::watchdog::EndsProcess;
 use super::{Context, State, clock};
 use crate::profile::Profile;
 use crate::task::{Input, Session};
@@ -70,6 +71,7 @@ struct Worker {
 
 /// Works until it is told to stop.
 pub(super) fn run(context: &Arc<Context>, receiver: &Receiver<ToWorker>, sender: Sender<ToWorker>) {
+    let _guard = EndsProcess;
     let waker = Arc::new(Waker::new(sender.clone(), || ToWorker::Wake));
     let context = Arc::clone(context);
     let mut worker = Worker {

@@ -98,7 +98,7 @@ impl Subject for Customers {
 
     fn committed_states(&self) -> BTreeMap<String, String> {
         self.engine()
-            .profiles()
+            .packed_profiles()
             .map(|profile| (profile.id.to_string(), format!("{profile:?}")))
             .collect()
     }
@@ -111,7 +111,7 @@ impl Subject for Customers {
             let profile = packed::unpack(packed).expect("packed by an engine");
             let known = format!(" {:?} {:?}", profile.contacts, profile.seen);
             words
-                .entry(profile.id.to_string())
+                .entry(String::from_utf8_lossy(customer).into_owned())
                 .or_default()
                 .push_str(&known);
         }

@@ -1,0 +1,139 @@
+//! Administration of a cluster, waited for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::clients::{self, Logged};
+use super::topics::{TopicsError, Wanted};
+use crate::config::Config;
+
+/// How long Kafka may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings by topic and name.
+pub(super) type Settings = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Administration of a cluster, waited for.
+pub(super) struct Cluster {
+    admin: AdminClient<Logged>,
+    runtime: tokio::runtime::Runtime,
+    bootstrap: String,
+}
+
+impl Cluster {
+    /// Nothing is sent yet.
+    pub fn connect(config: &Config) -> Result<Self, TopicsError> {
+        let bootstrap = config.kafka.bootstrap.clone();
+        let made: Result<AdminClient<Logged>, _> =
+            clients::common(config).create_with_context(Logged);
+        let admin = made.map_err(|source| TopicsError::Kafka {
+            bootstrap: bootstrap.clone(),
+            source,
+        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        Ok(Self {
+            admin,
+            runtime,
+            bootstrap,
+        })
+    }
+
+    fn failed(&self, source: KafkaError) -> TopicsError {
+        TopicsError::Kafka {
+            bootstrap: self.bootstrap.clone(),
+            source,
+        }
+    }
+
+    /// How many partitions each topic has.
+    pub fn partitions(&self) -> Result<BTreeMap<String, i32>, TopicsError> {
+        let metadata = self
+            .admin
+            .inner()
+            .fetch_metadata(None, TIMEOUT)
+            .map_err(|error| self.failed(error))?;
+        let count = |topic: &rdkafka::metadata::MetadataTopic| {
+            (
+                topic.name().to_owned(),
+                i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
+            )
+        };
+        Ok(metadata.topics().iter().map(count).collect())
+    }
+
+    /// Creates topics; for each whether it was.
+    pub fn create(
+        &self,
+        topics: &[&Wanted],
+        partitions: i32,
+        replication: i32,
+    ) -> Result<BTreeMap<String, Result<(), RDKafkaErrorCode>>, TopicsError> {
+        if topics.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let new: Vec<NewTopic<'_>> = topics
+            .iter()
+            .map(|topic| {
+                let mut new = NewTopic::new(
+                    &topic.name,
+                    partitions,
+                    TopicReplication::Fixed(replication),
+                );
+                new.config = topic
+                    .settings
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str()))
+                    .collect();
+                new
+            })
+            .collect();
+        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+        let created = self
+            .runtime
+            .block_on(self.admin.create_topics(&new, &options))
+            .map_err(|error| self.failed(error))?;
+        Ok(created
+            .into_iter()
+            .map(|result| match result {
+                Ok(name) => (name, Ok(())),
+                Err((name, code)) => (name, Err(code)),
+            })
+            .collect())
+    }
+
+    /// What each topic is set to.
+    pub fn settings(&self, topics: &[&Wanted]) -> Result<Settings, KafkaError> {
+        let asked: Vec<ResourceSpecifier<'_>> = topics
+            .iter()
+            .map(|topic| ResourceSpecifier::Topic(&topic.name))
+            .collect();
+        let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
+        let described = self
+            .runtime
+            .block_on(self.admin.describe_configs(&asked, &options))?;
+        let values = |resource: ConfigResource| {
+            resource
+                .entries
+                .into_iter()
+                .filter_map(|entry| Some((entry.name, entry.value?)))
+                .collect()
+        };
+        topics
+            .iter()
+            .zip(described)
+            .map(|(topic, resource)| {
+                Ok((
+                    topic.name.clone(),
+                    values(resource.map_err(KafkaError::AdminOp)?),
+                ))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,211 @@
+//! The transactional producer of a task.
+//!
+//! What must stay true: the group metadata is the one of the assignment, so that a member of an older generation is fenced as a
+//! producer of an older epoch is; nothing is in flight when a transaction is committed, as librdkafka would look for it each
+//! 100 ms; what is in flight is purged before the producer goes, or that would hang.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, PurgeConfig,
+};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::watchdog::Watchdog;
+use super::{Names, clients};
+use crate::config::Config;
+use crate::task::transaction::{Out, Sink, Transaction};
+
+/// Between looks at what is still in flight: `flush` would look each 100 ms.
+const IN_FLIGHT_PAUSE: Duration = Duration::from_micros(200);
+/// A queue that is full is served for so long.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// What is purged is reported at once.
+const PURGE_LIMIT: Duration = Duration::from_secs(1);
+/// A header of a dead letter whose value was too large for its topic: how many bytes it had.
+const CUT_HEADER: &str = "moments.value.bytes";
+
+/// A producer that has fenced all others of its task.
+pub(super) struct TaskProducer {
+    partition: i32,
+    names: Arc<Names>,
+    watchdog: Watchdog,
+    timeout: Duration,
+    producer: BaseProducer<Deliveries>,
+}
+
+/// What became of the records of a transaction.
+#[derive(Debug, Default)]
+struct Deliveries {
+    /// The offset after the last changelog record.
+    changelog: AtomicI64,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        clients::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "rdkafka", %error, "{reason}");
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Deliveries {
+    /// 1 for a changelog record.
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, delivered: &DeliveryResult<'_>, opaque: usize) {
+        match delivered {
+            Ok(message) if opaque == 1 => {
+                self.changelog
+                    .fetch_max(message.offset() + 1, Ordering::Relaxed);
+            }
+            Ok(_) => {}
+            // The commit fails with it, and says so to the task.
+            Err((error, message)) => {
+                tracing::debug!(%error, topic = message.topic(), "a record was not delivered");
+            }
+        }
+    }
+}
+
+impl TaskProducer {
+    /// Fences every older producer of the task, whose open transaction is aborted.
+    pub fn new(
+        config: &Config,
+        names: &Arc<Names>,
+        watchdog: &Watchdog,
+        partition: i32,
+    ) -> Result<Self, KafkaError> {
+        let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
+        let producer: BaseProducer<Deliveries> =
+            clients::producer(config, partition).create_with_context(Deliveries::default())?;
+        let this = Self {
+            partition,
+            names: Arc::clone(names),
+            watchdog: watchdog.clone(),
+            timeout,
+            producer,
+        };
+        this.watched("init_transactions", || {
+            this.producer.init_transactions(timeout)
+        })?;
+        Ok(this)
+    }
+
+    /// Carries a transaction out; the offset after its last changelog record, or 0 where the broker did not say.
+    pub fn transact(
+        &self,
+        transaction: &Transaction,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<i64, KafkaError> {
+        self.producer
+            .context()
+            .changelog
+            .store(0, Ordering::Relaxed);
+        self.producer.begin_transaction()?;
+        for record in &transaction.records {
+            self.send(record)?;
+        }
+        let mut offsets = TopicPartitionList::with_capacity(transaction.offsets.len());
+        for (topic, offset) in &transaction.offsets {
+            let topic = &self.names.inputs[*topic];
+            offsets.add_partition_offset(topic, self.partition, Offset::Offset(*offset))?;
+        }
+        self.watched("send_offsets_to_transaction", || {
+            self.producer
+                .send_offsets_to_transaction(&offsets, group, self.timeout)
+        })?;
+        self.deliver(self.timeout);
+        self.watched("commit_transaction", || {
+            self.producer.commit_transaction(self.timeout)
+        })?;
+        Ok(self.producer.context().changelog.load(Ordering::Relaxed))
+    }
+
+    /// Throws it away with whatever it has open.
+    pub fn close(self) {
+        self.producer
+            .purge(PurgeConfig::default().queue().inflight());
+        self.deliver(PURGE_LIMIT);
+        let call = self
+            .watchdog
+            .watch(format!("dropping the producer of task {}", self.partition));
+        drop(self.producer);
+        drop(call);
+    }
+
+    fn send(&self, out: &Out) -> Result<(), KafkaError> {
+        let topic = self.names.of(&out.sink);
+        let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&topic, 0);
+        if matches!(out.sink, Sink::Changelog | Sink::Journal) {
+            record = record.partition(self.partition);
+            record.delivery_opaque = usize::from(out.sink == Sink::Changelog);
+        }
+        record.key = out.key.as_deref();
+        record.payload = out.value.as_deref();
+        let set_aside = matches!(out.sink, Sink::DeadLetters | Sink::Late);
+        let room = self.names.record_bytes_max;
+        let cut = record
+            .payload
+            .map(<[u8]>::len)
+            .filter(|length| set_aside && *length > room);
+        if cut.is_some() {
+            record.payload = record.payload.map(|value| &value[..room]);
+        }
+        if !out.headers.is_empty() || cut.is_some() {
+            record.headers = Some(headers(out, cut));
+        }
+        while let Err((error, unsent)) = self.producer.send(record) {
+            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                return Err(error);
+            }
+            self.producer.poll(FULL_PAUSE);
+            record = unsent;
+        }
+        Ok(())
+    }
+
+    /// Serves delivery reports until none is due.
+    fn deliver(&self, limit: Duration) {
+        let start = Instant::now();
+        self.producer.poll(Duration::ZERO);
+        while self.producer.in_flight_count() > 0 && start.elapsed() < limit {
+            thread::park_timeout(IN_FLIGHT_PAUSE);
+            self.producer.poll(Duration::ZERO);
+        }
+    }
+
+    fn watched<T>(&self, what: &str, call: impl FnOnce() -> T) -> T {
+        let _call = self
+            .watchdog
+            .watch(format!("{what} of task {}", self.partition));
+        call()
+    }
+}
+
+fn headers(out: &Out, cut: Option<usize>) -> OwnedHeaders {
+    let made = OwnedHeaders::new_with_capacity(out.headers.len() + 1);
+    let made = out.headers.iter().fold(made, |made, (name, value)| {
+        made.insert(Header {
+            key: name,
+            value: value.as_deref(),
+        })
+    });
+    match cut {
+        Some(bytes) => made.insert(Header {
+            key: CUT_HEADER,
+            value: Some(&bytes.to_string()),
+        }),
+        None => made,
+    }
+}
