@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod check;
+mod demo;
 mod rehearse;
 mod run;
 mod test;
@@ -29,6 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Check),
+    Demo(demo::Demo),
     Rehearse(rehearse::Rehearse),
     Test(test::Test),
     Run(run::Run),
@@ -82,6 +84,7 @@ fn basis(config: &Config) -> anyhow::Result<Basis> {
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Check(args) => check::run(args),
+        Command::Demo(args) => demo::run(args),
         Command::Rehearse(args) => rehearse::run(args),
         Command::Test(args) => test::run(args),
         Command::Run(args) => run::run(args),

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, so that one link and one real broker serve them all.
 
 mod data;
+mod demo;
 mod kafka;
 mod kafka_smoke;
 mod programmes;
