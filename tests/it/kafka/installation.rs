@@ -103,6 +103,26 @@ impl Installation {
         }
     }
 
+    /// The application id, which is also the group's.
+    pub fn application_id(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Settings of a client of its broker.
+    pub fn client(&self) -> rdkafka::ClientConfig {
+        self.broker.client()
+    }
+
+    /// The broker.
+    pub fn broker(&self) -> &'static KafkaBroker {
+        self.broker
+    }
+
+    /// A file in its folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Runs a command of `moments` to its end.
     pub fn command(&self, arguments: &[&str]) -> Output {
         let output = Command::new(env!("CARGO_BIN_EXE_moments"))
@@ -148,6 +168,18 @@ impl Installation {
                 .to_owned();
             NewRecord::keyed(customer, event.to_string())
         });
+        self.broker.produce(&self.topic(topic), records);
+    }
+
+    /// Produces lines (customer, line) in order, keyed by customer.
+    pub fn produce_lines<'a>(
+        &self,
+        topic: &str,
+        lines: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) {
+        let records = lines
+            .into_iter()
+            .map(|(customer, line)| NewRecord::keyed(customer, line));
         self.broker.produce(&self.topic(topic), records);
     }
 

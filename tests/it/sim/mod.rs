@@ -9,7 +9,7 @@ mod hand;
 mod history;
 mod log;
 mod meanings;
-mod random;
+pub mod random;
 mod subject;
 mod toy;
 mod world;

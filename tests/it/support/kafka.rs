@@ -184,6 +184,21 @@ impl KafkaBroker {
         records: impl IntoIterator<Item = NewRecord>,
         commit: bool,
     ) {
+        let records = records.into_iter().map(|record| (topic, record));
+        let undecided = self.begin(transactional_id, records);
+        if commit {
+            undecided.commit();
+        } else {
+            undecided.abort();
+        }
+    }
+
+    /// A transaction of `transactional_id` in which records of any topics are; they are with the broker when this returns.
+    pub fn begin<'a>(
+        &self,
+        transactional_id: &str,
+        records: impl IntoIterator<Item = (&'a str, NewRecord)>,
+    ) -> Undecided {
         let deliveries = Deliveries::default();
         let config = self
             .client()
@@ -192,19 +207,14 @@ impl KafkaBroker {
         let producer = batch_producer(&config, deliveries.clone());
         producer.init_transactions(LIMIT).expect("a producer epoch");
         producer.begin_transaction().expect("a transaction begins");
-        for record in records {
+        for (topic, record) in records {
             send(&producer, topic, &record);
         }
         producer
             .flush(LIMIT)
             .expect("everything is delivered in time");
         deliveries.check();
-        let ended = if commit {
-            producer.commit_transaction(LIMIT)
-        } else {
-            producer.abort_transaction(LIMIT)
-        };
-        ended.expect("the transaction ends");
+        Undecided(producer)
     }
 
     /// Everything from the beginning of the topic to the ends as they are now, by partition and offset.
@@ -299,6 +309,25 @@ fn open_ends(consumer: &BaseConsumer, topic: &str) -> Vec<(i32, i64)> {
         .filter(|(_, (low, end))| low < end)
         .map(|(partition, (_, end))| (partition, end))
         .collect()
+}
+
+/// A transaction that is neither committed nor aborted.
+pub struct Undecided(BaseProducer<Deliveries>);
+
+impl Undecided {
+    /// Its records are there.
+    pub fn commit(self) {
+        self.0
+            .commit_transaction(LIMIT)
+            .expect("the transaction ends");
+    }
+
+    /// Its records never were.
+    pub fn abort(self) {
+        self.0
+            .abort_transaction(LIMIT)
+            .expect("the transaction ends");
+    }
 }
 
 /// Delivery failures of one producer, gathered by its callback.
