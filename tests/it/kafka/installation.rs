@@ -171,18 +171,6 @@ impl Installation {
         self.broker.produce(&self.topic(topic), records);
     }
 
-    /// Produces lines (customer, line) in order, keyed by customer.
-    pub fn produce_lines<'a>(
-        &self,
-        topic: &str,
-        lines: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) {
-        let records = lines
-            .into_iter()
-            .map(|(customer, line)| NewRecord::keyed(customer, line));
-        self.broker.produce(&self.topic(topic), records);
-    }
-
     /// Committed records of a topic.
     pub fn read(&self, topic: &str) -> Vec<OwnedRecord> {
         self.broker

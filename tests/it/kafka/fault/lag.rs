@@ -142,15 +142,19 @@ fn orders_that_are_produced_minutes_later_cancel_within_the_lateness() {
     let customer =
         |minute: i64, partition: i32| of_partition(&format!("m{minute}-"), partition, PARTITIONS);
     let in_each = |of: &dyn Fn(i32) -> Event| (0..PARTITIONS).map(of).collect::<Vec<_>>();
+    let producer = broker.producer();
+    let send = |topic: &str, events: &[Event]| {
+        let records = events
+            .iter()
+            .map(|event| NewRecord::keyed(&*event.customer, &*event.line));
+        producer.send(&installation.topic(topic), records);
+    };
     let (mut expected, mut produced) = (BTreeSet::new(), 0);
     for minute in (0..120).step_by(2) {
         let carts = in_each(&|partition| cart(&customer(minute, partition), minute));
         expected.extend(carts.iter().map(|event| event.customer.clone()));
         produced += carts.len() as u64;
-        installation.produce_lines(
-            "cart",
-            carts.iter().map(|event| (&*event.customer, &*event.line)),
-        );
+        send("cart", &carts);
         wait_until("the carts to be read", LIMIT, || {
             let topic = installation.topic("cart");
             members
@@ -162,20 +166,14 @@ fn orders_that_are_produced_minutes_later_cancel_within_the_lateness() {
         let ordered = minute - 36;
         if ordered >= 0 && ordered % 3 != 0 {
             let orders = in_each(&|partition| order(&customer(ordered, partition), ordered + 29));
-            installation.produce_lines(
-                "purchase",
-                orders.iter().map(|event| (&*event.customer, &*event.line)),
-            );
+            send("purchase", &orders);
             for event in &orders {
                 expected.remove(&event.customer);
             }
         }
     }
     let end = passers_by(PARTITIONS, BEGIN_MS + 600 * MINUTE_MS);
-    installation.produce_lines(
-        "clickstream",
-        end.iter().map(|event| (&*event.customer, &*event.line)),
-    );
+    send("clickstream", &end);
     installation.wait_for("treatments.onsite", expected.len());
     drop(members);
     assert_eq!(reminded(&installation), expected);
