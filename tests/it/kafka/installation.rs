@@ -103,6 +103,26 @@ impl Installation {
         }
     }
 
+    /// The application id, which is also the group's.
+    pub fn application_id(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Settings of a client of its broker.
+    pub fn client(&self) -> rdkafka::ClientConfig {
+        self.broker.client()
+    }
+
+    /// The broker.
+    pub fn broker(&self) -> &'static KafkaBroker {
+        self.broker
+    }
+
+    /// A file in its folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Runs a command of `moments` to its end.
     pub fn command(&self, arguments: &[&str]) -> Output {
         let output = Command::new(env!("CARGO_BIN_EXE_moments"))

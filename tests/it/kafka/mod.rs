@@ -1,6 +1,7 @@
 //! `moments` on a real Kafka.
 
 mod dead_letters;
+mod fault;
 mod installation;
 mod once;
 mod topics;

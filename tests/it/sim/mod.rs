@@ -11,7 +11,7 @@ mod history;
 mod log;
 mod meanings;
 mod protocol;
-mod random;
+pub mod random;
 mod script;
 mod subject;
 mod toy;

@@ -1,22 +1,17 @@
 //! Topics of a test's broker: create, produce in batches, read everything back.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{ClientContext, DefaultClientContext};
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{
-    BorrowedMessage, DeliveryResult, Header, Headers as _, Message as _, OwnedHeaders,
-};
-use rdkafka::producer::{
-    BaseProducer, BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext,
-};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::broker::KafkaBroker;
+use super::producing::{Producer, Undecided};
 use super::wait_until;
 
 /// How long one helper may take altogether.
@@ -165,15 +160,12 @@ impl KafkaBroker {
 
     /// Produces the records in order, outside any transaction, and waits until the broker has them all.
     pub fn produce(&self, topic: &str, records: impl IntoIterator<Item = NewRecord>) {
-        let deliveries = Deliveries::default();
-        let producer = batch_producer(&self.client(), deliveries.clone());
-        for record in records {
-            send(&producer, topic, &record);
-        }
-        producer
-            .flush(LIMIT)
-            .expect("everything is delivered in time");
-        deliveries.check();
+        self.producer().send(topic, records);
+    }
+
+    /// A producer to be used more than once: each costs half a second to begin.
+    pub fn producer(&self) -> Producer {
+        Producer::new(&self.client())
     }
 
     /// Produces the records in one transaction of `transactional_id`, and commits or aborts it.
@@ -184,27 +176,25 @@ impl KafkaBroker {
         records: impl IntoIterator<Item = NewRecord>,
         commit: bool,
     ) {
-        let deliveries = Deliveries::default();
-        let config = self
-            .client()
-            .set("transactional.id", transactional_id)
-            .clone();
-        let producer = batch_producer(&config, deliveries.clone());
-        producer.init_transactions(LIMIT).expect("a producer epoch");
-        producer.begin_transaction().expect("a transaction begins");
-        for record in records {
-            send(&producer, topic, &record);
-        }
-        producer
-            .flush(LIMIT)
-            .expect("everything is delivered in time");
-        deliveries.check();
-        let ended = if commit {
-            producer.commit_transaction(LIMIT)
+        let records = records.into_iter().map(|record| (topic, record));
+        let undecided = self.begin(transactional_id, records);
+        if commit {
+            undecided.commit();
         } else {
-            producer.abort_transaction(LIMIT)
-        };
-        ended.expect("the transaction ends");
+            undecided.abort();
+        }
+    }
+
+    /// A transaction of `transactional_id` in which records of any topics are; they are with the broker when this returns.
+    pub fn begin<'a>(
+        &self,
+        transactional_id: &str,
+        records: impl IntoIterator<Item = (&'a str, NewRecord)>,
+    ) -> Undecided {
+        Undecided::begin(
+            self.client().set("transactional.id", transactional_id),
+            records,
+        )
     }
 
     /// Everything from the beginning of the topic to the ends as they are now, by partition and offset.
@@ -299,74 +289,4 @@ fn open_ends(consumer: &BaseConsumer, topic: &str) -> Vec<(i32, i64)> {
         .filter(|(_, (low, end))| low < end)
         .map(|(partition, (_, end))| (partition, end))
         .collect()
-}
-
-/// Delivery failures of one producer, gathered by its callback.
-#[derive(Debug, Clone, Default)]
-struct Deliveries(Arc<Mutex<Vec<String>>>);
-
-impl Deliveries {
-    #[track_caller]
-    fn check(&self) {
-        let failed = self.0.lock().expect("no callback panicked");
-        assert!(failed.is_empty(), "records were not delivered: {failed:?}");
-    }
-}
-
-impl ClientContext for Deliveries {}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, delivery: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = delivery {
-            self.0
-                .lock()
-                .expect("no check panicked")
-                .push(error.to_string());
-        }
-    }
-}
-
-fn batch_producer(config: &ClientConfig, deliveries: Deliveries) -> BaseProducer<Deliveries> {
-    let config = config
-        .clone()
-        .set("partitioner", "murmur2_random")
-        .set("enable.idempotence", "true")
-        .set("linger.ms", "5")
-        // What a topic takes is the topic's to say.
-        .set("message.max.bytes", "67108864")
-        .clone();
-    BaseProducer::<Deliveries, NoCustomPartitioner>::from_config_and_context(&config, deliveries)
-        .expect("a producer")
-}
-
-/// Queues one record, making room first where there is none.
-fn send(producer: &BaseProducer<Deliveries>, topic: &str, record: &NewRecord) {
-    let mut message = BaseRecord::<[u8], [u8]>::to(topic);
-    message.partition = record.partition;
-    message.key = record.key.as_deref();
-    message.payload = record.value.as_deref();
-    message.timestamp = record.timestamp;
-    if !record.headers.is_empty() {
-        let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-        let insert = |headers: OwnedHeaders, (name, value): &(String, Vec<u8>)| {
-            headers.insert(Header {
-                key: name,
-                value: Some(value),
-            })
-        };
-        message.headers = Some(record.headers.iter().fold(headers, insert));
-    }
-    let start = Instant::now();
-    while let Err((error, unsent)) = producer.send(message) {
-        assert_eq!(
-            error.rdkafka_error_code(),
-            Some(RDKafkaErrorCode::QueueFull),
-            "producing to {topic}: {error}"
-        );
-        assert!(start.elapsed() < LIMIT, "the queue of {topic} stays full");
-        producer.poll(Duration::from_millis(10));
-        message = unsent;
-    }
 }

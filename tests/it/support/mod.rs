@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod kafka;
 pub mod process;
+pub mod producing;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
