@@ -11,6 +11,8 @@
 //! number of days is not missed by a rounding error. A late event, older than the last, is not
 //! worked into the history.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::{EventRef, Evidence, Matcher, Moment};
@@ -176,11 +178,12 @@ impl Baseline {
         match self.departs {
             Departure::Deviations(k) => {
                 let (mean, deviation) = (state.sums.mean()?, state.sums.deviation()?);
-                let (bound, value) = (mean + k * deviation, float(micros));
+                let bound = mean + k * deviation;
+                let beyond = self.beyond(state, micros);
                 let departed = if k < 0.0 {
-                    value < bound
+                    beyond.is_lt()
                 } else {
-                    value > bound
+                    beyond.is_gt()
                 };
                 departed.then(|| {
                     vec![
@@ -216,21 +219,16 @@ impl Baseline {
         let bound = self.bound(state)?;
         match self.measure {
             Measure::GapDays => {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "saturates, centuries from now"
-                )]
-                let day = state
-                    .last_day
-                    .saturating_add((bound.floor() as i32).saturating_add(1));
+                let silence = least(bound, |days| self.beyond(state, days).is_gt());
+                let day = i32::try_from(silence).unwrap_or(DAY_MAX);
+                let day = state.last_day.saturating_add(day);
                 let midnight = Timestamp::start_of_day(day.min(DAY_MAX), &facts.zone());
                 // A midnight that she has passed by moving to another zone is past when she moves.
                 Some(midnight.max(facts.identified.unwrap_or(midnight)))
             }
             Measure::GapExact => {
-                #[expect(clippy::cast_possible_truncation, reason = "saturates, ages from now")]
-                let bound = bound.ceil() as i64;
-                Some(last.time.plus(bound))
+                let silence = least(bound, |ms| self.beyond(state, ms).is_ge());
+                Some(last.time.plus(silence))
             }
             Measure::Value(_) => None,
         }
@@ -264,6 +262,14 @@ impl Baseline {
                 ],
             },
         })
+    }
+
+    /// On which side of mean + k standard deviations a gap or value lies.
+    fn beyond(&self, state: &BaselineState, value: i64) -> Ordering {
+        match self.departs {
+            Departure::Deviations(k) => state.sums.compare(value, k),
+            Departure::Ratio { .. } => Ordering::Equal,
+        }
     }
 
     fn bound(&self, state: &BaselineState) -> Option<f64> {
@@ -303,6 +309,31 @@ impl Sums {
         (self.n > 0).then(|| float(self.sum) / f64::from(self.n))
     }
 
+    /// A value against mean + k sample standard deviations, in whole numbers: n x - S against
+    /// k sqrt(n (n Q - S^2) / (n - 1)), both squared with their signs; k to three decimals. Only sums
+    /// that do not fit are compared as floating point.
+    fn compare(&self, value: i64, k: f64) -> Ordering {
+        const SCALE: i128 = 1000;
+        #[expect(clippy::cast_possible_truncation, reason = "a handful of deviations")]
+        let scaled = (k * SCALE as f64).round() as i128;
+        let exact = || -> Option<Ordering> {
+            let (n, sum) = (i128::from(self.n), i128::from(self.sum));
+            let distance = n.checked_mul(value.into())?.checked_sub(sum)?;
+            let square = distance.checked_mul(distance.abs())?;
+            let left = square.checked_mul((n - 1) * SCALE * SCALE)?;
+            let spread = n
+                .checked_mul(self.squares)?
+                .checked_sub(sum.checked_mul(sum)?)?;
+            let right = spread.checked_mul(n.checked_mul(scaled * scaled.abs())?)?;
+            Some(left.cmp(&right))
+        };
+        let about = || {
+            let bound = self.mean().unwrap_or(0.0) + k * self.deviation().unwrap_or(0.0);
+            float(value).total_cmp(&bound)
+        };
+        exact().unwrap_or_else(about)
+    }
+
     /// Sample standard deviation, n - 1.
     fn deviation(&self) -> Option<f64> {
         deviation(self.n, self.sum, self.squares)
@@ -322,6 +353,17 @@ pub fn deviation(n: u32, sum: i64, squares: i128) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "the root is inexact anyway")]
     let variance = spread.max(0) as f64 / (n * (n - 1)) as f64;
     Some(variance.sqrt())
+}
+
+/// The least whole number at or above 0 that `is_beyond`, which is known to lie next to `bound`.
+fn least(bound: f64, is_beyond: impl Fn(i64) -> bool) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, ages from now")]
+    let near = bound.floor() as i64;
+    let candidates = near.saturating_sub(1).max(0)..near.saturating_add(2);
+    candidates
+        .into_iter()
+        .find(|x| is_beyond(*x))
+        .unwrap_or(near.saturating_add(2))
 }
 
 fn float(whole: i64) -> f64 {

@@ -78,7 +78,7 @@ fn carts_read_ahead_of_orders_that_nobody_can_read_yet_abandon_nothing() {
         .zip(&names)
         .map(|(number, name)| cart(name, number / 4))
         .collect();
-    let bought = |number: usize, name: &str| number % 3 != 0 && !silent(name);
+    let bought = |number: usize, name: &str| !number.is_multiple_of(3) && !silent(name);
     let orders: Vec<Event> = (0..)
         .zip(&names)
         .filter(|(number, name)| bought(*number, name))

@@ -51,7 +51,7 @@ impl<'a> Run<'a> {
         for chunk in parts(events, kills) {
             let before = self.progress.written();
             self.chunks += 1;
-            produce(self.installation, chunk, self.chunks % 2 == 0);
+            produce(self.installation, chunk, self.chunks.is_multiple_of(2));
             self.kill(before);
         }
     }
