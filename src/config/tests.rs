@@ -125,7 +125,8 @@ fn the_environment_lies_over_the_file() {
 
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
-    let table: [(&str, &[(&str, &str)], &str); 14] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let table: [Case<'_>; 14] = [
         ("[kafka]\nbootsrap = \"x\"", &[], "line 2, column 1"),
         (
             "[kafka]\nbootsrap = \"x\"",

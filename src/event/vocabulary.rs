@@ -105,7 +105,9 @@ macro_rules! standard_properties {
 
 macro_rules! standard_events {
     ($($id:ident = $name:literal: [$($property:ident),*],)*) => {
-        #[expect(non_camel_case_types, reason = "positions for the constants below")]
+        #[expect(
+            non_camel_case_types,
+            clippy::upper_case_acronyms, reason = "positions for the constants below")]
         enum EventIndex { $($id,)* }
         impl EventName {
             $(#[doc = concat!("`", $name, "`")] pub const $id: Self = Self(EventIndex::$id as u16);)*

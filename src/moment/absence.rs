@@ -104,7 +104,7 @@ impl Absence {
             let full = state.open.len() >= OPEN_MAX;
             match state.open.iter_mut().find(|open| open.per == per) {
                 Some(open) if self.from == From::Last && open.anchor.time <= event.time => {
-                    open.anchor = anchor
+                    open.anchor = anchor;
                 }
                 Some(_) => {}
                 None if stale => {}

@@ -50,7 +50,7 @@ impl Facts {
             EventName::ORDER_COMPLETED => self.order(event),
             EventName::ORDER_REFUNDED | EventName::ORDER_CANCELLED => self.orders.undo(event),
             EventName::ORDER_SHIPPED | EventName::ORDER_DELIVERED | EventName::DELIVERY_FAILED => {
-                self.parcel(event)
+                self.parcel(event);
             }
             EventName::NPS_ANSWERED => self.answer(event),
             EventName::UNSUBSCRIBED => {
@@ -70,7 +70,7 @@ impl Facts {
             EventName::SUPPORT_TICKET_OPENED => support.tickets = support.tickets.saturating_add(1),
             EventName::SUPPORT_TICKET_SOLVED => support.solved = support.solved.saturating_add(1),
             EventName::LIVE_CHAT_CONVERSATION_STARTED => {
-                support.chats = support.chats.saturating_add(1)
+                support.chats = support.chats.saturating_add(1);
             }
             EventName::EMAIL_OPENED => messages.opened = messages.opened.saturating_add(1),
             EventName::EMAIL_LINK_CLICKED | EventName::PUSH_NOTIFICATION_TAPPED => {

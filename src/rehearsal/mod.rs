@@ -17,7 +17,7 @@ pub use summary::Summary;
 use crate::engine::{Effect, Engine, Input};
 use crate::event::decode::{Decoder, Origin, Reject};
 use crate::event::{Event, Position};
-use crate::task::watermark::{TopicSettings, Watermarks};
+use crate::task::watermark::{TopicSettings, Unread, Watermarks};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
@@ -81,6 +81,7 @@ pub fn rehearse<S: Source>(
     let (topics, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
     let mut merge = Merge {
         decoder: &settings.decoder,
+        future: settings.future,
         topics: topics
             .iter()
             .zip(sources)
@@ -114,7 +115,7 @@ pub fn rehearse<S: Source>(
                 work.step(Input::Event(event), observer)?;
             }
         }
-        let watermark = watermarks.reached(|topic| merge.topics[topic].is_read());
+        let watermark = watermarks.reached(|topic| merge.topics[topic].unread(settings.future));
         watermarks.set_task(watermark);
         work.step(Input::Watermark(watermark), observer)?;
     }
@@ -159,7 +160,14 @@ impl Work {
 
 struct Merge<'a, S> {
     decoder: &'a Decoder,
+    future: Timestamp,
     topics: Vec<Topic<S>>,
+}
+
+/// The time that a record is merged by.
+fn time(head: &Head, future: Timestamp) -> Option<Timestamp> {
+    let event = head.as_ref().ok()?;
+    (event.time <= future).then_some(event.time)
 }
 
 impl<S: Source> Merge<'_, S> {
@@ -167,13 +175,13 @@ impl<S: Source> Merge<'_, S> {
         (0..self.topics.len()).try_for_each(|topic| self.read(topic))
     }
 
-    /// Takes the record that a task would take next: the earliest of the topics' next ones; what is
-    /// no event has no time and waits for nobody.
+    /// Takes the record that a task would take next: the earliest of the topics' next ones. What is no
+    /// event has no time, and one of the future none to go by: they wait for nobody.
     fn take(&mut self) -> std::io::Result<Option<(usize, Head)>> {
-        let time = |head: &Head| head.as_ref().map_or(Timestamp::MIN, |event| event.time);
+        let future = self.future;
         let heads = self.topics.iter().enumerate();
         let first = heads
-            .filter_map(|(i, topic)| topic.next.as_ref().map(|head| (time(head), i)))
+            .filter_map(|(i, topic)| topic.next.as_ref().map(|head| (time(head, future), i)))
             .min();
         let Some((_, topic)) = first else {
             return Ok(None);
@@ -211,7 +219,11 @@ impl<S: Source> Merge<'_, S> {
 }
 
 impl<S> Topic<S> {
-    fn is_read(&self) -> bool {
-        self.ended && self.next.is_none()
+    fn unread(&self, future: Timestamp) -> Unread {
+        match &self.next {
+            None if self.ended => Unread::Nothing,
+            None => Unread::Something,
+            Some(head) => time(head, future).map_or(Unread::Something, Unread::Next),
+        }
     }
 }

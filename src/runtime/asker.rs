@@ -48,6 +48,7 @@ type Open = BTreeMap<(i32, usize), Question>;
 /// Answers until nobody asks any more.
 pub(super) fn run(
     consumer: &BaseConsumer<Logged>,
+    offsets: &BaseConsumer<Logged>,
     topics: &Arc<[String]>,
     questions: &Receiver<Question>,
 ) {
@@ -72,8 +73,8 @@ pub(super) fn run(
         while let Ok(question) = questions.try_recv() {
             put(&mut open, question);
         }
-        // Its log and its errors.
-        let _ = consumer.poll(Duration::ZERO);
+        // Their log and their errors; nobody else polls them.
+        let _ = (consumer.poll(Duration::ZERO), offsets.poll(Duration::ZERO));
         if let Err(error) = answer(consumer, topics, &mut open) {
             tracing::warn!(%error, "asking where topics end failed; asking again");
         }

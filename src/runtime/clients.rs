@@ -39,7 +39,7 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         }
         RDKafkaLogLevel::Warning => tracing::warn!(target: "rdkafka", facility, "{message}"),
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-            tracing::info!(target: "rdkafka", facility, "{message}")
+            tracing::info!(target: "rdkafka", facility, "{message}");
         }
         RDKafkaLogLevel::Debug => tracing::debug!(target: "rdkafka", facility, "{message}"),
     }

@@ -13,7 +13,7 @@ use super::topics::{TopicsError, Wanted};
 use crate::config::Config;
 
 /// How long Kafka may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings by topic and name.
 pub(super) type Settings = BTreeMap<String, BTreeMap<String, String>>;

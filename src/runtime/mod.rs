@@ -92,7 +92,10 @@ struct Context {
     plan: Arc<Plan>,
     decoder: Decoder,
     telemetry: Telemetry,
+    /// Asks for ends, uncommitted records included.
     ends: Arc<BaseConsumer<Logged>>,
+    /// Asks for the group's offsets, those of open transactions excluded.
+    offsets: Arc<BaseConsumer<Logged>>,
     questions: Sender<Question>,
     watchdog: Watchdog,
     states: Mutex<BTreeMap<i32, State>>,
@@ -161,6 +164,8 @@ impl Runtime {
         let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::new(config.attributes()));
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
+        let offsets: Arc<BaseConsumer<Logged>> =
+            Arc::new(clients::consumer(&config, "read_committed").create_with_context(Logged)?);
         let (questions, asked) = mpsc::channel();
         let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
         let watchdog = Watchdog::start(timeout)?;
@@ -175,6 +180,7 @@ impl Runtime {
             decoder,
             telemetry,
             ends: Arc::clone(&ends),
+            offsets: Arc::clone(&offsets),
             questions,
             watchdog,
             states: Mutex::default(),
@@ -183,7 +189,7 @@ impl Runtime {
         let inputs: Arc<[String]> = names.inputs.clone().into();
         thread::Builder::new()
             .name("asker".to_owned())
-            .spawn(move || asker::run(&ends, &inputs, &asked))?;
+            .spawn(move || asker::run(&ends, &offsets, &inputs, &asked))?;
         let mut workers = Vec::new();
         let mut threads = Vec::new();
         for number in 0..count {

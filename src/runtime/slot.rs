@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::asker::{About, Question};
@@ -123,6 +124,7 @@ impl Slot {
             config: Arc::clone(&self.context.config),
             names: Arc::clone(&self.context.names),
             ends: Arc::clone(&self.context.ends),
+            offsets: Arc::clone(&self.context.offsets),
             group: assignment.group,
             worker: worker.clone(),
             credits,
@@ -237,7 +239,7 @@ impl Slot {
         let Some(lease) = &mut self.lease else {
             return false;
         };
-        let mut inputs = Vec::new();
+        let (mut inputs, mut lost) = (Vec::new(), Vec::new());
         for (topic, feed) in lease.feeds.iter_mut().enumerate() {
             let Some(session) = feed.session.filter(|_| !feed.paused && feed.position >= 0) else {
                 continue;
@@ -245,6 +247,9 @@ impl Slot {
             let batch = feed.queue.take(TAKE_RECORDS, 0);
             for error in batch.errors {
                 tracing::warn!(partition = self.partition, topic = feed.topic, %error, "reading");
+                if error == RDKafkaErrorCode::AutoOffsetReset {
+                    lost.push((session, topic, feed.position));
+                }
             }
             if let Some(last) = batch.records.last() {
                 self.context.telemetry.read(topic, batch.records.len());
@@ -264,6 +269,10 @@ impl Slot {
                 feed.position = offset;
                 inputs.push((session, Input::Position { topic, offset }));
             }
+        }
+        for (session, topic, position) in lost {
+            // Asks where the topic begins now, and tells the task if that is beyond what it has read.
+            self.start(session, topic, Some(position));
         }
         let came = !inputs.is_empty();
         for (session, input) in inputs {

@@ -31,6 +31,7 @@ pub(super) struct Setup {
     pub config: Arc<Config>,
     pub names: Arc<Names>,
     pub ends: Arc<BaseConsumer<Logged>>,
+    pub offsets: Arc<BaseConsumer<Logged>>,
     pub group: ConsumerGroupMetadata,
     pub worker: Sender<ToWorker>,
     /// One is put in for each answer with changelog records, and taken out by the worker: so few are under way.
@@ -43,8 +44,6 @@ struct Transactor {
     setup: Setup,
     timeout: Duration,
     producer: Option<TaskProducer>,
-    /// Reads committed records and offsets while the task is taken over.
-    reader: Option<Arc<BaseConsumer<Logged>>>,
 }
 
 /// Carries commands out until the task is given up.
@@ -55,7 +54,6 @@ pub(super) fn run(setup: Setup, commands: &Receiver<(Session, Command)>) {
         setup,
         timeout,
         producer: None,
-        reader: None,
     };
     for (session, command) in commands {
         let Some(input) = transactor.carry_out(session, command) else {
@@ -112,7 +110,7 @@ impl Transactor {
         }
     }
 
-    fn ask_changelog_end(&mut self) -> Input {
+    fn ask_changelog_end(&self) -> Input {
         let changelog = self.setup.names.changelog.as_str();
         let partition = self.setup.partition;
         let asked = asker::query(
@@ -127,21 +125,17 @@ impl Transactor {
     }
 
     /// Answers in pieces; the last one too.
-    fn restore(&mut self, session: Session, from: i64, until: i64) -> Option<Input> {
+    fn restore(&self, session: Session, from: i64, until: i64) -> Option<Input> {
         match self.read_changelog(session, from, until) {
             Ok(()) => None,
             Err(error) => Some(self.failed("reading the changelog", &error)),
         }
     }
 
-    fn read_changelog(
-        &mut self,
-        session: Session,
-        from: i64,
-        until: i64,
-    ) -> Result<(), KafkaError> {
+    fn read_changelog(&self, session: Session, from: i64, until: i64) -> Result<(), KafkaError> {
         let (partition, topic) = (self.setup.partition, self.setup.names.changelog.clone());
-        let reader = self.reader()?;
+        let config = clients::consumer(&self.setup.config, "read_committed");
+        let reader: Arc<BaseConsumer<Logged>> = Arc::new(config.create_with_context(Logged)?);
         let start = if from == 0 {
             Offset::Beginning
         } else {
@@ -205,23 +199,19 @@ impl Transactor {
         reader.unassign()
     }
 
-    fn ask_group_offsets(&mut self) -> Input {
+    fn ask_group_offsets(&self) -> Input {
         match self.group_offsets() {
-            Ok(offsets) => {
-                self.reader = None;
-                Input::GroupOffsets(offsets)
-            }
+            Ok(offsets) => Input::GroupOffsets(offsets),
             Err(error) => self.failed("the group's offsets", &error),
         }
     }
 
-    fn group_offsets(&mut self) -> Result<Vec<Option<i64>>, KafkaError> {
-        let reader = self.reader()?;
+    fn group_offsets(&self) -> Result<Vec<Option<i64>>, KafkaError> {
         let mut list = TopicPartitionList::new();
         for topic in &self.setup.names.inputs {
             list.add_partition(topic, self.setup.partition);
         }
-        let committed = reader.committed_offsets(list, self.timeout)?;
+        let committed = self.setup.offsets.committed_offsets(list, self.timeout)?;
         let offset = |topic: &String| {
             let element = committed.find_partition(topic, self.setup.partition);
             let element =
@@ -233,16 +223,6 @@ impl Transactor {
             })
         };
         self.setup.names.inputs.iter().map(offset).collect()
-    }
-
-    fn reader(&mut self) -> Result<Arc<BaseConsumer<Logged>>, KafkaError> {
-        if let Some(reader) = &self.reader {
-            return Ok(Arc::clone(reader));
-        }
-        let config = clients::consumer(&self.setup.config, "read_committed");
-        let reader: Arc<BaseConsumer<Logged>> = Arc::new(config.create_with_context(Logged)?);
-        self.reader = Some(Arc::clone(&reader));
-        Ok(reader)
     }
 
     fn transact(&self, transaction: &Transaction) -> Input {

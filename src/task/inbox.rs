@@ -5,6 +5,7 @@
 //! broker is slow holds the others, and no clock is trusted for it: asks are numbered.
 
 use super::core::{RawRecord, Rejection};
+use super::watermark::Unread;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
@@ -25,16 +26,17 @@ pub struct Held<E> {
     pub content: Content<E>,
     /// When it came.
     pub arrived: Timestamp,
+    /// Whether it lies further ahead of the clock than an event may and still move time.
+    pub future: bool,
     /// The first ask that was made after it came.
     ask: u64,
 }
 
 impl<E> Held<E> {
-    /// What is no event has no time: it waits for nobody.
-    fn time(&self) -> Timestamp {
-        self.content
-            .as_ref()
-            .map_or(Timestamp::MIN, |(time, _)| *time)
+    /// When it happened. What is no event has no time, and what lies in the future none to go by.
+    fn time(&self) -> Option<Timestamp> {
+        let (time, _) = self.content.as_ref().ok()?;
+        (!self.future).then_some(*time)
     }
 }
 
@@ -124,14 +126,16 @@ impl<E> Inbox<E> {
         }
     }
 
-    /// A record came.
+    /// A record came. An event after `latest` lies in the future: it does not wait for its turn, and time does not go by it.
     pub fn push(
         &mut self,
         topic: usize,
         record: RawRecord,
         content: Content<E>,
         arrived: Timestamp,
+        latest: Timestamp,
     ) {
+        let future = matches!(&content, Ok((time, _)) if *time > latest);
         let queue = &mut self.queues[topic];
         queue.bytes += size(&record);
         queue.position = Some(record.offset + 1);
@@ -139,6 +143,7 @@ impl<E> Inbox<E> {
             record,
             content,
             arrived,
+            future,
             ask: self.asks + 1,
         });
     }
@@ -209,6 +214,17 @@ impl<E> Inbox<E> {
         self.standing_since(topic, self.taken_ask)
     }
 
+    /// What is unread of a topic, as far as time goes by it.
+    #[must_use]
+    pub fn unread(&self, topic: usize) -> Unread {
+        let next = self.queues[topic].held.front().and_then(Held::time);
+        match (self.standing(topic), next) {
+            (Standing::CaughtUp, _) => Unread::Nothing,
+            (_, Some(time)) => Unread::Next(time),
+            (_, None) => Unread::Something,
+        }
+    }
+
     /// When the ends that [`Inbox::standing`] compares with were asked for.
     #[must_use]
     pub fn asked_at(&self) -> Timestamp {
@@ -232,6 +248,12 @@ impl<E> Inbox<E> {
             .front()
             .map(|held| held.record.offset)
             .or(queue.position)
+    }
+
+    /// Where a topic ended, when that was last asked.
+    #[must_use]
+    pub fn end(&self, topic: usize) -> Option<i64> {
+        Some(self.ends.as_ref()?.offsets[topic])
     }
 
     /// The topics whose fetching should stop (`true`) or go on (`false`): stop when full, go on when half empty.

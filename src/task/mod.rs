@@ -290,10 +290,10 @@ impl<C: Core> Task<C> {
             (Phase::Running, Input::Position { topic, offset }) => self.inbox.passed(topic, offset),
             (Phase::Running, Input::Ends { ask, ends }) => self.inbox.answer(ask, ends),
             (Phase::Running, Input::OffsetGone { topic, earliest }) => {
-                self.offset_gone(topic, earliest)
+                self.offset_gone(topic, earliest);
             }
             (Phase::Running | Phase::Draining, Input::CommitSucceeded { changelog }) => {
-                self.committed(changelog)
+                self.committed(changelog);
             }
             (Phase::Standby | Phase::Waiting(_) | Phase::Refused, _) => {}
             (_, Input::Failed(failure)) => self.failed(failure),
@@ -332,8 +332,7 @@ impl<C: Core> Task<C> {
         match self.phase {
             Phase::Waiting(until) => Some(until),
             Phase::Running => {
-                let commit = self.open.as_ref().filter(|_| self.in_flight.is_none());
-                let commit = commit.and_then(|open| open.due(!self.inbox.is_empty()));
+                let commit = self.open_due().filter(|_| self.in_flight.is_none());
                 let idle = self.idle_due().filter(|due| *due > self.clock);
                 commit.into_iter().chain(idle).min()
             }
@@ -361,5 +360,23 @@ impl<C: Core> Task<C> {
     /// What is committed; none before the first transaction.
     pub fn durable(&self) -> Option<&TaskRecord> {
         self.durable.as_ref()
+    }
+
+    /// Nothing at or before this is still expected.
+    pub fn watermark(&self) -> Timestamp {
+        self.watermarks.task()
+    }
+
+    /// The offset of a topic's next record to be taken, and where the topic ended when that was last asked.
+    pub fn progress(&self, topic: usize) -> (Option<i64>, Option<i64>) {
+        (self.inbox.offset(topic), self.inbox.end(topic))
+    }
+
+    /// While the state is restored: up to which changelog offset it is, and up to which it must be.
+    pub fn restoring(&self) -> Option<(i64, i64)> {
+        match self.phase {
+            Phase::Restoring { until } => Some((self.restored, until)),
+            _ => None,
+        }
     }
 }

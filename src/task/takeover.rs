@@ -96,7 +96,7 @@ impl<C: Core> Task<C> {
                 self.failed(Failure::Fenced);
             }
             (Phase::Doubting(disagreement), Input::ChangelogEnd(_)) => {
-                self.refuse(disagreement.into())
+                self.refuse(disagreement.into());
             }
             _ => {}
         }

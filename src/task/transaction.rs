@@ -74,7 +74,7 @@ pub struct Origin<'a> {
 }
 
 /// A transaction that is being gathered.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Open {
     /// When the first thing worth a commit came.
     since: Option<Timestamp>,
@@ -91,20 +91,6 @@ pub struct Open {
 }
 
 impl Open {
-    /// Nothing yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            since: None,
-            command_at: None,
-            bytes: 0,
-            arrived: Timestamp::MIN,
-            records: Vec::new(),
-            steps: Vec::new(),
-            arrivals: Vec::new(),
-        }
-    }
-
     /// When it should be committed; never, while there is nothing in it: time that moved and brought nothing is worth no
     /// commit, and moves again after a crash.
     #[must_use]
@@ -279,7 +265,7 @@ mod tests {
 
     #[test]
     fn it_is_due_by_what_it_holds() {
-        let mut open = Open::new();
+        let mut open = Open::default();
         let due = |open: &Open| [false, true].map(|behind| open.due(behind).map(|due| due.0));
         open.end_step(step());
         assert_eq!(due(&open), [None, None], "nothing");
@@ -313,7 +299,7 @@ mod tests {
 
     #[test]
     fn time_that_brings_nothing_is_one_step() {
-        let mut open = Open::new();
+        let mut open = Open::default();
         open.end_step(step());
         open.end_step(step());
         open.effect(decided(false), None, Timestamp(5));
@@ -327,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_decision_comes_before_its_command() {
-        let mut open = Open::new();
+        let mut open = Open::default();
         open.effect(decided(true), None, Timestamp(0));
         let sinks: Vec<&Sink> = open.records.iter().map(|out| &out.sink).collect();
         assert_eq!(
@@ -350,7 +336,7 @@ mod tests {
             topic: "cart",
             partition: 3,
         };
-        let mut open = Open::new();
+        let mut open = Open::default();
         open.reject(
             origin,
             &record,

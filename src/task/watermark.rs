@@ -74,6 +74,18 @@ fn scale(ms: i64, factor: f64) -> i64 {
     (ms as f64 * factor) as i64
 }
 
+/// What is still unread of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Nothing: it holds nobody back.
+    Nothing,
+    /// A record at hand, of this time: as good as seen, so that a topic in which little happens does not hold time at its
+    /// record before.
+    Next(Timestamp),
+    /// Something that is not here yet, or that nobody knows of for sure.
+    Something,
+}
+
 /// What is known of the time of each topic, and of the task.
 #[derive(Clone, Debug)]
 pub struct Watermarks {
@@ -133,22 +145,26 @@ impl Watermarks {
         self.task = watermark;
     }
 
-    /// Where the task's watermark may move to, given which topics are caught up.
+    /// Where the task's watermark may move to, given what is unread of each topic.
     #[must_use]
-    pub fn reached(&self, caught_up: impl Fn(usize) -> bool) -> Timestamp {
-        let own = |topic: usize| {
-            let seen = self.topics[topic].seen?;
-            Some(seen.plus(-self.settings[topic].lateness_ms - 1))
+    pub fn reached(&self, unread: impl Fn(usize) -> Unread) -> Timestamp {
+        let own = |topic: usize, seen: Option<Timestamp>| {
+            Some(seen?.plus(-self.settings[topic].lateness_ms - 1))
         };
+        let seen = |topic: usize| self.topics[topic].seen;
         let all = 0..self.topics.len();
         let driven = all
             .clone()
             .filter(|topic| self.settings[*topic].drives)
-            .filter_map(own)
+            .filter_map(|topic| own(topic, seen(topic)))
             .max();
         let held = all
-            .filter(|topic| !caught_up(*topic))
-            .map(|topic| own(topic).unwrap_or(Timestamp::MIN))
+            .filter_map(|topic| match unread(topic) {
+                Unread::Nothing => None,
+                Unread::Next(time) => Some(own(topic, seen(topic).max(Some(time)))),
+                Unread::Something => Some(own(topic, seen(topic))),
+            })
+            .map(|own| own.unwrap_or(Timestamp::MIN))
             .min();
         let reached = driven
             .unwrap_or(Timestamp::MIN)

@@ -5,6 +5,7 @@ use super::inbox::{Next, Standing};
 use super::journal::{Line, Step};
 use super::record::{self, TaskRecord, TopicRecord};
 use super::transaction::{Open, Origin, Out, Sink, Transaction};
+use super::watermark::Unread;
 use super::{Command, Phase, STEP_RECORDS, Task};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -12,12 +13,13 @@ use std::collections::BTreeMap;
 impl<C: Core> Task<C> {
     /// Records came.
     pub(super) fn fetched(&mut self, topic: usize, records: Vec<RawRecord>) {
+        let latest = self.latest();
         for record in records {
             let content = self
                 .core
                 .decode(topic, &record)
                 .map(|event| (C::time(&event), event));
-            self.inbox.push(topic, record, content, self.clock);
+            self.inbox.push(topic, record, content, self.clock, latest);
             self.quiet_since = self.clock;
         }
         self.steer();
@@ -39,9 +41,7 @@ impl<C: Core> Task<C> {
         if step.runs.is_empty() {
             return false;
         }
-        let watermark = self
-            .watermarks
-            .reached(|topic| self.inbox.standing(topic) == Standing::CaughtUp);
+        let watermark = self.watermarks.reached(|topic| self.inbox.unread(topic));
         self.finish(step, watermark);
         self.steer();
         true
@@ -55,9 +55,7 @@ impl<C: Core> Task<C> {
         let standing: Vec<Standing> = (0..self.settings.topics.len())
             .map(|topic| self.inbox.standing(topic))
             .collect();
-        let reached = self
-            .watermarks
-            .reached(|topic| standing[topic] == Standing::CaughtUp);
+        let reached = self.watermarks.reached(|topic| self.inbox.unread(topic));
         if reached >= deadline {
             self.move_to(reached);
             return true;
@@ -66,9 +64,7 @@ impl<C: Core> Task<C> {
             return false;
         }
         let idle_due = self.idle_due().filter(|due| *due <= self.clock);
-        let sure = !standing.contains(&Standing::Unsure);
         if let Some(due) = idle_due
-            && sure
             && self.inbox.asked_at() >= due
         {
             let (asked_at, quiet_since) = (self.inbox.asked_at(), self.quiet_since);
@@ -84,8 +80,8 @@ impl<C: Core> Task<C> {
             }
             return moves;
         }
-        let if_caught_up = self.watermarks.reached(|_| true);
-        if idle_due.is_some() || !sure && if_caught_up >= deadline {
+        let if_caught_up = self.watermarks.reached(|_| Unread::Nothing);
+        if idle_due.is_some() || if_caught_up >= deadline {
             self.ask_ends();
         }
         false
@@ -118,16 +114,21 @@ impl<C: Core> Task<C> {
         if self.in_flight.is_some() {
             return;
         }
-        let due = self
-            .open
-            .as_ref()
-            .and_then(|open| open.due(!self.inbox.is_empty()));
+        let due = self.open_due();
         match (&self.phase, due) {
             (Phase::Running, Some(due)) if due <= self.clock => self.commit(),
             (Phase::Draining, Some(_)) => self.commit(),
             (Phase::Draining, None) => self.close(),
             _ => {}
         }
+    }
+
+    /// When the open transaction should be committed.
+    pub(super) fn open_due(&self) -> Option<Timestamp> {
+        let open = self.open.as_ref()?;
+        let mut topics = 0..self.settings.topics.len();
+        let unread = topics.any(|topic| self.inbox.standing(topic) == Standing::Behind);
+        open.due(unread)
     }
 
     /// The transaction under way is durable.
@@ -141,6 +142,15 @@ impl<C: Core> Task<C> {
         self.failures = 0;
     }
 
+    /// The latest time that an event may have and still move time. Where time comes from events alone, no event can be later
+    /// than the wall's clock either.
+    fn latest(&self) -> Timestamp {
+        let reading = self.settings.clock.reading(self.clock);
+        reading
+            .unwrap_or(self.clock)
+            .plus(self.settings.future_max_ms)
+    }
+
     fn take(&mut self, topic: usize, step: &mut Step) {
         let held = self.inbox.take(topic);
         let origin = Origin {
@@ -148,7 +158,7 @@ impl<C: Core> Task<C> {
             partition: self.settings.partition,
         };
         step.take(origin.topic, held.record.offset);
-        let open = self.open.get_or_insert_with(Open::new);
+        let open = self.open.get_or_insert_with(Open::default);
         open.took(&held.record, held.arrived, self.clock);
         let (time, event) = match held.content {
             Ok(content) => content,
@@ -158,12 +168,7 @@ impl<C: Core> Task<C> {
                 return;
             }
         };
-        let latest = self
-            .settings
-            .clock
-            .reading(self.clock)
-            .map(|clock| clock.plus(self.settings.future_max_ms));
-        let future = latest.is_some_and(|latest| time > latest);
+        let future = held.future;
         if !future {
             self.watermarks.see(topic, time, held.record.appended);
         }
@@ -181,7 +186,9 @@ impl<C: Core> Task<C> {
 
     fn move_to(&mut self, watermark: Timestamp) {
         let step = Step::begin(self.read_clock());
-        self.open.get_or_insert_with(Open::new).waited(self.clock);
+        self.open
+            .get_or_insert_with(Open::default)
+            .waited(self.clock);
         self.finish(step, watermark);
     }
 
@@ -191,7 +198,7 @@ impl<C: Core> Task<C> {
         step.watermark = watermark;
         let mut effects = Vec::new();
         self.core.advance(watermark, step.now, &mut effects);
-        let open = self.open.get_or_insert_with(Open::new);
+        let open = self.open.get_or_insert_with(Open::default);
         for effect in effects {
             tally(&mut self.tallies, &effect);
             open.effect(effect, None, self.clock);

@@ -604,7 +604,7 @@ object_seed!(TraitsSeed, self, key, map, {
         "email" => traits.email = map.next_value::<Scalar<'de>>()?.text().map(cut),
         "phone" => traits.phone = map.next_value::<Scalar<'de>>()?.text().map(cut),
         "push_token" => traits.push_token = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "timezone" => traits.timezone = zone(map.next_value()?, defects),
+        "timezone" => traits.timezone = zone(&map.next_value()?, defects),
         "locale" | "language" => traits.locale = map.next_value::<Scalar<'de>>()?.text().map(cut),
         "country" => traits.country = map.next_value::<Scalar<'de>>()?.text().map(cut),
         "address" => {
@@ -643,7 +643,7 @@ object_seed!(TraitsSeed, self, key, map, {
 });
 
 /// A time zone that exists, or a defect.
-fn zone(value: Scalar<'_>, defects: &mut Vec<Defect>) -> Option<Text> {
+fn zone(value: &Scalar<'_>, defects: &mut Vec<Defect>) -> Option<Text> {
     let name = value.text()?;
     if crate::time::Zone::named(&name).is_some() {
         return Some(name);
@@ -766,7 +766,7 @@ object_seed!(ContextSeed, self, key, map, {
     } = &mut *self.call;
     match key.0.as_ref() {
         "timezone" => {
-            if let Some(zone) = zone(map.next_value()?, defects) {
+            if let Some(zone) = zone(&map.next_value()?, defects) {
                 traits.get_or_insert_default().timezone = Some(zone);
             }
         }

@@ -50,7 +50,7 @@ fn check(script: &str, expected: &str) {
             } else {
                 Ok((Timestamp(number(time)), ()))
             };
-            inbox.push(topic, record, content, Timestamp(0));
+            inbox.push(topic, record, content, Timestamp(0), Timestamp::MAX);
         }
     }
     assert_eq!(seen.join(" "), expected, "{script}");
@@ -162,6 +162,7 @@ fn a_full_queue_stops_fetching_until_it_is_half_empty() {
             },
             Ok((Timestamp(0), ())),
             Timestamp(0),
+            Timestamp::MAX,
         );
         changes.extend(inbox.flow().into_iter().map(|change| (change, offset + 1)));
     }
@@ -179,8 +180,34 @@ fn one_large_record_fills_a_queue() {
         value: Some(vec![0; QUEUE_BYTES]),
         ..RawRecord::default()
     };
-    inbox.push(0, record, Ok((Timestamp(0), ())), Timestamp(0));
+    inbox.push(
+        0,
+        record,
+        Ok((Timestamp(0), ())),
+        Timestamp(0),
+        Timestamp::MAX,
+    );
     assert_eq!(inbox.flow(), [(0, true)]);
     inbox.take(0);
     assert_eq!(inbox.flow(), [(0, false)]);
+}
+
+#[test]
+fn what_lies_in_the_future_waits_for_nobody_and_holds_no_time() {
+    let mut inbox = Inbox::new(2);
+    inbox.seek(&[Some(0), Some(0)]);
+    for (topic, time) in [(0, 10), (1, 9_000)] {
+        let content = Ok((Timestamp(time), ()));
+        inbox.push(
+            topic,
+            RawRecord::default(),
+            content,
+            Timestamp(0),
+            Timestamp(1_000),
+        );
+    }
+    assert_eq!(inbox.unread(0), Unread::Next(Timestamp(10)));
+    assert_eq!(inbox.unread(1), Unread::Something);
+    assert_eq!(inbox.next(), Next::Take(1));
+    assert!(inbox.take(1).future);
 }

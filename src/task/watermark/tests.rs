@@ -23,6 +23,7 @@ fn watermarks(seen: [Option<i64>; 3]) -> Watermarks {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_watermark_of_a_task() {
     const MIN: i64 = Timestamp::MIN.0;
     let table = [
@@ -86,14 +87,18 @@ fn the_watermark_of_a_task() {
     ];
     for (what, seen, caught_up, expected) in table {
         assert_eq!(
-            watermarks(seen).reached(|topic| caught_up[topic]).0,
+            watermarks(seen).reached(|topic| unread(caught_up[topic])).0,
             expected,
             "{what}"
         );
     }
     let mut watermarks = watermarks([Some(100), Some(50), None]);
     watermarks.set_task(Timestamp(70));
-    assert_eq!(watermarks.reached(|_| false).0, 70, "never back");
+    assert_eq!(
+        watermarks.reached(|_| Unread::Something).0,
+        70,
+        "never back"
+    );
 }
 
 #[test]
@@ -176,5 +181,42 @@ fn an_event_ahead_of_the_clock_does_not_lead_silence_ahead_of_it() {
             .idle(&ClockMode::Wall, Timestamp(1000), Timestamp(0), 30)
             .0,
         970
+    );
+}
+
+/// What is unread of a topic that is caught up, or is not.
+fn unread(caught_up: bool) -> Unread {
+    if caught_up {
+        Unread::Nothing
+    } else {
+        Unread::Something
+    }
+}
+
+#[test]
+fn a_record_at_hand_is_as_good_as_seen() {
+    let watermarks = watermarks([Some(5_000), Some(100), None]);
+    let reached = |next: Timestamp| {
+        watermarks.reached(|topic| {
+            if topic == 1 {
+                Unread::Next(next)
+            } else {
+                Unread::Nothing
+            }
+        })
+    };
+    let something = watermarks.reached(|topic| unread(topic != 1));
+    assert!(
+        reached(Timestamp(4_000)) > something,
+        "it does not hold time at its record before"
+    );
+    assert!(
+        reached(Timestamp(4_000)) < Timestamp(4_000),
+        "it is still in time itself"
+    );
+    assert_eq!(
+        reached(Timestamp(50)),
+        something,
+        "an older one changes nothing"
     );
 }

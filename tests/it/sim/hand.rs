@@ -339,7 +339,7 @@ impl<S: Subject> Hand<S> {
         }
         let read = around
             .log
-            .read_committed(&from, feed.position, 1 + around.random.below(20));
+            .read_committed(&from, feed.position, 1 + around.random.below(5));
         let raw = |(offset, record): (i64, Record)| RawRecord {
             offset,
             appended: Timestamp(record.appended),

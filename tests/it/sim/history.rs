@@ -52,8 +52,8 @@ impl History {
                 random.ms(800)
             };
             history.event(random, number, time, (start + (time - start) * pace, value));
-            if random.chance(500) {
-                time += 4 * LATENESS_MS;
+            if random.chance(1_000) {
+                time += random.ms(8 * LATENESS_MS);
             }
         }
         history

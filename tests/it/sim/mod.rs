@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: brokers, replication, batches, retention by time. What a client of one healthy cluster can
 //! observe is here; what happens inside the cluster is not.
+mod conversation;
 mod crash;
 mod engine;
 mod group;
@@ -9,7 +10,9 @@ mod hand;
 mod history;
 mod log;
 mod meanings;
+mod protocol;
 mod random;
+mod script;
 mod subject;
 mod toy;
 mod world;

@@ -25,6 +25,8 @@ struct Process<S: Subject> {
     revoking: bool,
     /// It works on, but hears nothing of the group: a zombie, once the group gives its tasks away.
     deaf: bool,
+    /// It does nothing at all until then, and does not know.
+    frozen_until: i64,
 }
 
 impl<S: Subject> Default for Process<S> {
@@ -36,6 +38,7 @@ impl<S: Subject> Default for Process<S> {
             owned: BTreeSet::new(),
             revoking: false,
             deaf: false,
+            frozen_until: START,
         }
     }
 }
@@ -156,6 +159,9 @@ impl<S: Subject> World<S> {
     fn turn(&mut self) {
         self.history.play(&mut self.log, self.clock);
         for number in 0..self.processes.len() {
+            if self.processes[number].frozen_until > self.clock {
+                continue;
+            }
             if self.random.chance(2_500) && !self.processes[number].deaf {
                 self.hear(number);
             }
@@ -260,15 +266,18 @@ impl<S: Subject> World<S> {
         match self.random.below(1_000) {
             0..4 => self.crash(number),
             4..8 => self.processes[number].deaf = true,
-            8..20 => self.processes[number].deaf = false,
+            8..16 => self.processes[number].deaf = false,
+            16..20 => {
+                self.processes[number].frozen_until = self.clock + self.random.ms(6 * LATENESS_MS);
+            }
             20..40 => self.expire_a_session(number),
             40..60 => self.log.group(GROUP).expel_absent(),
             60..64 => self.log.group(GROUP).remove(&self.processes[number].member),
             64..90 => self.deliver_adrift(),
             90..92 => self.log.expire(&format!("moments-{}", number % PARTITIONS)),
-            92..100 => self.stalled = vec![TOPICS[number % 3].to_owned()],
-            100..120 => self.stalled.clear(),
-            120..130 => {
+            92..96 => self.stalled = vec![TOPICS[self.random.below(3)].to_owned()],
+            96..98 => self.stalled.clear(),
+            100..110 => {
                 let changelog = place("changelog", number % PARTITIONS);
                 let end = self.log.end(&changelog);
                 self.log.compact(&changelog, self.random.ms(end + 1), false);
@@ -295,10 +304,11 @@ impl<S: Subject> World<S> {
 
     /// The group has not heard of a member for too long, because it died or went deaf.
     fn expire_a_session(&mut self, number: usize) {
+        let hears = |process: &&Process<S>| !process.deaf && process.frozen_until <= self.clock;
         let heard: Vec<&str> = self
             .processes
             .iter()
-            .filter(|process| !process.deaf)
+            .filter(hears)
             .map(|process| process.member.as_str())
             .collect();
         let members = self.log.group(GROUP).members().map(str::to_owned);
@@ -321,9 +331,10 @@ impl<S: Subject> World<S> {
     fn calm(&mut self) {
         self.faults = false;
         self.stalled.clear();
-        self.processes
-            .iter_mut()
-            .for_each(|process| process.deaf = false);
+        for process in &mut self.processes {
+            process.deaf = false;
+            process.frozen_until = self.clock;
+        }
         while !self.adrift.is_empty() {
             self.deliver_adrift();
         }

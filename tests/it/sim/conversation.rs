@@ -1,0 +1,223 @@
+//! Scripts for the task protocol: words for what happened in, words for what is ordered out.
+//!
+//! Topics are `cart` (0), `profile` (1) and `purchase` (2), lateness and idle delay 2 s, the clock is the wall's. `now` is the
+//! clock reading. The customers are [`Toy`]'s: an `a` waits 3 s for a `b`, a `c` is a command at once.
+
+use super::subject::Subject;
+use super::toy::Toy;
+use moments::task::core::RawRecord;
+use moments::task::record::{KEY, TaskRecord, TopicRecord};
+use moments::task::transaction::{Sink, Transaction};
+use moments::task::watermark::{ClockMode, TopicSettings};
+use moments::task::{Command, Failure, Input, Session, Settings, Task};
+use moments::time::Timestamp;
+
+const NAMES: [&str; 3] = ["cart", "profile", "purchase"];
+
+struct Script {
+    task: Task<Toy>,
+    clock: Timestamp,
+    session: Session,
+    ordered: Vec<String>,
+}
+
+/// Runs a script and compares what is ordered. `=` before a word empties what was ordered until then: only the rest counts.
+pub fn check(what: &str, script: &str, expected: &str) {
+    let topic = |name: &&str| TopicSettings {
+        name: (*name).to_owned(),
+        lateness_ms: 2_000,
+        drives: *name != "profile",
+    };
+    let settings = Settings {
+        partition: 0,
+        revision: "r1".to_owned(),
+        topics: NAMES.iter().map(topic).collect(),
+        clock: ClockMode::Wall,
+        idle_delay_ms: 2_000,
+        future_max_ms: 60_000,
+    };
+    let task = Task::new(settings, Toy::fresh(&NAMES, 0));
+    let mut run = Script {
+        task,
+        clock: Timestamp(0),
+        session: Session::default(),
+        ordered: Vec::new(),
+    };
+    for line in script.split(';').map(str::trim) {
+        run.line(line);
+    }
+    assert_eq!(run.ordered.join(", "), expected, "{what}: {script}");
+}
+
+fn record(partition_offset: i64) -> Vec<u8> {
+    let mut record = TaskRecord {
+        transaction: 4,
+        ..TaskRecord::default()
+    };
+    let topic = TopicRecord {
+        offset: Some(partition_offset),
+        ..TopicRecord::default()
+    };
+    record.topics.insert("cart".to_owned(), topic);
+    record.pack()
+}
+
+impl Script {
+    fn line(&mut self, line: &str) {
+        let line = line.strip_prefix('=').map_or(line, |rest| {
+            self.ordered.clear();
+            rest.trim()
+        });
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let clock = self.clock;
+        match words.as_slice() {
+            [] => {}
+            ["assign"] => self.task.assign(clock),
+            ["revoke"] => self.task.revoke(clock, false),
+            ["lose"] => self.task.revoke(clock, true),
+            ["step"] => while self.task.step(clock) {},
+            ["wait", until] => self.clock = Timestamp(number(until)),
+            ["wake"] => {
+                let wake = self.task.next_wake();
+                let wake = wake.map_or("never".to_owned(), |wake| wake.0.to_string());
+                self.ordered.push(format!("wake {wake}"));
+            }
+            ["watermark"] => {
+                let watermark = self.task.watermark();
+                self.ordered.push(format!("watermark {}", watermark.0));
+            }
+            words => self.task.handle(clock, self.session, input(words, clock)),
+        }
+        while let Some((session, command)) = self.task.poll() {
+            self.session = session;
+            self.ordered.push(told(&command));
+        }
+    }
+}
+
+fn number(text: &str) -> i64 {
+    text.parse().expect("a number")
+}
+
+fn topic(text: &str) -> usize {
+    text.parse().expect("a topic")
+}
+
+fn input(words: &[&str], clock: Timestamp) -> Input {
+    match words {
+        ["ready"] => Input::ProducerReady,
+        ["end", end] => Input::ChangelogEnd(number(end)),
+        ["log", position, offset] => logged(record(number(offset)), number(position)),
+        ["log-newer"] => logged(vec![99], 9),
+        ["group", offsets @ ..] => {
+            let offset = |text: &&str| text.parse::<i64>().ok();
+            Input::GroupOffsets(offsets.iter().map(offset).collect())
+        }
+        ["at", of, offset] => Input::Position {
+            topic: topic(of),
+            offset: number(offset),
+        },
+        ["ends", ask, ends @ ..] => {
+            let ask = ask.parse().expect("an ask");
+            Input::Ends {
+                ask,
+                ends: ends.iter().map(|end| number(end)).collect(),
+            }
+        }
+        ["fetched", of, offset, kind, time] => fetched(
+            topic(of),
+            number(offset)..number(offset) + 1,
+            kind,
+            time,
+            clock,
+        ),
+        ["full", of] => fetched(topic(of), 0..2048, "c", "1", clock),
+        ["committed", changelog] => Input::CommitSucceeded {
+            changelog: number(changelog),
+        },
+        ["failed"] => Input::Failed(Failure::Failed),
+        ["unknown"] => Input::Failed(Failure::Unknown),
+        ["fenced"] => Input::Failed(Failure::Fenced),
+        ["not-member"] => Input::Failed(Failure::NotMember),
+        ["gone", of, earliest] => Input::OffsetGone {
+            topic: topic(of),
+            earliest: number(earliest),
+        },
+        other => panic!("unknown: {other:?}"),
+    }
+}
+
+fn logged(record: Vec<u8>, position: i64) -> Input {
+    Input::Changelog {
+        records: vec![(KEY.to_vec(), Some(record))],
+        position,
+    }
+}
+
+fn fetched(
+    topic: usize,
+    offsets: std::ops::Range<i64>,
+    kind: &str,
+    time: &str,
+    appended: Timestamp,
+) -> Input {
+    let record = |offset| RawRecord {
+        offset,
+        appended,
+        key: Some(b"ann".to_vec()),
+        value: Some(format!("{kind} {time}").into_bytes()),
+        headers: Vec::new(),
+    };
+    Input::Fetched {
+        topic,
+        records: offsets.map(record).collect(),
+    }
+}
+
+fn told(command: &Command) -> String {
+    match command {
+        Command::InitProducer => "init".to_owned(),
+        Command::AskChangelogEnd => "end?".to_owned(),
+        Command::ReadChangelog { from, until } => format!("read {from}-{until}"),
+        Command::AskGroupOffsets => "group?".to_owned(),
+        Command::Fetch { topic, from } => format!(
+            "fetch {topic}@{}",
+            from.map_or("-".to_owned(), |from| from.to_string())
+        ),
+        Command::Pause(topic) => format!("pause {topic}"),
+        Command::Resume(topic) => format!("resume {topic}"),
+        Command::AskEnds(ask) => format!("ends? {ask}"),
+        Command::Transact(transaction) => transacted(transaction),
+        Command::DropProducer => "drop".to_owned(),
+        Command::Close => "close".to_owned(),
+        Command::Refuse(refusal) => format!(
+            "refuse: {}",
+            refusal.to_string().chars().take(60).collect::<String>()
+        ),
+        Command::Report(report) => format!("{report:?}"),
+    }
+}
+
+/// Number, how many records of each sink, offsets.
+fn transacted(transaction: &Transaction) -> String {
+    let count = |sink: &dyn Fn(&Sink) -> bool| {
+        transaction
+            .records
+            .iter()
+            .filter(|out| sink(&out.sink))
+            .count()
+    };
+    let offsets: Vec<String> = transaction
+        .offsets
+        .iter()
+        .map(|(topic, offset)| format!("{topic}@{offset}"))
+        .collect();
+    format!(
+        "transact {}: {} commands {} decisions {} states {}",
+        transaction.number,
+        count(&|sink| matches!(sink, Sink::Treatments(_))),
+        count(&|sink| *sink == Sink::Decisions),
+        count(&|sink| *sink == Sink::Changelog) - 1,
+        offsets.join(" ")
+    )
+}

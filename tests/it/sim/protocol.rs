@@ -1,0 +1,234 @@
+//! The task protocol, word by word: what happened, and what is ordered then.
+
+use super::conversation::check;
+
+/// A task that is running, with nothing in its topics.
+const RUNNING: &str = "assign; ready; end 0; group - - -; at 0 0; at 1 0; at 2 0; step; = ";
+
+#[test]
+fn a_task_is_taken_over_in_order() {
+    let table = [
+        (
+            "the first start",
+            "assign; ready; end 0; group - - -",
+            "init, end?, group?, fetch 0@-, fetch 1@-, fetch 2@-",
+        ),
+        (
+            "from the record",
+            "assign; ready; end 9; log 9 5; group 5 - -",
+            "init, end?, read 0-9, group?, fetch 0@5, fetch 1@-, fetch 2@-",
+        ),
+        (
+            "not before the end",
+            "assign; ready; end 9; = log 8 5; log 9 5",
+            "group?",
+        ),
+        (
+            "the group's offsets expired",
+            "assign; ready; end 9; log 9 5; = group - - -",
+            r#"GroupOffsetsExpired(["cart"]), fetch 0@5, fetch 1@-, fetch 2@-"#,
+        ),
+        (
+            "the group contradicts",
+            "assign; ready; end 9; log 9 5; = group 7 - -; end 9",
+            "end?, drop, refuse: topic cart: the group's offset is 7, but the state in the ch",
+        ),
+        (
+            "somebody else took over meanwhile",
+            "assign; ready; end 9; log 9 5; = group 7 - -; end 12; wake",
+            "end?, drop, wake 100",
+        ),
+        (
+            "the state is a newer program's",
+            "assign; ready; end 9; = log-newer",
+            "drop, refuse: the task record has version 99, this program knows versions ",
+        ),
+        (
+            "records are gone",
+            "assign; ready; end 9; log 9 5; group 5 - -; = gone 0 8",
+            "drop, refuse: topic cart: the state goes up to offset Some(5), but the fir",
+        ),
+        (
+            "refused until assigned again",
+            "assign; ready; end 9; log-newer; revoke; = assign",
+            "init",
+        ),
+        (
+            "answers of an earlier session",
+            "assign; ready; end 9; lose; = end 9; log 9 5",
+            "",
+        ),
+    ];
+    for (what, script, expected) in table {
+        check(what, script, expected);
+    }
+}
+
+#[test]
+fn a_transaction_is_due_by_what_it_holds() {
+    let table = [
+        (
+            "who else is there is asked first",
+            "fetched 0 0 c 1; step",
+            "ends? 1",
+        ),
+        (
+            "a command waits 20 ms",
+            "fetched 0 0 c 1; step; ends 1 1 0 0; step; = wake; wait 20; step",
+            "wake 20, transact 1: 1 commands 1 decisions 1 states 0@1 1@0 2@0",
+        ),
+        (
+            "state waits 100 ms",
+            "fetched 0 0 a 1; step; ends 1 1 0 0; step; = wake; wait 99; step; wait 100; step",
+            "wake 100, transact 1: 0 commands 0 decisions 1 states 0@1 1@0 2@0",
+        ),
+        (
+            "2 s while there is more",
+            "fetched 0 0 a 1; step; ends 1 9 0 0; step; = wake",
+            "wake 2000",
+        ),
+        (
+            "one at a time",
+            "fetched 0 0 c 1; step; ends 1 1 0 0; step; wait 20; step; fetched 0 1 c 3; step; ends 2 2 0 0; step; = wait 900; step; committed 3; wake",
+            "transact 2: 1 commands 1 decisions 1 states 0@2 1@0 2@0, wake never",
+        ),
+        (
+            "nothing comes of nothing",
+            "wait 9000; step; wake",
+            "wake never",
+        ),
+        (
+            "a full topic waits",
+            "full 0; step; = ends 1 2048 0 0; step",
+            "resume 0",
+        ),
+    ];
+    for (what, script, expected) in table {
+        check(what, &format!("{RUNNING}{script}"), expected);
+    }
+}
+
+#[test]
+fn silence_moves_time_only_as_far_as_was_asked() {
+    // The event happens at 0 and comes at 0: its deadline at 3,000 is due at 5,000.
+    let open = "fetched 0 0 a 0; step; ends 1 1 0 0; step; wait 100; step; committed 3; = ";
+    let table = [
+        ("when it is due", "wake", "wake 5000"),
+        ("not before it was asked", "wait 5000; step", "ends? 2"),
+        (
+            "when it was asked then",
+            "wait 5000; step; ends 2 1 0 0; step; wait 5020; step",
+            "ends? 2, transact 2: 1 commands 1 decisions 1 states 0@1 1@0 2@0",
+        ),
+        (
+            "not while there is more",
+            "wait 5000; step; ends 2 1 0 1; step",
+            "ends? 2",
+        ),
+        (
+            "not by a clock that went on while it slept",
+            "wait 5000; step; ends 2 1 0 0; wait 99000; step; watermark",
+            "ends? 2, watermark 3000",
+        ),
+    ];
+    for (what, script, expected) in table {
+        check(what, &format!("{RUNNING}{open}{script}"), expected);
+    }
+}
+
+#[test]
+fn after_a_failure_the_log_says_how_it_went() {
+    let open = "fetched 0 0 c 1; step; ends 1 1 0 0; step; wait 20; step; = ";
+    let table = [
+        ("at once the first time", "unknown", "drop, init"),
+        (
+            "it was committed",
+            "unknown; = ready; end 3; log 3 1; group 1 - -",
+            "end?, read 0-3, group?, fetch 0@1, fetch 1@-, fetch 2@-",
+        ),
+        (
+            "it was not",
+            "unknown; = ready; end 3; log 3 0; group 0 - -",
+            "end?, read 0-3, group?, fetch 0@0, fetch 1@-, fetch 2@-",
+        ),
+        (
+            "only the rest of the changelog is read",
+            "committed 3; fetched 0 1 c 3; step; ends 2 2 0 0; step; wait 40; step; = failed; ready; end 9",
+            "drop, init, end?, read 3-9",
+        ),
+        ("the answer comes too late", "unknown; = committed 3", ""),
+        (
+            "the second time it waits",
+            "failed; = failed; wake",
+            "drop, wake 220",
+        ),
+        (
+            "and longer",
+            "failed; failed; wait 220; step; = failed; wake",
+            "drop, wake 620",
+        ),
+        ("who is fenced waits", "fenced; wake", "drop, wake 120"),
+        (
+            "and takes over again",
+            "fenced; wait 120; step",
+            "drop, init",
+        ),
+        (
+            "who is no member waits for the group",
+            "not-member; wait 99000; step; revoke",
+            "drop, close",
+        ),
+    ];
+    for (what, script, expected) in table {
+        check(what, &format!("{RUNNING}{open}{script}"), expected);
+    }
+}
+
+#[test]
+fn a_revoked_task_is_committed_first() {
+    let taken = "fetched 0 0 c 1; step; ends 1 1 0 0; step; = ";
+    let transaction = "transact 1: 1 commands 1 decisions 1 states 0@1 1@0 2@0";
+    let table = [
+        (
+            "what is open",
+            format!("{taken}revoke; committed 3"),
+            format!("{transaction}, drop, close"),
+        ),
+        (
+            "what is under way, too",
+            format!("{taken}wait 20; step; revoke; committed 3"),
+            format!("{transaction}, drop, close"),
+        ),
+        (
+            "both",
+            format!(
+                "{taken}wait 20; step; fetched 0 1 c 3; step; ends 2 2 0 0; step; = revoke; committed 3; committed 6"
+            ),
+            "transact 2: 1 commands 1 decisions 1 states 0@2 1@0 2@0, drop, close".to_owned(),
+        ),
+        (
+            "unless it is lost",
+            format!("{taken}lose"),
+            "drop, close".to_owned(),
+        ),
+        (
+            "or cannot be",
+            format!("{taken}revoke; unknown"),
+            format!("{transaction}, drop, close"),
+        ),
+        ("nothing", "revoke".to_owned(), "drop, close".to_owned()),
+        (
+            "and nothing more is taken",
+            format!("{taken}revoke; = fetched 0 1 c 3; step"),
+            String::new(),
+        ),
+        (
+            "and goes on from there",
+            format!("{taken}revoke; committed 3; = assign; ready; end 5; log 5 1"),
+            "init, end?, read 3-5, group?".to_owned(),
+        ),
+    ];
+    for (what, script, expected) in &table {
+        check(what, &format!("{RUNNING}{script}"), expected);
+    }
+}
