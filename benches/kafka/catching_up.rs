@@ -68,6 +68,8 @@ fn engine(installation: &Installation<'_>, millions: f64) -> f64 {
         cost::status(process.id(), "Threads"),
         cost::status(process.id(), "VmHWM") / 1024,
     );
+    let (transactions, mean) = installation::histogram(&process, "moments_commit_duration_seconds");
+    println!("                      {transactions:.0} transactions of {mean:.0} ms");
     process.terminate(LIMIT);
     cpu
 }

@@ -1,5 +1,7 @@
 //! An installation of `moments` with the shipped triggers: four topics of four partitions that come in.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -97,6 +99,33 @@ impl<'a> Installation<'a> {
             .create()
             .expect("a consumer")
     }
+}
+
+/// What `/metrics` says of a histogram: how many, and their mean in ms.
+pub fn histogram(process: &ProcessGuard, name: &str) -> (f64, f64) {
+    let output = process.output();
+    let address = output
+        .lines()
+        .find_map(|line| line.split("address=").nth(1))
+        .expect("the address is logged");
+    let mut stream = TcpStream::connect(address.trim()).expect("it listens");
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nHost: moments\r\nConnection: close\r\n\r\n"
+    )
+    .expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    // Over all labels.
+    let total = |suffix| {
+        let name = format!("{name}_{suffix}");
+        let values = answer
+            .lines()
+            .filter(|line| line.starts_with(&name))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum::<f64>()
+    };
+    (total("count"), total("sum") / total("count") * 1e3)
 }
 
 /// A client of the broker.

@@ -46,7 +46,7 @@ pub fn run(broker: &KafkaBroker) {
         installation.is_caught_up(&group)
     });
 
-    let producer = installation::producer(broker.bootstrap(), "0");
+    let producer = installation::producer(broker.bootstrap(), "5");
     let consumer = commands(broker, &installation.prefix);
     let done = AtomicBool::new(false);
     let java = cost::broker();
@@ -62,7 +62,13 @@ pub fn run(broker: &KafkaBroker) {
     });
     let cpu = |pid, before| (cost::cpu_seconds(pid) - before) / SECONDS as f64 * 100.0;
     let (engine, java) = (cpu(process.id(), before[0]), cpu(java, before[1]));
+    let commit = installation::histogram(&process, "moments_commit_duration_seconds");
+    let arrival = installation::histogram(&process, "moments_arrival_to_command_seconds");
     process.terminate(LIMIT);
+    println!(
+        "  as moments sees it: {:.0} transactions of {:.0} ms, command {:.0} ms after fetch, on average",
+        commit.0, commit.1, arrival.1
+    );
     report(&sent, &received, engine, java);
 }
 
