@@ -18,20 +18,18 @@ use moments::time::Timestamp;
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
+#[path = "shop.rs"]
+mod shop;
+
 /// As in the binary.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const EVENTS: usize = 1_000_000;
 const CUSTOMERS: u64 = 100_000;
-const START: i64 = 1_772_000_000_000;
 /// Events between two movements of time, and between two transactions: a task catching up.
 const STEP: usize = 512;
 const TRANSACTION: usize = 32_768;
-/// Visits go on side by side, each of so many events: at 20 ms between events, one every 30 s of a
-/// visitor who stays for five minutes.
-const VISITS: usize = 1500;
-const VISIT_EVENTS: usize = 10;
 
 fn main() {
     let plan = plan();
@@ -171,47 +169,7 @@ fn decode(decoder: &Decoder, i: usize, line: &str) -> Event {
     }
 }
 
-/// The i-th event: a stable hash of the number decides what it is and whose.
 fn line(i: usize, customers: u64, apart_ms: i64) -> String {
-    let roll = mix(i as u64);
-    let visit = i / (VISITS * VISIT_EVENTS) * VISITS + i % VISITS;
-    let customer = mix(visit as u64 ^ 0xc0_0000) % customers;
-    let time = Timestamp(START + i64::try_from(i).unwrap_or_default() * apart_ms);
-    let product = mix(roll ^ 0xb0) % 5000;
-    let category = product % 40;
-    let price = 5 + product % 90;
-    let head =
-        format!(r#""messageId":"{roll:016x}","userId":"c{customer:07}","timestamp":"{time}""#);
-    let product_properties = format!(
-        r#""product_id":"p{product:05}","category":"cat{category}","price":{price}.95,"currency":"EUR""#
-    );
-    match roll % 1000 {
-        0..850 => format!(
-            r#"{{"type":"track","event":"Product Viewed",{head},"properties":{{{product_properties},"url":"https://shop.example/p/{product}"}}}}"#
-        ),
-        850..930 => format!(
-            r#"{{"type":"track","event":"Product Added",{head},"properties":{{{product_properties},"quantity":1,"cart_id":"k{customer}"}}}}"#
-        ),
-        930..980 => format!(
-            r#"{{"type":"track","event":"Order Completed",{head},"properties":{{"order_id":"o{i}","total":{price}.95,"currency":"EUR","products":[{{"product_id":"p{product:05}","price":{price}.95,"quantity":1}}]}}}}"#
-        ),
-        980..990 => format!(
-            r#"{{"type":"track","event":"Order Delivered",{head},"properties":{{"order_id":"o{i}"}}}}"#
-        ),
-        990..993 => format!(
-            r#"{{"type":"track","event":"NPS Answered",{head},"properties":{{"score":{}}}}}"#,
-            roll % 11
-        ),
-        _ => format!(
-            r#"{{"type":"identify",{head},"traits":{{"email":"c{customer}@example.com","consent":{{"email":true}}}}}}"#
-        ),
-    }
-}
-
-/// Splitmix64's finaliser.
-fn mix(mut x: u64) -> u64 {
-    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    let (_, _, line) = shop::event(i, customers, shop::time(i, apart_ms));
+    line
 }

@@ -1,7 +1,8 @@
 //! What one transaction gathers, and when it is due.
 //!
-//! A transaction is due 20 ms after a command was made (100 ms when behind), 100 ms after its first step when nothing more is at hand, up to 2 s
-//! or a number of bytes when behind; one that took nothing does not exist.
+//! A transaction is due 20 ms after a command was made, 100 ms after its first step when nothing more is at hand, up to 2 s
+//! or a number of bytes when behind; one that took nothing does not exist. When behind, a command that is late already waits for
+//! an eighth of its lateness: else catching up would commit each 20 ms, and pack a customer anew for each of her events.
 
 use super::core::{Effect, Header, RawRecord, Rejection};
 use super::inbox;
@@ -10,8 +11,8 @@ use crate::time::Timestamp;
 
 /// A command waits this long for others, ms: a fifth of what a person notices.
 const COMMAND_DELAY_MS: i64 = 20;
-/// The same while records are at hand, ms: who is behind makes commands all the time, and would do nothing but commit.
-const COMMAND_BEHIND_DELAY_MS: i64 = 100;
+/// While records are at hand, a command waits for this part of the time that its event has waited already.
+const LATENESS_SHARE: i64 = 8;
 /// Without a command, ms: state is not urgent, but a crash repeats no more than this.
 const CAUGHT_UP_DELAY_MS: i64 = 100;
 /// While records are at hand, ms: a commit costs milliseconds whatever its size.
@@ -81,9 +82,13 @@ pub struct Open {
     /// When the first thing worth a commit came.
     since: Option<Timestamp>,
     command_at: Option<Timestamp>,
+    /// When it would be due by its commands alone, while more records are at hand.
+    command_due_behind: Option<Timestamp>,
     bytes: usize,
     /// When what is being worked on came.
     arrived: Timestamp,
+    /// When that was appended to its log.
+    appended: Timestamp,
     /// To be sent.
     pub records: Vec<Out>,
     /// Taken so far.
@@ -98,14 +103,17 @@ impl Open {
     #[must_use]
     pub fn due(&self, behind: bool) -> Option<Timestamp> {
         let since = self.since?;
-        let (delay, command_delay) = if behind {
-            (BEHIND_DELAY_MS, COMMAND_BEHIND_DELAY_MS)
+        let delay = if behind {
+            BEHIND_DELAY_MS
         } else {
-            (CAUGHT_UP_DELAY_MS, COMMAND_DELAY_MS)
+            CAUGHT_UP_DELAY_MS
         };
-        let command = self
-            .command_at
-            .map_or(Timestamp::MAX, |at| at.plus(command_delay));
+        let command = if behind {
+            self.command_due_behind
+        } else {
+            self.command_at.map(|at| at.plus(COMMAND_DELAY_MS))
+        };
+        let command = command.unwrap_or(Timestamp::MAX);
         Some(if self.is_full() {
             since
         } else {
@@ -124,11 +132,13 @@ impl Open {
         self.since.get_or_insert(clock);
         self.bytes += inbox::size(record);
         self.arrived = arrived;
+        self.appended = record.appended;
     }
 
     /// Time alone moves.
     pub fn waited(&mut self, clock: Timestamp) {
         self.arrived = clock;
+        self.appended = clock;
     }
 
     /// A step is done. Of those in a row that took nothing and brought nothing, the last says it all.
@@ -171,7 +181,7 @@ impl Open {
                 self.since.get_or_insert(clock);
                 self.push(decision);
                 if let Some(treatment) = treatment {
-                    self.command_at.get_or_insert(clock);
+                    self.commanded(clock);
                     self.arrivals.push(self.arrived);
                     let sink = Sink::Treatments(treatment.channel);
                     self.push(Out {
@@ -193,6 +203,14 @@ impl Open {
             }
             (Effect::Late { .. } | Effect::Duplicate | Effect::Counted { .. }, _) => {}
         }
+    }
+
+    fn commanded(&mut self, clock: Timestamp) {
+        self.command_at.get_or_insert(clock);
+        let late_ms = clock.0.saturating_sub(self.appended.0);
+        let delay = (late_ms / LATENESS_SHARE).clamp(COMMAND_DELAY_MS, BEHIND_DELAY_MS);
+        let due = clock.plus(delay);
+        self.command_due_behind = Some(self.command_due_behind.map_or(due, |known| known.min(due)));
     }
 
     /// Sends a record on as it was, with where it stood and why in headers, named as Kafka Connect names them.
@@ -234,134 +252,4 @@ impl Open {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::core::Treatment;
-    use super::*;
-
-    fn decided(treated: bool) -> Effect {
-        let treatment = Treatment {
-            channel: "email".to_owned(),
-            value: b"hello".to_vec(),
-            headers: Vec::new(),
-        };
-        Effect::Decided {
-            customer: b"c1".to_vec(),
-            tally: "welcome.treat".to_owned(),
-            decision: b"why".to_vec(),
-            treatment: treated.then_some(treatment),
-        }
-    }
-
-    fn step() -> Step {
-        Step::begin(Timestamp(0))
-    }
-
-    #[test]
-    fn it_is_due_by_what_it_holds() {
-        let mut open = Open::default();
-        let due = |open: &Open| [false, true].map(|behind| open.due(behind).map(|due| due.0));
-        open.end_step(step());
-        assert_eq!(due(&open), [None, None], "nothing");
-        open.took(&RawRecord::default(), Timestamp(990), Timestamp(1000));
-        assert_eq!(due(&open), [Some(1100), Some(3000)], "state only");
-        open.effect(decided(false), None, Timestamp(1010));
-        assert_eq!(
-            due(&open),
-            [Some(1100), Some(3000)],
-            "a refusal is not urgent"
-        );
-        open.effect(decided(true), None, Timestamp(1020));
-        open.effect(decided(true), None, Timestamp(1035));
-        assert_eq!(
-            due(&open),
-            [Some(1040), Some(1120)],
-            "the first command counts"
-        );
-        assert_eq!(open.arrivals, [Timestamp(990), Timestamp(990)]);
-        let large = RawRecord {
-            value: Some(vec![0; TRANSACTION_BYTES]),
-            ..RawRecord::default()
-        };
-        open.took(&large, Timestamp(1036), Timestamp(1036));
-        assert_eq!(
-            (open.is_full(), due(&open)),
-            (true, [Some(1000), Some(1000)]),
-            "full: at once"
-        );
-    }
-
-    #[test]
-    fn time_that_brings_nothing_is_one_step() {
-        let mut open = Open::default();
-        open.end_step(step());
-        open.end_step(step());
-        open.effect(decided(false), None, Timestamp(5));
-        open.end_step(step());
-        open.end_step(step());
-        assert_eq!(
-            (open.steps.len(), open.due(false)),
-            (3, Some(Timestamp(105)))
-        );
-    }
-
-    #[test]
-    fn a_decision_comes_before_its_command() {
-        let mut open = Open::default();
-        open.effect(decided(true), None, Timestamp(0));
-        let sinks: Vec<&Sink> = open.records.iter().map(|out| &out.sink).collect();
-        assert_eq!(
-            sinks,
-            [&Sink::Decisions, &Sink::Treatments("email".to_owned())]
-        );
-    }
-
-    #[test]
-    fn what_is_set_aside_keeps_its_bytes_and_says_where_it_was() {
-        let headers = vec![("trace".to_owned(), None)];
-        let record = RawRecord {
-            offset: 7,
-            key: None,
-            value: Some(b"\xff{".to_vec()),
-            headers,
-            ..RawRecord::default()
-        };
-        let origin = Origin {
-            topic: "cart",
-            partition: 3,
-        };
-        let mut open = Open::default();
-        open.reject(
-            origin,
-            &record,
-            &Rejection {
-                stage: "decode",
-                reason: "not_json",
-                detail: "no".to_owned(),
-            },
-        );
-        open.effect(
-            Effect::Late { behind_ms: 3 },
-            Some((origin, &record)),
-            Timestamp(0),
-        );
-        open.effect(Effect::Duplicate, Some((origin, &record)), Timestamp(0));
-        let sinks: Vec<&Sink> = open.records.iter().map(|out| &out.sink).collect();
-        assert_eq!(sinks, [&Sink::DeadLetters, &Sink::Late]);
-        let letter = &open.records[0];
-        assert_eq!((&letter.key, &letter.value), (&record.key, &record.value));
-        let said: Vec<String> = letter
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                let value = value.as_deref().map(String::from_utf8_lossy);
-                format!(
-                    "{}={}",
-                    name.trim_start_matches("__connect.errors."),
-                    value.unwrap_or_default()
-                )
-            })
-            .collect();
-        let expected = "trace= topic=cart partition=3 offset=7 stage=decode exception.class.name=not_json exception.message=no";
-        assert_eq!(said.join(" "), expected);
-    }
-}
+mod tests;
