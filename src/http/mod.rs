@@ -108,7 +108,7 @@ async fn customer(State(tasks): State<Tasks>, Path(id): Path<String>) -> Respons
     let partition = tasks.partition_of(&id);
     if !tasks.states().contains_key(&partition) {
         let detail = format!(
-            "partition {partition} is another process's: ask there, or the consumer group who has it"
+            "she belongs to partition {partition}, which this process does not have; the members of the consumer group say which does"
         );
         return problem(StatusCode::MISDIRECTED_REQUEST, "not here", &detail);
     }

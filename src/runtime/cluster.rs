@@ -110,6 +110,9 @@ impl Cluster {
 
     /// What each topic is set to.
     pub fn settings(&self, topics: &[&Wanted]) -> Result<Settings, KafkaError> {
+        if topics.is_empty() {
+            return Ok(Settings::new());
+        }
         let asked: Vec<ResourceSpecifier<'_>> = topics
             .iter()
             .map(|topic| ResourceSpecifier::Topic(&topic.name))

@@ -52,7 +52,7 @@ fn collect(
     found: &mut Vec<PathBuf>,
 ) -> Result<(), Report> {
     let unreadable =
-        |error: std::io::Error| Report::nowhere(format!("cannot read {}: {error}", path.display()));
+        |error: std::io::Error| Report::nowhere(format!("cannot read `{}`: {error}", path.display()));
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         if depth == 0 || is_meant(path) {
             found.push(path.to_owned());
@@ -95,7 +95,7 @@ pub fn is_trigger_file(path: &Path) -> bool {
 pub fn source(path: &Path) -> Result<Source, Report> {
     let name = path.display().to_string();
     let bytes =
-        fs::read(path).map_err(|error| Report::nowhere(format!("cannot read {name}: {error}")))?;
+        fs::read(path).map_err(|error| Report::nowhere(format!("cannot read `{name}`: {error}")))?;
     if bytes.len() > yaml::limits::FILE_BYTES {
         return Err(Report::nowhere(format!(
             "{name} has {} bytes; at most {} are read",
