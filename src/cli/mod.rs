@@ -62,6 +62,12 @@ impl Shared {
         let config = Config::load_with(self.config.as_deref(), std::env::vars(), &self.set)?;
         let basis = basis(&config)?;
         let path = self.triggers.as_deref().unwrap_or(&config.triggers.path);
+        if self.triggers.is_none() && !path.exists() {
+            anyhow::bail!(
+                "there are no triggers at `{}`; name a file or a folder by --triggers, or by triggers.path in the configuration",
+                path.display()
+            );
+        }
         let plan = set::load(path, &basis)
             .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))?;
         Ok((config, basis, plan))

@@ -181,7 +181,12 @@ fn text(summary: &Summary) -> String {
         );
     }
     for (reason, count) in &summary.rejected {
-        let _ = writeln!(text, "{count} records are no events: {reason}");
+        let are = if *count == 1 {
+            "record is no event"
+        } else {
+            "records are no events"
+        };
+        let _ = writeln!(text, "{count} {are}: {reason}");
     }
     let width = summary
         .triggers
@@ -203,12 +208,13 @@ fn text(summary: &Summary) -> String {
             .collect();
         let _ = writeln!(
             text,
-            "{:width$}  {:>9}  {:>9}  {:>9}  {:>9}  {}",
+            "{:width$}  {:>9}  {:>9}  {:>9}  {:>9}{}{}",
             trigger.trigger,
             trigger.moments,
             trigger.customers,
             trigger.treatments,
             trigger.open,
+            if refused.is_empty() { "" } else { "  " },
             refused.join(", ")
         );
     }

@@ -5,7 +5,7 @@
 //! | `/metrics` | every metric, as Prometheus reads it |
 //! | `/health/live` | 200 as long as the process answers |
 //! | `/health/ready` | 200 once every task assigned here is restored and running, else 503 and what is not |
-//! | `/customers/{id}` | the committed profile as JSON; 421 where the customer is another process's; 404 where she is not known |
+//! | `/customers/{id}` | the committed profile as JSON; 421 where another process has the customer; 404 where she is not known |
 //!
 //! It has no login: whoever may reach the port may read profiles. Deliberately absent: anything that changes something.
 
@@ -108,7 +108,7 @@ async fn customer(State(tasks): State<Tasks>, Path(id): Path<String>) -> Respons
     let partition = tasks.partition_of(&id);
     if !tasks.states().contains_key(&partition) {
         let detail = format!(
-            "partition {partition} is another process's: ask there, or the consumer group who has it"
+            "she belongs to partition {partition}, which this process does not have; the members of the consumer group say which does"
         );
         return problem(StatusCode::MISDIRECTED_REQUEST, "not here", &detail);
     }

@@ -31,9 +31,9 @@ impl Cluster {
         let bootstrap = config.kafka.bootstrap.clone();
         let made: Result<AdminClient<Logged>, _> =
             clients::common(config).create_with_context(Logged);
-        let admin = made.map_err(|source| TopicsError::Kafka {
+        let admin = made.map_err(|error| TopicsError::Kafka {
             bootstrap: bootstrap.clone(),
-            source,
+            error,
         })?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -45,10 +45,10 @@ impl Cluster {
         })
     }
 
-    fn failed(&self, source: KafkaError) -> TopicsError {
+    fn failed(&self, error: KafkaError) -> TopicsError {
         TopicsError::Kafka {
             bootstrap: self.bootstrap.clone(),
-            source,
+            error,
         }
     }
 
@@ -110,6 +110,9 @@ impl Cluster {
 
     /// What each topic is set to.
     pub fn settings(&self, topics: &[&Wanted]) -> Result<Settings, KafkaError> {
+        if topics.is_empty() {
+            return Ok(Settings::new());
+        }
         let asked: Vec<ResourceSpecifier<'_>> = topics
             .iter()
             .map(|topic| ResourceSpecifier::Topic(&topic.name))

@@ -22,12 +22,12 @@ const OVERHEAD_BYTES: i32 = 65_536;
 #[derive(Debug, thiserror::Error)]
 pub enum TopicsError {
     /// Kafka does not answer.
-    #[error("Kafka at {bootstrap} does not answer as it should: {source}")]
+    #[error("Kafka at {bootstrap} does not answer as it should: {error}")]
     Kafka {
         /// The brokers asked.
         bootstrap: String,
         /// What it said.
-        source: KafkaError,
+        error: KafkaError,
     },
     /// No thread to ask in.
     #[error(transparent)]
@@ -175,10 +175,10 @@ pub fn create(config: &Config, plan: &Plan) -> Result<Vec<String>, TopicsError> 
                 format!("{}: exists, left as it is", topic.name)
             }
             (None, Some(Err(code))) => {
-                let source = KafkaError::AdminOp(*code);
+                let error = KafkaError::AdminOp(*code);
                 return Err(TopicsError::Kafka {
                     bootstrap: format!("{} ({})", config.kafka.bootstrap, topic.name),
-                    source,
+                    error,
                 });
             }
             (None, _) => {

@@ -51,8 +51,9 @@ fn collect(
     depth: usize,
     found: &mut Vec<PathBuf>,
 ) -> Result<(), Report> {
-    let unreadable =
-        |error: std::io::Error| Report::nowhere(format!("cannot read {}: {error}", path.display()));
+    let unreadable = |error: std::io::Error| {
+        Report::nowhere(format!("cannot read `{}`: {error}", path.display()))
+    };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         if depth == 0 || is_meant(path) {
             found.push(path.to_owned());
@@ -94,8 +95,8 @@ pub fn is_trigger_file(path: &Path) -> bool {
 /// Where it cannot be read, is too long, or is not UTF-8.
 pub fn source(path: &Path) -> Result<Source, Report> {
     let name = path.display().to_string();
-    let bytes =
-        fs::read(path).map_err(|error| Report::nowhere(format!("cannot read {name}: {error}")))?;
+    let bytes = fs::read(path)
+        .map_err(|error| Report::nowhere(format!("cannot read `{name}`: {error}")))?;
     if bytes.len() > yaml::limits::FILE_BYTES {
         return Err(Report::nowhere(format!(
             "{name} has {} bytes; at most {} are read",

@@ -2,6 +2,7 @@
 
 mod data;
 mod demo;
+mod documents;
 mod kafka;
 mod kafka_smoke;
 mod programmes;
