@@ -8,6 +8,7 @@ use super::progress::Progress;
 use crate::kafka::installation::{Installation, LIMIT, Member};
 use crate::sim::random::Random;
 use crate::support::kafka::NewRecord;
+use crate::support::wait_until;
 
 /// A number from the environment.
 pub fn number(name: &str) -> Option<u64> {
@@ -103,9 +104,15 @@ impl<'a> Run<'a> {
         eprintln!("{:?}: {decisions} decisions", self.began.elapsed());
     }
 
-    /// What the processes say of these customers.
+    /// What the processes say of these customers, once silence has brought all that it brings.
     pub fn customers(&self, ids: &[String]) -> Vec<String> {
-        customers(&self.members, ids)
+        let mut said = Vec::new();
+        wait_until("everything to be settled", LIMIT, || {
+            said = customers(&self.members, ids);
+            said.iter()
+                .all(|text| text.contains("\"unsettled_events\":0"))
+        });
+        said
     }
 
     /// Stops both in good order.
