@@ -1,7 +1,7 @@
 //! Administration of a cluster, waited for.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
@@ -14,6 +14,9 @@ use crate::config::Config;
 
 /// How long Kafka may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between two looks at whether topics have leaders.
+const LEADERS_PAUSE: Duration = Duration::from_millis(20);
 
 /// Settings by topic and name.
 pub(super) type Settings = BTreeMap<String, BTreeMap<String, String>>;
@@ -99,6 +102,8 @@ impl Cluster {
             .runtime
             .block_on(self.admin.create_topics(&new, &options))
             .map_err(|error| self.failed(error))?;
+        let made = created.iter().filter_map(|result| result.as_deref().ok());
+        self.wait_for_leaders(&made.collect::<Vec<_>>())?;
         Ok(created
             .into_iter()
             .map(|result| match result {
@@ -106,6 +111,32 @@ impl Cluster {
                 Err((name, code)) => (name, Err(code)),
             })
             .collect())
+    }
+
+    /// The controller creates topics; brokers hear of it a moment later, and until then say that there are none. Whoever starts
+    /// right after the creation should find them.
+    fn wait_for_leaders(&self, topics: &[&str]) -> Result<(), TopicsError> {
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            let metadata = self.admin.inner().fetch_metadata(None, TIMEOUT);
+            let metadata = metadata.map_err(|error| self.failed(error))?;
+            let led = |name: &&str| {
+                let topic = metadata.topics().iter().find(|topic| topic.name() == *name);
+                topic.is_some_and(|topic| {
+                    let mut partitions = topic.partitions().iter();
+                    partitions.len() > 0 && partitions.all(|partition| partition.leader() >= 0)
+                })
+            };
+            if topics.iter().all(led) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let late = KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut);
+                return Err(self.failed(late));
+            }
+            self.runtime
+                .block_on(async { tokio::time::sleep(LEADERS_PAUSE).await });
+        }
     }
 
     /// What each topic is set to.
