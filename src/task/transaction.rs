@@ -83,7 +83,7 @@ pub struct Open {
     since: Option<Timestamp>,
     command_at: Option<Timestamp>,
     /// When it would be due by its commands alone, while more records are at hand.
-    command_due_behind: Timestamp,
+    command_due_behind: Option<Timestamp>,
     bytes: usize,
     /// When what is being worked on came.
     arrived: Timestamp,
@@ -108,15 +108,15 @@ impl Open {
         } else {
             CAUGHT_UP_DELAY_MS
         };
-        let command = match self.command_at {
-            Some(_) if behind => self.command_due_behind,
-            Some(at) => at.plus(COMMAND_DELAY_MS),
-            None => Timestamp::MAX,
+        let command = if behind {
+            self.command_due_behind
+        } else {
+            self.command_at.map(|at| at.plus(COMMAND_DELAY_MS))
         };
         Some(if self.is_full() {
             since
         } else {
-            command.min(since.plus(delay))
+            command.map_or(since.plus(delay), |due| due.min(since.plus(delay)))
         })
     }
 
@@ -217,7 +217,8 @@ impl Open {
         self.command_at.get_or_insert(clock);
         let late_ms = clock.0.saturating_sub(self.appended.0);
         let delay = (late_ms / LATENESS_SHARE).clamp(COMMAND_DELAY_MS, BEHIND_DELAY_MS);
-        self.command_due_behind = self.command_due_behind.min(clock.plus(delay));
+        let due = clock.plus(delay);
+        self.command_due_behind = Some(self.command_due_behind.map_or(due, |at| at.min(due)));
     }
 
     /// Sends a record on as it was, with where it stood and why in headers, named as Kafka Connect names them.

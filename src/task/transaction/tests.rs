@@ -61,7 +61,7 @@ fn it_is_due_by_what_it_holds() {
 
 #[test]
 fn what_is_late_already_waits_for_more_while_there_is_more() {
-    let mut open = Open::new();
+    let mut open = Open::default();
     let record = |at| RawRecord {
         appended: Timestamp(at),
         ..RawRecord::default()
@@ -73,7 +73,7 @@ fn what_is_late_already_waits_for_more_while_there_is_more() {
     open.took(&record(10_090), Timestamp(10_100), Timestamp(10_100));
     open.effect(decided(true), None, Timestamp(10_100));
     assert_eq!(due(&open), [Some(10_020), Some(10_120)], "one in time");
-    let mut open = Open::new();
+    let mut open = Open::default();
     open.took(&record(0), Timestamp(1_000_000), Timestamp(1_000_000));
     open.effect(decided(true), None, Timestamp(1_000_000));
     assert_eq!(due(&open), [Some(1_000_020), Some(1_002_000)], "at most");
