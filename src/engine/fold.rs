@@ -58,7 +58,8 @@ impl Fold<'_> {
             match (event, deadline) {
                 (Some(time), deadline) if deadline.is_none_or(|(at, _)| time <= at) => {
                     let mut tail = mem::take(&mut profile.tail);
-                    self.fold_event(profile, &tail[settled].event);
+                    let (event, ahead) = (&tail[settled].event, &tail[settled + 1..]);
+                    self.fold_event(profile, event, ahead);
                     mem::swap(&mut profile.tail, &mut tail);
                     settled += 1;
                 }
@@ -93,12 +94,14 @@ impl Fold<'_> {
             return;
         };
         if let Some(moment) = trigger.kind.fire(state, &profile.facts) {
-            self.decide(trigger, moment, profile, None, None);
+            let ahead = mem::take(&mut profile.tail);
+            self.decide(trigger, moment, profile, &ahead, None);
+            profile.tail = ahead;
         }
     }
 
     /// Applies a settled event and shows it to the triggers that wait for deadlines.
-    fn fold_event(&mut self, profile: &mut Profile, event: &Event) {
+    fn fold_event(&mut self, profile: &mut Profile, event: &Event, ahead: &[TailEvent]) {
         let plan = self.plan;
         let waiting = || {
             plan.naming(event.name)
@@ -137,7 +140,7 @@ impl Fold<'_> {
             }
         }
         for (trigger, moment) in came_true {
-            self.decide(trigger, moment, profile, None, None);
+            self.decide(trigger, moment, profile, ahead, None);
         }
     }
 
@@ -185,7 +188,7 @@ impl Fold<'_> {
         }
         self.take_immediate(&mut view, event, &mut Vec::new());
         profile.contacts = view.contacts;
-        self.fold_event(profile, event);
+        self.fold_event(profile, event, &[]);
     }
 
     /// Takes an event behind the watermark straight into the settled state.
@@ -193,7 +196,7 @@ impl Fold<'_> {
         let mut view = profile.view();
         self.take_immediate(&mut view, event, &mut Vec::new());
         profile.contacts = view.contacts;
-        self.fold_event(profile, event);
+        self.fold_event(profile, event, &[]);
     }
 
     /// Applies an event to a view and decides the immediate triggers that match and have not fired.
@@ -222,13 +225,8 @@ impl Fold<'_> {
                 continue;
             }
             fired.push(trigger.key);
-            self.decide(
-                trigger,
-                EventMoment::moment(event),
-                view,
-                previous.as_ref(),
-                Some(event),
-            );
+            let cause = Some((&*event, previous.as_ref()));
+            self.decide(trigger, EventMoment::moment(event), view, &[], cause);
         }
     }
 
@@ -237,15 +235,15 @@ impl Fold<'_> {
         trigger: &Trigger,
         moment: Moment,
         profile: &mut Profile,
-        previous: Option<&Profile>,
-        event: Option<&Event>,
+        ahead: &[TailEvent],
+        cause: Option<(&Event, Option<&Profile>)>,
     ) {
         let asked = Asked {
             trigger,
             moment,
             profile,
-            previous,
-            event,
+            ahead,
+            cause,
             now: self.now,
         };
         let decision = self.plan.decide(asked);

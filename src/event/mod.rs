@@ -34,6 +34,9 @@ pub mod limits {
     pub const RECORD_BYTES: usize = 1024 * 1024;
 }
 
+/// The channel of an unsubscribe event that names none: Segment's is an e-mail event.
+pub const UNSUBSCRIBED_CHANNEL: &str = "email";
+
 /// One event of one customer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -177,6 +180,29 @@ impl Event {
         });
         let ids = self.customer.len() + self.id.len() + text(&self.traceparent);
         ids + properties.sum::<usize>() + products.sum::<usize>() + traits + touchpoint + 32
+    }
+
+    /// What the event says of consent to a channel, if anything.
+    #[must_use]
+    pub fn consent_said(&self, channel: &str) -> Option<bool> {
+        let said = match self.name {
+            EventName::UNSUBSCRIBED => Some(
+                self.text(PropertyId::CHANNEL)
+                    .map_or(UNSUBSCRIBED_CHANNEL, Text::as_str),
+            ),
+            EventName::EMAIL_MARKED_AS_SPAM => Some("email"),
+            _ => None,
+        };
+        if said == Some(channel) {
+            return Some(false);
+        }
+        let traits = self.traits.as_ref()?;
+        let last = traits
+            .consent
+            .iter()
+            .rev()
+            .find(|(known, _)| known == channel);
+        last.map(|(_, given)| *given)
     }
 
     /// The value of a property; `None` where the event does not have it.

@@ -136,6 +136,12 @@ impl Absence {
         let order = |open: &Open| (self.deadline(open), open.per.clone());
         let first = (0..state.open.len()).min_by_key(|i| order(&state.open[*i]))?;
         let open = state.open.remove(first);
+        // What comes late with the anchor's own time is older than what was decided.
+        let decided = Position {
+            topic: u8::MAX,
+            offset: i64::MAX,
+        };
+        state.latest = state.latest.max(Some((open.anchor.time, decided)));
         let at = self.deadline(&open);
         let occurrence = if open.per.is_empty() {
             compact_str::format_compact!("{}", open.anchor.time)

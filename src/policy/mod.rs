@@ -7,7 +7,7 @@
 
 use crate::event::{Event, Text};
 use crate::moment::Moment;
-use crate::profile::{Contacts, Profile};
+use crate::profile::{Contacts, Profile, TailEvent};
 use crate::time::Timestamp;
 use crate::treatment::{Command, Decision, Fields, Outcome, addresses, command_id, traceparent};
 use crate::trigger::expression::{Expression, Scope};
@@ -75,10 +75,10 @@ pub struct Asked<'a> {
     pub moment: Moment,
     /// The profile as of the moment.
     pub profile: &'a Profile,
-    /// The profile before the event, and the event, of an immediate moment.
-    pub previous: Option<&'a Profile>,
-    /// The event of an immediate moment.
-    pub event: Option<&'a Event>,
+    /// What is known beyond the moment: only a consent taken back there counts.
+    pub ahead: &'a [TailEvent],
+    /// The event of an immediate moment, and the profile before it where somebody asks for it.
+    pub cause: Option<(&'a Event, Option<&'a Profile>)>,
     /// The clock.
     pub now: Timestamp,
 }
@@ -91,10 +91,12 @@ impl Plan {
             trigger,
             moment,
             profile,
-            previous,
-            event,
+            ahead,
+            cause,
             now,
         } = asked;
+        let event = cause.map(|(event, _)| event);
+        let previous = cause.and_then(|(_, previous)| previous);
         let decided_at = moment.at.max(now);
         let scope = Scope {
             event,
@@ -103,9 +105,10 @@ impl Plan {
             previous,
             now: decided_at,
         };
-        let outcome = match self.treatment(trigger, &moment, decided_at, &scope) {
+        let outcome = match self.treatment(trigger, &moment, decided_at, &scope, ahead) {
             Ok(choice) => {
-                let command = Box::new(self.command(trigger, choice, &moment, decided_at, &scope));
+                let command =
+                    Box::new(self.command(trigger, choice, &moment, decided_at, &scope, ahead));
                 match trigger.mode {
                     Mode::Shadow => Outcome::Refuse(Reason::Shadow, Some(command)),
                     _ => Outcome::Treat(command),
@@ -132,6 +135,7 @@ impl Plan {
         moment: &Moment,
         decided_at: Timestamp,
         scope: &Scope<'_>,
+        ahead: &[TailEvent],
     ) -> Result<&'a TreatmentChoice, Reason> {
         if trigger.mode == Mode::Off {
             return Err(Reason::Off);
@@ -156,7 +160,10 @@ impl Plan {
             .iter()
             .find(|choice| holds(&choice.condition));
         let choice = fits.ok_or(Reason::NoTreatmentFits)?;
-        if !self.policy.may_contact(scope.profile, &choice.channel) {
+        if !self
+            .policy
+            .may_contact(scope.profile, ahead, &choice.channel)
+        {
             return Err(Reason::NoConsent);
         }
         if trigger
@@ -175,6 +182,7 @@ impl Plan {
         moment: &Moment,
         decided_at: Timestamp,
         scope: &Scope<'_>,
+        ahead: &[TailEvent],
     ) -> Command {
         let id = command_id(
             &trigger.name,
@@ -192,7 +200,7 @@ impl Plan {
             good_from: decided_at,
             valid_until: moment.at.plus(trigger.good_for_ms),
             addresses: addresses(&scope.profile.facts, |channel| {
-                self.policy.may_contact(scope.profile, channel)
+                self.policy.may_contact(scope.profile, ahead, channel)
             }),
             traceparent: traceparent(id, cause),
         }
@@ -200,9 +208,14 @@ impl Plan {
 }
 
 impl Policy {
-    /// Whether she said yes to a channel, or it needs no yes and she did not say no.
+    /// Whether she said yes to a channel, or it needs no yes and she did not say no. A no that lies
+    /// beyond the moment, in `ahead`, counts as well: nobody is written to who is known to have said no.
     #[must_use]
-    pub fn may_contact(&self, profile: &Profile, channel: &str) -> bool {
+    pub fn may_contact(&self, profile: &Profile, ahead: &[TailEvent], channel: &str) -> bool {
+        let said = |tail: &TailEvent| tail.event.consent_said(channel);
+        if ahead.iter().rev().find_map(said) == Some(false) {
+            return false;
+        }
         profile
             .facts
             .consents(channel)

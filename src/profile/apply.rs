@@ -5,7 +5,7 @@
 
 use super::facts::{Basket, Consent, Facts, Interest, Line, Minor, Orders, Rhythm};
 use super::limits;
-use crate::event::{Event, EventName, PropertyId, Text, Traits};
+use crate::event::{Event, EventName, PropertyId, Text, Traits, UNSUBSCRIBED_CHANNEL};
 use crate::moment::baseline::deviation;
 use crate::time::{DAY_MS, Timestamp};
 
@@ -15,9 +15,6 @@ const SESSION_GAP_MS: i64 = 30 * 60_000;
 pub const INTEREST_HALF_LIFE_MS: i64 = 30 * DAY_MS;
 /// Amounts beyond this (10^12 major units) are held at it.
 const AMOUNT_MAX: f64 = 1e12;
-
-/// The channel of an unsubscribe event that names none: Segment's is an e-mail event.
-const UNSUBSCRIBED_CHANNEL: &str = "email";
 
 impl Facts {
     /// Takes one event in.

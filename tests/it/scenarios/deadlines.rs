@@ -100,6 +100,14 @@ fn the_anchor_is_the_last_or_the_first() {
         "until 2026-03-02T12:00:00Z",
     ];
     check(&onsite(FIRST), &late, &["2026-03-02T10:50:00Z treat"]);
+    // One at the very time of an anchor that was decided is not decided again.
+    let again = [
+        "2026-03-02T10:00:00Z Product Added",
+        "until 2026-03-02T11:00:00Z",
+        "2026-03-02T10:00:00Z Product Added",
+        "until 2026-03-02T12:00:00Z",
+    ];
+    check(&onsite(FIRST), &again, &["2026-03-02T10:30:00Z treat"]);
 }
 
 #[test]

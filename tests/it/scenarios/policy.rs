@@ -206,3 +206,31 @@ fn a_no_is_kept_however_many_channels_there_are() {
     let refused = ["2026-03-02T10:00:00Z no_consent"];
     check_with(&each_order(EMAIL), &free, &lines, &refused);
 }
+
+#[test]
+fn a_no_between_the_moment_and_its_decision_counts() {
+    let trigger = "moment: { absence: { of: Order Completed, after: Product Added, within: 30m } }
+treatments: [{ channel: email, template: x }]";
+    let yes = r#"2026-03-01T10:00:00Z identify {"consent":{"email":true}}"#;
+    let added = "2026-03-02T10:00:00Z Product Added";
+    let end = "until 2026-03-02T10:31:00Z";
+    let no = "2026-03-02T10:30:20Z Unsubscribed";
+    let other = r#"2026-03-02T10:30:20Z identify {"consent":{"sms":false}}"#;
+    check(
+        trigger,
+        &[yes, added, no, end],
+        &["2026-03-02T10:30:00Z no_consent"],
+    );
+    check(
+        trigger,
+        &[yes, added, other, end],
+        &["2026-03-02T10:30:00Z treat"],
+    );
+    // A yes that comes after the moment does not make one who had said nothing a reader.
+    let late_yes = r#"2026-03-02T10:30:20Z identify {"consent":{"email":true}}"#;
+    check(
+        trigger,
+        &[added, late_yes, end],
+        &["2026-03-02T10:30:00Z no_consent"],
+    );
+}
