@@ -225,7 +225,7 @@ impl Fold<'_> {
                 continue;
             }
             fired.push(trigger.key);
-            let cause = Some((&*event, previous.as_ref()));
+            let cause = Some((event, previous.as_ref()));
             self.decide(trigger, EventMoment::moment(event), view, &[], cause);
         }
     }

@@ -1,9 +1,7 @@
 //! The shapes of Segment's calls, read in one pass without a tree in between.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
@@ -14,8 +12,6 @@ use crate::event::{
 };
 use crate::time::Timestamp;
 
-/// Beyond this (2^53) doubles are no longer every whole number: two customers would become one.
-const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 /// A W3C traceparent has 55 bytes; a later version of it may have some more.
 const TRACEPARENT_BYTES: usize = 128;
 
@@ -27,6 +23,81 @@ const NEVER_NEGATIVE: [(PropertyId, &str); 5] = [
     (PropertyId::SUBTOTAL, "subtotal"),
     (PropertyId::REVENUE, "revenue"),
 ];
+
+/// What a visitor does with a value that is not what it reads: it passes over it. (PHP writes an
+/// empty object as `[]`; that is no reason to lose the event.)
+macro_rules! passes_over {
+    (scalars) => {
+        fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+            Ok(())
+        }
+    };
+    (texts) => {
+        fn visit_str<E>(self, _: &str) -> Result<(), E> {
+            Ok(())
+        }
+    };
+    (lists) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+            while items.next_element::<Skipped>()?.is_some() {}
+            Ok(())
+        }
+    };
+}
+
+/// Implements a seed that reads an object field by field, and takes anything else for nothing.
+macro_rules! object_seed {
+    ($seed:ident, $self:ident, $key:ident, $map:ident, $body:expr) => {
+        impl<'de> DeserializeSeed<'de> for $seed<'_, 'de> {
+            type Value = ();
+
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+                deserializer.deserialize_any(self)
+            }
+        }
+
+        impl<'de> Visitor<'de> for $seed<'_, 'de> {
+            type Value = ();
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_unit<E>(self) -> Result<(), E> {
+                Ok(())
+            }
+
+            passes_over!(scalars);
+            passes_over!(texts);
+            passes_over!(lists);
+
+            fn visit_map<A: MapAccess<'de>>($self, mut $map: A) -> Result<(), A::Error> {
+                while let Some($key) = $map.next_key::<Key<'de>>()? {
+                    $body
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+mod customer;
+mod scalar;
+
+use customer::{ContextSeed, TraitsSeed};
+use scalar::{Key, Scalar, Skipped, WHOLE_MAX, cut, shortened, skip};
 
 pub(super) fn decode(
     decoder: &Decoder,
@@ -165,273 +236,6 @@ impl Call<'_> {
             return Err(Reject::AbsurdTime(time));
         }
         Ok(time)
-    }
-}
-
-/// A value whose type is not known yet.
-#[derive(Default)]
-enum Scalar<'de> {
-    #[default]
-    Null,
-    Bool(bool),
-    Number(f64),
-    /// A whole number, to its last digit: ids are written so.
-    Whole(i128),
-    Text(Cow<'de, str>),
-    List(Vec<Text>),
-    Object,
-}
-
-impl Scalar<'_> {
-    /// As text: numbers and truth values in their JSON form, empty text not at all.
-    fn text(&self) -> Option<Text> {
-        match self {
-            Self::Text(text) if !text.is_empty() => Some(Text::from(text.as_ref())),
-            Self::Number(number) => Some(Text::from(number_text(*number))),
-            Self::Whole(number) => Some(Text::from(number.to_string())),
-            Self::Bool(value) => Some(Text::from(value.to_string())),
-            _ => None,
-        }
-    }
-
-    /// As an instant: RFC 3339 text, or a number of ms since 1970.
-    fn time(&self) -> Option<Timestamp> {
-        match self {
-            Self::Text(text) => Timestamp::parse(text),
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "saturates, and is checked against bounds"
-            )]
-            Self::Number(ms) => Some(Timestamp(
-                (*ms as i64).clamp(Timestamp::MIN.0, Timestamp::MAX.0),
-            )),
-            Self::Whole(ms) => {
-                let ms = i64::try_from(*ms).unwrap_or(i64::MAX);
-                Some(Timestamp(ms.clamp(Timestamp::MIN.0, Timestamp::MAX.0)))
-            }
-            _ => None,
-        }
-    }
-
-    fn truth(&self) -> Option<bool> {
-        match self {
-            Self::Bool(value) => Some(*value),
-            Self::Text(text) => match text.as_ref() {
-                "true" | "granted" => Some(true),
-                "false" | "denied" => Some(false),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    fn number(&self) -> Option<f64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            #[expect(clippy::cast_precision_loss, reason = "amounts are doubles")]
-            Self::Whole(number) => Some(*number as f64),
-            Self::Text(text) => text
-                .trim()
-                .parse()
-                .ok()
-                .filter(|number: &f64| number.is_finite()),
-            _ => None,
-        }
-    }
-
-    /// As a property of a declared type. `Ok(None)`: not known. `Err`: it cannot be read as that.
-    fn typed(self, kind: Type) -> Result<Option<Property>, &'static str> {
-        if matches!(&self, Self::Null) || matches!(&self, Self::Text(text) if text.is_empty()) {
-            return Ok(None);
-        }
-        let property = match kind {
-            Type::Bool => self.truth().map(Property::Bool),
-            Type::Number => self.number().map(Property::Number),
-            Type::Text => self.text().map(|text| Property::Text(cut(text))),
-            Type::Time => self.time().map(Property::Time),
-            Type::List => match self {
-                Self::List(items) => Some(Property::List(items)),
-                other => other.text().map(|text| Property::List(vec![cut(text)])),
-            },
-            Type::Duration => None,
-        };
-        property.map(Some).ok_or(kind.described())
-    }
-
-    fn described(&self) -> String {
-        match self {
-            Self::Null => "null".to_owned(),
-            Self::Bool(value) => value.to_string(),
-            Self::Number(number) => number.to_string(),
-            Self::Whole(number) => number.to_string(),
-            Self::Text(text) => format!("`{}`", shortened(text)),
-            Self::List(_) => "a list".to_owned(),
-            Self::Object => "an object".to_owned(),
-        }
-    }
-}
-
-fn number_text(number: f64) -> String {
-    serde_json::Value::from(&crate::trigger::value::Value::Number(number)).to_string()
-}
-
-/// Text within its bound, cut between characters.
-fn cut(text: Text) -> Text {
-    if text.len() <= limits::TEXT_BYTES {
-        text
-    } else {
-        Text::from(&text[..text.floor_char_boundary(limits::TEXT_BYTES)])
-    }
-}
-
-fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(40)]
-}
-
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-struct ScalarVisitor;
-
-impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Scalar::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Scalar::Bool(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Scalar::Number(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Scalar::Whole(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Scalar::Whole(value.into()))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
-        let mut only_texts = true;
-        while let Some(item) = items.next_element::<Scalar<'de>>()? {
-            match item.text() {
-                Some(text) if texts.len() < limits::LIST_ITEMS => texts.push(cut(text)),
-                Some(_) => {}
-                None => only_texts = false,
-            }
-        }
-        Ok(if only_texts {
-            Scalar::List(texts)
-        } else {
-            Scalar::Object
-        })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
-        Ok(Scalar::Object)
-    }
-}
-
-/// What a visitor does with a value that is not what it reads: it passes over it. (PHP writes an
-/// empty object as `[]`; that is no reason to lose the event.)
-macro_rules! passes_over {
-    (scalars) => {
-        fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-            Ok(())
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-            Ok(())
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-            Ok(())
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-            Ok(())
-        }
-    };
-    (texts) => {
-        fn visit_str<E>(self, _: &str) -> Result<(), E> {
-            Ok(())
-        }
-    };
-    (lists) => {
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-            while items.next_element::<Skipped>()?.is_some() {}
-            Ok(())
-        }
-    };
-}
-
-/// Implements a seed that reads an object field by field, and takes anything else for nothing.
-macro_rules! object_seed {
-    ($seed:ident, $self:ident, $key:ident, $map:ident, $body:expr) => {
-        impl<'de> DeserializeSeed<'de> for $seed<'_, 'de> {
-            type Value = ();
-
-            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-                deserializer.deserialize_any(self)
-            }
-        }
-
-        impl<'de> Visitor<'de> for $seed<'_, 'de> {
-            type Value = ();
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_unit<E>(self) -> Result<(), E> {
-                Ok(())
-            }
-
-            passes_over!(scalars);
-            passes_over!(texts);
-            passes_over!(lists);
-
-            fn visit_map<A: MapAccess<'de>>($self, mut $map: A) -> Result<(), A::Error> {
-                while let Some($key) = $map.next_key::<Key<'de>>()? {
-                    $body
-                }
-                Ok(())
-            }
-        }
-    };
-}
-
-/// A field name, borrowed where it has no escapes.
-struct Key<'de>(Cow<'de, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Scalar::deserialize(deserializer)? {
-            Scalar::Text(text) => Ok(Self(text)),
-            _ => Ok(Self(Cow::Borrowed(""))),
-        }
     }
 }
 
@@ -587,295 +391,5 @@ impl Call<'_> {
                 None
             }
         }
-    }
-}
-
-struct TraitsSeed<'a, 'de> {
-    decoder: &'a Decoder,
-    call: &'a mut Call<'de>,
-}
-
-object_seed!(TraitsSeed, self, key, map, {
-    let Call {
-        traits, defects, ..
-    } = &mut *self.call;
-    let traits = traits.get_or_insert_default();
-    match key.0.as_ref() {
-        "email" => traits.email = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "phone" => traits.phone = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "push_token" => traits.push_token = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "timezone" => traits.timezone = zone(&map.next_value()?, defects),
-        "locale" | "language" => traits.locale = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "country" => traits.country = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "address" => {
-            let mut address = serde_json::Map::new();
-            if let Some(line) = map.next_value_seed(AddressSeed {
-                address: &mut address,
-            })? {
-                traits.address = Some(cut(line));
-            }
-            if let Some(serde_json::Value::String(country)) = address.get("country") {
-                traits.country = Some(cut(country.as_str().into()));
-            }
-        }
-        "consent" => map.next_value_seed(ConsentSeed {
-            consent: &mut traits.consent,
-            defects,
-        })?,
-        name => {
-            let Some(kind) = self.decoder.attributes.get(name) else {
-                skip(&mut map)?;
-                continue;
-            };
-            match map.next_value::<Scalar<'de>>()?.typed(*kind) {
-                Ok(Some(value)) => {
-                    traits.attributes.retain(|(known, _)| known != name);
-                    traits.attributes.push((name.into(), value));
-                }
-                Ok(None) => {}
-                Err(expected) => defects.push(Defect {
-                    name: name.into(),
-                    expected,
-                }),
-            }
-        }
-    }
-});
-
-/// A time zone that exists, or a defect.
-fn zone(value: &Scalar<'_>, defects: &mut Vec<Defect>) -> Option<Text> {
-    let name = value.text()?;
-    if crate::time::Zone::named(&name).is_some() {
-        return Some(name);
-    }
-    defects.push(Defect {
-        name: "timezone".into(),
-        expected: "an IANA time zone",
-    });
-    None
-}
-
-/// Segment's address object, or one line of text.
-struct AddressSeed<'a> {
-    address: &'a mut serde_json::Map<String, serde_json::Value>,
-}
-
-impl<'de> DeserializeSeed<'de> for AddressSeed<'_> {
-    type Value = Option<Text>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(line) if !line.is_empty() => Ok(Some(line.into())),
-            serde_json::Value::Object(parts) => {
-                *self.address = parts;
-                let known = ["street", "postalCode", "city", "state", "country"];
-                let parts = known
-                    .iter()
-                    .filter_map(|part| self.address.get(*part)?.as_str());
-                let line = parts
-                    .filter(|part| !part.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                Ok((!line.is_empty()).then(|| line.into()))
-            }
-            _ => Ok(None),
-        }
-    }
-}
-
-/// Consent: an object of channels and truth values, or a list of the channels consented to.
-struct ConsentSeed<'a> {
-    consent: &'a mut Vec<(Text, bool)>,
-    defects: &'a mut Vec<Defect>,
-}
-
-impl<'de> DeserializeSeed<'de> for ConsentSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ConsentSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("channels with true or false")
-    }
-
-    passes_over!(scalars);
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, channel: &str) -> Result<(), E> {
-        say(self.consent, channel, true);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut channels: A) -> Result<(), A::Error> {
-        while let Some(channel) = channels.next_element::<Scalar<'de>>()? {
-            if let Some(channel) = channel.text() {
-                say(self.consent, &channel, true);
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(channel) = map.next_key::<Key<'de>>()? {
-            let value = map.next_value::<Scalar<'de>>()?;
-            match value.truth() {
-                Some(given) => say(self.consent, &channel.0, given),
-                None if matches!(value, Scalar::Null) => {}
-                None => self.defects.push(Defect {
-                    name: "consent".into(),
-                    expected: "true or false",
-                }),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Notes what was said of a channel. Beyond the bound it is no list of channels; a no is kept.
-fn say(consent: &mut Vec<(Text, bool)>, channel: &str, given: bool) {
-    let channel = cut(channel.into());
-    consent.retain(|(known, _)| *known != channel);
-    if consent.len() >= limits::LIST_ITEMS {
-        if given {
-            return;
-        }
-        consent.remove(0);
-    }
-    consent.push((channel, given));
-}
-
-struct ContextSeed<'a, 'de> {
-    call: &'a mut Call<'de>,
-}
-
-object_seed!(ContextSeed, self, key, map, {
-    let Call {
-        traits,
-        defects,
-        touchpoint,
-        ..
-    } = &mut *self.call;
-    match key.0.as_ref() {
-        "timezone" => {
-            if let Some(zone) = zone(&map.next_value()?, defects) {
-                traits.get_or_insert_default().timezone = Some(zone);
-            }
-        }
-        "locale" => {
-            if let Some(locale) = map.next_value::<Scalar<'de>>()?.text() {
-                traits.get_or_insert_default().locale = Some(cut(locale));
-            }
-        }
-        "campaign" => {
-            let touchpoint = touchpoint.get_or_insert_default();
-            map.next_value_seed(CampaignSeed {
-                touchpoint,
-                marker: std::marker::PhantomData,
-            })?;
-        }
-        "device" => {
-            let mut token = None;
-            map.next_value_seed(DeviceSeed {
-                token: &mut token,
-                marker: std::marker::PhantomData,
-            })?;
-            if token.is_some() {
-                traits.get_or_insert_default().push_token = token;
-            }
-        }
-        _ => skip(&mut map)?,
-    }
-});
-
-struct CampaignSeed<'a, 'de> {
-    touchpoint: &'a mut Touchpoint,
-    marker: std::marker::PhantomData<&'de ()>,
-}
-
-object_seed!(CampaignSeed, self, key, map, {
-    let value = map.next_value::<Scalar<'de>>()?.text().map(cut);
-    match key.0.as_ref() {
-        "source" => self.touchpoint.source = value,
-        "medium" => self.touchpoint.medium = value,
-        "name" => self.touchpoint.campaign = value,
-        _ => {}
-    }
-});
-
-struct DeviceSeed<'a, 'de> {
-    token: &'a mut Option<Text>,
-    marker: std::marker::PhantomData<&'de ()>,
-}
-
-object_seed!(DeviceSeed, self, key, map, {
-    let value = map.next_value::<Scalar<'de>>()?;
-    if key.0 == "token" {
-        *self.token = value.text().map(cut);
-    }
-});
-
-/// Passes over a value that means nothing here.
-fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
-    map.next_value::<Skipped>().map(|_| ())
-}
-
-/// A value that means nothing here. Unlike serde's `IgnoredAny` it keeps to the reader's limit of
-/// nesting, so that a bomb is refused wherever it stands.
-struct Skipped;
-
-impl<'de> Deserialize<'de> for Skipped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self)
-    }
-}
-
-impl<'de> Visitor<'de> for Skipped {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
-        while items.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<Self, Self>()?.is_some() {}
-        Ok(self)
     }
 }

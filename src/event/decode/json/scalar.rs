@@ -1,0 +1,267 @@
+//! Values whose type is not known yet, and those that are passed over.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::event::{Property, Text, Type, limits};
+use crate::time::Timestamp;
+
+/// Beyond this (2^53) doubles are no longer every whole number: two customers would become one.
+pub(super) const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+/// A value whose type is not known yet.
+#[derive(Default)]
+pub(super) enum Scalar<'de> {
+    #[default]
+    Null,
+    Bool(bool),
+    Number(f64),
+    /// A whole number, to its last digit: ids are written so.
+    Whole(i128),
+    Text(Cow<'de, str>),
+    List(Vec<Text>),
+    Object,
+}
+
+impl Scalar<'_> {
+    /// As text: numbers and truth values in their JSON form, empty text not at all.
+    pub(super) fn text(&self) -> Option<Text> {
+        match self {
+            Self::Text(text) if !text.is_empty() => Some(Text::from(text.as_ref())),
+            Self::Number(number) => Some(Text::from(number_text(*number))),
+            Self::Whole(number) => Some(Text::from(number.to_string())),
+            Self::Bool(value) => Some(Text::from(value.to_string())),
+            _ => None,
+        }
+    }
+
+    /// As an instant: RFC 3339 text, or a number of ms since 1970.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Text(text) => Timestamp::parse(text),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "saturates, and is checked against bounds"
+            )]
+            Self::Number(ms) => Some(Timestamp(
+                (*ms as i64).clamp(Timestamp::MIN.0, Timestamp::MAX.0),
+            )),
+            Self::Whole(ms) => {
+                let ms = i64::try_from(*ms).unwrap_or(i64::MAX);
+                Some(Timestamp(ms.clamp(Timestamp::MIN.0, Timestamp::MAX.0)))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn truth(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            Self::Text(text) => match text.as_ref() {
+                "true" | "granted" => Some(true),
+                "false" | "denied" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            #[expect(clippy::cast_precision_loss, reason = "amounts are doubles")]
+            Self::Whole(number) => Some(*number as f64),
+            Self::Text(text) => text
+                .trim()
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite()),
+            _ => None,
+        }
+    }
+
+    /// As a property of a declared type. `Ok(None)`: not known. `Err`: it cannot be read as that.
+    pub(super) fn typed(self, kind: Type) -> Result<Option<Property>, &'static str> {
+        if matches!(&self, Self::Null) || matches!(&self, Self::Text(text) if text.is_empty()) {
+            return Ok(None);
+        }
+        let property = match kind {
+            Type::Bool => self.truth().map(Property::Bool),
+            Type::Number => self.number().map(Property::Number),
+            Type::Text => self.text().map(|text| Property::Text(cut(text))),
+            Type::Time => self.time().map(Property::Time),
+            Type::List => match self {
+                Self::List(items) => Some(Property::List(items)),
+                other => other.text().map(|text| Property::List(vec![cut(text)])),
+            },
+            Type::Duration => None,
+        };
+        property.map(Some).ok_or(kind.described())
+    }
+
+    pub(super) fn described(&self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Whole(number) => number.to_string(),
+            Self::Text(text) => format!("`{}`", shortened(text)),
+            Self::List(_) => "a list".to_owned(),
+            Self::Object => "an object".to_owned(),
+        }
+    }
+}
+
+pub(super) fn number_text(number: f64) -> String {
+    serde_json::Value::from(&crate::trigger::value::Value::Number(number)).to_string()
+}
+
+/// Text within its bound, cut between characters.
+pub(super) fn cut(text: Text) -> Text {
+    if text.len() <= limits::TEXT_BYTES {
+        text
+    } else {
+        Text::from(&text[..text.floor_char_boundary(limits::TEXT_BYTES)])
+    }
+}
+
+pub(super) fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(40)]
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Scalar::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Scalar::Bool(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Scalar::Number(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Scalar::Whole(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Scalar::Whole(value.into()))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        let mut only_texts = true;
+        while let Some(item) = items.next_element::<Scalar<'de>>()? {
+            match item.text() {
+                Some(text) if texts.len() < limits::LIST_ITEMS => texts.push(cut(text)),
+                Some(_) => {}
+                None => only_texts = false,
+            }
+        }
+        Ok(if only_texts {
+            Scalar::List(texts)
+        } else {
+            Scalar::Object
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+        Ok(Scalar::Object)
+    }
+}
+
+/// A field name, borrowed where it has no escapes.
+pub(super) struct Key<'de>(pub(super) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Text(text) => Ok(Self(text)),
+            _ => Ok(Self(Cow::Borrowed(""))),
+        }
+    }
+}
+
+/// Passes over a value that means nothing here.
+pub(super) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<Skipped>().map(|_| ())
+}
+
+/// A value that means nothing here. Unlike serde's `IgnoredAny` it keeps to the reader's limit of
+/// nesting, so that a bomb is refused wherever it stands.
+pub(super) struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Skipped {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
+}
