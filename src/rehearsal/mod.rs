@@ -100,6 +100,7 @@ pub fn rehearse<S: Source>(
         summary: Summary::new(&settings.plan),
         effects: Vec::new(),
         now: Timestamp::MIN,
+        future: settings.future,
     };
     merge.fill()?;
     while let Some((topic, head)) = merge.take()? {
@@ -130,12 +131,13 @@ struct Work {
     summary: Summary,
     effects: Vec<Effect>,
     now: Timestamp,
+    future: Timestamp,
 }
 
 impl Work {
     fn step(&mut self, input: Input, observer: &mut impl Observer) -> std::io::Result<()> {
         if let Input::Event(event) = &input {
-            self.summary.event(event);
+            self.summary.event(event, self.future);
         }
         self.engine.step(input, self.now, &mut self.effects);
         for effect in self.effects.drain(..) {

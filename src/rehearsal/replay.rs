@@ -131,6 +131,7 @@ pub fn replay<S: Source>(
             summary,
             effects: Vec::new(),
             now: Timestamp::MIN,
+            future: settings.future,
         };
         let task = line.task;
         play(settings, &records, &topics, line, &mut work, observer)?;

@@ -22,7 +22,7 @@ pub struct Summary {
     /// The earliest event time.
     #[serde(serialize_with = "shown")]
     pub from: Option<Timestamp>,
-    /// The latest.
+    /// The latest that is not in the future.
     #[serde(serialize_with = "shown")]
     pub until: Option<Timestamp>,
     /// Events whose message id was seen before.
@@ -90,10 +90,13 @@ impl Summary {
         }
     }
 
-    pub(super) fn event(&mut self, event: &Event) {
+    /// Counts an event. One that lies beyond `future` does not say how far the input goes.
+    pub(super) fn event(&mut self, event: &Event, future: Timestamp) {
         self.events += 1;
         self.from = Some(self.from.map_or(event.time, |from| from.min(event.time)));
-        self.until = self.until.max(Some(event.time));
+        if event.time <= future {
+            self.until = self.until.max(Some(event.time));
+        }
         if !self.seen.contains(&event.customer) {
             self.seen.insert(event.customer.clone());
         }

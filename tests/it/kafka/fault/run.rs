@@ -80,10 +80,12 @@ impl<'a> Run<'a> {
         self.members[victim] = self.installation.start();
     }
 
-    /// Kills both as soon as transactions write, and starts them again. Gives how many decisions were committed then.
-    pub fn kill_in_the_middle(&mut self) -> usize {
+    /// Once transactions write, produces the rest, kills both over it, and starts them again. Gives how many decisions were
+    /// committed then.
+    pub fn kill_in_the_middle(&mut self, rest: &[Event]) -> usize {
         let more = i64::try_from(self.random.below(200)).expect("small");
         self.progress.wait_for_more(0, more);
+        produce(self.installation, rest, false);
         for member in &mut self.members {
             member.process.kill9();
         }
