@@ -6,7 +6,7 @@
 use super::Profile;
 use super::apply::decayed;
 use super::facts::Minor;
-use crate::event::{Property, Type};
+use crate::event::Type;
 use crate::time::Timestamp;
 use crate::trigger::value::Value;
 
@@ -414,7 +414,7 @@ pub static KEYED_FIELDS: &[KeyedField] = &[
         about: "the company's own attributes, declared in the configuration under [attributes]",
         read: |p, key, _| {
             let found = p.facts.attributes.iter().find(|(name, _)| name == key);
-            found.map_or(Value::Null, |(_, value)| attribute(value))
+            found.map_or(Value::Null, |(_, value)| Value::of(value))
         },
     },
     KeyedField {
@@ -431,10 +431,6 @@ pub static KEYED_FIELDS: &[KeyedField] = &[
         },
     },
 ];
-
-fn attribute(value: &Property) -> Value<'_> {
-    Value::of(value)
-}
 
 /// Minor units as major ones.
 #[must_use]

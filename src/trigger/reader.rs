@@ -10,7 +10,7 @@ use super::expression::{Environment, Expression, ExpressionError};
 use super::report::{Report, Source};
 use super::suggest::{closest, listed};
 use super::yaml::{Key, Node, Yaml, locate};
-use crate::event::{Type, Vocabulary};
+use crate::event::{EventName, Type, Vocabulary};
 use crate::time::{DAY_MS, Timestamp, parse_duration};
 
 /// The longest duration that a trigger may ask for: beyond ten years nobody waits.
@@ -23,6 +23,19 @@ pub struct Declared<'a> {
     pub vocabulary: &'a Vocabulary,
     /// The company's own attributes.
     pub attributes: &'a BTreeMap<String, Type>,
+}
+
+impl<'a> Declared<'a> {
+    /// Where an expression stands that sees these events, whole and not a product at a time.
+    pub fn environment(self, events: Option<&'a [EventName]>, previous: bool) -> Environment<'a> {
+        Environment {
+            vocabulary: self.vocabulary,
+            attributes: self.attributes,
+            events,
+            each_product: false,
+            previous,
+        }
+    }
 }
 
 /// Reads one file.

@@ -5,8 +5,7 @@ use super::matcher::{EVENTS, matcher};
 use crate::event::Type;
 use crate::moment::baseline::{Departure, LAST_MAX, Measure};
 use crate::moment::{Baseline, Kind, Matcher};
-use crate::trigger::expression::Environment;
-use crate::trigger::reader::{Declared, Fields, Keys, Reader};
+use crate::trigger::reader::{Fields, Keys, Reader};
 use crate::trigger::yaml::Node;
 
 /// The keys of `baseline`.
@@ -120,17 +119,7 @@ fn measure(
         (_, None) => node,
     };
     let names: Vec<_> = of.event_names().collect();
-    let Declared {
-        vocabulary,
-        attributes,
-    } = reader.declared;
-    let environment = Environment {
-        vocabulary,
-        attributes,
-        events: Some(&names),
-        each_product: false,
-        previous: false,
-    };
+    let environment = reader.declared.environment(Some(&names), false);
     reader
         .expression_of(value, &environment, Type::Number, "what is measured")
         .map(Measure::Value)

@@ -3,8 +3,8 @@
 use super::limits;
 use crate::event::EventName;
 use crate::moment::Matcher;
-use crate::trigger::expression::{Environment, Expression};
-use crate::trigger::reader::{Declared, Keys, Reader};
+use crate::trigger::expression::Expression;
+use crate::trigger::reader::{Keys, Reader};
 use crate::trigger::report::Report;
 use crate::trigger::suggest::closest;
 use crate::trigger::yaml::{Node, Yaml};
@@ -71,17 +71,7 @@ fn matched(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(EventName, Optio
     let Some(condition) = fields.get("where") else {
         return Some(names.into_iter().map(|name| (name, None)).collect());
     };
-    let Declared {
-        vocabulary,
-        attributes,
-    } = reader.declared;
-    let environment = Environment {
-        vocabulary,
-        attributes,
-        events: Some(&names),
-        each_product: false,
-        previous: true,
-    };
+    let environment = reader.declared.environment(Some(&names), true);
     let conditioned = |name: &EventName| {
         reader
             .condition(condition, &environment)

@@ -11,7 +11,7 @@ mod treatment;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::expression::{Environment, Expression};
+use super::expression::Expression;
 use super::plan::{Fill, Mode, TreatmentChoice, Trigger};
 use super::reader::{Declared, Fields, Keys, Reader};
 use super::report::{Report, Source};
@@ -206,17 +206,9 @@ fn treated(
         // Whether there is an event is not known: better one error than many.
         None => return (None, None),
     };
-    let Declared {
-        vocabulary,
-        attributes,
-    } = reader.declared;
-    let environment = Environment {
-        vocabulary,
-        attributes,
-        events: names.as_deref(),
-        each_product: false,
-        previous: names.is_some(),
-    };
+    let environment = reader
+        .declared
+        .environment(names.as_deref(), names.is_some());
     let audience = fields.get("audience");
     let audience = audience.and_then(|node| reader.condition(node, &environment));
     (
