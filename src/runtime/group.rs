@@ -1,8 +1,8 @@
 //! This process as a member of the consumer group: which tasks are its own.
 //!
 //! The group thread only polls: for rebalances, errors and the keeping alive of the membership. Records never pass through it,
-//! they are taken from partition queues by the workers. What must stay true: partitions are split off before they are assigned,
-//! and assigned paused, until their task has restored its state and says where to read; the group's metadata is taken in the
+//! they are taken from partition queues by the workers. What must stay true: partitions are split off and paused before they are
+//! assigned, until their task has restored its state and says where to read; the group's metadata is taken in the
 //! callback of the assignment; a revocation waits until the tasks have committed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,12 +84,14 @@ impl Member {
         for element in list.elements() {
             let (topic, partition) = (element.topic(), element.partition());
             split(consumer, topic, partition);
-            // Where to read is said by the task's seek; nothing is fetched before.
-            paused.add_partition_offset(topic, partition, Offset::End)?;
+            // Where to read is said by the task's seek. A word instead of a number (the beginning, the end) would be looked up, and
+            // librdkafka moves a partition that was sought meanwhile to what a late answer says: records would be passed over.
+            paused.add_partition_offset(topic, partition, Offset::Offset(0))?;
             *topics.entry(partition).or_default() += 1;
         }
-        consumer.assign(&paused)?;
+        // Before it is assigned, so that nothing is fetched before it is sought.
         consumer.pause(&paused)?;
+        consumer.assign(&paused)?;
         let mut assigned = lock(&self.assigned);
         for (partition, count) in topics {
             if count < self.context.names.inputs.len() {
