@@ -161,7 +161,7 @@ fn decode(decoder: &Decoder, i: usize, line: &str) -> Event {
         topic: "clickstream",
         partition: 0,
         position,
-        traceparent: None,
+        ..Origin::default()
     };
     match decoder.decode(line.as_bytes(), &origin) {
         Ok(decoded) => decoded.event,

@@ -209,7 +209,7 @@ impl<S: Source> Merge<'_, S> {
             topic: &topic.name,
             partition: 0,
             position,
-            traceparent: None,
+            ..Origin::default()
         };
         let content = self
             .decoder

@@ -1,11 +1,11 @@
 //! Replay of a production journal: the flight recorder played back.
 //!
 //! Records are told apart by topic, partition and offset. A line of an events file is either what
-//! `kcat -J` prints (`topic`, `partition`, `offset`, `ts`, `headers`, `payload`; `payload_base64`
+//! `kcat -J` prints (`topic`, `partition`, `offset`, `ts`, `headers`, `key`, `payload`; `payload_base64`
 //! instead of `payload` for bytes that are no text), or, in a file named `TOPIC-PARTITION.jsonl`,
 //! the event itself, its offset being its line counted from 0.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{Observer, Settings, Source, Summary, Work};
 use crate::engine::{Engine, Input};
 use crate::event::Position;
-use crate::event::decode::Origin;
+use crate::event::decode::{Header, Origin};
 use crate::task::journal::Line;
 use crate::time::Timestamp;
 
@@ -78,8 +78,9 @@ pub enum ReplayError {
 /// One record of the events files.
 struct Record {
     offset: i64,
+    key: Option<Vec<u8>>,
     payload: Vec<u8>,
-    traceparent: Option<String>,
+    headers: Vec<Header>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +88,8 @@ struct Envelope {
     topic: String,
     partition: i32,
     offset: i64,
+    #[serde(default)]
+    key: Option<String>,
     #[serde(default)]
     payload: Option<String>,
     #[serde(default)]
@@ -182,12 +185,13 @@ fn play(
                     topic: u8::try_from(index).unwrap_or(u8::MAX),
                     offset: record.offset,
                 };
-                let traceparent = record.traceparent.as_deref();
                 let origin = Origin {
                     topic: &key.0,
                     partition: line.task,
                     position,
-                    traceparent,
+                    key: record.key.as_deref(),
+                    headers: &record.headers,
+                    ..Origin::default()
                 };
                 match settings.decoder.decode(&record.payload, &origin) {
                     Ok(decoded) => work.step(Input::Event(Box::new(decoded.event)), observer)?,
@@ -212,8 +216,9 @@ fn read<S: Source>(files: Vec<(String, S)>) -> Result<Records, ReplayError> {
                 (Err(_), Some((topic, partition))) => {
                     let record = Record {
                         offset: line - 1,
+                        key: None,
                         payload: text,
-                        traceparent: None,
+                        headers: Vec::new(),
                     };
                     (topic.clone(), *partition, record)
                 }
@@ -243,16 +248,15 @@ fn envelope(text: &[u8]) -> Result<(String, i32, Record), String> {
             .map_err(|error| format!("payload_base64: {error}"))?,
         (payload, None) => payload.unwrap_or_default().into_bytes(),
     };
-    let headers: HashMap<_, _> = envelope
-        .headers
-        .chunks_exact(2)
-        .filter_map(|pair| Some((pair[0].as_deref()?, pair[1].clone()?)))
-        .collect();
-    let traceparent = headers.get("traceparent").cloned();
+    let headers = envelope.headers.chunks_exact(2).filter_map(|pair| {
+        let [name, value] = pair else { return None };
+        Some((name.clone()?, value.clone().map(String::into_bytes)))
+    });
     let record = Record {
         offset: envelope.offset,
+        key: envelope.key.map(String::into_bytes),
         payload,
-        traceparent,
+        headers: headers.collect(),
     };
     Ok((envelope.topic, envelope.partition, record))
 }

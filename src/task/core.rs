@@ -2,6 +2,7 @@
 //!
 //! [`Core`] is implemented by the engine, and in tests by something small enough to be checked by hand.
 
+pub use crate::event::decode::Header;
 use crate::time::Timestamp;
 
 /// A record as it was read, before anybody looked into it.
@@ -18,9 +19,6 @@ pub struct RawRecord {
     /// Kafka headers, in order.
     pub headers: Vec<Header>,
 }
-
-/// A Kafka header; its value may be null.
-pub type Header = (String, Option<Vec<u8>>);
 
 /// Why a record is no event.
 #[derive(Clone, Debug, PartialEq, Eq)]

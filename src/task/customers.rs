@@ -4,12 +4,9 @@ use super::core::{Core, Effect, Header, RawRecord, Rejection, Treatment};
 use crate::engine::{self, Engine, Input};
 use crate::event::Event;
 use crate::event::Position;
-use crate::event::decode::{Decoder, Origin};
+use crate::event::decode::{Decoder, Origin, TRACEPARENT};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
-
-/// The header of W3C trace contexts, on events and on commands.
-const TRACEPARENT: &str = "traceparent";
 
 /// The customers of one task.
 #[derive(Debug)]
@@ -58,7 +55,6 @@ impl Core for Customers {
     type Event = Read;
 
     fn decode(&self, topic: usize, record: &RawRecord) -> Result<Read, Rejection> {
-        let header = record.headers.iter().find(|(name, _)| name == TRACEPARENT);
         let origin = Origin {
             topic: &self.topics[topic],
             partition: self.partition,
@@ -66,7 +62,9 @@ impl Core for Customers {
                 topic: u8::try_from(topic).unwrap_or(u8::MAX),
                 offset: record.offset,
             },
-            traceparent: header.and_then(|(_, value)| std::str::from_utf8(value.as_deref()?).ok()),
+            key: record.key.as_deref(),
+            headers: &record.headers,
+            ..Origin::default()
         };
         match self
             .decoder

@@ -1,11 +1,13 @@
 //! The shapes of Segment's calls, read in one pass without a tree in between.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
-use super::{Decoded, Decoder, Defect, Origin, Reject, TIME_MAX, TIME_MIN};
+use super::cloud_events::Attributes;
+use super::{Decoded, Decoder, Defect, Origin, Reject, TIME_MAX, TIME_MIN, TRACEPARENT};
 use crate::event::{
     CustomerId, Event, EventName, Product, Property, PropertyId, Text, Touchpoint, Traits, Type,
     limits,
@@ -97,7 +99,8 @@ mod customer;
 mod scalar;
 
 use customer::{ContextSeed, TraitsSeed};
-use scalar::{Key, Scalar, Skipped, WHOLE_MAX, cut, shortened, skip};
+pub(super) use scalar::{Key, Scalar};
+use scalar::{Skipped, WHOLE_MAX, cut, shortened, skip};
 
 pub(super) fn decode(
     decoder: &Decoder,
@@ -116,6 +119,9 @@ pub(super) fn decode(
     seed.deserialize(&mut reader)
         .and_then(|()| reader.end())
         .map_err(|error| Reject::BadJson(error.to_string()))?;
+    if call.is_envelope && origin.cloud_event.is_none() {
+        return decoder.envelope(text.as_bytes(), origin);
+    }
     call.into_event(decoder, origin)
 }
 
@@ -134,10 +140,29 @@ struct Call<'de> {
     traits: Option<Box<Traits>>,
     touchpoint: Option<Box<Touchpoint>>,
     defects: Vec<Defect>,
+    /// Whether it has what a CloudEvent has and an event has not.
+    is_envelope: bool,
 }
 
 impl Call<'_> {
-    fn into_event(self, decoder: &Decoder, origin: &Origin<'_>) -> Result<Decoded, Reject> {
+    /// Where the event says no id, time or customer, the envelope that it was in may.
+    fn stand_in(&mut self, attributes: &Attributes<'_>) {
+        let stand_in = |field: &mut Scalar<'_>, name: &str| {
+            if let (true, Some(value)) = (field.is_empty(), attributes.get(name)) {
+                *field = Scalar::Text(Cow::Owned(value.to_owned()));
+            }
+        };
+        stand_in(&mut self.message_id, "id");
+        stand_in(&mut self.timestamp, "time");
+        if self.anonymous_id.is_empty() {
+            stand_in(&mut self.user_id, "subject");
+        }
+    }
+
+    fn into_event(mut self, decoder: &Decoder, origin: &Origin<'_>) -> Result<Decoded, Reject> {
+        if let Some(attributes) = origin.cloud_event {
+            self.stand_in(attributes);
+        }
         let name = self.name(decoder)?;
         let (customer, known) = self.customer()?;
         let time = self.time()?;
@@ -173,7 +198,7 @@ impl Call<'_> {
             traits: self.traits,
             touchpoint: self.touchpoint,
             traceparent: origin
-                .traceparent
+                .header(TRACEPARENT)
                 .filter(|parent| parent.len() <= TRACEPARENT_BYTES)
                 .map(Text::from),
         };
@@ -206,7 +231,7 @@ impl Call<'_> {
 
     fn customer(&self) -> Result<(CustomerId, bool), Reject> {
         for (id, known) in [(&self.user_id, true), (&self.anonymous_id, false)] {
-            if matches!(id, Scalar::Null) || matches!(id, Scalar::Text(text) if text.is_empty()) {
+            if id.is_empty() {
                 continue;
             }
             if matches!(id, Scalar::Number(number) if number.abs() > WHOLE_MAX) {
@@ -256,6 +281,10 @@ object_seed!(CallSeed, self, key, map, {
         "properties" => map.next_value_seed(PropertiesSeed { decoder, call })?,
         "traits" => map.next_value_seed(TraitsSeed { decoder, call })?,
         "context" => map.next_value_seed(ContextSeed { call })?,
+        "specversion" => {
+            call.is_envelope = true;
+            skip(&mut map)?;
+        }
         _ => skip(&mut map)?,
     }
 });

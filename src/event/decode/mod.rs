@@ -1,14 +1,17 @@
-//! From bytes to an [`Event`]: JSON in the format of Segment's track, identify, page and screen calls.
+//! From bytes to an [`Event`]: JSON in the format of Segment's track, identify, page and screen calls, by itself or in a
+//! [CloudEvent](cloud_events).
 //!
 //! Declared types are applied at the door: "10" for a number is 10, and what cannot be read is a
 //! named [`Defect`] of the event, its value not known. What cannot be an event at all is a
 //! [`Reject`]: it goes to the dead-letter topic, with its reason. Nothing here can panic.
 
+pub mod cloud_events;
 mod json;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::cloud_events::{Attributes, Declared};
 use super::{Event, Position, Text, Type, Vocabulary, limits};
 use crate::time::Timestamp;
 
@@ -32,6 +35,9 @@ pub enum Reject {
     /// Not JSON, or nested too deep.
     #[error("the record is not JSON: {0}")]
     BadJson(String),
+    /// A CloudEvent that is none.
+    #[error("the CloudEvent cannot be read: {0}")]
+    CloudEvent(String),
     /// JSON, but no call that stands for an event.
     #[error("`type` is {0}; expected track, identify, page or screen")]
     UnknownType(String),
@@ -67,6 +73,7 @@ impl Reject {
             Self::Oversized(_) => "oversized",
             Self::InvalidUtf8(_) => "invalid_utf8",
             Self::BadJson(_) => "bad_json",
+            Self::CloudEvent(_) => "cloud_event",
             Self::UnknownType(_) => "unknown_type",
             Self::NoEventName => "no_event_name",
             Self::NoCustomer => "no_customer",
@@ -82,7 +89,11 @@ impl Reject {
     #[must_use]
     pub const fn stage(&self) -> &'static str {
         match self {
-            Self::Empty | Self::Oversized(_) | Self::InvalidUtf8(_) | Self::BadJson(_) => "decode",
+            Self::Empty
+            | Self::Oversized(_)
+            | Self::InvalidUtf8(_)
+            | Self::BadJson(_)
+            | Self::CloudEvent(_) => "decode",
             _ => "validate",
         }
     }
@@ -97,7 +108,13 @@ pub struct Defect {
     pub expected: &'static str,
 }
 
-/// Where a record comes from.
+/// A Kafka header; its value may be null.
+pub type Header = (String, Option<Vec<u8>>);
+
+/// The header of W3C trace contexts, on events and on commands.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// Where a record comes from, and what came with it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Origin<'a> {
     /// The topic's name.
@@ -106,8 +123,32 @@ pub struct Origin<'a> {
     pub partition: i32,
     /// Index of the topic and offset.
     pub position: Position,
-    /// The record's W3C trace context.
-    pub traceparent: Option<&'a str>,
+    /// The record's key.
+    pub key: Option<&'a [u8]>,
+    /// The record's headers, in order.
+    pub headers: &'a [Header],
+    /// The attributes of the CloudEvent it was in, once that is opened.
+    pub cloud_event: Option<&'a Attributes<'a>>,
+}
+
+impl<'a> Origin<'a> {
+    /// The text of the first header of this name, if it is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.headers.iter().find(|(known, _)| known == name)?;
+        std::str::from_utf8(value.as_deref()?).ok()
+    }
+
+    /// The same, for what is inside a CloudEvent.
+    fn within<'b>(&self, attributes: &'b Attributes<'b>) -> Origin<'b>
+    where
+        'a: 'b,
+    {
+        Origin {
+            cloud_event: Some(attributes),
+            ..*self
+        }
+    }
 }
 
 /// Decodes records of one vocabulary.
@@ -159,6 +200,21 @@ impl Decoder {
         if payload.len() > limits::RECORD_BYTES {
             return Err(Reject::Oversized(payload.len()));
         }
+        match cloud_events::declared(origin)? {
+            Declared::Nothing => self.payload(payload, origin),
+            Declared::Binary(attributes) => self.payload(payload, &origin.within(&attributes)),
+            Declared::Structured => self.envelope(payload, origin),
+        }
+    }
+
+    /// Reads the data of a CloudEvent in JSON.
+    fn envelope(&self, envelope: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
+        let (attributes, data) = cloud_events::open(envelope)?;
+        self.payload(&data, &origin.within(&attributes))
+    }
+
+    /// Reads what is not, or not any more, in an envelope.
+    fn payload(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
         let text = std::str::from_utf8(payload)
             .map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
         json::decode(self, text, origin)
@@ -188,7 +244,7 @@ mod tests {
                     topic: 2,
                     offset: 7,
                 },
-                traceparent: None,
+                ..Origin::default()
             },
         )
     }

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 pub(super) const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 /// A value whose type is not known yet.
 #[derive(Default)]
-pub(super) enum Scalar<'de> {
+pub(in crate::event::decode) enum Scalar<'de> {
     #[default]
     Null,
     Bool(bool),
@@ -26,6 +26,11 @@ pub(super) enum Scalar<'de> {
 }
 
 impl Scalar<'_> {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Null) || matches!(self, Self::Text(text) if text.is_empty())
+    }
+
     /// As text: numbers and truth values in their JSON form, empty text not at all.
     pub(super) fn text(&self) -> Option<Text> {
         match self {
@@ -84,7 +89,7 @@ impl Scalar<'_> {
 
     /// As a property of a declared type. `Ok(None)`: not known. `Err`: it cannot be read as that.
     pub(super) fn typed(self, kind: Type) -> Result<Option<Property>, &'static str> {
-        if matches!(&self, Self::Null) || matches!(&self, Self::Text(text) if text.is_empty()) {
+        if self.is_empty() {
             return Ok(None);
         }
         let property = match kind {
@@ -198,7 +203,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
 }
 
 /// A field name, borrowed where it has no escapes.
-pub(super) struct Key<'de>(pub(super) Cow<'de, str>);
+pub(in crate::event::decode) struct Key<'de>(pub(in crate::event::decode) Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
