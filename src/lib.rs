@@ -11,6 +11,7 @@ pub mod http;
 pub mod moment;
 pub mod policy;
 pub mod profile;
+pub mod reference;
 pub mod rehearsal;
 pub mod runtime;
 pub mod task;

@@ -4,7 +4,6 @@ pub mod definition;
 pub mod expression;
 pub mod plan;
 pub mod reader;
-pub mod reference;
 pub mod report;
 pub mod scenario;
 pub mod set;

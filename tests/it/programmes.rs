@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moments::config::Config;
-use moments::trigger::reference;
+use moments::reference;
 use moments::trigger::report;
 use moments::trigger::scenario::{self, Outcome};
 use moments::trigger::set::{self, Basis};

@@ -1,29 +1,31 @@
-//! The reference pages, made from the tables that the language is checked against: what a profile
-//! and an event have, which operators and functions there are. A test holds the pages to them.
+//! The reference pages, made from the tables that the code itself works from: what a profile and an event have, which
+//! operators, functions and metrics there are. A test holds the pages to them.
 
 use std::fmt::Write as _;
 
-use super::expression::{FUNCTIONS, OPERATORS};
 use crate::event::{Type, Vocabulary};
 use crate::profile::schema::{FIELDS, KEYED_FIELDS};
+use crate::telemetry::metrics::METRICS;
+use crate::trigger::expression::{FUNCTIONS, OPERATORS};
 
 /// Stands at the head of each page.
 const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test reference_pages`; do not edit. -->";
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 3] {
+pub fn pages() -> [(&'static str, String); 4] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
         ("docs/reference/expressions.md", expressions()),
+        ("docs/reference/metrics.md", metrics()),
     ]
 }
 
 /// What expressions may name of a customer.
 fn profile() -> String {
     let plain = FIELDS.iter().map(|field| {
-        [
+        vec![
             code(&format!("profile.{}", field.path)),
             kind(field.kind),
             field.about.to_owned(),
@@ -31,7 +33,7 @@ fn profile() -> String {
     });
     let keyed = KEYED_FIELDS.iter().map(|field| {
         let kind = field.kind.map_or("as declared".to_owned(), kind);
-        [
+        vec![
             code(&format!("profile.{}[\"...\"]", field.path)),
             kind,
             field.about.to_owned(),
@@ -41,7 +43,10 @@ fn profile() -> String {
         "Fields of the profile",
         "What expressions may name of the customer. In a trigger whose moment is an event, `previous.` in \
          the place of `profile.` is the customer as she was before it. What is not known is null.",
-        &[("field", "type", "meaning", plain.chain(keyed).collect())],
+        &[Table::new(
+            &["field", "type", "meaning"],
+            plain.chain(keyed),
+        )],
     )
 }
 
@@ -53,7 +58,7 @@ fn events(vocabulary: &Vocabulary) -> String {
             format!("{} {}", code(&property.name), kind(property.kind))
         };
         let properties: Vec<_> = event.properties.iter().map(property).collect();
-        [event.name.clone(), properties.join(", "), String::new()]
+        vec![event.name.clone(), properties.join(", ")]
     });
     page(
         "Events",
@@ -61,21 +66,21 @@ fn events(vocabulary: &Vocabulary) -> String {
          `products`, a list of `{ product_id, sku, category, price, quantity }`, and has `event.id`, \
          `event.name`, `event.time` and `event.products` (the product ids). An event of another name counts as a \
          sign of life; to name it in a trigger, declare it under `[events]` in the configuration.",
-        &[("event", "properties", "", rows.collect())],
+        &[Table::new(&["event", "properties"], rows)],
     )
 }
 
 /// Operators and functions.
 fn expressions() -> String {
     let operators = OPERATORS.iter().map(|operator| {
-        [
+        vec![
             code(operator.symbol),
             operator.types.to_owned(),
             operator.about.to_owned(),
         ]
     });
     let functions = FUNCTIONS.iter().map(|function| {
-        [
+        vec![
             code(function.call),
             kind(function.gives),
             function.about.to_owned(),
@@ -85,24 +90,61 @@ fn expressions() -> String {
         "Operators and functions",
         "The language is CEL (Common Expression Language) as far as it stands here.",
         &[
-            ("operator", "types", "meaning", operators.collect()),
-            ("function", "gives", "meaning", functions.collect()),
+            Table::new(&["operator", "types", "meaning"], operators),
+            Table::new(&["function", "gives", "meaning"], functions),
         ],
     )
 }
 
-/// A table: the heads of its columns (an empty one: there is no such column), and its rows.
-type Table = (&'static str, &'static str, &'static str, Vec<[String; 3]>);
+/// What Prometheus finds.
+fn metrics() -> String {
+    let rows = METRICS.iter().map(|metric| {
+        let labels: Vec<_> = metric.labels.iter().map(|label| code(label)).collect();
+        vec![
+            code(metric.name),
+            metric.kind.word().to_owned(),
+            metric.unit.word().to_owned(),
+            labels.join(", "),
+            metric.help.to_owned(),
+        ]
+    });
+    page(
+        "Metrics",
+        "What `/metrics` shows. Counters begin at 0 with the process; what a transaction decided is counted once it is \
+         committed. Gauges of a partition are there while its task is assigned to the process, so sum over processes.",
+        &[Table::new(
+            &["metric", "kind", "unit", "labels", "meaning"],
+            rows,
+        )],
+    )
+}
+
+/// A table: the heads of its columns, and its rows.
+struct Table {
+    heads: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new(heads: &[&'static str], rows: impl Iterator<Item = Vec<String>>) -> Self {
+        Self {
+            heads: heads.to_vec(),
+            rows: rows.collect(),
+        }
+    }
+}
 
 fn page(title: &str, about: &str, tables: &[Table]) -> String {
     let mut text = format!("{MADE}\n\n# {title}\n\n{about}\n");
-    for (first, second, third, rows) in tables {
-        let columns = if third.is_empty() { 2 } else { 3 };
+    for table in tables {
         text.push('\n');
-        row(&mut text, &[*first, *second, *third][..columns]);
-        row(&mut text, &["---"; 3][..columns]);
-        for cells in rows {
-            row(&mut text, &cells.each_ref().map(String::as_str)[..columns]);
+        row(&mut text, &table.heads);
+        row(&mut text, &vec!["---"; table.heads.len()]);
+        for cells in &table.rows {
+            row(
+                &mut text,
+                &cells.iter().map(String::as_str).collect::<Vec<_>>(),
+            );
         }
     }
     text

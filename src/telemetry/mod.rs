@@ -1,27 +1,20 @@
-//! Every metric: name, labels, unit and meaning in one place. What happens calls a method here, never Prometheus itself.
+//! What happens, counted: each happening is a method here, and nobody else calls Prometheus. Names, labels, units and
+//! meanings are in the table [`metrics`].
 //!
-//! Counters begin at 0 with the process. What a transaction decides is counted once it is committed. Labels are bounded by
-//! what is configured: topics, partitions, triggers, channels; reasons are words of fixed sets.
+//! Counters begin at 0 with the process. What a transaction decides is counted once it is committed.
+
+pub mod metrics;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Counter, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
 
-/// Seconds: from a local commit to a broker that is being replaced.
-const COMMIT_SECONDS: &[f64] = &[
-    0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
-];
-/// Seconds: from the promised tens of milliseconds to an hour's outage.
-const LATENCY_SECONDS: &[f64] = &[
-    0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 60.0, 3600.0,
-];
-/// Seconds: from nothing to read to tens of GB.
-const RESTORE_SECONDS: &[f64] = &[0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+use metrics::{Kind, Metric};
 
 /// All metrics of a process. Clones share them.
 #[derive(Clone, Debug)]
@@ -60,7 +53,7 @@ struct Inner {
 #[derive(Debug)]
 struct Process {
     resident: IntGauge,
-    cpu: Gauge,
+    cpu: Counter,
     descriptors: IntGauge,
 }
 
@@ -98,23 +91,29 @@ impl Maker {
         made
     }
 
-    fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    fn counter(&self, metric: &Metric) -> IntCounterVec {
+        self.register(IntCounterVec::new(options(metric), metric.labels))
     }
 
-    fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    fn gauge(&self, metric: &Metric) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(options(metric), metric.labels))
     }
 
-    fn real(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-        self.register(GaugeVec::new(Opts::new(name, help), labels))
+    fn real(&self, metric: &Metric) -> GaugeVec {
+        self.register(GaugeVec::new(options(metric), metric.labels))
     }
 
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        self.register(Histogram::with_opts(
-            HistogramOpts::new(name, help).buckets(buckets.to_vec()),
-        ))
+    fn histogram(&self, metric: &Metric) -> Histogram {
+        let options = HistogramOpts::from(options(metric));
+        self.register(Histogram::with_opts(match metric.kind {
+            Kind::Histogram(bounds) => options.buckets(bounds.to_vec()),
+            Kind::Counter | Kind::Gauge => options,
+        }))
     }
+}
+
+fn options(metric: &Metric) -> Opts {
+    Opts::new(metric.name, metric.help)
 }
 
 impl Telemetry {
@@ -124,41 +123,40 @@ impl Telemetry {
         let make = Maker {
             registry: Registry::new(),
         };
-        let events = make.counter("moments_events_read_total", "Records read.", &["topic"]);
-        let build = make.gauge(
-            "moments_build_info",
-            "1; version of the program, revision of the triggers.",
-            &["version", "revision"],
-        );
+        let events = make.counter(&metrics::EVENTS_READ);
+        let build = make.gauge(&metrics::BUILD_INFO);
         build
             .with_label_values(&[env!("CARGO_PKG_VERSION"), revision])
             .set(1);
         let inner = Inner {
             topics: topics.to_vec(),
-            events: topics.iter().map(|topic| events.with_label_values(&[topic])).collect(),
-            taken: make.counter("moments_events_total", "Events taken, by what of them: all, duplicates, late, of the future, defects of properties.", &["kind"]),
-            rejected: make.counter("moments_rejected_total", "Records that are no event, by reason; they are dead letters.", &["reason"]),
-            open_limit: make.counter("moments_open_limit_total", "Deadlines not opened, as the customer has too many open.", &["trigger"]),
-            misplaced: make.counter("moments_misplaced_keys_total", "Sampled records in another partition than murmur2 of their key says.", &["topic"]),
-            moments: make.counter("moments_moments_total", "Moments that came true and were decided.", &["trigger"]),
-            refusals: make.counter("moments_refusals_total", "Moments that were not treated, by reason.", &["trigger", "reason"]),
-            treatments: make.counter("moments_treatments_total", "Moments that were treated.", &["trigger"]),
-            commands: make.counter("moments_commands_total", "Commands published.", &["channel"]),
-            arrival: make.histogram("moments_arrival_to_command_seconds", "From the append of a record to the commit of the command it caused.", LATENCY_SECONDS),
-            commit: make.histogram("moments_commit_duration_seconds", "From the first record sent to the commit.", COMMIT_SECONDS),
-            transactions: make.counter("moments_transactions_total", "Transactions, by how they ended.", &["outcome"]),
-            restore: make.histogram("moments_restore_duration_seconds", "From the assignment of a task to its first read.", RESTORE_SECONDS),
-            restore_remaining: make.gauge("moments_restore_remaining_records", "Changelog offsets not yet read.", &["partition"]),
-            lag_records: make.gauge("moments_lag_records", "Records not yet taken, of the end last asked for.", &["topic", "partition"]),
-            lag_seconds: make.real("moments_lag_seconds", "Clock minus watermark: lag in event time.", &["partition"]),
-            watermark: make.real("moments_watermark_timestamp_seconds", "Nothing at or before this event time is still expected.", &["partition"]),
-            profiles: make.gauge("moments_profiles", "Customers known.", &["partition"]),
-            profile_bytes: make.gauge("moments_profile_bytes", "Bytes of their packed profiles.", &["partition"]),
-            tasks: make.gauge("moments_tasks", "Tasks assigned to this process, by state.", &["state"]),
+            events: topics
+                .iter()
+                .map(|topic| events.with_label_values(&[topic]))
+                .collect(),
+            taken: make.counter(&metrics::EVENTS),
+            rejected: make.counter(&metrics::REJECTED),
+            open_limit: make.counter(&metrics::OPEN_LIMIT),
+            misplaced: make.counter(&metrics::MISPLACED_KEYS),
+            moments: make.counter(&metrics::MOMENTS),
+            refusals: make.counter(&metrics::REFUSALS),
+            treatments: make.counter(&metrics::TREATMENTS),
+            commands: make.counter(&metrics::COMMANDS),
+            arrival: make.histogram(&metrics::ARRIVAL_TO_COMMAND),
+            commit: make.histogram(&metrics::COMMIT_DURATION),
+            transactions: make.counter(&metrics::TRANSACTIONS),
+            restore: make.histogram(&metrics::RESTORE_DURATION),
+            restore_remaining: make.gauge(&metrics::RESTORE_REMAINING),
+            lag_records: make.gauge(&metrics::LAG_RECORDS),
+            lag_seconds: make.real(&metrics::LAG_SECONDS),
+            watermark: make.real(&metrics::WATERMARK),
+            profiles: make.gauge(&metrics::PROFILES),
+            profile_bytes: make.gauge(&metrics::PROFILE_BYTES),
+            tasks: make.gauge(&metrics::TASKS),
             process: Process {
-                resident: make.register(IntGauge::new("process_resident_memory_bytes", "Resident memory.")),
-                cpu: make.register(Gauge::new("process_cpu_seconds_total", "User and system time.")),
-                descriptors: make.register(IntGauge::new("process_open_fds", "Open file descriptors.")),
+                resident: make.register(IntGauge::with_opts(options(&metrics::RESIDENT_MEMORY))),
+                cpu: make.register(Counter::with_opts(options(&metrics::CPU))),
+                descriptors: make.register(IntGauge::with_opts(options(&metrics::OPEN_FDS))),
             },
             registry: make.registry,
         };
@@ -340,7 +338,8 @@ impl Process {
             .filter_map(|field| field.parse().ok())
             .collect();
         if let [_, _, _, _, _, _, _, _, _, _, user, system, ..] = fields[..] {
-            self.cpu.set((user + system) / TICKS);
+            let more = (user + system) / TICKS - self.cpu.get();
+            self.cpu.inc_by(more.max(0.0));
         }
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
             self.descriptors
@@ -360,6 +359,21 @@ fn seconds(ms: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a name that is taken says.
+    #[test]
+    fn every_metric_of_the_table_is_registered() {
+        let telemetry = Telemetry::new(&[], "r1");
+        for metric in metrics::METRICS {
+            let again = IntCounterVec::new(options(metric), metric.labels).expect("its options");
+            let taken = telemetry.inner.registry.register(Box::new(again));
+            assert!(
+                matches!(taken, Err(prometheus::Error::AlreadyReg)),
+                "{}: {taken:?}",
+                metric.name
+            );
+        }
+    }
 
     #[test]
     fn what_happens_is_counted_under_prometheus_names() {

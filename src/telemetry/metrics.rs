@@ -1,0 +1,172 @@
+//! The table of all metrics: name, kind, unit, labels, meaning. The registry, the reference page and whatever else names a
+//! metric (dashboards, alerting rules) are made from it or held to it.
+//!
+//! Labels are bounded by what is configured: topics, partitions, triggers, channels; reasons and states are words of
+//! fixed sets. A metric without `partition` is of the process: sum over processes. So is one with it, of which each
+//! process shows only the partitions it has.
+
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    /// Its name, by Prometheus' conventions.
+    pub name: &'static str,
+    /// What it counts, or how.
+    pub kind: Kind,
+    /// Of its values.
+    pub unit: Unit,
+    /// Names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it says, in a sentence.
+    pub help: &'static str,
+}
+
+/// How a metric's value is to be read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// It only rises, from 0 at the start of the process.
+    Counter,
+    /// As it is now.
+    Gauge,
+    /// Counts by upper bounds, in the metric's unit.
+    Histogram(&'static [f64]),
+}
+
+/// What a value counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things: records, moments, customers, tasks; the name says which.
+    One,
+    /// Seconds; of a timestamp, since 1970.
+    Seconds,
+    /// Bytes.
+    Bytes,
+}
+
+impl Kind {
+    /// The word that Prometheus has for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+}
+
+impl Unit {
+    /// Its word; none for things that are counted.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::One => "",
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+/// Seconds: from a local commit to a broker that is being replaced.
+const COMMIT_SECONDS: &[f64] = &[
+    0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
+/// Seconds: from the promised tens of milliseconds to an hour's outage.
+const LATENCY_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 60.0, 3600.0,
+];
+/// Seconds: from nothing to read to tens of GB.
+const RESTORE_SECONDS: &[f64] = &[0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+
+/// Declares each metric as a constant, and the list of all of them.
+macro_rules! metrics {
+    ($($constant:ident: $name:literal, $kind:expr, $unit:ident, [$($label:literal),*], $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: $kind,
+                unit: Unit::$unit,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
+        /// All metrics, in the order of the reference page.
+        pub const METRICS: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    EVENTS_READ: "moments_events_read_total", Kind::Counter, One, ["topic"],
+        "Records read, those of transactions that failed too.";
+    EVENTS: "moments_events_total", Kind::Counter, One, ["kind"],
+        "Events taken (`events`); of them `late`, `duplicates`, `future` (beyond the tolerance), `tail_full` (out of their turn, as the customer has too many beyond the watermark), and `defects` (properties that could not be read).";
+    REJECTED: "moments_rejected_total", Kind::Counter, One, ["reason"],
+        "Records that are no event, by reason; they are dead letters.";
+    OPEN_LIMIT: "moments_open_limit_total", Kind::Counter, One, ["trigger"],
+        "Deadlines not opened, as the customer has too many open.";
+    MISPLACED_KEYS: "moments_misplaced_keys_total", Kind::Counter, One, ["topic"],
+        "Sampled records in another partition than murmur2 of their key says.";
+    MOMENTS: "moments_moments_total", Kind::Counter, One, ["trigger"],
+        "Moments that came true and were decided.";
+    TREATMENTS: "moments_treatments_total", Kind::Counter, One, ["trigger"],
+        "Moments that were treated.";
+    REFUSALS: "moments_refusals_total", Kind::Counter, One, ["trigger", "reason"],
+        "Moments that were not treated, by reason.";
+    COMMANDS: "moments_commands_total", Kind::Counter, One, ["channel"],
+        "Commands published.";
+    ARRIVAL_TO_COMMAND: "moments_arrival_to_command_seconds", Kind::Histogram(LATENCY_SECONDS), Seconds, [],
+        "From the append of a record to the commit of the command it caused.";
+    COMMIT_DURATION: "moments_commit_duration_seconds", Kind::Histogram(COMMIT_SECONDS), Seconds, [],
+        "From the first record sent to the commit.";
+    TRANSACTIONS: "moments_transactions_total", Kind::Counter, One, ["outcome"],
+        "Transactions, by how they ended: `committed`, `failed`, `unknown`, `fenced`.";
+    RESTORE_DURATION: "moments_restore_duration_seconds", Kind::Histogram(RESTORE_SECONDS), Seconds, [],
+        "From the assignment of a task to its first read.";
+    RESTORE_REMAINING: "moments_restore_remaining_records", Kind::Gauge, One, ["partition"],
+        "Changelog offsets not yet read.";
+    LAG_RECORDS: "moments_lag_records", Kind::Gauge, One, ["topic", "partition"],
+        "Records not yet taken, of the end last asked for (every 5 s).";
+    LAG_SECONDS: "moments_lag_seconds", Kind::Gauge, Seconds, ["partition"],
+        "Clock minus watermark of the last commit: lag in event time.";
+    WATERMARK: "moments_watermark_timestamp_seconds", Kind::Gauge, Seconds, ["partition"],
+        "Watermark of the last commit: nothing at or before this event time is still expected.";
+    PROFILES: "moments_profiles", Kind::Gauge, One, ["partition"],
+        "Customers known.";
+    PROFILE_BYTES: "moments_profile_bytes", Kind::Gauge, Bytes, ["partition"],
+        "Bytes of their packed profiles.";
+    TASKS: "moments_tasks", Kind::Gauge, One, ["state"],
+        "Tasks assigned to this process, by state: `restoring`, `running`, `refused`.";
+    BUILD_INFO: "moments_build_info", Kind::Gauge, One, ["version", "revision"],
+        "1; version of the program, and revision: a digest of triggers, policy and declared words.";
+    RESIDENT_MEMORY: "process_resident_memory_bytes", Kind::Gauge, Bytes, [],
+        "Resident memory.";
+    CPU: "process_cpu_seconds_total", Kind::Counter, Seconds, [],
+        "User and system time.";
+    OPEN_FDS: "process_open_fds", Kind::Gauge, One, [],
+        "Open file descriptors.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Prometheus' conventions: a base unit at the end, and `_total` after it on a counter.
+    #[test]
+    fn names_say_kind_and_unit() {
+        let names: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), METRICS.len(), "a name stands twice");
+        for metric in METRICS {
+            let name = metric.name;
+            let stem = name.strip_suffix("_total");
+            assert_eq!(stem.is_some(), metric.kind == Kind::Counter, "{name}");
+            let unit = metric.unit.word();
+            assert!(stem.unwrap_or(name).ends_with(unit), "{name}: {unit}");
+            assert!(metric.help.ends_with('.'), "{name}");
+            if let Kind::Histogram(bounds) = metric.kind {
+                assert!(bounds.is_sorted(), "{name}");
+            }
+        }
+    }
+}
