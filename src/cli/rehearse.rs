@@ -180,6 +180,13 @@ fn text(summary: &Summary) -> String {
             summary.duplicates, summary.late
         );
     }
+    if summary.erased > 0 || summary.expired > 0 {
+        let _ = writeln!(
+            text,
+            "{} erased, {} events from before their erasure dropped, {} expired",
+            summary.erased, summary.dropped_as_erased, summary.expired
+        );
+    }
     for (reason, count) in &summary.rejected {
         let are = if *count == 1 {
             "record is no event"

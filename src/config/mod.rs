@@ -40,6 +40,8 @@ pub struct Config {
     pub time: Time,
     /// What is common to all triggers.
     pub policy: Policy,
+    /// How long customers are kept.
+    pub profiles: Profiles,
     /// Where the trigger files are.
     pub triggers: Triggers,
     /// The HTTP server.
@@ -82,6 +84,20 @@ pub enum Sending {
     Live,
     /// None is.
     Stopped,
+}
+
+/// How long customers are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profiles {
+    /// A customer who does nothing for so long, in event time, is removed; `0ms`: nobody is. Default `0ms`.
+    pub expire_after: Span,
+    /// For so long after an erasure, in event time, events from before it are dropped; at least as long as what is older may
+    /// still come. Default `30d`.
+    pub erasure_memory: Span,
+    /// A secret of your own with which the ids of erased customers are hashed; empty: the application's id. With another one
+    /// earlier erasures do not drop anything any more. Default empty.
+    pub erasure_salt: String,
 }
 
 /// Where the trigger files are.
@@ -142,6 +158,17 @@ impl Default for Policy {
         Self {
             sending: Sending::Live,
             consent_by_default: vec!["onsite".to_owned()],
+        }
+    }
+}
+
+impl Default for Profiles {
+    fn default() -> Self {
+        let day_ms = 86_400_000;
+        Self {
+            expire_after: Span { ms: 0 },
+            erasure_memory: Span { ms: 30 * day_ms },
+            erasure_salt: String::new(),
         }
     }
 }
@@ -237,6 +264,17 @@ impl Config {
                 .iter()
                 .map(Into::into)
                 .collect(),
+            expire_after_ms: Some(self.profiles.expire_after.ms).filter(|ms| *ms > 0),
+            erasure_memory_ms: self.profiles.erasure_memory.ms,
+        }
+    }
+
+    /// With what the ids of erased customers are hashed.
+    #[must_use]
+    pub fn erasure_salt(&self) -> &str {
+        match self.profiles.erasure_salt.as_str() {
+            "" => &self.application.id,
+            salt => salt,
         }
     }
 

@@ -4,13 +4,16 @@
 //! allocation, when she must be looked at, and where her unpacked or sealed profile is, if any. So
 //! undoing is dropping, and a reader sees committed state. The queue of looks holds at most about two
 //! entries a customer: she is put in anew only to be earlier, and what that leaves behind is swept out.
+//! A profile that is blank when it is packed is a tombstone; once that is committed, the entry is free
+//! for another customer.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
+use super::erasures::Record;
 use crate::event::CustomerId;
 use crate::profile::Profile;
 use crate::profile::packed::{self, PackedError};
@@ -32,7 +35,12 @@ pub(super) struct Customers {
     by_id: HashTable<Slot>,
     hasher: foldhash::fast::FixedState,
     working: Vec<Working>,
-    sealed: Vec<(Slot, Box<[u8]>)>,
+    /// Packed profiles of the sealed transaction; none for a tombstone.
+    sealed: Vec<(Slot, Option<Box<[u8]>>)>,
+    /// Entries of nobody.
+    free: Vec<Slot>,
+    /// Who has expired and is not removed yet.
+    expired: VecDeque<Slot>,
     queue: BinaryHeap<Reverse<(Timestamp, Slot)>>,
     /// The one being worked on, between `open` and `close`.
     current: usize,
@@ -75,30 +83,43 @@ impl Customers {
     }
 
     fn slot(&mut self, id: &str) -> Slot {
-        let hash = self.hasher.hash_one(id);
-        let entries = &self.entries;
-        if let Some(slot) = self
-            .by_id
-            .find(hash, |slot| entries[*slot as usize].id() == id.as_bytes())
-        {
-            return *slot;
+        if let Some(slot) = self.find(id) {
+            return slot;
         }
-        let slot = Slot::try_from(self.entries.len()).unwrap_or(NONE);
-        assert!(slot < NONE, "a task holds fewer than 2^32 customers");
-        let record = record(id.as_bytes(), &[]);
-        self.bytes += record.len();
-        self.entries.push(Entry {
-            record,
-            look: Timestamp::MAX,
-            queued: Timestamp::MAX,
-            working: NONE,
-            sealed: NONE,
-        });
+        let hash = self.hasher.hash_one(id);
+        let entry = Entry {
+            record: record(id.as_bytes(), &[]),
+            ..Entry::default()
+        };
+        self.bytes += entry.record.len();
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.entries[slot as usize] = entry;
+                slot
+            }
+            None => {
+                let slot = Slot::try_from(self.entries.len()).unwrap_or(NONE);
+                assert!(slot < NONE, "a task holds fewer than 2^32 customers");
+                self.entries.push(entry);
+                slot
+            }
+        };
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.by_id.insert_unique(hash, slot, |slot| {
             hasher.hash_one(entries[*slot as usize].id_text())
         });
         slot
+    }
+
+    fn find(&self, id: &str) -> Option<Slot> {
+        let hash = self.hasher.hash_one(id);
+        let is_hers = |slot: &Slot| self.entries[*slot as usize].id() == id.as_bytes();
+        self.by_id.find(hash, is_hers).copied()
+    }
+
+    /// Whether anything is held of a customer.
+    pub fn knows(&self, id: &str) -> bool {
+        self.find(id).is_some()
     }
 
     fn unpack(&mut self, slot: Slot, plan: &Plan) -> &mut Working {
@@ -131,7 +152,7 @@ impl Customers {
         let entry = &self.entries[slot as usize];
         let packed = match entry.sealed {
             NONE => entry.packed(),
-            place => &self.sealed[place as usize].1,
+            place => self.sealed[place as usize].1.as_deref().unwrap_or_default(),
         };
         unpacked(entry, packed)
     }
@@ -149,6 +170,10 @@ impl Customers {
     /// Ends a look. A profile that was unpacked for it and has nothing to write is dropped.
     pub fn looked_at(&mut self, look: Timestamp) {
         self.close(look);
+        self.drop_if_clean();
+    }
+
+    fn drop_if_clean(&mut self) {
         let just_unpacked = self.current + 1 == self.working.len();
         if just_unpacked
             && !self.working[self.current].dirty
@@ -156,6 +181,30 @@ impl Customers {
         {
             self.entries[clean.slot as usize].working = NONE;
         }
+    }
+
+    /// Ends a look at a customer who has expired: she is not looked at again before [`Customers::expired`] gives her.
+    pub fn expires(&mut self, look: Timestamp) {
+        let working = &mut self.working[self.current];
+        working.look = look;
+        let slot = working.slot;
+        self.entries[slot as usize].look = look;
+        self.expired.push_back(slot);
+        self.drop_if_clean();
+    }
+
+    /// Up to `most` of those who have expired, in the order in which they were found.
+    pub fn expired(&mut self, most: usize) -> Vec<Slot> {
+        let most = most.min(self.expired.len());
+        let slots = self.expired.drain(..most);
+        slots
+            .filter(|slot| !self.entries[*slot as usize].is_nobodys())
+            .collect()
+    }
+
+    /// Whether anybody has expired who is not removed yet.
+    pub fn any_expired(&self) -> bool {
+        !self.expired.is_empty()
     }
 
     fn schedule(&mut self, slot: Slot, look: Timestamp) {
@@ -212,21 +261,23 @@ impl Customers {
 
     // Transactions.
 
-    pub fn seal(&mut self) -> Vec<(CustomerId, Vec<u8>)> {
+    pub fn seal(&mut self) -> Vec<Record> {
         assert!(
             self.sealed.is_empty(),
             "one transaction is sealed at a time"
         );
         let mut records = Vec::with_capacity(self.working.len());
-        for working in self.working.drain(..) {
-            let entry = &mut self.entries[working.slot as usize];
-            entry.working = NONE;
+        for working in std::mem::take(&mut self.working) {
+            self.entries[working.slot as usize].working = NONE;
             if working.dirty {
-                let bytes = packed::pack(&working.profile, working.look);
-                entry.sealed = place32(self.sealed.len());
+                let blank = working.profile.is_blank();
+                let bytes = (!blank).then(|| packed::pack(&working.profile, working.look));
+                self.entries[working.slot as usize].sealed = place32(self.sealed.len());
                 self.sealed
-                    .push((working.slot, bytes.clone().into_boxed_slice()));
-                records.push((working.profile.id, bytes));
+                    .push((working.slot, bytes.clone().map(Vec::into_boxed_slice)));
+                records.push((working.profile.id.as_bytes().to_vec(), bytes));
+            } else {
+                self.free_if_empty(working.slot);
             }
         }
         records
@@ -237,8 +288,9 @@ impl Customers {
             let entry = &mut self.entries[slot as usize];
             entry.sealed = NONE;
             self.bytes -= entry.record.len();
-            entry.record = record(entry.id(), &bytes);
+            entry.record = record(entry.id(), bytes.as_deref().unwrap_or_default());
             self.bytes += entry.record.len();
+            self.free_if_empty(slot);
         }
     }
 
@@ -249,12 +301,38 @@ impl Customers {
         let sealed = std::mem::take(&mut self.sealed)
             .into_iter()
             .map(|(slot, _)| slot);
-        for slot in working.chain(sealed).collect::<Vec<_>>() {
+        // Whoever was removed from it without a commit is found again by her look.
+        let expired = std::mem::take(&mut self.expired);
+        for slot in working.chain(sealed).chain(expired).collect::<Vec<_>>() {
             let entry = &mut self.entries[slot as usize];
             (entry.working, entry.sealed) = (NONE, NONE);
-            let look = packed::look(entry.packed()).unwrap_or(Timestamp::MAX);
-            self.schedule(slot, look);
+            if !self.free_if_empty(slot) {
+                let packed = self.entries[slot as usize].packed();
+                let look = packed::look(packed).unwrap_or(Timestamp::MAX);
+                self.schedule(slot, look);
+            }
         }
+    }
+
+    /// Frees an entry that holds nothing; whether it did.
+    fn free_if_empty(&mut self, slot: Slot) -> bool {
+        let entry = &self.entries[slot as usize];
+        if entry.working != NONE || entry.sealed != NONE || !entry.packed().is_empty() {
+            return false;
+        }
+        if entry.is_nobodys() {
+            return true;
+        }
+        let hash = self.hasher.hash_one(entry.id_text());
+        if let Ok(found) = self.by_id.find_entry(hash, |known| *known == slot) {
+            found.remove();
+        }
+        let entry = &mut self.entries[slot as usize];
+        self.bytes -= entry.record.len();
+        // What is left of hers in the queue is passed over.
+        *entry = Entry::default();
+        self.free.push(slot);
+        true
     }
 
     /// Takes a changelog record in. Other triggers than those that wrote it may have earlier deadlines.
@@ -264,12 +342,19 @@ impl Customers {
         packed: Option<&[u8]>,
         plan: &Plan,
     ) -> Result<(), PackedError> {
-        let mut bytes = packed.unwrap_or_default().to_vec();
-        let mut look = Timestamp::MAX;
-        if packed.is_some() {
-            look = packed::look(&bytes)?.min(plan.next_look(&packed::unpack(&bytes)?));
-            packed::set_look(&mut bytes, look);
-        }
+        let Some(packed) = packed else {
+            if let Some(slot) = self.find(id) {
+                let entry = &mut self.entries[slot as usize];
+                self.bytes -= entry.record.len();
+                entry.record = record(id.as_bytes(), &[]);
+                self.bytes += entry.record.len();
+                self.free_if_empty(slot);
+            }
+            return Ok(());
+        };
+        let mut bytes = packed.to_vec();
+        let look = packed::look(&bytes)?.min(plan.next_look(&packed::unpack(&bytes)?));
+        packed::set_look(&mut bytes, look);
         let slot = self.slot(id);
         let entry = &mut self.entries[slot as usize];
         self.bytes -= entry.record.len();
@@ -282,7 +367,7 @@ impl Customers {
     // Getters.
 
     pub fn size(&self) -> (usize, usize) {
-        (self.entries.len(), self.bytes)
+        (self.by_id.len(), self.bytes)
     }
 
     pub fn dirty(&self) -> usize {
@@ -290,11 +375,7 @@ impl Customers {
     }
 
     pub fn committed_profile(&self, id: &str) -> Option<Profile> {
-        let hash = self.hasher.hash_one(id);
-        let slot = self.by_id.find(hash, |slot| {
-            self.entries[*slot as usize].id() == id.as_bytes()
-        })?;
-        let entry = &self.entries[*slot as usize];
+        let entry = &self.entries[self.find(id)? as usize];
         (!entry.packed().is_empty()).then(|| unpacked(entry, entry.packed()))
     }
 
@@ -311,10 +392,24 @@ impl Customers {
     pub fn latest_profiles(&self) -> impl Iterator<Item = Profile> {
         (0u32..)
             .zip(&self.entries)
+            .filter(|(_, entry)| !entry.is_nobodys())
             .map(|(slot, entry)| match entry.working {
                 NONE => self.latest(slot),
                 place => self.working[place as usize].profile.as_ref().clone(),
             })
+    }
+}
+
+impl Default for Entry {
+    /// An entry of nobody.
+    fn default() -> Self {
+        Self {
+            record: record(&[], &[]),
+            look: Timestamp::MAX,
+            queued: Timestamp::MAX,
+            working: NONE,
+            sealed: NONE,
+        }
     }
 }
 
@@ -330,6 +425,11 @@ impl Entry {
 
     fn id_text(&self) -> &str {
         std::str::from_utf8(self.id()).unwrap_or_default()
+    }
+
+    /// No customer has an empty id.
+    fn is_nobodys(&self) -> bool {
+        self.id().is_empty()
     }
 
     fn packed(&self) -> &[u8] {

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::moment::EventMoment;
 use crate::moment::{Moment, MomentState};
 use crate::policy::Asked;
-use crate::profile::{Profile, TailEvent};
+use crate::profile::{Facts, Profile, TailEvent};
 use crate::time::Timestamp;
 use crate::trigger::expression::Scope;
 use crate::trigger::plan::{Plan, Trigger};
@@ -24,55 +24,98 @@ pub(super) struct Fold<'a> {
     pub effects: &'a mut Vec<Effect>,
 }
 
+/// What waits for the watermark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The deadline of the state with this index.
+    Deadline(usize),
+    /// The customer was idle for too long.
+    Expiry,
+}
+
+/// Whether a customer who has expired, and has done nothing since, is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expiry {
+    /// She is.
+    Now,
+    /// It is only said.
+    Later,
+}
+
+/// What settling did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settled {
+    /// Whether there was anything.
+    pub any: bool,
+    /// Whether the customer has expired and is left as she is.
+    pub expires: bool,
+}
+
 impl Fold<'_> {
-    /// Folds everything up to `watermark` into the settled state. Whether there was anything.
-    pub fn settle(&mut self, profile: &mut Profile, watermark: Timestamp) -> bool {
+    /// Folds everything up to `watermark` into the settled state.
+    pub fn settle(
+        &mut self,
+        profile: &mut Profile,
+        watermark: Timestamp,
+        expiry: Expiry,
+    ) -> Settled {
         let mut any = false;
         loop {
-            let (settled, deadline) = self.settle_events(profile, watermark);
-            any |= settled || deadline.is_some();
-            match deadline {
-                Some(index) => self.fire(profile, index),
-                None => return any,
+            let (settled, due) = self.settle_events(profile, watermark);
+            any |= settled || due.is_some();
+            match due {
+                Some(Due::Deadline(index)) => self.fire(profile, index),
+                Some(Due::Expiry) if expiry == Expiry::Later && profile.tail.is_empty() => {
+                    return Settled { any, expires: true };
+                }
+                Some(Due::Expiry) => {
+                    profile.begin_anew();
+                    self.effects.push(Effect::Expired(1));
+                }
+                None => {
+                    return Settled {
+                        any,
+                        expires: false,
+                    };
+                }
             }
         }
     }
 
-    /// Folds the events up to `watermark` that no deadline precedes. Whether there were any, and the
-    /// deadline that is next, if the watermark has reached it.
+    /// Folds the events up to `watermark` that nothing else precedes. Whether there were any, and what
+    /// is next, if the watermark has reached it.
     pub fn settle_events(
         &mut self,
         profile: &mut Profile,
         watermark: Timestamp,
-    ) -> (bool, Option<usize>) {
+    ) -> (bool, Option<Due>) {
         let mut settled = 0;
-        let deadline = loop {
+        let due = loop {
             let event = profile
                 .tail
                 .get(settled)
                 .map(|tail| tail.event.time)
                 .filter(|time| *time <= watermark);
-            let deadline = self
-                .next_deadline(profile)
-                .filter(|(at, _)| *at <= watermark);
-            match (event, deadline) {
-                (Some(time), deadline) if deadline.is_none_or(|(at, _)| time <= at) => {
+            let due = self.next_due(profile).filter(|(at, _)| *at <= watermark);
+            match (event, due) {
+                (Some(time), due) if due.is_none_or(|(at, _)| time <= at) => {
                     let mut tail = mem::take(&mut profile.tail);
                     let (event, ahead) = (&tail[settled].event, &tail[settled + 1..]);
                     self.fold_event(profile, event, ahead);
                     mem::swap(&mut profile.tail, &mut tail);
                     settled += 1;
                 }
-                (_, deadline) => break deadline.map(|(_, index)| index),
+                (_, due) => break due.map(|(_, due)| due),
             }
         };
         profile.tail.drain(..settled);
-        (settled > 0, deadline)
+        (settled > 0, due)
     }
 
-    /// The first deadline: its time and the index of the state it belongs to. Of several at one
-    /// time, the most important trigger's.
-    fn next_deadline(&self, profile: &Profile) -> Option<(Timestamp, usize)> {
+    /// What comes next but for events, and when: the first deadline, by the index of the state it belongs
+    /// to, or the customer's expiry. Of several deadlines at one time, the most important trigger's; the
+    /// expiry is last.
+    fn next_due(&self, profile: &Profile) -> Option<(Timestamp, Due)> {
         let due = profile
             .moments
             .iter()
@@ -85,7 +128,12 @@ impl Fold<'_> {
                     i,
                 ))
             });
-        due.min().map(|(at, _, i)| (at, i))
+        let deadline = due.min().map(|(at, _, i)| (at, Due::Deadline(i)));
+        let expiry = self.plan.expiry(profile);
+        match deadline {
+            Some((at, _)) if at <= expiry => deadline,
+            _ => (expiry < Timestamp::MAX).then_some((expiry, Due::Expiry)),
+        }
     }
 
     fn fire(&mut self, profile: &mut Profile, index: usize) {
@@ -167,6 +215,7 @@ impl Fold<'_> {
         let mut tail = mem::take(&mut profile.tail);
         let mut view = profile.view();
         for (i, TailEvent { event, fired }) in tail.iter_mut().enumerate() {
+            self.expire(&mut view, event.time);
             if i < at {
                 view.facts.apply(event);
             } else {
@@ -177,15 +226,24 @@ impl Fold<'_> {
         profile.contacts = view.contacts;
     }
 
+    /// Who has expired before `time` is a new customer then, whether the watermark has reached it or not.
+    fn expire(&self, view: &mut Profile, time: Timestamp) {
+        if self.plan.expiry(view) < time {
+            view.facts = Facts::default();
+        }
+    }
+
     /// Takes an event for which the tail has no place into the settled state, before its turn. An
     /// order so still cancels what it came in time for; younger events find it counted already.
     pub fn take_at_once(&mut self, profile: &mut Profile, event: &Event) {
         let mut view = profile.view();
         for tail in &profile.tail {
             if tail.event.order() < event.order() {
+                self.expire(&mut view, tail.event.time);
                 view.facts.apply(&tail.event);
             }
         }
+        self.expire(&mut view, event.time);
         self.take_immediate(&mut view, event, &mut Vec::new());
         profile.contacts = view.contacts;
         self.fold_event(profile, event, &[]);

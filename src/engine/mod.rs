@@ -13,19 +13,26 @@
 //!    on between sealing and either of them.
 
 mod customers;
+mod erasures;
 mod fold;
 
 use std::sync::Arc;
 
-use customers::Customers;
-use fold::Fold;
+use customers::{Customers, Slot};
+use erasures::Erasures;
+pub use erasures::Record;
+use fold::{Expiry, Fold};
 
-use crate::event::{CustomerId, Event, Text};
+use crate::event::{Event, EventName, Text};
 use crate::profile::packed::PackedError;
 use crate::profile::{MessageHash, Profile, limits};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
+
+/// Customers who are removed at once because they expired: a step stays some milliseconds, a transaction some hundred KB,
+/// even where years of them expire together.
+const EXPIRIES: usize = 1_000;
 
 /// What the engine is told.
 #[derive(Debug)]
@@ -48,6 +55,12 @@ pub enum Effect {
         /// Watermark - event time, at least 0.
         behind_ms: i64,
     },
+    /// The customer was erased: nothing is held of her from before.
+    Erased,
+    /// The event is not after the erasure of its customer: nothing else happened.
+    DroppedAsErased,
+    /// So many customers were idle for so long that they were removed.
+    Expired(u64),
     /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark, or as many as
     /// [`limits::TAIL_BYTES`] hold: this one did not wait for its turn among them, but counted at once.
     TailFull,
@@ -65,6 +78,7 @@ pub enum Effect {
 pub struct Engine {
     plan: Arc<Plan>,
     customers: Customers,
+    erasures: Erasures,
     watermark: Timestamp,
 }
 
@@ -75,18 +89,33 @@ impl Engine {
         Self {
             plan,
             customers: Customers::default(),
+            erasures: Erasures::new(""),
             watermark: Timestamp::MIN,
+        }
+    }
+
+    /// The same with a salt for the hashes of who was erased; it changes no effect. For an engine that nothing was told yet.
+    #[must_use]
+    pub fn salted(self, salt: &str) -> Self {
+        Self {
+            erasures: Erasures::new(salt),
+            ..self
         }
     }
 
     // Restore.
 
-    /// Takes a changelog record in; the last of a customer counts. `None` is a tombstone.
+    /// Takes a changelog record in; the last of a key counts. No value is a tombstone.
     ///
     /// # Errors
-    /// Where the profile was written by a newer build, or is damaged.
-    pub fn restore(&mut self, customer: &str, packed: Option<&[u8]>) -> Result<(), PackedError> {
-        self.customers.restore(customer, packed, &self.plan)
+    /// Where the value was written by a newer build, or is damaged.
+    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), PackedError> {
+        if let Some(hash) = key.strip_prefix(erasures::KEY) {
+            return self.erasures.restore(hash, value);
+        }
+        let customer =
+            std::str::from_utf8(key).map_err(|error| PackedError::Damaged(error.to_string()))?;
+        self.customers.restore(customer, value, &self.plan)
     }
 
     /// Ends the restore: `watermark` is the one of the task's record.
@@ -105,6 +134,15 @@ impl Engine {
     }
 
     fn event(&mut self, event: Event, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.erasures.covers(&event.customer, event.time) {
+            effects.push(Effect::DroppedAsErased);
+            return;
+        }
+        if event.name == EventName::CUSTOMER_ERASED {
+            self.erase(&event);
+            effects.push(Effect::Erased);
+            return;
+        }
         let plan = Arc::clone(&self.plan);
         let watermark = self.watermark;
         let working = self.customers.open(&event.customer, &plan);
@@ -117,13 +155,19 @@ impl Engine {
             now,
             effects,
         };
-        let settled = fold.settle(&mut working.profile, watermark);
+        let settled = fold
+            .settle(&mut working.profile, watermark, Expiry::Now)
+            .any;
+        if settled && event.has_message_id {
+            // Whoever expired meanwhile has forgotten it.
+            working.profile.remember(&event.id);
+        }
         let look = if event.time <= watermark {
             fold.effects.push(Effect::Late {
                 behind_ms: watermark.0 - event.time.0,
             });
             fold.take_late(&mut working.profile, &event);
-            fold.settle(&mut working.profile, watermark);
+            fold.settle(&mut working.profile, watermark, Expiry::Now);
             None
         } else if working.profile.is_tail_full(&event) {
             fold.effects.push(Effect::TailFull);
@@ -139,6 +183,23 @@ impl Engine {
         self.customers.close(look);
     }
 
+    /// Done when it is seen, and not when the watermark has passed: what is still to be decided for her is not.
+    fn erase(&mut self, event: &Event) {
+        self.erasures.add(&event.customer, event.time);
+        if !self.customers.knows(&event.customer) {
+            return;
+        }
+        let plan = Arc::clone(&self.plan);
+        let working = self.customers.open(&event.customer, &plan);
+        // What the watermark has passed counts as settled, whether somebody has looked at her since or not.
+        let gone = event.time.max(self.watermark);
+        working.profile.tail.retain(|tail| tail.event.time > gone);
+        working.profile.begin_anew();
+        working.dirty = true;
+        let look = plan.next_look(&working.profile);
+        self.customers.close(look);
+    }
+
     fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
         if watermark <= self.watermark {
             return;
@@ -147,39 +208,59 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let first = effects.len();
         for slot in self.customers.due(watermark) {
-            let working = self.customers.look_at(slot, &plan);
-            let before = effects.len();
-            let mut fold = Fold {
-                plan: &plan,
-                now,
-                effects,
-            };
-            fold.settle(&mut working.profile, watermark);
-            // What only folded its tail is folded again when it is next opened: nothing to write.
-            working.dirty |= effects.len() > before;
-            let look = plan.next_look(&working.profile);
-            self.customers.looked_at(look);
+            self.look(slot, Expiry::Later, now, effects);
         }
+        for slot in self.customers.expired(EXPIRIES) {
+            self.look(slot, Expiry::Now, now, effects);
+        }
+        let memory = plan.policy.erasure_memory_ms;
+        self.erasures.forget(watermark.plus(-memory));
         // However the customers were found.
         effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
+    }
+
+    /// Looks at a customer whose time may have come.
+    fn look(&mut self, slot: Slot, expiry: Expiry, now: Timestamp, effects: &mut Vec<Effect>) {
+        let plan = Arc::clone(&self.plan);
+        let watermark = self.watermark;
+        let working = self.customers.look_at(slot, &plan);
+        let before = effects.len();
+        let mut fold = Fold {
+            plan: &plan,
+            now,
+            effects,
+        };
+        let expires = fold.settle(&mut working.profile, watermark, expiry).expires;
+        // What only folded its tail is folded again when it is next opened: nothing to write.
+        working.dirty |= effects.len() > before;
+        let look = plan.next_look(&working.profile);
+        if expires {
+            self.customers.expires(look);
+        } else {
+            self.customers.looked_at(look);
+        }
     }
 
     // Transactions.
 
     /// Packs every customer that changed since the last seal: the changelog records of a transaction.
     /// The sealed transaction must be committed or rolled back before the next is sealed.
-    pub fn seal(&mut self) -> Vec<(CustomerId, Vec<u8>)> {
-        self.customers.seal()
+    pub fn seal(&mut self) -> Vec<Record> {
+        let mut records = self.customers.seal();
+        records.extend(self.erasures.seal());
+        records
     }
 
     /// The sealed transaction is durable.
     pub fn committed(&mut self) {
         self.customers.committed();
+        self.erasures.committed();
     }
 
     /// Neither the sealed transaction nor what came after it has happened.
     pub fn rollback(&mut self, watermark: Timestamp) {
         self.customers.rollback();
+        self.erasures.rollback();
         self.watermark = watermark;
     }
 
@@ -200,6 +281,9 @@ impl Engine {
     /// The earliest time at which a customer must be looked at; no deadline is earlier.
     #[must_use]
     pub fn next_look(&self) -> Option<Timestamp> {
+        if self.customers.any_expired() {
+            return Some(self.watermark);
+        }
         self.customers.next_look()
     }
 
@@ -207,6 +291,12 @@ impl Engine {
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         self.customers.size()
+    }
+
+    /// Erasures that still drop what is older.
+    #[must_use]
+    pub fn erasures(&self) -> usize {
+        self.erasures.len()
     }
 
     /// Bytes of profiles unpacked or sealed since the last commit, roughly: what a transaction will carry.
@@ -257,7 +347,7 @@ impl Engine {
                 now: self.watermark,
                 effects: &mut effects,
             };
-            fold.settle(&mut profile, self.watermark);
+            fold.settle(&mut profile, self.watermark, Expiry::Now);
             for (key, state) in &profile.moments {
                 let Some(i) = self.plan.triggers.iter().position(|t| t.key == *key) else {
                     continue;
@@ -281,11 +371,35 @@ impl Effect {
     }
 }
 
+/// As few bits of a message id as tell it from the others.
+fn message_hash(id: &str) -> MessageHash {
+    let hash = xxhash_rust::xxh3::xxh3_64(id.as_bytes()).to_le_bytes();
+    [hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]]
+}
+
 impl Profile {
+    /// Forgets everything but the tail: a new customer, as far as anybody can tell.
+    fn begin_anew(&mut self) {
+        let ids = self.tail.iter().map(|tail| &tail.event);
+        let ids = ids.filter(|event| event.has_message_id);
+        let mut seen: Vec<MessageHash> = ids.map(|event| message_hash(&event.id)).collect();
+        seen.drain(..seen.len().saturating_sub(limits::MESSAGE_IDS));
+        *self = Self {
+            id: std::mem::take(&mut self.id),
+            tail: std::mem::take(&mut self.tail),
+            seen,
+            ..Self::default()
+        };
+    }
+
+    /// Whether no event is behind it: every other has a last one, or one in its tail.
+    fn is_blank(&self) -> bool {
+        self.tail.is_empty() && self.facts.last_seen.is_none()
+    }
+
     /// Remembers a message id; whether it was known.
     fn remember(&mut self, id: &str) -> bool {
-        let hash = xxhash_rust::xxh3::xxh3_64(id.as_bytes()).to_le_bytes();
-        let hash: MessageHash = [hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]];
+        let hash = message_hash(id);
         if self.seen.contains(&hash) {
             return true;
         }
@@ -308,7 +422,8 @@ impl Plan {
         let looks = self
             .naming(event.name)
             .filter_map(|trigger| trigger.kind.looks_again(event));
-        looks.min().unwrap_or(Timestamp::MAX)
+        let expiry = self.policy.expiry(event.time);
+        looks.min().unwrap_or(Timestamp::MAX).min(expiry)
     }
 
     /// When a customer must be looked at next: no deadline of hers is earlier.
@@ -321,6 +436,13 @@ impl Plan {
             .tail
             .iter()
             .map(|tail| self.looks_again(&tail.event, profile));
-        due.chain(tail).min().unwrap_or(Timestamp::MAX)
+        let next = due.chain(tail).min().unwrap_or(Timestamp::MAX);
+        next.min(self.expiry(profile))
+    }
+
+    /// When a customer expires if she does nothing beyond what is settled.
+    fn expiry(&self, profile: &Profile) -> Timestamp {
+        let last = profile.facts.last_seen;
+        last.map_or(Timestamp::MAX, |last| self.policy.expiry(last))
     }
 }

@@ -252,6 +252,8 @@ standard_events! {
     ORDER_SHIPPED = "Order Shipped": [ORDER_ID, CARRIER, PROMISED_AT],
     ORDER_DELIVERED = "Order Delivered": [ORDER_ID, CARRIER, PROMISED_AT, DELIVERED_AT],
     DELIVERY_FAILED = "Delivery Failed": [ORDER_ID, CARRIER, PROMISED_AT, REASON],
+    // Removes the customer. New events stand at the end: packed profiles hold their positions.
+    CUSTOMER_ERASED = "Customer Erased": [],
 }
 
 /// Why an event or property of the configuration cannot join the vocabulary.

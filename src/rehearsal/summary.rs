@@ -29,6 +29,12 @@ pub struct Summary {
     pub duplicates: u64,
     /// Events at or behind the watermark.
     pub late: u64,
+    /// Erasures of customers.
+    pub erased: u64,
+    /// Events that were not after the erasure of their customer, and dropped.
+    pub dropped_as_erased: u64,
+    /// Customers who were removed because they were idle for so long.
+    pub expired: u64,
     /// Records that are no events, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
     /// How long it took.
@@ -83,6 +89,9 @@ impl Summary {
             until: None,
             duplicates: 0,
             late: 0,
+            erased: 0,
+            dropped_as_erased: 0,
+            expired: 0,
             rejected: BTreeMap::new(),
             elapsed_seconds: 0.0,
             triggers,
@@ -110,6 +119,9 @@ impl Summary {
         match effect {
             Effect::Duplicate => self.duplicates += 1,
             Effect::Late { .. } => self.late += 1,
+            Effect::Erased => self.erased += 1,
+            Effect::DroppedAsErased => self.dropped_as_erased += 1,
+            Effect::Expired(customers) => self.expired += customers,
             Effect::TailFull | Effect::OpenLimit { .. } => {}
             Effect::Decided(decision) => {
                 let Ok(at) = self

@@ -281,7 +281,7 @@ impl Tasks {
 
 impl Context {
     fn task(&self, partition: i32) -> Task<Customers> {
-        let engine = Engine::new(Arc::clone(&self.plan));
+        let engine = Engine::new(Arc::clone(&self.plan)).salted(self.config.erasure_salt());
         let core = Customers::new(
             engine,
             self.decoder.clone(),

@@ -87,7 +87,6 @@ impl Core for Customers {
     }
 
     fn restore(&mut self, customer: &[u8], packed: Option<&[u8]>) -> Result<(), String> {
-        let customer = std::str::from_utf8(customer).map_err(|error| error.to_string())?;
         self.engine
             .restore(customer, packed)
             .map_err(|error| error.to_string())
@@ -112,10 +111,7 @@ impl Core for Customers {
     }
 
     fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let sealed = self.engine.seal().into_iter();
-        sealed
-            .map(|(customer, packed)| (customer.as_bytes().to_vec(), Some(packed)))
-            .collect()
+        self.engine.seal()
     }
 
     fn committed(&mut self) {
@@ -132,14 +128,21 @@ fn effect(effect: engine::Effect) -> Effect {
         engine::Effect::Decided(decision) => decided(&decision),
         engine::Effect::Duplicate => Effect::Duplicate,
         engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
-        engine::Effect::TailFull => Effect::Counted {
-            name: "tail_full".to_owned(),
-            times: 1,
-        },
+        engine::Effect::Erased => counted("erased", 1),
+        engine::Effect::DroppedAsErased => counted("dropped_as_erased", 1),
+        engine::Effect::Expired(customers) => counted("expired", customers),
+        engine::Effect::TailFull => counted("tail_full", 1),
         engine::Effect::OpenLimit { trigger, refused } => Effect::Counted {
             name: format!("open_limit.{trigger}"),
             times: refused.into(),
         },
+    }
+}
+
+fn counted(name: &str, times: u64) -> Effect {
+    Effect::Counted {
+        name: name.to_owned(),
+        times,
     }
 }
 

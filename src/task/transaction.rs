@@ -201,6 +201,8 @@ impl Open {
                 };
                 self.set_aside(Sink::Late, origin, record, &rejection);
             }
+            // Time alone changed a customer: that is worth a commit.
+            (Effect::Counted { .. }, None) => drop(self.since.get_or_insert(clock)),
             (Effect::Late { .. } | Effect::Duplicate | Effect::Counted { .. }, _) => {}
         }
     }

@@ -31,6 +31,7 @@ struct Inner {
     taken: IntCounterVec,
     rejected: IntCounterVec,
     open_limit: IntCounterVec,
+    removed: IntCounterVec,
     misplaced: IntCounterVec,
     moments: IntCounterVec,
     refusals: IntCounterVec,
@@ -137,6 +138,7 @@ impl Telemetry {
             taken: make.counter(&metrics::EVENTS),
             rejected: make.counter(&metrics::REJECTED),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
+            removed: make.counter(&metrics::CUSTOMERS_REMOVED),
             misplaced: make.counter(&metrics::MISPLACED_KEYS),
             moments: make.counter(&metrics::MOMENTS),
             refusals: make.counter(&metrics::REFUSALS),
@@ -189,6 +191,7 @@ impl Telemetry {
             }
             ("rejected", _) => inner.rejected.with_label_values(&[rest]).inc_by(more),
             ("open_limit", _) => inner.open_limit.with_label_values(&[rest]).inc_by(more),
+            ("erased" | "expired", _) => inner.removed.with_label_values(&[kind]).inc_by(more),
             _ => inner.taken.with_label_values(&[kind]).inc_by(more),
         }
     }
@@ -381,6 +384,7 @@ mod tests {
         telemetry.read(0, 2);
         telemetry.tally("rejected.bad_json", 1);
         telemetry.tally("events", 2);
+        telemetry.tally("expired", 5);
         telemetry.tally("decided.abandoned.v2.capped", 3);
         telemetry.tally("decided.abandoned.v2.treat", 1);
         telemetry.command("email");
@@ -391,6 +395,7 @@ mod tests {
         for line in [
             "moments_events_read_total{topic=\"cart\"} 2",
             "moments_events_total{kind=\"events\"} 2",
+            "moments_customers_removed_total{reason=\"expired\"} 5",
             "moments_rejected_total{reason=\"bad_json\"} 1",
             "moments_refusals_total{reason=\"capped\",trigger=\"abandoned.v2\"} 3",
             "moments_moments_total{trigger=\"abandoned.v2\"} 4",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::event::{EventName, Text, Vocabulary};
 use crate::moment::Kind;
-use crate::time::Timestamp;
+use crate::time::{DAY_MS, Timestamp};
 use crate::trigger::expression::Expression;
 
 /// All triggers of one revision.
@@ -114,6 +114,10 @@ pub struct Policy {
     pub sending_stopped: bool,
     /// Channels that need no consent given; every other does.
     pub consent_by_default: Vec<Text>,
+    /// A customer who does nothing for so long is removed, ms; none: nobody ever is.
+    pub expire_after_ms: Option<i64>,
+    /// For so long after an erasure, in event time, what is older is dropped, ms.
+    pub erasure_memory_ms: i64,
 }
 
 impl Default for Policy {
@@ -121,7 +125,18 @@ impl Default for Policy {
         Self {
             sending_stopped: false,
             consent_by_default: vec!["onsite".into()],
+            expire_after_ms: None,
+            erasure_memory_ms: 30 * DAY_MS,
         }
+    }
+}
+
+impl Policy {
+    /// When a customer expires who was last seen at `last`; never is [`Timestamp::MAX`].
+    #[must_use]
+    pub fn expiry(&self, last: Timestamp) -> Timestamp {
+        self.expire_after_ms
+            .map_or(Timestamp::MAX, |idle_ms| last.plus(idle_ms))
     }
 }
 

@@ -224,6 +224,8 @@ fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
     let Policy {
         sending_stopped,
         consent_by_default,
+        expire_after_ms,
+        erasure_memory_ms,
     } = &basis.policy;
     for event in basis.vocabulary.events() {
         part(event.name.as_bytes());
@@ -241,6 +243,8 @@ fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
     consent_by_default
         .iter()
         .for_each(|channel| part(channel.as_bytes()));
+    part(&expire_after_ms.unwrap_or_default().to_le_bytes());
+    part(&erasure_memory_ms.to_le_bytes());
     format!("{:016x}", hasher.digest())
 }
 

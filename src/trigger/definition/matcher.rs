@@ -99,5 +99,13 @@ fn event_name(reader: &mut Reader<'_>, node: &Node) -> Option<EventName> {
         .suggest(closest(text, names).map(str::to_owned));
         reader.reports.push(report);
     }
+    if found == Some(EventName::CUSTOMER_ERASED) {
+        reader.fails(
+            &node.span,
+            format!("`{text}` removes the customer: nobody is left to be treated"),
+            "another event".to_owned(),
+        );
+        return None;
+    }
     found
 }

@@ -15,6 +15,11 @@ use super::history::{Grid, Happening};
 
 /// Compiles triggers (name, moment) that treat on the site, which needs no consent.
 pub fn plan(moments: &[(String, String)]) -> Arc<Plan> {
+    plan_with(moments, Policy::default())
+}
+
+/// The same with this policy.
+pub fn plan_with(moments: &[(String, String)], policy: Policy) -> Arc<Plan> {
     let source = |(name, moment): &(String, String)| {
         let text = format!(
             "trigger: {name}\nmoment: {{ {moment} }}\ntreatments: [{{ channel: onsite, template: t }}]\npolicy: {{ good_for: 1000d, cap: 2 in 10d }}\n"
@@ -25,7 +30,7 @@ pub fn plan(moments: &[(String, String)]) -> Arc<Plan> {
     let basis = Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: BTreeMap::new(),
-        policy: Policy::default(),
+        policy,
     };
     Arc::new(set::compile(&sources, &basis).expect("triggers that can be read"))
 }

@@ -83,6 +83,20 @@ impl Happening {
         compact_str::format_compact!("c{}", self.customer)
     }
 
+    /// A first thing, at the beginning.
+    pub fn sample() -> Self {
+        Self {
+            customer: 0,
+            name: 0,
+            step: 0,
+            key: 1,
+            half_euros: 2,
+            delay: 0,
+            advances: false,
+            again: None,
+        }
+    }
+
     fn time_ms(&self, grid: Grid) -> i64 {
         BASE + self.step * grid.step_ms
     }

@@ -1,4 +1,5 @@
-//! Random histories: the engine is held equal to the naive reference, and to itself after restarts.
+//! Random histories: the engine is held equal to the naive reference, and to itself after restarts; who
+//! was erased or has expired is held equal to one who never was.
 //!
 //! Times lie on small grids, so that events at one instant, exactly at a deadline and exactly at
 //! midnight are frequent. A failure prints the smallest history that still fails, and the seed
@@ -9,6 +10,7 @@ mod driver;
 mod history;
 mod immediate;
 mod late;
+mod lives;
 mod restore;
 
 use proptest::test_runner::Config;

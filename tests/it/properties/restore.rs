@@ -7,11 +7,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use moments::engine::{Effect, Engine};
+use moments::event::EventName;
 use moments::time::{DAY_MS, Timestamp};
-use moments::trigger::plan::Plan;
+use moments::trigger::plan::{Plan, Policy};
 
 use super::cases;
-use super::driver::{Told, inputs, plan, profiles, tell};
+use super::driver::{Told, inputs, plan, plan_with, profiles, tell};
 use super::history::{Grid, arrivals, history};
 
 const GRID: Grid = Grid {
@@ -20,9 +21,12 @@ const GRID: Grid = Grid {
     lateness: 8,
 };
 
-pub static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+pub static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| plan(&rows()));
+
+/// Triggers of every kind: name, moment.
+pub fn rows() -> Vec<(String, String)> {
     let row = |name: &str, moment: &str| (name.to_owned(), moment.to_owned());
-    plan(&[
+    vec![
         row(
             "cart",
             "absence: { of: Order Completed, after: Product Added, within: 3d }",
@@ -52,8 +56,31 @@ pub static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
             "back",
             "event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 3' }",
         ),
-    ])
+    ]
+}
+
+/// The same with customers who expire after three days.
+static EXPIRING: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+    plan_with(
+        &rows(),
+        Policy {
+            expire_after_ms: Some(3 * DAY_MS),
+            erasure_memory_ms: 4 * DAY_MS,
+            ..Policy::default()
+        },
+    )
 });
+
+/// Every seventh event erases its customer.
+fn erasing((told, now): &(Told, Timestamp)) -> (Told, Timestamp) {
+    let mut told = told.clone();
+    if let Told::Event(event) = &mut told
+        && event.position.offset % 7 == 6
+    {
+        event.name = EventName::CUSTOMER_ERASED;
+    }
+    (told, *now)
+}
 
 /// What happens to the task after an input.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +106,7 @@ fn turn() -> impl Strategy<Value = Turn> {
     ]
 }
 
-type Changelog = BTreeMap<String, Vec<u8>>;
+type Changelog = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// A task that may lose what it did not commit.
 struct Task<'a> {
@@ -118,8 +145,7 @@ impl<'a> Task<'a> {
             Turn::GoOn => {}
             Turn::Seal if self.sealed.is_some() => {}
             Turn::Seal => {
-                let records = self.engine.seal().into_iter();
-                let records = records.map(|(id, bytes)| (id.to_string(), bytes)).collect();
+                let records = self.engine.seal().into_iter().collect();
                 self.sealed = Some((self.place, self.engine.watermark(), records));
             }
             Turn::Commit => {
@@ -141,8 +167,8 @@ impl<'a> Task<'a> {
                 if backwards {
                     records.reverse();
                 }
-                for (id, packed) in records {
-                    let restored = self.engine.restore(id, Some(packed));
+                for (key, value) in records {
+                    let restored = self.engine.restore(key, value.as_deref());
                     restored.expect("what it packed itself");
                 }
                 self.engine.restored(self.committed.1);
@@ -153,11 +179,19 @@ impl<'a> Task<'a> {
 }
 
 fn check(told: &[(Told, Timestamp)], turns: &[Turn]) -> Result<(), TestCaseError> {
-    let mut live = Task::new(told, &PLAN);
+    let plan = &PLAN;
+    held(plan, told, turns)?;
+    // The same with customers who are erased, and who expire.
+    let told: Vec<_> = told.iter().map(erasing).collect();
+    held(&EXPIRING, &told, turns)
+}
+
+fn held(plan: &Arc<Plan>, told: &[(Told, Timestamp)], turns: &[Turn]) -> Result<(), TestCaseError> {
+    let mut live = Task::new(told, plan);
     for _ in told {
         live.step();
     }
-    let mut tried = Task::new(told, &PLAN);
+    let mut tried = Task::new(told, plan);
     let mut turns = turns.iter();
     while tried.place < told.len() {
         tried.step();

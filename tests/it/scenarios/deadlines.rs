@@ -270,7 +270,7 @@ fn a_deadline_that_another_definition_brings_nearer_is_not_missed() {
     let records = bench.engine.seal();
     let mut engine = Engine::new(Arc::new(plan(&lapsed(30), Policy::default())));
     for (customer, packed) in &records {
-        let read = engine.restore(customer, Some(packed));
+        let read = engine.restore(customer, packed.as_deref());
         read.expect("what it packed itself");
     }
     engine.restored(bench.engine.watermark());

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod deadlines;
+mod erasure;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -145,19 +146,14 @@ impl Bench {
 fn check_with(trigger: &str, policy: &Policy, lines: &[&str], expected: &[&str]) {
     let mut bench = Bench::new(trigger, policy.clone());
     let mut restored = Bench::new(trigger, policy.clone());
-    let mut packed = None;
+    let mut changelog = BTreeMap::new();
     for line in lines {
         bench.line(line);
         restored.line(line);
-        packed = restored
-            .engine
-            .seal()
-            .pop()
-            .map(|(_, bytes)| bytes)
-            .or(packed);
+        changelog.extend(restored.engine.seal());
         let mut engine = Engine::new(Arc::clone(restored.engine.plan()));
-        if let Some(packed) = &packed {
-            let read = engine.restore("ana", Some(packed));
+        for (key, value) in &changelog {
+            let read = engine.restore(key, value.as_deref());
             read.expect("what it packed itself");
         }
         engine.restored(restored.engine.watermark());

@@ -27,12 +27,31 @@ fn values(log: &Log, topic: &str, partition: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// What was decided, without what depends on the run.
-fn moments<S: Subject>(log: &Log, topic: &str) -> Vec<String> {
+/// Up to when each customer is erased.
+fn erased<S: Subject>(log: &Log) -> BTreeMap<String, i64> {
+    let mut erased = BTreeMap::new();
+    let all = (0..PARTITIONS).flat_map(|partition| values(log, "profile", partition));
+    for (customer, at) in all.filter_map(|value| S::erasure(&value)) {
+        let known = erased.entry(customer).or_insert(at);
+        *known = at.max(*known);
+    }
+    erased
+}
+
+/// What was decided, without what depends on the run; first what does not, then of who was erased since.
+fn moments<S: Subject>(log: &Log, topic: &str) -> (Vec<String>, Vec<String>) {
+    let erased = erased::<S>(log);
     let values = (0..PARTITIONS).flat_map(|partition| values(log, topic, partition));
-    let mut moments: Vec<String> = values.map(|value| S::moment(&value)).collect();
-    moments.sort_unstable();
-    moments
+    let (gone, stay): (Vec<_>, Vec<_>) = values.partition(|value| {
+        let (customer, at) = S::moment_at(value);
+        erased.get(&customer).is_some_and(|until| at <= *until)
+    });
+    let sorted = |values: Vec<Vec<u8>>| {
+        let mut moments: Vec<String> = values.iter().map(|value| S::moment(value)).collect();
+        moments.sort_unstable();
+        moments
+    };
+    (sorted(stay), sorted(gone))
 }
 
 /// The last committed value of each key of a changelog.
@@ -200,16 +219,12 @@ fn run<S: Subject>(seed: u64) {
     wild.run();
     check(&mut wild);
     for topic in ["decisions", "treatments"] {
-        let (expected, got) = (
-            moments::<S>(&calm.log, topic),
-            moments::<S>(&wild.log, topic),
-        );
-        let once: BTreeSet<&String> = expected.iter().collect();
-        assert_eq!(
-            once.len(),
-            expected.len(),
-            "{topic}: undisturbed, each is there once"
-        );
+        let (expected, gone) = moments::<S>(&calm.log, topic);
+        let (got, also_gone) = moments::<S>(&wild.log, topic);
+        for moments in [&expected, &gone, &also_gone] {
+            let once: BTreeSet<&String> = moments.iter().collect();
+            assert_eq!(once.len(), moments.len(), "{topic}: each is there once");
+        }
         assert_eq!(got, expected, "{topic}: each once, none missing");
     }
     for partition in 0..PARTITIONS {

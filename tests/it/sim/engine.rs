@@ -2,8 +2,8 @@
 
 use super::subject::{States, Subject};
 use moments::engine::{Engine, Input};
-use moments::event::Vocabulary;
 use moments::event::decode::{Decoder, Origin};
+use moments::event::{EventName, Vocabulary};
 use moments::profile::packed;
 use moments::task::customers::Customers;
 use moments::time::Timestamp;
@@ -40,8 +40,8 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
     };
     let sources: Vec<Source> = TRIGGERS.iter().map(file).collect();
     let policy = Policy {
-        sending_stopped: false,
         consent_by_default: vec!["email".into()],
+        ..Policy::default()
     };
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
@@ -59,6 +59,11 @@ fn decoder() -> Decoder {
     Decoder::new(Arc::new(Vocabulary::standard()), Arc::default())
 }
 
+/// The profiles among states; the others are erasures.
+fn customers(states: &States) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
+    states.iter().filter(|(key, _)| key[0] != 0)
+}
+
 impl Subject for Customers {
     fn fresh(topics: &[&str], partition: usize) -> Self {
         let topics = topics.iter().map(|&topic| topic.to_owned()).collect();
@@ -71,6 +76,7 @@ impl Subject for Customers {
             'a' => "Product Added",
             'b' => "Order Completed",
             'c' => "Product Reviewed",
+            _ if time % 2 == 0 => "Customer Erased",
             _ => "Product Viewed",
         };
         let product = time % 3;
@@ -96,6 +102,20 @@ impl Subject for Customers {
         .join(" ")
     }
 
+    fn erasure(value: &[u8]) -> Option<(String, i64)> {
+        let event = decoder().decode(value, &Origin::default()).ok()?.event;
+        let erases = event.name == EventName::CUSTOMER_ERASED;
+        erases.then(|| (event.customer.to_string(), event.time.0))
+    }
+
+    fn moment_at(decision: &[u8]) -> (String, i64) {
+        let json: serde_json::Value =
+            serde_json::from_slice(decision).expect("a decision or a command");
+        let text = |name: &str| json[name].as_str().expect("text").to_owned();
+        let at = Timestamp::parse(&text("moment_at")).expect("a time");
+        (text("customer"), at.0)
+    }
+
     fn committed_states(&self) -> BTreeMap<String, String> {
         self.engine()
             .packed_profiles()
@@ -107,7 +127,7 @@ impl Subject for Customers {
     /// restarts.
     fn replayed(states: &States) -> BTreeMap<String, String> {
         let mut words = Self::settled(states);
-        for (customer, packed) in states {
+        for (customer, packed) in customers(states) {
             let profile = packed::unpack(packed).expect("packed by an engine");
             let known = format!(" {:?} {:?}", profile.contacts, profile.seen);
             words
@@ -123,14 +143,14 @@ impl Subject for Customers {
         let mut engine = Engine::new(Arc::clone(&PLAN));
         let far = Timestamp::parse("2050-01-01T00:00:00Z").expect("a time");
         let mut effects = Vec::new();
-        for (customer, packed) in states {
+        for (key, value) in states {
             engine
-                .restore(std::str::from_utf8(customer).expect("text"), Some(packed))
+                .restore(key, Some(value))
                 .expect("packed by an engine");
         }
         engine.step(Input::Watermark(far), far, &mut effects);
         // An event folds all that is before the watermark, and makes the profile one to be packed.
-        for customer in states.keys() {
+        for (customer, _) in customers(states) {
             let customer = std::str::from_utf8(customer).expect("text");
             let probe = Self::value('c', customer, far.0 + 1);
             let event = decoder()

@@ -18,6 +18,16 @@ pub trait Subject: Core + Debug + Sized {
     /// What is the same of a decision in every run over the same events.
     fn moment(decision: &[u8]) -> String;
 
+    /// Whom an event erases as soon as it is seen, and up to when; what is decided of her until then depends on the run.
+    fn erasure(_value: &[u8]) -> Option<(String, i64)> {
+        None
+    }
+
+    /// Of whom a decision or a command is, and when its moment was; asked of those who erase.
+    fn moment_at(_decision: &[u8]) -> (String, i64) {
+        (String::new(), i64::MAX)
+    }
+
     /// The committed states, in words.
     fn committed_states(&self) -> BTreeMap<String, String>;
 
