@@ -71,7 +71,8 @@ pub struct Application {
 pub struct Policy {
     /// `live`, or `stopped`: every moment is still decided and recorded, nothing is sent. Default `live`.
     pub sending: Sending,
-    /// Channels that need no consent given; every other does. Default `["onsite"]`.
+    /// Channels that need no consent given, as she has come to us there; every other does. Default
+    /// `["call-centre", "onsite", "store"]`.
     pub consent_by_default: Vec<String>,
 }
 
@@ -157,7 +158,11 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             sending: Sending::Live,
-            consent_by_default: vec!["onsite".to_owned()],
+            consent_by_default: plan::Policy::default()
+                .consent_by_default
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         }
     }
 }

@@ -78,7 +78,7 @@ fn the_examples_of_the_sample_file_are_right() {
         config
             .vocabulary()
             .unwrap()
-            .event_named("Store Visited")
+            .event_named("Test Drive Booked")
             .is_some()
     );
     assert_eq!(

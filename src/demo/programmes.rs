@@ -19,14 +19,28 @@ macro_rules! shipped {
 }
 
 shipped! {
+    "acquisition/call-centre-opt-in.yaml",
+    "acquisition/store-opt-in.yaml",
+    "acquisition/web-opt-in.yaml",
+    "advocacy/brand-lovers.yaml",
+    "advocacy/clickers.yaml",
+    "advocacy/referral-invitation.yaml",
+    "awareness/negative-remarketing.yaml",
+    "awareness/remarketing.yaml",
     "engagement/abandoned-basket.yaml",
+    "engagement/abandoned-wish-list.yaml",
     "engagement/browse-retargeting.yaml",
+    "engagement/post-purchase-survey.yaml",
     "engagement/post-purchase.yaml",
+    "onboarding/cross-channel.yaml",
     "onboarding/first-purchase.yaml",
+    "onboarding/user-profiling.yaml",
+    "onboarding/welcome.yaml",
     "retention/detractor-low-score.yaml",
     "retention/frequency-drop.yaml",
     "retention/lapsed.yaml",
     "retention/late-delivery.yaml",
+    "retention/re-engagement.yaml",
     "retention/reactivation.yaml",
     "retention/win-back.yaml",
 }

@@ -1,8 +1,11 @@
 //! The names of events and of their properties, with types and where they come from.
 //!
 //! Names are Segment's: its e-commerce spec v2, e-mail spec, live-chat spec and mobile spec. Our own
-//! words stand only where it has none (support tickets, NPS answers, deliveries). A company adds its
-//! own events and properties in the configuration (`[events]`).
+//! words stand only where it has none (support tickets, NPS answers, deliveries, downloads, stores, calls). A company adds
+//! its own events and properties in the configuration (`[events]`).
+//!
+//! Packed profiles hold places in the vocabulary. So a new word stands at the end of its list, and a company's own have
+//! places from [`OWN`] on, which new words of ours do not move.
 //!
 //! A property name means the same, and has the same type, in every event that carries it.
 
@@ -83,13 +86,65 @@ pub struct EventSpec {
     pub properties: Vec<PropertyId>,
 }
 
+/// The first place of a company's own events and properties; those before are ours.
+pub const OWN: u16 = 1024;
+
 /// Every event and property that triggers may name.
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
-    events: Vec<EventSpec>,
-    properties: Vec<PropertySpec>,
+    events: Words<EventSpec>,
+    properties: Words<PropertySpec>,
     event_ids: HashMap<String, EventName, foldhash::fast::FixedState>,
     property_ids: HashMap<String, PropertyId, foldhash::fast::FixedState>,
+}
+
+/// Words by their places: ours, and a company's own from [`OWN`] on.
+#[derive(Clone, Debug)]
+struct Words<T> {
+    standard: Vec<T>,
+    own: Vec<T>,
+}
+
+impl<T> Words<T> {
+    fn standard(words: impl Iterator<Item = T>) -> Self {
+        Self {
+            standard: words.collect(),
+            own: Vec::new(),
+        }
+    }
+
+    fn get(&self, place: u16) -> Option<&T> {
+        match place.checked_sub(OWN) {
+            None => self.standard.get(usize::from(place)),
+            Some(place) => self.own.get(usize::from(place)),
+        }
+    }
+
+    fn get_mut(&mut self, place: u16) -> Option<&mut T> {
+        match place.checked_sub(OWN) {
+            None => self.standard.get_mut(usize::from(place)),
+            Some(place) => self.own.get_mut(usize::from(place)),
+        }
+    }
+
+    /// Adds one of the company's own.
+    fn push(&mut self, word: T) -> Result<u16, DeclareError> {
+        let place = self.end();
+        if place == u16::MAX {
+            return Err(DeclareError::TooMany);
+        }
+        self.own.push(word);
+        Ok(place)
+    }
+
+    /// The place behind the last.
+    fn end(&self) -> u16 {
+        u16::try_from(self.own.len()).map_or(u16::MAX, |own| OWN.saturating_add(own))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.standard.iter().chain(&self.own)
+    }
 }
 
 macro_rules! standard_properties {
@@ -188,7 +243,13 @@ standard_properties! {
     PLAN = "plan": Text,
     FROM_BACKGROUND = "from_background": Bool,
     VERSION = "version": Text,
+    FORM_ID = "form_id": Text,
+    STORE_ID = "store_id": Text,
+    CALL_ID = "call_id": Text,
+    CALL_DURATION = "call_duration": Number,
 }
+
+const _: () = assert!(PROPERTIES.len() <= OWN as usize && EVENTS.len() <= OWN as usize);
 
 standard_events! {
     // Segment e-commerce spec v2: browsing.
@@ -252,8 +313,15 @@ standard_events! {
     ORDER_SHIPPED = "Order Shipped": [ORDER_ID, CARRIER, PROMISED_AT],
     ORDER_DELIVERED = "Order Delivered": [ORDER_ID, CARRIER, PROMISED_AT, DELIVERED_AT],
     DELIVERY_FAILED = "Delivery Failed": [ORDER_ID, CARRIER, PROMISED_AT, REASON],
-    // Removes the customer. New events stand at the end: packed profiles hold their positions.
+    // Removes the customer.
     CUSTOMER_ERASED = "Customer Erased": [],
+    CONTENT_SHARED = "Content Shared": [SHARE_VIA, SHARE_MESSAGE, RECIPIENT, NAME, CATEGORY, URL],
+    FILE_DOWNLOADED = "File Downloaded": [NAME, CATEGORY, URL],
+    FORM_SUBMITTED = "Form Submitted": [FORM_ID, NAME, CATEGORY, URL],
+    CALCULATOR_USED = "Calculator Used": [NAME, CATEGORY, VALUE, URL],
+    QUIZ_COMPLETED = "Quiz Completed": [NAME, CATEGORY, SCORE, URL],
+    STORE_VISITED = "Store Visited": [STORE_ID, NAME],
+    CALL_ENDED = "Call Ended": [CALL_ID, AGENT_ID, AGENT_NAME, TOPIC, ORDER_ID, CALL_DURATION],
 }
 
 /// Why an event or property of the configuration cannot join the vocabulary.
@@ -274,7 +342,7 @@ pub enum DeclareError {
         known: &'static str,
     },
     /// There are more names than an index can hold.
-    #[error("too many events or properties: at most {} of each", u16::MAX - 1)]
+    #[error("too many events or properties of your own: at most {} of each", u16::MAX - OWN)]
     TooMany,
 }
 
@@ -293,20 +361,14 @@ impl Vocabulary {
     /// The names above.
     #[must_use]
     pub fn standard() -> Self {
-        let properties: Vec<_> = PROPERTIES
-            .iter()
-            .map(|(name, kind)| PropertySpec {
-                name: (*name).to_owned(),
-                kind: *kind,
-            })
-            .collect();
-        let events: Vec<_> = EVENTS
-            .iter()
-            .map(|(name, properties)| EventSpec {
-                name: (*name).to_owned(),
-                properties: properties.to_vec(),
-            })
-            .collect();
+        let properties = Words::standard(PROPERTIES.iter().map(|(name, kind)| PropertySpec {
+            name: (*name).to_owned(),
+            kind: *kind,
+        }));
+        let events = Words::standard(EVENTS.iter().map(|(name, properties)| EventSpec {
+            name: (*name).to_owned(),
+            properties: properties.to_vec(),
+        }));
         let mut vocabulary = Self {
             events,
             properties,
@@ -314,11 +376,11 @@ impl Vocabulary {
             property_ids: HashMap::default(),
         };
         vocabulary.event_ids = (0u16..)
-            .zip(&vocabulary.events)
+            .zip(vocabulary.events.iter())
             .map(|(i, event)| (event.name.clone(), EventName(i)))
             .collect();
         vocabulary.property_ids = (0u16..)
-            .zip(&vocabulary.properties)
+            .zip(vocabulary.properties.iter())
             .map(|(i, property)| (property.name.clone(), PropertyId(i)))
             .collect();
         vocabulary
@@ -340,18 +402,18 @@ impl Vocabulary {
         let name = match self.event_ids.get(event) {
             Some(name) => *name,
             None => {
-                let name = EventName(index(self.events.len())?);
-                self.events.push(EventSpec {
+                let name = EventName(self.events.push(EventSpec {
                     name: event.to_owned(),
                     properties: Vec::new(),
-                });
+                })?);
                 self.event_ids.insert(event.to_owned(), name);
                 name
             }
         };
-        let known = &mut self.events[usize::from(name.0)].properties;
-        ids.retain(|id| !known.contains(id));
-        known.extend(ids);
+        if let Some(event) = self.events.get_mut(name.0) {
+            ids.retain(|id| !event.properties.contains(id));
+            event.properties.extend(ids);
+        }
         Ok(name)
     }
 
@@ -373,11 +435,10 @@ impl Vocabulary {
             }
             return Ok(*id);
         }
-        let id = PropertyId(index(self.properties.len())?);
-        self.properties.push(PropertySpec {
+        let id = PropertyId(self.properties.push(PropertySpec {
             name: name.to_owned(),
             kind,
-        });
+        })?);
         self.property_ids.insert(name.to_owned(), id);
         Ok(id)
     }
@@ -397,26 +458,29 @@ impl Vocabulary {
     /// What an event name stands for; for [`EventName::OTHER`], an event without properties.
     #[must_use]
     pub fn event(&self, name: EventName) -> Option<&EventSpec> {
-        self.events.get(usize::from(name.0))
+        self.events.get(name.0)
     }
 
     /// What a property id stands for. Ids come from this vocabulary, so there always is one.
     #[must_use]
     pub fn property(&self, id: PropertyId) -> &PropertySpec {
-        &self.properties[usize::from(id.0)]
+        #[expect(
+            clippy::expect_used,
+            reason = "ids are given out with their properties"
+        )]
+        self.properties.get(id.0).expect("an id of this vocabulary")
     }
 
     /// All events, in order.
     pub fn events(&self) -> impl Iterator<Item = &EventSpec> {
         self.events.iter()
     }
-}
 
-fn index(len: usize) -> Result<u16, DeclareError> {
-    u16::try_from(len)
-        .ok()
-        .filter(|i| *i < u16::MAX)
-        .ok_or(DeclareError::TooMany)
+    /// The place behind that of the last event, for tables by event.
+    #[must_use]
+    pub fn events_end(&self) -> usize {
+        usize::from(self.events.end())
+    }
 }
 
 #[cfg(test)]
@@ -451,6 +515,11 @@ mod tests {
         ];
         let name = vocabulary.declare("Test Drive Booked", &own).unwrap();
         assert_eq!(vocabulary.event(name).unwrap().properties.len(), 2);
+        assert_eq!(name, EventName(OWN));
+        assert_eq!(vocabulary.events_end(), usize::from(OWN) + 1);
+        assert_eq!(vocabulary.event_named("Test Drive Booked"), Some(name));
+        let showroom = vocabulary.property_named("showroom");
+        assert_eq!(showroom, Some(PropertyId(OWN)));
         let wrong = vocabulary.declare("Test Drive Booked", &[("price".to_owned(), Type::Text)]);
         assert!(
             wrong

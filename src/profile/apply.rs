@@ -64,6 +64,17 @@ impl Facts {
     fn count(&mut self, event: &Event) {
         let (support, messages) = (&mut self.support, &mut self.messages);
         match event.name {
+            EventName::EMAIL_DELIVERED | EventName::PUSH_NOTIFICATION_RECEIVED => {
+                if messages.last.is_none_or(|last| last < event.time) {
+                    self.unanswered = self.unanswered.saturating_add(1);
+                }
+                return;
+            }
+            EventName::PRODUCT_SHARED | EventName::CART_SHARED | EventName::CONTENT_SHARED => {
+                self.shares.count = self.shares.count.saturating_add(1);
+                self.shares.last = self.shares.last.max(Some(event.time));
+                return;
+            }
             EventName::SUPPORT_TICKET_OPENED => support.tickets = support.tickets.saturating_add(1),
             EventName::SUPPORT_TICKET_SOLVED => support.solved = support.solved.saturating_add(1),
             EventName::LIVE_CHAT_CONVERSATION_STARTED => {
@@ -80,7 +91,12 @@ impl Facts {
                 support.last = support.last.max(Some(event.time));
             }
             EventName::SUPPORT_TICKET_SOLVED => {}
-            _ => messages.last = messages.last.max(Some(event.time)),
+            _ => {
+                if messages.last.is_none_or(|last| last <= event.time) {
+                    messages.last = Some(event.time);
+                    self.unanswered = 0;
+                }
+            }
         }
     }
 
@@ -454,7 +470,14 @@ fn is_visit(name: EventName) -> bool {
         )
         || matches!(
             name,
-            EventName::APPLICATION_OPENED | EventName::PAGE_VIEWED | EventName::SCREEN_VIEWED
+            EventName::APPLICATION_OPENED
+                | EventName::PAGE_VIEWED
+                | EventName::SCREEN_VIEWED
+                | EventName::CONTENT_SHARED
+                | EventName::FILE_DOWNLOADED
+                | EventName::FORM_SUBMITTED
+                | EventName::CALCULATOR_USED
+                | EventName::QUIZ_COMPLETED
         )
 }
 

@@ -55,6 +55,10 @@ pub struct Facts {
     pub deliveries: Deliveries,
     /// Reactions to messages.
     pub messages: Messages,
+    /// Messages that were delivered since the last reaction to one.
+    pub unanswered: u32,
+    /// What she passed on to others.
+    pub shares: Shares,
 }
 
 /// Where a customer can be reached.
@@ -204,6 +208,15 @@ pub struct Messages {
     /// Clicked.
     pub clicked: u32,
     /// The last reaction.
+    pub last: Option<Timestamp>,
+}
+
+/// Products, baskets and contents passed on to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shares {
+    /// How many times.
+    pub count: u32,
+    /// The last.
     pub last: Option<Timestamp>,
 }
 

@@ -6,13 +6,15 @@
 //! | 8 | when the customer must be looked at next, ms, little endian; [`Timestamp::MAX`] for never |
 //! | rest | the profile in postcard |
 //!
-//! A version that is not known is refused; an older one is read by its own types and brought up.
+//! A version that is not known is refused; an older one is read by its own types and brought up ([`v1`]).
+
+mod v1;
 
 use super::Profile;
 use crate::time::Timestamp;
 
 /// The version this build writes.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 const HEADER: usize = 9;
 
 /// Why bytes are no profile.
@@ -51,7 +53,7 @@ pub fn pack(profile: &Profile, look: Timestamp) -> Vec<u8> {
 /// As [`unpack`].
 pub fn look(bytes: &[u8]) -> Result<Timestamp, PackedError> {
     match bytes {
-        [VERSION, rest @ ..] => match rest.first_chunk::<8>() {
+        [1..=VERSION, rest @ ..] => match rest.first_chunk::<8>() {
             Some(look) => Ok(Timestamp(i64::from_le_bytes(*look))),
             None => Err(PackedError::Damaged("it is cut off".to_owned())),
         },
@@ -73,7 +75,12 @@ pub fn set_look(bytes: &mut [u8], look: Timestamp) {
 /// Where the version is newer than this build, or the bytes are damaged.
 pub fn unpack(bytes: &[u8]) -> Result<Profile, PackedError> {
     look(bytes)?;
-    postcard::from_bytes(&bytes[HEADER..]).map_err(|error| PackedError::Damaged(error.to_string()))
+    let rest = &bytes[HEADER..];
+    let profile = match bytes[0] {
+        1 => postcard::from_bytes::<v1::Profile>(rest).map(Profile::from),
+        _ => postcard::from_bytes(rest),
+    };
+    profile.map_err(|error| PackedError::Damaged(error.to_string()))
 }
 
 #[cfg(test)]
@@ -107,5 +114,7 @@ mod tests {
         bytes[0] = VERSION;
         assert!(matches!(unpack(&bytes[..20]), Err(PackedError::Damaged(_))));
         assert!(matches!(unpack(&[]), Err(PackedError::Damaged(_))));
+        bytes[0] = 0;
+        assert!(matches!(unpack(&bytes), Err(PackedError::Newer { .. })));
     }
 }

@@ -118,6 +118,19 @@ pub static FIELDS: &[Field] = &[
                 .collect(),
         )
     }),
+    field!(
+        "consent_refused",
+        List,
+        "channels with consent refused or taken back",
+        |p, _| Value::List(
+            p.facts
+                .consent
+                .iter()
+                .filter(|consent| !consent.given)
+                .map(|consent| consent.channel.as_str())
+                .collect()
+        )
+    ),
     field!("contacts.count", Number, "treatments sent, ever", |p, _| {
         Value::Number(p.contacts.count.into())
     }),
@@ -187,6 +200,12 @@ pub static FIELDS: &[Field] = &[
     field!("messages.opened", Number, "messages opened", |p, _| {
         Value::Number(p.facts.messages.opened.into())
     }),
+    field!(
+        "messages.unanswered",
+        Number,
+        "messages delivered since the last reaction to one",
+        |p, _| Value::Number(p.facts.unanswered.into())
+    ),
     field!("nps.at", Time, "last NPS answer", |p, _| Value::time(
         p.facts.nps.map(|(_, at)| at)
     )),
@@ -274,6 +293,15 @@ pub static FIELDS: &[Field] = &[
         "start of the last visit",
         |p, _| Value::time(p.facts.sessions.started)
     ),
+    field!(
+        "shares.count",
+        Number,
+        "times she passed a product, a basket or content on to others",
+        |p, _| Value::Number(p.facts.shares.count.into())
+    ),
+    field!("shares.last", Time, "the last of them", |p, _| Value::time(
+        p.facts.shares.last
+    )),
     field!("signed_up", Time, "when she signed up", |p, _| Value::time(
         p.facts.signed_up
     )),

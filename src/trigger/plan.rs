@@ -124,7 +124,8 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             sending_stopped: false,
-            consent_by_default: vec!["onsite".into()],
+            // Where she has come to us: the agent's screen, the page she is on, the counter.
+            consent_by_default: vec!["call-centre".into(), "onsite".into(), "store".into()],
             expire_after_ms: None,
             erasure_memory_ms: 30 * DAY_MS,
         }
@@ -154,7 +155,7 @@ impl Plan {
                 .cmp(&a.priority)
                 .then_with(|| a.name.cmp(&b.name))
         });
-        let mut by_event = vec![Vec::new(); vocabulary.events().count()];
+        let mut by_event = vec![Vec::new(); vocabulary.events_end()];
         for (i, trigger) in (0u16..).zip(&triggers) {
             for name in trigger.kind.event_names() {
                 let listed: &mut Vec<u16> = &mut by_event[usize::from(name.0)];

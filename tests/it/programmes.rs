@@ -89,6 +89,35 @@ fn reference_pages_are_up_to_date() {
     }
 }
 
+/// The revision is left out: it changes with every word of a trigger.
+#[test]
+fn the_readme_shows_what_check_prints() {
+    let plan = set::load(&checkout("deploy/triggers"), &basis())
+        .unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
+    let page = fs::read_to_string(checkout("README.md")).expect("the page");
+    let shown = blocks(&page, "console")
+        .into_iter()
+        .find(|block| block.starts_with("$ moments check --triggers deploy/triggers\n"))
+        .expect("the command");
+    let rows: Vec<Vec<&str>> = shown
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let (last, rows) = rows.split_last().expect("rows");
+    assert_eq!(last[0], plan.triggers.len().to_string());
+    assert_eq!(rows.len(), plan.triggers.len());
+    for (row, trigger) in rows.iter().zip(&plan.triggers) {
+        let (priority, generation) = (trigger.priority.to_string(), trigger.generation.to_string());
+        let name = trigger.name.as_str();
+        let kind = trigger.kind.word();
+        assert_eq!(
+            row[..],
+            [name, kind, "priority", &priority, "generation", &generation]
+        );
+    }
+}
+
 /// The fenced blocks of a page in a language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");

@@ -48,11 +48,31 @@ struct Written {
     id: Option<String>,
 }
 
+/// What a scenario says of the customer, beside her events.
+#[derive(Clone, Copy)]
+pub struct Told<'n> {
+    /// Known by an anonymous id only.
+    pub anonymous: bool,
+    /// What an identify call said before the first event.
+    pub profile: Option<&'n Node>,
+}
+
+impl Told<'_> {
+    /// The field of a call that names her.
+    fn id(self) -> &'static str {
+        if self.anonymous {
+            "anonymousId"
+        } else {
+            "userId"
+        }
+    }
+}
+
 /// Reads the events, the profile's before them.
 pub fn read(
     reader: &mut Reader<'_>,
     node: &Node,
-    profile: Option<&Node>,
+    told: Told<'_>,
     decoder: &Decoder,
 ) -> Option<Vec<Event>> {
     let written = match &node.value {
@@ -71,10 +91,10 @@ pub fn read(
         reader.unexpected(node, "at least one event");
         return None;
     };
-    let before = profile.map(|profile| {
+    let before = told.profile.map(|profile| {
         check_traits(reader, profile)?;
         let call = json!({
-            "type": "identify", "userId": CUSTOMER, "messageId": "profile",
+            "type": "identify", told.id(): CUSTOMER, "messageId": "profile",
             "timestamp": first.time.plus(-1).to_string(), "traits": profile.json(),
         });
         decode(reader, &profile.span, &call, 0, decoder)
@@ -84,7 +104,8 @@ pub fn read(
         None => Vec::new(),
     };
     for (i, written) in written.iter().enumerate() {
-        let call = call(reader, written, i + 1)?;
+        let mut call = call(reader, written, i + 1)?;
+        call[told.id()] = CUSTOMER.into();
         events.push(decode(reader, &written.span, &call, i + 1, decoder)?);
     }
     Some(events)
@@ -200,7 +221,7 @@ fn call(reader: &mut Reader<'_>, written: &Written, number: usize) -> Option<Jso
         .clone()
         .unwrap_or_else(|| format!("event-{number}"));
     let mut call = json!({
-        "userId": CUSTOMER, "messageId": id, "timestamp": written.time.to_string(),
+        "messageId": id, "timestamp": written.time.to_string(),
         "context": written.context.as_ref().map(Node::json),
     });
     let entries = call.as_object_mut()?;

@@ -12,6 +12,7 @@
 //! - The trigger is the one in the file of the same name (`abandoned-cart.yaml` beside
 //!   `abandoned-cart.test.yaml`), or the one that `trigger:` names. It is alone, and one in shadow is
 //!   tested as if it were live.
+//! - `anonymous: true` says that the customer is known by an anonymous id only.
 //! - `profile` is what an identify call says of the customer just before the first event.
 //! - `events` are lines of time, name and properties, or a list of such lines, or of
 //!   mappings `{ time, event, properties, context, id }`. They arrive in this order, with a lateness
@@ -42,6 +43,7 @@ use crate::event::Event;
 use crate::event::decode::Decoder;
 use crate::policy::Reason;
 use crate::time::Timestamp;
+use events::Told;
 
 /// Bounds of a file of scenarios.
 pub mod limits {
@@ -54,7 +56,15 @@ pub mod limits {
 const SCENARIO: Keys = Keys {
     of: "a scenario",
     known: &[
-        "test", "trigger", "about", "profile", "events", "until", "expect", "refused",
+        "test",
+        "trigger",
+        "about",
+        "anonymous",
+        "profile",
+        "events",
+        "until",
+        "expect",
+        "refused",
     ],
     later: &[],
 };
@@ -323,7 +333,17 @@ fn scenario(reader: &mut Reader<'_>, fields: &Fields<'_>, decoder: &Decoder) -> 
             .map(|text| (text, node))
     });
     let events = reader.required(fields, "events", events::EXPECTED);
-    let events = events.and_then(|node| events::read(reader, node, fields.get("profile"), decoder));
+    let anonymous = fields.get("anonymous");
+    let anonymous = anonymous.map_or(Some(false), |node| {
+        reader
+            .one_of(node, &["true", "false"])
+            .map(|word| word == "true")
+    });
+    let told = Told {
+        anonymous: anonymous?,
+        profile: fields.get("profile"),
+    };
+    let events = events.and_then(|node| events::read(reader, node, told, decoder));
     let until = fields.get("until").map(|node| reader.instant(node));
     let expect = match fields.entry("expect") {
         Some((_, node)) => expected(reader, node, TREATMENT),
