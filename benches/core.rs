@@ -1,7 +1,8 @@
 //! What the core costs, without Kafka: `./dev bench core`.
 //!
 //! (a) events a second of one core, with the shipped triggers, from typed events and from JSON;
-//! (d) resident bytes a customer, at a million customers.
+//! (d) resident bytes a customer, at a million customers;
+//! (g) events a second that `moments generate` makes, by one core and by all.
 //!
 //! The events are a shop's: 85 % views, carts, orders, sign-ups and a few complaints of 100,000
 //! customers, in time order, 20 ms apart, in visits of ten events. Seconds are CPU seconds of the one thread that works.
@@ -10,11 +11,13 @@
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use moments::engine::{Effect, Engine, Input};
 use moments::event::decode::{Decoder, Origin};
 use moments::event::{Event, Position, Vocabulary};
-use moments::time::Timestamp;
+use moments::population::{OCCASIONAL, Population, Settings};
+use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
@@ -63,6 +66,7 @@ fn main() {
         run(&plan, lines.iter().enumerate().map(decode));
         report(round, "core, from JSON", started);
     }
+    generate();
     if std::env::args().any(|arg| arg == "resident") {
         resident(&plan, &decoder);
     }
@@ -128,6 +132,46 @@ fn resident(plan: &Arc<Plan>, decoder: &Decoder) {
         (after - before) / customers as u64,
         packed / customers
     );
+}
+
+/// (g): a shop of 100,000 customers, thrown away as it is made.
+fn generate() {
+    let from = shop::time(0, 0);
+    let mut settings = Settings {
+        seed: 1,
+        customers: 100_000,
+        shop: OCCASIONAL,
+        from,
+        browsing_from: from,
+        until: from.plus(60 * DAY_MS),
+        threads: 1,
+    };
+    let (started, (events, bytes)) = (cpu_seconds(), made(&settings));
+    let seconds = cpu_seconds() - started;
+    println!(
+        "generate, one core: {:.0} events/s of CPU time, {} bytes each, {events} events",
+        events as f64 / seconds,
+        bytes / events
+    );
+    settings.threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (started, (events, _)) = (Instant::now(), made(&settings));
+    println!(
+        "generate, {} threads: {:.0} events/s on the clock",
+        settings.threads,
+        events as f64 / started.elapsed().as_secs_f64()
+    );
+}
+
+/// How many events a population has, and how many bytes.
+fn made(settings: &Settings) -> (u64, u64) {
+    let (mut events, mut bytes) = (0, 0);
+    for window in Population::new(settings) {
+        for record in window.records().filter(|record| record.topic.is_some()) {
+            events += 1;
+            bytes += black_box(record.value).len() as u64;
+        }
+    }
+    (events, bytes)
 }
 
 /// CPU time of this thread, so that neighbours on the machine do not count.

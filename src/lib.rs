@@ -10,6 +10,7 @@ pub mod event;
 pub mod http;
 pub mod moment;
 pub mod policy;
+pub mod population;
 pub mod profile;
 pub mod reference;
 pub mod rehearsal;

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod generate;
 mod rehearse;
 mod run;
 mod test;
@@ -31,6 +32,7 @@ pub struct Cli {
 enum Command {
     Check(check::Check),
     Demo(demo::Demo),
+    Generate(generate::Generate),
     Rehearse(rehearse::Rehearse),
     Test(test::Test),
     Run(run::Run),
@@ -91,6 +93,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Check(args) => check::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Generate(args) => generate::run(args),
         Command::Rehearse(args) => rehearse::run(args),
         Command::Test(args) => test::run(args),
         Command::Run(args) => run::run(args),
