@@ -11,9 +11,12 @@ use clap::{Args, ValueEnum};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::{Shared, clock};
+use crate::config::Config;
 use crate::event::decode::Decoder;
+use crate::population::score::{Score, Scorer};
 use crate::rehearsal::files::Lines;
-use crate::rehearsal::{self, Observer, Settings, Summary};
+use crate::rehearsal::{self, Observer, Settings, Source, Summary, recording};
+use crate::task::watermark::TopicSettings;
 use crate::time::Timestamp;
 use crate::treatment::Decision;
 
@@ -28,11 +31,14 @@ pub struct Rehearse {
     /// Write a JSON line for each decision, in order.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Score what triggers find by what `moments generate` wrote down as true.
+    #[arg(long, value_name = "FILE", conflicts_with = "journal")]
+    truth: Option<PathBuf>,
     /// What is printed at the end.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Files of events, each a topic in its order of arrival. The topic is the file's name up to the
-    /// first dot.
+    /// first dot. Or a recording: records of several topics as `kcat -J` prints them.
     #[arg(required = true, value_name = "EVENTS.jsonl[.gz]")]
     events: Vec<PathBuf>,
 }
@@ -63,6 +69,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         out,
         progress: progress.clone(),
         records: 0,
+        scorer: Scorer::default(),
     };
     let mut summary = match &args.journal {
         Some(journal) => {
@@ -71,26 +78,93 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
             rehearsal::replay(&settings, files, BufReader::new(reader), &mut writer)?
         }
         None => {
-            let mut files = open(&args.events, &progress)?;
-            files.sort_by(|(a, _), (b, _)| topic(a).cmp(topic(b)));
-            let sources = files
-                .into_iter()
-                .map(|(name, lines)| (config.topics.timing(topic(&name)), lines));
-            rehearsal::rehearse(&settings, sources.collect(), &mut writer)?
+            let sources = sources(&args.events, &config, &progress)?;
+            rehearsal::rehearse(&settings, sources, &mut writer)?
         }
     };
     progress.finish_and_clear();
-    if let Some(mut out) = writer.out {
+    if let Some(out) = &mut writer.out {
         out.flush().context("writing the decisions")?;
     }
     summary.elapsed_seconds = started.elapsed().as_secs_f64();
+    summary.scores = match &args.truth {
+        Some(path) => scores(&writer.scorer, path, summary.until)?,
+        None => Vec::new(),
+    };
     print(args.format, &summary)
+}
+
+fn scores(scorer: &Scorer, path: &Path, until: Option<Timestamp>) -> anyhow::Result<Vec<Score>> {
+    let mut lines = Lines::open(path, |_| ())?;
+    let mut truths = Vec::new();
+    while let Some(line) = lines.next()? {
+        let number = truths.len() + 1;
+        let truth = serde_json::from_slice(&line).with_context(|| {
+            format!(
+                "{}, line {number}: expected what `moments generate` writes",
+                path.display()
+            )
+        })?;
+        truths.push(truth);
+    }
+    Ok(scorer.scores(&truths, until.unwrap_or(Timestamp::MIN)))
 }
 
 /// The topic of a file: its name up to the first dot.
 fn topic(name: &str) -> &str {
     let file = name.rsplit('/').next().unwrap_or(name);
     file.split('.').next().unwrap_or(file)
+}
+
+/// What is rehearsed: each file a topic, or a recording of several.
+fn sources(
+    paths: &[PathBuf],
+    config: &Config,
+    progress: &ProgressBar,
+) -> anyhow::Result<Vec<(TopicSettings, Events)>> {
+    let inputs: Vec<_> = config
+        .topics
+        .inputs()
+        .into_iter()
+        .map(|it| it.name)
+        .collect();
+    let mut sources = Vec::new();
+    for path in paths {
+        let first = Lines::open(path, |_| ())?.next()?;
+        let progress = progress.clone();
+        let lines = Lines::open(path, move |bytes| progress.inc(bytes))?;
+        let name = path.display().to_string();
+        if first.is_some_and(|line| recording::is_one(&line)) {
+            let partitions = recording::read(lines, &inputs).with_context(|| name)?;
+            sources.extend(
+                partitions.into_iter().map(|(topic, partition, values)| {
+                    (topic, partition, Events::Partition(values))
+                }),
+            );
+        } else {
+            sources.push((topic(&name).to_owned(), 0, Events::File(lines)));
+        }
+    }
+    sources.sort_by(|(a, i, _), (b, j, _)| (a, i).cmp(&(b, j)));
+    let timed = sources
+        .into_iter()
+        .map(|(topic, _, events)| (config.topics.timing(&topic), events));
+    Ok(timed.collect())
+}
+
+/// Where the events of a topic come from.
+enum Events {
+    File(Lines),
+    Partition(recording::Partition),
+}
+
+impl Source for Events {
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        match self {
+            Self::File(lines) => lines.next(),
+            Self::Partition(partition) => partition.next(),
+        }
+    }
 }
 
 fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
@@ -126,6 +200,7 @@ struct Writer {
     out: Option<BufWriter<File>>,
     progress: ProgressBar,
     records: u64,
+    scorer: Scorer,
 }
 
 impl Observer for Writer {
@@ -138,6 +213,8 @@ impl Observer for Writer {
     }
 
     fn decided(&mut self, decision: &Decision) -> io::Result<()> {
+        self.scorer
+            .moment(&decision.trigger, &decision.customer, decision.moment_at);
         let Some(out) = &mut self.out else {
             return Ok(());
         };
@@ -223,6 +300,39 @@ fn text(summary: &Summary) -> String {
             trigger.open,
             if refused.is_empty() { "" } else { "  " },
             refused.join(", ")
+        );
+    }
+    text.push_str(&scored(&summary.scores));
+    text
+}
+
+/// How well triggers do: of their moments how many are right, and of what there is how much they found.
+fn scored(scores: &[Score]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    if scores.is_empty() {
+        return text;
+    }
+    let percent = |part: u64, whole: u64| match whole {
+        0 => "-".to_owned(),
+        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64),
+    };
+    let _ = writeln!(
+        text,
+        "\n{:17}  {:>9}  {:>9}  {:>9}  {:>9}  of",
+        "by what is true", "right", "precision", "found", "recall"
+    );
+    for score in scores {
+        let _ = writeln!(
+            text,
+            "{:17}  {:>9}  {:>9}  {:>9}  {:>9}  {} {}",
+            score.trigger,
+            score.right,
+            percent(score.right, score.moments),
+            score.found,
+            percent(score.found, score.all),
+            score.all,
+            score.sought
         );
     }
     text

@@ -5,7 +5,9 @@
 //! seen. [`replay`] takes the runs, watermarks and clock readings of a production journal instead,
 //! and gives what production gave, byte for byte.
 
+pub mod envelope;
 pub mod files;
+pub mod recording;
 mod replay;
 pub mod summary;
 

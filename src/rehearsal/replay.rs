@@ -1,17 +1,14 @@
 //! Replay of a production journal: the flight recorder played back.
 //!
 //! Records are told apart by topic, partition and offset. A line of an events file is either what
-//! `kcat -J` prints (`topic`, `partition`, `offset`, `ts`, `headers`, `key`, `payload`; `payload_base64`
-//! instead of `payload` for bytes that are no text), or, in a file named `TOPIC-PARTITION.jsonl`,
-//! the event itself, its offset being its line counted from 0.
+//! `kcat -J` prints ([`Envelope`]), or, in a file named `TOPIC-PARTITION.jsonl`, the event itself,
+//! its offset being its line counted from 0. The journal, too, may be what `kcat -J` prints.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use serde::Deserialize;
-
+use super::envelope::Envelope;
 use super::{Observer, Settings, Source, Summary, Work};
 use crate::engine::{Engine, Input};
 use crate::event::Position;
@@ -83,21 +80,6 @@ struct Record {
     headers: Vec<Header>,
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    topic: String,
-    partition: i32,
-    offset: i64,
-    #[serde(default)]
-    key: Option<String>,
-    #[serde(default)]
-    payload: Option<String>,
-    #[serde(default)]
-    payload_base64: Option<String>,
-    #[serde(default)]
-    headers: Vec<Option<String>>,
-}
-
 /// Replays `journal` over the records of `files` (name and lines of each), task by task as the
 /// journal's lines come.
 ///
@@ -115,10 +97,11 @@ pub fn replay<S: Source>(
     let mut summary = Summary::new(&settings.plan);
     let mut engines: BTreeMap<i32, Engine> = BTreeMap::new();
     for (number, text) in (1..).zip(journal.lines()) {
-        let line: Line = serde_json::from_str(&text?).map_err(|error| ReplayError::Journal {
+        let read = journal_line(&text?).map_err(|detail| ReplayError::Journal {
             line: number,
-            detail: error.to_string(),
+            detail,
         })?;
+        let Some(line) = read else { continue };
         if line.revision != settings.plan.revision {
             return Err(ReplayError::Revision {
                 line: number,
@@ -241,24 +224,25 @@ fn read<S: Source>(files: Vec<(String, S)>) -> Result<Records, ReplayError> {
 }
 
 fn envelope(text: &[u8]) -> Result<(String, i32, Record), String> {
-    let envelope: Envelope = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    let payload = match (envelope.payload, envelope.payload_base64) {
-        (_, Some(encoded)) => base64::engine::general_purpose::STANDARD
-            .decode(encoded)
-            .map_err(|error| format!("payload_base64: {error}"))?,
-        (payload, None) => payload.unwrap_or_default().into_bytes(),
-    };
-    let headers = envelope.headers.chunks_exact(2).filter_map(|pair| {
-        let [name, value] = pair else { return None };
-        Some((name.clone()?, value.clone().map(String::into_bytes)))
-    });
+    let mut envelope = Envelope::read(text)?;
+    let payload = envelope.value()?;
     let record = Record {
         offset: envelope.offset,
-        key: envelope.key.map(String::into_bytes),
+        key: envelope.key.take().map(String::into_bytes),
         payload,
-        headers: headers.collect(),
+        headers: envelope.headers(),
     };
     Ok((envelope.topic, envelope.partition, record))
+}
+
+/// A line of the journal, or of a recording that holds the journal among other records, which are passed over.
+fn journal_line(text: &str) -> Result<Option<Line>, String> {
+    match Envelope::read(text.as_bytes()) {
+        Ok(mut envelope) => Ok(serde_json::from_slice(&envelope.value()?).ok()),
+        Err(_) => serde_json::from_str(text)
+            .map(Some)
+            .map_err(|error| error.to_string()),
+    }
 }
 
 /// Topic and partition of a file named `TOPIC-PARTITION.jsonl`, with or without `.gz`.

@@ -9,6 +9,7 @@ use crate::engine::{Effect, Engine};
 use crate::event::decode::Reject;
 use crate::event::{CustomerId, Event};
 use crate::policy::Reason;
+use crate::population::score::Score;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
@@ -41,6 +42,9 @@ pub struct Summary {
     pub elapsed_seconds: f64,
     /// By trigger, sorted by name.
     pub triggers: Vec<TriggerSummary>,
+    /// How well triggers do, where the truth is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<Score>,
     #[serde(skip)]
     seen: HashSet<CustomerId>,
 }
@@ -95,6 +99,7 @@ impl Summary {
             rejected: BTreeMap::new(),
             elapsed_seconds: 0.0,
             triggers,
+            scores: Vec::new(),
             seen: HashSet::new(),
         }
     }

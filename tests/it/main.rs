@@ -5,6 +5,7 @@ mod demo;
 mod documents;
 mod kafka;
 mod kafka_smoke;
+mod population;
 mod programmes;
 mod properties;
 mod real_data;

@@ -1,0 +1,141 @@
+//! A generated population, rehearsed with the shipped triggers and scored by what is true of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::data::open;
+
+const TOPICS: [&str; 6] = [
+    "cart",
+    "clickstream",
+    "outcomes",
+    "profile",
+    "purchase",
+    "support",
+];
+
+fn moments(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_moments"))
+        .args(arguments)
+        .output()
+        .expect("moments runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    output
+}
+
+fn generate(folder: &Path, more: &[&str]) {
+    let folder = folder.to_str().expect("a path of text");
+    let people = [
+        "--shop",
+        "everyday",
+        "--seed",
+        "11",
+        "--start",
+        "2026-01-05",
+    ];
+    moments(&[&["generate", "--out", folder], &people[..], more].concat());
+}
+
+fn read(path: &Path) -> String {
+    std::io::read_to_string(open(path).expect("a file")).expect("text")
+}
+
+/// Paths of the files of events in a folder.
+fn events(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    TOPICS
+        .iter()
+        .map(|topic| folder.join(format!("{topic}.{ending}")))
+        .collect()
+}
+
+#[test]
+fn triggers_find_what_is_true_and_nothing_else() {
+    let dir = TempDir::new().expect("a folder");
+    let folder = dir.path().join("shop");
+    generate(&folder, &["--customers", "300", "--days", "280"]);
+    let truth = dir.path().join("shop-truth.jsonl");
+    let triggers = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/triggers");
+    let mut arguments = vec!["rehearse", "--format", "json", "--triggers"];
+    arguments.push(triggers.to_str().expect("text"));
+    arguments.extend(["--truth", truth.to_str().expect("text")]);
+    let files = events(&folder, "jsonl");
+    arguments.extend(files.iter().map(|file| file.to_str().expect("text")));
+    let output = moments(&arguments);
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(summary["rejected"], serde_json::json!({}));
+    assert_eq!(summary["duplicates"], 0);
+    assert_eq!(summary["late"], 0);
+    let score = |trigger: &str| {
+        let scores = summary["scores"].as_array().expect("scores");
+        let score = scores.iter().find(|score| score["trigger"] == trigger);
+        let score = score.unwrap_or_else(|| panic!("no score of {trigger}: {summary}"));
+        ["moments", "right", "all", "found"].map(|count| score[count].as_u64().expect("a count"))
+    };
+    println!("{}", summary["scores"]);
+    // Facts: each basket left and each late parcel is found, and no other.
+    for (trigger, at_least) in [("abandoned-basket", 2_000), ("late-delivery", 400)] {
+        let [moments, right, all, found] = score(trigger);
+        assert!(all > at_least, "{trigger}: {all}");
+        assert_eq!((moments, right, found), (all, all, all), "{trigger}");
+    }
+    // Nobody who has lapsed orders again: the customer who did 90 or 180 days ago is always found.
+    let [moments, right, all, found] = score("win-back");
+    assert_eq!(found, all);
+    assert!(right * 2 > moments, "{right} of {moments}");
+    let [moments, right, all, found] = score("lapsed");
+    assert!(found * 10 > all * 9, "{found} of {all}");
+    assert!(right * 10 > moments * 7, "{right} of {moments}");
+    // A departure from one's own rhythm is a guess, made sooner: better than chance, worse than certainty.
+    let [moments, right, ..] = score("frequency-drop");
+    assert!(right * 5 > moments, "{right} of {moments}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_gzipped_or_not_on_any_number_of_threads() {
+    let dir = TempDir::new().expect("a folder");
+    let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+    let small = ["--customers", "150", "--days", "20", "--threads"];
+    generate(&one, &[&small[..], &["1"]].concat());
+    generate(&two, &[&small[..], &["3", "--gzip"]].concat());
+    for (plain, gzipped) in events(&one, "jsonl").iter().zip(events(&two, "jsonl.gz")) {
+        let text = read(plain);
+        assert!(text == read(&gzipped), "{}", plain.display());
+        let times: Vec<_> = text.lines().map(time).collect();
+        assert!(times.is_sorted() && times.len() > 20, "{}", plain.display());
+    }
+    let truths = ["one-truth.jsonl", "two-truth.jsonl"].map(|name| read(&dir.path().join(name)));
+    assert!(truths[0] == truths[1]);
+    // All topics on standard output are the same lines, in order of time.
+    let people = [
+        "--shop",
+        "everyday",
+        "--seed",
+        "11",
+        "--start",
+        "2026-01-05",
+    ];
+    let output = moments(&[&["generate", "--out", "-"], &people[..], &small[..], &["2"]].concat());
+    let all = String::from_utf8(output.stdout).expect("text");
+    assert!(all.lines().map(time).is_sorted());
+    let mut lines: Vec<_> = all.lines().map(str::to_owned).collect();
+    let mut files: Vec<_> = events(&one, "jsonl")
+        .iter()
+        .flat_map(|file| {
+            let lines = fs::read_to_string(file).expect("a file");
+            lines.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    lines.sort();
+    files.sort();
+    assert!(lines == files);
+}
+
+fn time(line: &str) -> String {
+    let event: Value = serde_json::from_str(line).expect("JSON");
+    event["timestamp"].as_str().expect("a time").to_owned()
+}
