@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::population::Call;
+use super::call::Call;
 use crate::event::Text;
 use crate::time::Timestamp;
 
@@ -54,7 +54,10 @@ impl Told {
         Self {
             customer: call.customer.clone(),
             at: call.at,
-            deed: deed(&call.value),
+            // What is no JSON has nothing to tell.
+            deed: serde_json::from_slice(&call.value)
+                .ok()
+                .and_then(|value| deed(&value)),
         }
     }
 
@@ -202,16 +205,19 @@ fn named(things: &[Text]) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::super::population::Caller;
     use super::*;
     use crate::config::InputKind;
 
     #[test]
     fn views_become_visits_and_baskets() {
-        let mut caller = Caller::new("ana-1".into(), true);
-        let mut told = |minute: i64, event: &str, name: &str| {
-            let at = Timestamp(minute * 60_000);
-            Told::of(&caller.track(at, InputKind::Clickstream, event, json!({ "name": name })))
+        let told = |minute: i64, event: &str, name: &str| {
+            let value = json!({ "event": event, "properties": { "name": name } });
+            Told::of(&Call {
+                at: Timestamp(minute * 60_000),
+                topic: InputKind::Clickstream,
+                customer: "ana-1".into(),
+                value: value.to_string().into_bytes(),
+            })
         };
         let words = |told: &Told| told.deed.as_ref().expect("a deed").words();
         let mut first = told(0, "Product Viewed", "Globe");

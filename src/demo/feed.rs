@@ -9,10 +9,10 @@ use std::time::Duration;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
+use super::call::Call;
 use super::deeds::Told;
-use super::population::Call;
-use crate::config::InputKind;
 use crate::config::Topics;
+use crate::config::topics::Input;
 use crate::time::Timestamp;
 
 /// How long it rests when nothing is due: short beside the half hour of an abandoned basket, as the demo's clock runs.
@@ -52,17 +52,17 @@ impl<A: Iterator<Item = Call>, B: Iterator<Item = Call>> Iterator for Merged<A, 
 /// Sends calls, in order of time, to the topics of a configuration.
 pub struct Feed<I: Iterator<Item = Call>> {
     producer: BaseProducer,
-    topics: Topics,
+    topics: Vec<Input>,
     calls: Peekable<I>,
     told: Sender<Told>,
 }
 
 impl<I: Iterator<Item = Call>> Feed<I> {
     /// Through `producer`; what was sent is told to `told`.
-    pub fn new(producer: BaseProducer, topics: Topics, calls: I, told: Sender<Told>) -> Self {
+    pub fn new(producer: BaseProducer, topics: &Topics, calls: I, told: Sender<Told>) -> Self {
         Self {
             producer,
-            topics,
+            topics: topics.inputs(),
             calls: calls.peekable(),
             told,
         }
@@ -105,10 +105,13 @@ impl<I: Iterator<Item = Call>> Feed<I> {
     }
 
     fn send(&self, call: &Call) -> Result<(), KafkaError> {
-        let value = call.value.to_string();
-        let mut record = BaseRecord::to(topic(&self.topics, call.topic))
+        let mut topics = self.topics.iter();
+        let Some(topic) = topics.find(|topic| topic.kind == call.topic) else {
+            return Ok(());
+        };
+        let mut record = BaseRecord::to(&topic.name)
             .key(call.customer.as_str())
-            .payload(&value);
+            .payload(&call.value);
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -122,17 +125,4 @@ impl<I: Iterator<Item = Call>> Feed<I> {
             }
         }
     }
-}
-
-/// The name of a topic that comes in.
-fn topic(topics: &Topics, kind: InputKind) -> &str {
-    let (source, name) = match kind {
-        InputKind::Cart => (&topics.cart, "cart"),
-        InputKind::Clickstream => (&topics.clickstream, "clickstream"),
-        InputKind::Outcomes => (&topics.outcomes, "outcomes"),
-        InputKind::Profile => (&topics.profile, "profile"),
-        InputKind::Purchase => (&topics.purchase, "purchase"),
-        InputKind::Support => (&topics.support, "support"),
-    };
-    source.name.as_deref().unwrap_or(name)
 }

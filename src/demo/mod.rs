@@ -4,19 +4,22 @@
 //! topics and writes topics, and what is shown is read back from the decisions topic as any consumer would read it.
 
 pub mod broker;
+mod call;
 mod decided;
 mod deeds;
 mod feed;
-mod otto;
+pub mod otto;
 mod picture;
-pub mod population;
 mod programmes;
+mod record;
 mod screen;
 mod show;
 mod stories;
+mod svg;
 mod tally;
 mod world;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -28,21 +31,19 @@ use rdkafka::producer::BaseProducer;
 
 use crate::config::{Config, ConfigError};
 use crate::http;
+use crate::population::{self, EVERYDAY, Population};
 use crate::runtime::{Runtime, RuntimeError, clock, topics};
 use crate::time::{DAY_MS, Timestamp};
 use crate::trigger::report::rendered;
 use crate::trigger::set::Basis;
 use broker::Embedded;
+use call::Call;
 use feed::{Feed, Merged};
-use population::{Call, Population};
 use programmes::Programmes;
+use record::Recorder;
 use show::Show;
 
-pub use world::CUSTOMERS_MAX;
-
-/// How long the demo lasts where it ends by itself, seconds: the four weeks of the real sessions.
-#[expect(clippy::cast_possible_truncation, reason = "42")]
-pub const SECONDS: u32 = (world::DAYS * world::DAY_ON_WALL_MS / 1000) as u32;
+pub use world::{CUSTOMERS_MAX, Pace, SPEED_MAX, SPEED_MIN};
 
 /// What the demo is told.
 #[derive(Clone, Debug)]
@@ -53,8 +54,14 @@ pub struct Settings {
     pub seed: u64,
     /// When it ends by itself, seconds after the first day began; never, where there is none.
     pub seconds: Option<u32>,
+    /// How fast time goes by.
+    pub pace: Pace,
     /// A real broker; else the embedded one.
     pub kafka: Option<String>,
+    /// Where every record is kept: events, decisions and the journal.
+    pub record: Option<PathBuf>,
+    /// Where the last picture is drawn.
+    pub svg: Option<PathBuf>,
 }
 
 /// Why there is no demo, or no more.
@@ -75,10 +82,10 @@ pub enum DemoError {
     /// The triggers, which are part of the program.
     #[error("{0}")]
     Triggers(String),
-    /// The real sessions, which are part of the program.
-    #[error("the OTTO sessions: {0}")]
-    Data(#[from] serde_json::Error),
-    /// The terminal, a port or a thread.
+    /// A decision that is none.
+    #[error("what was decided cannot be read: {0}")]
+    Decision(#[from] serde_json::Error),
+    /// The terminal, a file, a port or a thread.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
@@ -97,6 +104,7 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<(), DemoError> {
         settings.kafka.as_deref().unwrap_or_default(),
         &prefix,
         settings.customers,
+        settings.pace,
     );
     let programmes = Programmes::shipped(&basis(&config)?)
         .map_err(|reports| DemoError::Triggers(rendered(&reports)))?;
@@ -117,13 +125,35 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<(), DemoError> {
     let producer: BaseProducer = client(&config)
         .set("partitioner", "murmur2_random")
         .set("linger.ms", "1")
+        // The history of a partition is to stay below what the embedded broker keeps.
+        .set("compression.type", "lz4")
         .create()?;
+    let recorder = settings
+        .record
+        .as_ref()
+        .map(|path| Recorder::new(path, &config, &prefix))
+        .transpose()?;
     let (telling, told) = mpsc::channel();
-    let mut feed = Feed::new(producer, config.topics.clone(), calls(settings)?, telling);
-    feed.load(world::loaded_until())?;
-    world::start_at(&mut config, clock().plus(world::WARM_UP_MS));
-    let show = Show::new(settings, &config, &programmes, told)?;
-    play(&config, &programmes, feed, show, stop)
+    let mut feed = Feed::new(producer, &config.topics, calls(settings)?, telling);
+    feed.load(settings.pace.loaded_until())?;
+    settings
+        .pace
+        .start_at(&mut config, clock().plus(world::WARM_UP_MS));
+    let mut show = Show::new(settings, &config, &programmes, told)?;
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let recording = recorder.map(|recorder| scope.spawn(|| recorder.run(&ended)));
+        let played = play(&config, &programmes, feed, &mut show, stop);
+        ended.store(true, Ordering::Relaxed);
+        let recorded = recording.map_or(Ok(()), |recording| {
+            recording
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        let now = played?;
+        recorded?;
+        show.end(now, settings)
+    })
 }
 
 fn basis(config: &Config) -> Result<Basis, ConfigError> {
@@ -134,14 +164,14 @@ fn basis(config: &Config) -> Result<Basis, ConfigError> {
     })
 }
 
-/// Feeds, runs and shows, each on a thread of its own, until the show is over.
+/// Feeds, runs and shows, each on a thread of its own, until the show is over. Returns when that was, by the demo's clock.
 fn play(
     config: &Config,
     programmes: &Programmes,
     mut feed: Feed<impl Iterator<Item = Call> + Send>,
-    mut show: Show<'_>,
+    show: &mut Show<'_>,
     stop: &AtomicBool,
-) -> Result<(), DemoError> {
+) -> Result<Timestamp, DemoError> {
     let plan = Arc::clone(&programmes.plan);
     let runtime = Runtime::start(config.clone(), plan, config.topics.partitions)?;
     let server = http::Server::bind(config.http.listen, runtime.tasks())?;
@@ -161,6 +191,7 @@ fn play(
         let shown = show.run(now, || {
             stop.load(Ordering::Relaxed) || feeding.is_finished() || processing.is_finished()
         });
+        let last = now();
         ended.store(true, Ordering::Relaxed);
         drop(end_http);
         let fed = feeding.join();
@@ -168,17 +199,27 @@ fn play(
         shown?;
         fed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         processed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        Ok(())
+        Ok(last)
     })
 }
 
 /// Everything that happens, in order of time.
 fn calls(settings: &Settings) -> Result<impl Iterator<Item = Call> + Send + use<>, DemoError> {
-    let people = Population::new(population::Settings {
+    let people = Population::new(&population::Settings {
         seed: settings.seed,
         customers: settings.customers,
+        shop: EVERYDAY,
         from: world::BEGINS.plus(-world::HISTORY_DAYS * DAY_MS),
         browsing_from: world::BEGINS.plus(-world::BROWSING_DAYS * DAY_MS),
+        until: end(settings).unwrap_or(Timestamp::MAX),
+        threads: 1,
+    });
+    let people = people.flat_map(|window| {
+        let calls: Vec<_> = window
+            .records()
+            .filter_map(|record| Call::of(&record))
+            .collect();
+        calls
     });
     let until = end(settings).unwrap_or(Timestamp::MAX);
     let otto = otto::calls(world::BEGINS)?;
@@ -188,7 +229,7 @@ fn calls(settings: &Settings) -> Result<impl Iterator<Item = Call> + Send + use<
 /// When the demo ends by its own clock.
 fn end(settings: &Settings) -> Option<Timestamp> {
     let wall = i64::from(settings.seconds?) * 1000;
-    Some(world::BEGINS.plus(wall * DAY_MS / world::DAY_ON_WALL_MS))
+    Some(world::BEGINS.plus(settings.pace.event_ms(wall)))
 }
 
 /// A client of the demo's own.

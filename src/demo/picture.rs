@@ -1,22 +1,36 @@
 //! The picture that the screen draws: counts by trigger, and two stories, in as many rows and columns as there are.
 
-use console::{Style, measure_text_width, truncate_str};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
 
 use super::programmes::Programmes;
-use super::stories::{Line, Stories};
-use super::tally::Tally;
+use super::stories::{self, Stories};
+use super::tally::{Count, Tally};
 use crate::time::{DAY_MS, Timestamp};
 
 /// A story is no longer than this.
 const STORY_ROWS: usize = 16;
+/// It has at least so many rows, if it is shown.
+const STORY_ROWS_MIN: usize = 8;
 /// Wider lines are hard to read.
 pub const WIDTH_MAX: usize = 120;
 /// Fewer rows than this have no room for two stories.
 const LOW: usize = 36;
+/// Fewer triggers than this are not worth a table.
+const TRIGGERS_MIN: usize = 5;
 /// How long a story keeps its turn there, in event time: four seconds on the wall.
 const TURN_MS: i64 = 3 * DAY_MS;
 /// How wide the column of times is.
 const TIMES: usize = 20;
+/// How wide the longest bar is.
+const BAR: usize = 16;
+
+const PLAIN: Style = Style::new();
+const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
+const DIM: Style = Style::new().fg(Color::DarkGray);
+const SENT: Style = Style::new().fg(Color::Green);
+const REFUSED: Style = Style::new().fg(Color::Yellow);
+const MOMENT: Style = Style::new().fg(Color::Cyan);
 
 /// All that is shown.
 pub struct View<'a> {
@@ -63,46 +77,42 @@ fn calendar(view: &View<'_>) -> String {
 }
 
 /// The whole picture in so many columns, and rows where those are short.
-pub fn picture(view: &View<'_>, columns: usize, rows: usize) -> Vec<String> {
-    let width = columns.clamp(40, WIDTH_MAX) - 1;
+pub fn picture(view: &View<'_>, columns: usize, rows: usize) -> Vec<Line<'static>> {
+    let width = columns.clamp(40, WIDTH_MAX);
     let is_low = rows < LOW;
+    let pointers = pointers(view, if is_low { 1 } else { view.pointers.len() });
+    let shown = seated(view, is_low);
     let mut lines = head(view, width);
-    lines.extend(table(view, width));
-    let pointers = pointers(view, width, if is_low { 1 } else { view.pointers.len() });
-    // One row stays free, so that the terminal does not scroll.
-    let left = rows.saturating_sub(lines.len() + pointers.len() + 1);
-    let seated: Vec<&str> = view.stories.seated().collect();
-    // Where there is no room for all, they take turns.
-    let turn = usize::try_from(view.now.0 / TURN_MS).unwrap_or(0);
-    let shown = if is_low {
-        seated.get(turn % seated.len().max(1)..).unwrap_or_default()
-    } else {
-        &seated
-    };
-    let shown = if is_low {
-        &shown[..shown.len().min(1)]
-    } else {
-        shown
-    };
+    let stories = shown.len() * (STORY_ROWS_MIN + 1);
+    let taken = lines.len() + pointers.len() + stories + 3;
+    lines.extend(table(view, rows.saturating_sub(taken).max(TRIGGERS_MIN)));
+    let left = rows.saturating_sub(lines.len() + pointers.len());
     let each = (left / shown.len().max(1))
         .saturating_sub(1)
         .min(STORY_ROWS);
     for customer in shown.iter().filter(|_| each > 2) {
-        lines.push(String::new());
+        lines.push(Line::default());
         lines.extend(story(view, customer, each, width));
     }
     lines.extend(pointers);
-    lines.truncate(rows.saturating_sub(1));
+    lines.truncate(rows);
     lines
 }
 
-fn head(view: &View<'_>, width: usize) -> Vec<String> {
-    let (bold, dim) = (Style::new().bold(), Style::new().dim());
-    let left = bold.apply_to("moments, a demo").to_string();
+/// Whose stories are shown: where there is no room for all, they take turns.
+fn seated<'a>(view: &View<'a>, is_low: bool) -> Vec<&'a str> {
+    let mut seated: Vec<&str> = view.stories.seated().collect();
+    if is_low && !seated.is_empty() {
+        let turn = usize::try_from(view.now.0 / TURN_MS).unwrap_or(0) % seated.len();
+        seated = vec![seated[turn]];
+    }
+    seated
+}
+
+fn head(view: &View<'_>, width: usize) -> Vec<Line<'static>> {
+    let left = "moments, a demo";
     let right = calendar(view);
-    let gap = width
-        .saturating_sub(measure_text_width(&left) + measure_text_width(&right))
-        .max(2);
+    let gap = width.saturating_sub(left.len() + right.len()).max(2);
     let counts = format!(
         "{} events of {} customers, {:.0} a second now",
         grouped(view.events),
@@ -110,64 +120,91 @@ fn head(view: &View<'_>, width: usize) -> Vec<String> {
         view.rate
     );
     vec![
-        truncate_str(&format!("{left}{}{right}", " ".repeat(gap)), width, "…").into_owned(),
-        dim.apply_to(truncate_str(&counts, width, "…")).to_string(),
-        String::new(),
+        Line::from(vec![
+            Span::styled(left, BOLD),
+            Span::raw(" ".repeat(gap)),
+            Span::raw(right),
+        ]),
+        Line::styled(counts, DIM),
+        Line::default(),
     ]
 }
 
-fn table(view: &View<'_>, width: usize) -> Vec<String> {
-    let (dim, good) = (Style::new().dim(), Style::new().green());
+/// Counts by trigger: as many rows as there is room for, the busiest ones, in the order of their priority.
+fn table(view: &View<'_>, rows: usize) -> Vec<Line<'static>> {
     let tally = view.tally;
-    let name = tally
-        .triggers
+    let mut counts: Vec<&Count> = tally.triggers.iter().collect();
+    if counts.len() > rows {
+        let mut moments: Vec<u64> = counts.iter().map(|count| count.moments).collect();
+        moments.sort_unstable_by(|a, b| b.cmp(a));
+        let least = moments[rows - 1];
+        counts.retain(|count| count.moments >= least);
+        counts.truncate(rows - 1);
+    }
+    let name = tally.triggers.iter().map(|count| count.trigger.len());
+    let name = name.max().unwrap_or(0).max(7);
+    let most = counts
         .iter()
-        .map(|count| count.trigger.len())
+        .map(|count| count.moments)
         .max()
         .unwrap_or(0)
-        .max(7);
-    let row = |trigger: &str, moments: &str, treated: &str, why: &str| {
-        let treated = good.apply_to(format!("{treated:>8}"));
-        let line = format!("{trigger:name$}  {moments:>8}  {treated}  {why}");
-        truncate_str(&line, width, "…").into_owned()
-    };
+        .max(1);
     let heading = format!(
-        "{:name$}  {:>8}  {:>8}  not treated, because",
-        "trigger", "moments", "treated"
+        "{:name$}  {:>8}  {:>8}  {:BAR$}  not treated, because",
+        "trigger", "moments", "treated", ""
     );
-    let mut lines = vec![dim.apply_to(truncate_str(&heading, width, "…")).to_string()];
-    for count in &tally.triggers {
-        lines.push(row(
-            &count.trigger,
-            &grouped(count.moments),
-            &grouped(count.treated),
-            &count.why_not(),
-        ));
+    let mut lines = vec![Line::styled(heading, DIM)];
+    lines.extend(counts.iter().map(|count| row(count, name, most)));
+    if counts.len() < tally.triggers.len() {
+        let others = format!("and {} more", tally.triggers.len() - counts.len());
+        lines.push(Line::styled(others, DIM));
     }
-    let before = format!(
-        "past: {}, of which {} in time",
+    let past = format!(
+        "  past: {}, of which {} in time",
         grouped(tally.before),
         grouped(tally.before_treated)
     );
-    lines.push(row(
-        "all",
-        &grouped(tally.moments()),
-        &grouped(tally.treated()),
-        &dim.apply_to(before).to_string(),
-    ));
+    lines.push(Line::from(vec![
+        Span::raw(format!(
+            "{:name$}  {:>8}  ",
+            "all",
+            grouped(tally.moments())
+        )),
+        Span::styled(format!("{:>8}", grouped(tally.treated())), SENT),
+        Span::styled(past, DIM),
+    ]));
     lines
 }
 
+fn row(count: &Count, name: usize, most: u64) -> Line<'static> {
+    let long = |n: u64| usize::try_from(n * BAR as u64 / most).unwrap_or(0);
+    // A sliver for what there is at all.
+    let whole = long(count.moments).max(usize::from(count.moments > 0));
+    let treated = long(count.treated)
+        .max(usize::from(count.treated > 0))
+        .min(whole);
+    Line::from(vec![
+        Span::raw(format!(
+            "{:name$}  {:>8}  ",
+            count.trigger,
+            grouped(count.moments)
+        )),
+        Span::styled(format!("{:>8}  ", grouped(count.treated)), SENT),
+        Span::styled("█".repeat(treated), SENT),
+        Span::styled("░".repeat(whole - treated), REFUSED),
+        Span::raw(" ".repeat(BAR - whole + 2)),
+        Span::styled(count.why_not(), DIM),
+    ])
+}
+
 /// The newest of a story that fits into so many rows, under the name of whose it is.
-fn story(view: &View<'_>, customer: &str, rows: usize, width: usize) -> Vec<String> {
+fn story(view: &View<'_>, customer: &str, rows: usize, width: usize) -> Vec<Line<'static>> {
     let Some((who, chapters)) = view.stories.of(customer, view.programmes) else {
         return Vec::new();
     };
-    let count = |chapter: &Vec<Line>| {
-        chapter
-            .iter()
-            .map(|line| wrapped(words(line), width).len())
-            .sum::<usize>()
+    let count = |chapter: &Vec<stories::Line>| {
+        let rows = chapter.iter().map(|line| wrapped(words(line), width).len());
+        rows.sum::<usize>()
     };
     let mut left = rows - 1;
     let mut from = chapters.len();
@@ -176,12 +213,7 @@ fn story(view: &View<'_>, customer: &str, rows: usize, width: usize) -> Vec<Stri
         left -= count(&chapters[from]);
     }
     let mut day = String::new();
-    let mut shown: Vec<String> = vec![
-        Style::new()
-            .bold()
-            .apply_to(truncate_str(&who, width, "…"))
-            .to_string(),
-    ];
+    let mut shown = vec![Line::styled(who, BOLD)];
     for line in chapters[from..].iter().flatten() {
         shown.extend(lines_of(line, &mut day, width));
     }
@@ -189,9 +221,9 @@ fn story(view: &View<'_>, customer: &str, rows: usize, width: usize) -> Vec<Stri
 }
 
 /// A line with its time, over as many rows as it needs.
-fn lines_of(line: &Line, day: &mut String, width: usize) -> Vec<String> {
+fn lines_of(line: &stories::Line, day: &mut String, width: usize) -> Vec<Line<'static>> {
     let mut margin = " ".repeat(TIMES);
-    if let Line::Did(at, _) | Line::Moment(at, ..) = line {
+    if let stories::Line::Did(at, _) | stories::Line::Moment(at, ..) = line {
         let today = shown(*at, "%a %e %b");
         let date = if today == *day {
             " ".repeat(10)
@@ -199,43 +231,43 @@ fn lines_of(line: &Line, day: &mut String, width: usize) -> Vec<String> {
             today.clone()
         };
         *day = today;
-        let times = format!("  {date} {}  ", shown(*at, "%H:%M"));
-        margin = Style::new().dim().apply_to(times).to_string();
+        margin = format!("  {date} {}  ", shown(*at, "%H:%M"));
     }
     let style = match line {
-        Line::Did(..) => Style::new(),
-        Line::Moment(..) => Style::new().cyan(),
-        Line::Sent(_) => Style::new().green(),
-        Line::Refused(_) => Style::new().yellow(),
+        stories::Line::Did(..) => PLAIN,
+        stories::Line::Moment(..) => MOMENT,
+        stories::Line::Sent(_) => SENT,
+        stories::Line::Refused(_) => REFUSED,
     };
     let margins = std::iter::once(margin).chain(std::iter::repeat(" ".repeat(TIMES)));
     let rows = wrapped(words(line), width).into_iter();
     margins
         .zip(rows)
-        .map(|(margin, row)| format!("{margin}{}", style.apply_to(row)))
+        .map(|(margin, row)| Line::from(vec![Span::styled(margin, DIM), Span::styled(row, style)]))
         .collect()
 }
 
-fn words(line: &Line) -> String {
+fn words(line: &stories::Line) -> String {
     match line {
-        Line::Did(_, words) => words.clone(),
-        Line::Moment(_, trigger, why) => format!("* {trigger}: {why}"),
-        Line::Sent(what) => format!("  → {what}"),
-        Line::Refused(what) => format!("  × {what}"),
+        stories::Line::Did(_, words) => words.clone(),
+        stories::Line::Moment(_, trigger, why) => format!("* {trigger}: {why}"),
+        stories::Line::Sent(what) => format!("  → {what}"),
+        stories::Line::Refused(what) => format!("  × {what}"),
     }
 }
 
 /// Text in rows that fit beside the times, broken between words.
 fn wrapped(text: String, width: usize) -> Vec<String> {
+    let wide = |text: &str| Span::raw(text).width();
     let room = width.saturating_sub(TIMES).max(20);
-    if measure_text_width(&text) <= room {
+    if wide(&text) <= room {
         return vec![text];
     }
     let mut rows = vec![String::new()];
     for (i, word) in text.split(' ').enumerate() {
         let row = rows
             .last_mut()
-            .filter(|row| measure_text_width(row) + 1 + measure_text_width(word) <= room);
+            .filter(|row| wide(row) + 1 + wide(word) <= room);
         match row {
             Some(row) => {
                 if i > 0 {
@@ -246,19 +278,18 @@ fn wrapped(text: String, width: usize) -> Vec<String> {
             None => rows.push(format!("    {word}")),
         }
     }
-    rows.iter()
-        .map(|row| truncate_str(row, room, "…").into_owned())
-        .collect()
+    rows
 }
 
-fn pointers(view: &View<'_>, width: usize, count: usize) -> Vec<String> {
-    let dim = Style::new().dim();
+fn pointers(view: &View<'_>, count: usize) -> Vec<Line<'static>> {
     let line = |(what, address): &(&str, String)| {
-        let line = format!("{} {address}", dim.apply_to(format!("{what:>8}")));
-        truncate_str(&line, width, "…").into_owned()
+        Line::from(vec![
+            Span::styled(format!("{what:>8} "), DIM),
+            Span::raw(address.clone()),
+        ])
     };
     let shown = view.pointers.iter().take(count).map(line);
-    std::iter::once(String::new()).chain(shown).collect()
+    std::iter::once(Line::default()).chain(shown).collect()
 }
 
 /// A time in UTC, as strftime has it.

@@ -1,22 +1,36 @@
-//! What the demo shows: a picture that is drawn over itself on a terminal, a line now and then elsewhere, and the whole at the end.
+//! Where the demo is shown: pictures on a terminal, with keys; a line now and then elsewhere; and the whole at the end.
 
-use std::io;
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use console::Term;
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::text::{Line, Text};
 
 use super::picture::{View, WIDTH_MAX, picture, progress};
 
 /// Between two pictures: often enough to live, seldom enough to read.
-const FRAME: Duration = Duration::from_millis(400);
+const FRAME: Duration = Duration::from_millis(250);
 /// Between two lines where there is no terminal.
 const LINE: Duration = Duration::from_secs(5);
+/// What the keys do.
+const KEYS: &str = "q quit   p hold or go on   Tab another story";
 
-/// Where it is shown.
+/// What somebody at the keyboard wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// To end.
+    Quit,
+    /// To hold the picture, or let it go on.
+    Hold,
+    /// Somebody else's story.
+    Another,
+}
+
+/// Where it is shown. Dropping it gives the terminal back; so does a panic, before it is reported.
 pub struct Screen {
-    term: Term,
     is_terminal: bool,
-    drawn: usize,
+    terminal: Option<DefaultTerminal>,
     next: Instant,
 }
 
@@ -24,11 +38,9 @@ impl Screen {
     /// On standard output.
     #[must_use]
     pub fn new() -> Self {
-        let term = Term::buffered_stdout();
         Self {
-            is_terminal: term.is_term(),
-            term,
-            drawn: 0,
+            is_terminal: io::stdout().is_terminal(),
+            terminal: None,
             next: Instant::now(),
         }
     }
@@ -44,18 +56,15 @@ impl Screen {
     /// # Errors
     /// Where nothing can be written.
     pub fn say(&self, text: &str) -> io::Result<()> {
-        for line in text.lines() {
-            self.term.write_line(line)?;
-        }
-        self.term.flush()
+        writeln!(io::stdout().lock(), "{}", text.trim_end_matches('\n'))
     }
 
     /// Shows how it stands, if it is time.
     ///
     /// # Errors
     /// Where nothing can be written.
-    pub fn show(&mut self, view: &View<'_>) -> io::Result<()> {
-        if Instant::now() < self.next {
+    pub fn show(&mut self, view: &View<'_>, is_held: bool) -> io::Result<()> {
+        if Instant::now() < self.next || is_held {
             return Ok(());
         }
         if !self.is_terminal {
@@ -63,51 +72,97 @@ impl Screen {
             return self.say(&progress(view));
         }
         self.next = Instant::now() + FRAME;
-        let (rows, columns) = self.term.size();
-        let picture = picture(view, usize::from(columns), usize::from(rows));
-        if self.drawn == 0 {
-            self.term.hide_cursor()?;
-        }
-        self.draw(&picture)?;
-        self.drawn = picture.len();
-        self.term.flush()
+        let terminal = match &mut self.terminal {
+            Some(terminal) => terminal,
+            none => none.insert(ratatui::try_init()?),
+        };
+        terminal.draw(|frame| {
+            let area = frame.area();
+            let rows = usize::from(area.height).saturating_sub(1);
+            let mut lines = picture(view, area.width.into(), rows);
+            lines.resize(rows, Line::default());
+            lines.push(Line::styled(KEYS, ratatui::style::Color::DarkGray));
+            frame.render_widget(Text::from(lines), area);
+        })?;
+        Ok(())
     }
 
-    fn draw(&self, picture: &[String]) -> io::Result<()> {
-        self.term.move_cursor_up(self.drawn)?;
-        for line in picture {
-            self.term.clear_line()?;
-            self.term.write_line(line)?;
+    /// What was typed since it was asked last.
+    #[must_use]
+    pub fn wishes(&self) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        // A keyboard that cannot be read has no wishes.
+        while self.terminal.is_some() && event::poll(Duration::ZERO).unwrap_or(false) {
+            match event::read() {
+                Ok(Event::Key(key)) => wishes.extend(wish(key)),
+                Ok(_) => {}
+                Err(_) => break,
+            }
         }
-        self.term.clear_to_end_of_screen()
+        wishes
     }
 
-    /// Shows the whole, to stay, and gives the terminal back.
+    /// Gives the terminal back and shows the whole, to stay.
     ///
     /// # Errors
     /// Where nothing can be written.
     pub fn end(&mut self, view: &View<'_>) -> io::Result<()> {
-        let width = if self.is_terminal {
-            usize::from(self.term.size().1)
+        self.give_back();
+        let columns = if self.is_terminal {
+            ratatui::crossterm::terminal::size().map_or(WIDTH_MAX, |(columns, _)| columns.into())
         } else {
             WIDTH_MAX
         };
-        let whole = picture(view, width, usize::MAX);
-        if self.is_terminal {
-            self.draw(&whole)?;
-            self.term.show_cursor()?;
-        } else {
-            whole
-                .iter()
-                .try_for_each(|line| self.term.write_line(line))?;
+        let mut out = io::stdout().lock();
+        for line in picture(view, columns, usize::MAX) {
+            writeln!(out, "{}", line.to_string().trim_end())?;
         }
-        self.drawn = 0;
-        self.term.flush()
+        Ok(())
+    }
+
+    fn give_back(&mut self) {
+        if self.terminal.take().is_some() {
+            ratatui::restore();
+        }
     }
 }
 
-impl Default for Screen {
-    fn default() -> Self {
-        Self::new()
+/// What a key stands for. On a terminal in raw mode Ctrl-C is one, too.
+fn wish(key: KeyEvent) -> Option<Wish> {
+    if key.kind == KeyEventKind::Release {
+        return None;
+    }
+    match key.code {
+        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Wish::Quit),
+        KeyCode::Char('q') | KeyCode::Esc => Some(Wish::Quit),
+        KeyCode::Char('p' | ' ') => Some(Wish::Hold),
+        KeyCode::Tab | KeyCode::Down | KeyCode::Right => Some(Wish::Another),
+        _ => None,
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stand_for_wishes() {
+        let plain = KeyModifiers::NONE;
+        for (code, modifiers, expected) in [
+            (KeyCode::Char('q'), plain, Some(Wish::Quit)),
+            (KeyCode::Char('c'), KeyModifiers::CONTROL, Some(Wish::Quit)),
+            (KeyCode::Char('c'), plain, None),
+            (KeyCode::Char('p'), plain, Some(Wish::Hold)),
+            (KeyCode::Tab, plain, Some(Wish::Another)),
+            (KeyCode::Enter, plain, None),
+        ] {
+            assert_eq!(wish(KeyEvent::new(code, modifiers)), expected, "{code:?}");
+        }
     }
 }

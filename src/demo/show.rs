@@ -1,6 +1,7 @@
 //! Reads back what was decided, hears what was done, and shows both.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,12 +12,14 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::decided::Decided;
 use super::deeds::Told;
-use super::picture::View;
+use super::picture::{View, picture};
 use super::programmes::Programmes;
-use super::screen::Screen;
+use super::screen::{Screen, Wish};
 use super::stories::Stories;
+use super::svg::svg;
 use super::tally::Tally;
-use super::{DemoError, Settings, broker, client, end, otto, world};
+use super::world::{self, Pace};
+use super::{DemoError, Settings, broker, client, end, otto};
 use crate::config::Config;
 use crate::time::{DAY_MS, Timestamp};
 
@@ -24,8 +27,29 @@ use crate::time::{DAY_MS, Timestamp};
 const TICK: Duration = Duration::from_millis(50);
 /// Over how many ticks a rate is measured: two seconds.
 const RATE_TICKS: usize = 40;
-/// At the end the last decisions have so long to come: half a day.
-const LAST_MS: i64 = DAY_MS / 2;
+/// At the end the last decisions have so long to come, on the wall.
+const LAST_ON_WALL_MS: i64 = 750;
+/// What is drawn for whoever is not there: columns and rows of a terminal.
+const DRAWN: (u16, u16) = (112, 46);
+
+/// What is shown; a macro, for the screen is lent at the same time.
+macro_rules! view {
+    ($show:expr, $now:expr, $pointers:expr) => {
+        View {
+            programmes: $show.programmes,
+            tally: &$show.tally,
+            stories: &$show.stories,
+            from: world::BEGINS,
+            now: $now,
+            days: $show
+                .until
+                .map(|until| (until.0 - world::BEGINS.0 + DAY_MS - 1) / DAY_MS),
+            events: $show.events,
+            rate: $show.rate(),
+            pointers: $pointers,
+        }
+    };
+}
 
 /// The audience's side of the demo.
 pub struct Show<'a> {
@@ -40,6 +64,8 @@ pub struct Show<'a> {
     events: u64,
     lately: VecDeque<(Instant, u64)>,
     is_real: bool,
+    is_held: bool,
+    pace: Pace,
 }
 
 impl<'a> Show<'a> {
@@ -80,6 +106,8 @@ impl<'a> Show<'a> {
             events: 0,
             lately: VecDeque::new(),
             is_real: settings.kafka.is_some(),
+            is_held: false,
+            pace: settings.pace,
         };
         show.screen.say(&show.programme(settings))?;
         Ok(show)
@@ -94,18 +122,53 @@ impl<'a> Show<'a> {
         now: impl Fn() -> Timestamp,
         over: impl Fn() -> bool,
     ) -> Result<(), DemoError> {
-        let last = self
-            .until
-            .map_or(Timestamp::MAX, |until| until.plus(LAST_MS));
+        let last = self.until.map_or(Timestamp::MAX, |until| {
+            until.plus(self.pace.event_ms(LAST_ON_WALL_MS))
+        });
         while now() < last && !over() {
             self.listen()?;
-            self.draw(now(), false)?;
+            if !self.heed(now()) {
+                break;
+            }
+            let pointers = self.pointers();
+            self.screen
+                .show(&view!(self, now(), &pointers), self.is_held)?;
             thread::park_timeout(TICK);
         }
-        self.stories.seat_best();
-        self.draw(now().min(self.until.unwrap_or(Timestamp::MAX)), true)?;
-        self.screen.say(&self.epilogue())?;
         Ok(())
+    }
+
+    /// Shows the whole, to stay; draws it, too, where somebody asked for a drawing.
+    ///
+    /// # Errors
+    /// Where nothing can be shown or drawn.
+    pub fn end(&mut self, now: Timestamp, settings: &Settings) -> Result<(), DemoError> {
+        let now = now.min(self.until.unwrap_or(Timestamp::MAX));
+        self.stories.seat_best();
+        let mut pointers = self.pointers();
+        if let Some(path) = &settings.svg {
+            let (columns, rows) = DRAWN;
+            let view = view!(self, now, &pointers);
+            let lines = picture(&view, columns.into(), rows.into());
+            fs::write(path, svg(lines, columns, rows))?;
+        }
+        // What was embedded here is gone when this is read, and so is HTTP.
+        pointers.retain(|(what, _)| self.is_real && *what != "browser");
+        self.screen.end(&view!(self, now, &pointers))?;
+        self.screen.say(&self.epilogue(settings))?;
+        Ok(())
+    }
+
+    /// Does what somebody at the keyboard wishes. False: to end.
+    fn heed(&mut self, now: Timestamp) -> bool {
+        for wish in self.screen.wishes() {
+            match wish {
+                Wish::Quit => return false,
+                Wish::Hold => self.is_held = !self.is_held,
+                Wish::Another => self.stories.seat_another(now),
+            }
+        }
+        true
     }
 
     /// Takes in what was done and what was decided since it listened last.
@@ -127,32 +190,6 @@ impl<'a> Show<'a> {
             self.lately.pop_front();
         }
         Ok(())
-    }
-
-    fn draw(&mut self, now: Timestamp, is_last: bool) -> std::io::Result<()> {
-        let mut pointers = self.pointers();
-        if is_last {
-            // What was embedded here is gone when this is read, and so is HTTP.
-            pointers.retain(|(what, _)| self.is_real && *what != "browser");
-        }
-        let view = View {
-            programmes: self.programmes,
-            tally: &self.tally,
-            stories: &self.stories,
-            from: world::BEGINS,
-            now,
-            days: self
-                .until
-                .map(|until| (until.0 - world::BEGINS.0 + DAY_MS - 1) / DAY_MS),
-            events: self.events,
-            rate: self.rate(),
-            pointers: &pointers,
-        };
-        if is_last {
-            self.screen.end(&view)
-        } else {
-            self.screen.show(&view)
-        }
     }
 
     fn rate(&self) -> f64 {
@@ -194,11 +231,8 @@ impl<'a> Show<'a> {
             Some(prefix) => format!("Kafka at {bootstrap}, in topics named {prefix}*"),
             None => format!("an embedded broker at {bootstrap}"),
         };
-        let day = format!(
-            "{}.{} s",
-            world::DAY_ON_WALL_MS / 1000,
-            world::DAY_ON_WALL_MS % 1000 / 100
-        );
+        let day = settings.pace.day_on_wall_ms;
+        let day = format!("{}.{} s", day / 1000, day % 1000 / 100);
         let lasts = settings
             .seconds
             .map_or("it goes on until Ctrl-C".to_owned(), |s| {
@@ -227,11 +261,17 @@ impl<'a> Show<'a> {
     }
 
     /// What is worth knowing when it is over.
-    fn epilogue(&self) -> String {
+    fn epilogue(&self, settings: &Settings) -> String {
+        let kept = settings.record.as_ref().map_or(String::new(), |path| {
+            let file = path.display();
+            format!(
+                "\nIts records are in {file}. Try other triggers on them: moments rehearse {file}\n"
+            )
+        });
         match self.prefix() {
-            Some(prefix) => format!("\nIts topics stay on the broker, named {prefix}*."),
+            Some(prefix) => format!("{kept}\nIts topics stay on the broker, named {prefix}*."),
             None => format!(
-                "\nUnlike Kafka (./dev demo --kafka), the embedded broker\n  {}",
+                "{kept}\nUnlike Kafka (./dev demo --kafka), the embedded broker\n  {}",
                 broker::LIMITS.join("\n  ")
             ),
         }

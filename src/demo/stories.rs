@@ -18,6 +18,10 @@ pub const SEATS: usize = 2;
 const CHAPTERS_MAX: usize = 40;
 /// For so long somebody keeps her seat, in event time: some seconds on the wall.
 const SEATED_MS: i64 = 6 * DAY_MS;
+/// Whoever was asked for keeps it longer by this.
+const ASKED_FOR_MS: i64 = 6 * DAY_MS;
+/// So many stories can be asked for in turn.
+const TURNS: usize = 12;
 /// By so much a story must be better to take the seat of another.
 const BETTER: usize = 4;
 
@@ -121,6 +125,30 @@ impl Stories {
             self.seats[seat] = Some(Seat {
                 customer,
                 since: at,
+            });
+        }
+    }
+
+    /// Gives the first seat to the next of those who have most to tell, until another asks or her story is over.
+    pub fn seat_another(&mut self, now: Timestamp) {
+        let mut best: Vec<(usize, &Text)> = self
+            .people
+            .keys()
+            .filter(|customer| seat_of(customer) == 0)
+            .map(|customer| (self.worth(customer), customer))
+            .filter(|(worth, _)| *worth > 0)
+            .collect();
+        best.sort_unstable_by_key(|(worth, customer)| (Reverse(*worth), *customer));
+        best.truncate(TURNS);
+        let sitting = self.seats[0].as_ref().map(|seat| &seat.customer);
+        let place = best
+            .iter()
+            .position(|(_, customer)| Some(*customer) == sitting);
+        let next = place.map_or(0, |place| (place + 1) % best.len());
+        if let Some((_, customer)) = best.get(next) {
+            self.seats[0] = Some(Seat {
+                customer: (*customer).clone(),
+                since: now.plus(ASKED_FOR_MS),
             });
         }
     }

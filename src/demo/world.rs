@@ -7,7 +7,11 @@ use crate::config::{Clock, Config, Span};
 use crate::time::{DAY_MS, Timestamp};
 
 /// A day lasts so many milliseconds on the wall, which makes a millisecond nearly a minute.
-pub const DAY_ON_WALL_MS: i64 = 1_500;
+const DAY_ON_WALL_MS: f64 = 1_500.0;
+/// How much slower or faster it may go than that. Faster, a broker that keeps 5 MiB could lose what nobody has read yet.
+pub const SPEED_MIN: f64 = 0.01;
+/// The other end.
+pub const SPEED_MAX: f64 = 3.0;
 /// How many days the real sessions last, and with them the demo where it ends by itself.
 pub const DAYS: i64 = 28;
 /// The shop has so many days of orders on file when the demo begins: longer than the half year after which somebody has lapsed.
@@ -26,13 +30,59 @@ const PARTITIONS_MAX: u32 = 16;
 pub const CUSTOMERS_MAX: u32 = CUSTOMERS_A_PARTITION * PARTITIONS_MAX;
 /// The first day begins: a Monday, at midnight where the real sessions' shop is.
 pub const BEGINS: Timestamp = Timestamp(1_772_402_400_000);
-/// How long records of one time may take to come through the several topics: 40 ms on the wall.
-const LATENESS_MS: i64 = 40 * DAY_MS / DAY_ON_WALL_MS;
+/// How long records of one time may take to come through the several topics, on the wall.
+const LATENESS_ON_WALL_MS: i64 = 40;
+
+/// How fast time goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// A day lasts so many milliseconds on the wall.
+    pub day_on_wall_ms: i64,
+}
+
+impl Pace {
+    /// So many times as fast as usual, held within [`SPEED_MIN`] and [`SPEED_MAX`].
+    #[must_use]
+    pub fn new(speed: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "500 to 150,000")]
+        let day_on_wall_ms = (DAY_ON_WALL_MS / speed.clamp(SPEED_MIN, SPEED_MAX)) as i64;
+        Self { day_on_wall_ms }
+    }
+
+    /// How much happens in so many milliseconds on the wall.
+    #[must_use]
+    pub fn event_ms(self, wall_ms: i64) -> i64 {
+        wall_ms * DAY_MS / self.day_on_wall_ms
+    }
+
+    /// How many seconds the demo lasts where it ends by itself: the four weeks of the real sessions.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        u32::try_from(DAYS * self.day_on_wall_ms / 1000).unwrap_or(u32::MAX)
+    }
+
+    /// What happened until then is loaded before the clock starts.
+    #[must_use]
+    pub fn loaded_until(self) -> Timestamp {
+        BEGINS.plus(-self.event_ms(WARM_UP_MS))
+    }
+
+    /// The first day begins when the wall's clock shows `at`.
+    pub fn start_at(self, config: &mut Config, at: Timestamp) {
+        let time = &mut config.time;
+        time.clock = Clock::Accelerated;
+        time.origin = BEGINS.to_string();
+        time.start = at.to_string();
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        let factor = DAY_MS as f64 / self.day_on_wall_ms as f64;
+        time.factor = factor;
+    }
+}
 
 /// The configuration against brokers at `bootstrap`, with `prefix` before the names of topics and of the application, for so
 /// many customers.
 #[must_use]
-pub fn config(bootstrap: &str, prefix: &str, customers: u32) -> Config {
+pub fn config(bootstrap: &str, prefix: &str, customers: u32, pace: Pace) -> Config {
     let mut config = Config::default();
     config.application.id = format!("{prefix}moments");
     bootstrap.clone_into(&mut config.kafka.bootstrap);
@@ -71,29 +121,14 @@ pub fn config(bootstrap: &str, prefix: &str, customers: u32) -> Config {
     for (source, name) in sources {
         *source = Source {
             name: Some(format!("{prefix}{name}")),
-            lateness: Span { ms: LATENESS_MS },
+            lateness: Span {
+                ms: pace.event_ms(LATENESS_ON_WALL_MS),
+            },
         };
     }
     config.time.idle_delay = Span { ms: 1_000 };
     config.http.listen = free_address(config.http.listen);
     config
-}
-
-/// What happened until then is loaded before the clock starts.
-#[must_use]
-pub fn loaded_until() -> Timestamp {
-    BEGINS.plus(-WARM_UP_MS * DAY_MS / DAY_ON_WALL_MS)
-}
-
-/// The first day begins when the wall's clock shows `at`.
-pub fn start_at(config: &mut Config, at: Timestamp) {
-    let time = &mut config.time;
-    time.clock = Clock::Accelerated;
-    time.origin = BEGINS.to_string();
-    time.start = at.to_string();
-    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    let factor = DAY_MS as f64 / DAY_ON_WALL_MS as f64;
-    time.factor = factor;
 }
 
 /// The usual port, or any that is free.
@@ -119,17 +154,21 @@ mod tests {
     #[test]
     fn the_clock_shows_the_first_day_when_it_starts() {
         let starts_at = Timestamp(1_000_000_000_000);
-        let mut config = config("127.0.0.1:9092", "demo-", 1000);
-        start_at(&mut config, starts_at);
-        let mode = config.time.mode();
-        assert_eq!(mode.reading(starts_at), Some(BEGINS));
-        assert_eq!(
-            mode.reading(starts_at.plus(-WARM_UP_MS)),
-            Some(loaded_until())
-        );
-        assert_eq!(
-            mode.reading(starts_at.plus(DAY_ON_WALL_MS)),
-            Some(BEGINS.plus(DAY_MS))
-        );
+        for speed in [0.5, 1.0, 2.0] {
+            let pace = Pace::new(speed);
+            let mut config = config("127.0.0.1:9092", "demo-", 1000, pace);
+            pace.start_at(&mut config, starts_at);
+            let mode = config.time.mode();
+            assert_eq!(mode.reading(starts_at), Some(BEGINS));
+            assert_eq!(
+                mode.reading(starts_at.plus(-WARM_UP_MS)),
+                Some(pace.loaded_until())
+            );
+            assert_eq!(
+                mode.reading(starts_at.plus(pace.day_on_wall_ms)),
+                Some(BEGINS.plus(DAY_MS))
+            );
+        }
+        assert_eq!(Pace::new(1.0).seconds(), 42);
     }
 }

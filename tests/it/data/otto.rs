@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufWriter, Write};
 use std::path::Path;
 
-use serde::Deserialize;
+use moments::demo::otto::{Kind, Row, Session, sessions};
 
 use super::{Product, Properties, Track, write_line};
 
@@ -16,28 +16,6 @@ pub const FILE: &str = "otto-train-20sessions.jsonl";
 
 /// The topics an OTTO event can belong to, with the file of each as [`convert_to_topics`] names it.
 pub const TOPIC_FILES: [&str; 3] = ["cart.jsonl", "clickstream.jsonl", "purchase.jsonl"];
-
-#[derive(Deserialize)]
-struct Session {
-    session: u64,
-    events: Vec<Row>,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    aid: u64,
-    ts: i64,
-    #[serde(rename = "type")]
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Clicks,
-    Carts,
-    Orders,
-}
 
 /// Writes every event as a track line, by time over all sessions (then session, then the order of the data).
 /// Returns how many.
@@ -72,8 +50,7 @@ pub fn convert_to_topics(raw: impl BufRead, folder: &Path) -> io::Result<usize> 
 
 fn read(raw: impl BufRead) -> io::Result<Vec<(Kind, Track)>> {
     let mut rows = Vec::new();
-    for line in raw.lines() {
-        let Session { session, events } = serde_json::from_str(&line?)?;
+    for Session { session, events } in sessions(raw)? {
         for (n, row) in (1..).zip(events) {
             rows.push((row.ts, session, n, row));
         }
