@@ -50,6 +50,8 @@ pub struct Config {
     pub workers: Workers,
     /// The log.
     pub log: Log,
+    /// Traces.
+    pub telemetry: Telemetry,
     /// The company's own profile attributes: name and type (`bool`, `number`, `text`, `time`, `list`).
     pub attributes: BTreeMap<String, String>,
     /// The company's own events, or more properties of known ones: by event name, property and type.
@@ -133,6 +135,15 @@ pub struct Log {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,rdkafka=debug`. Default `info`.
     pub level: String,
+}
+
+/// Traces, from an event to the commands it caused.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// The address of a collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`; empty: no traces are sent.
+    /// Headers that it asks for come from the variable `OTEL_EXPORTER_OTLP_HEADERS`. Default empty.
+    pub otlp_endpoint: String,
 }
 
 /// How log lines are written.

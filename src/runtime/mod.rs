@@ -42,6 +42,7 @@ use crate::task::customers::Customers;
 use crate::task::transaction::Sink;
 use crate::task::{Settings, Task};
 use crate::telemetry::Telemetry;
+use crate::telemetry::traces::{Traces, TracesError};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
@@ -83,6 +84,9 @@ pub enum RuntimeError {
     /// A thread.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
+    /// The collector of traces.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
 }
 
 /// What the threads of a process share.
@@ -92,6 +96,7 @@ struct Context {
     plan: Arc<Plan>,
     decoder: Decoder,
     telemetry: Telemetry,
+    traces: Option<Arc<Traces>>,
     /// Asks for ends, uncommitted records included.
     ends: Arc<BaseConsumer<Logged>>,
     /// Asks for the group's offsets, those of open transactions excluded.
@@ -161,6 +166,10 @@ impl Runtime {
     pub fn start(config: Config, plan: Arc<Plan>, partitions: i32) -> Result<Self, RuntimeError> {
         let names = Arc::new(Names::new(&config, partitions));
         let telemetry = Telemetry::new(&names.inputs, &plan.revision);
+        let traces = match config.telemetry.otlp_endpoint.as_str() {
+            "" => None,
+            endpoint => Some(Arc::new(Traces::start(endpoint, &config.application.id)?)),
+        };
         let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::new(config.attributes()));
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
@@ -179,6 +188,7 @@ impl Runtime {
             plan,
             decoder,
             telemetry,
+            traces,
             ends: Arc::clone(&ends),
             offsets: Arc::clone(&offsets),
             questions,
@@ -218,6 +228,7 @@ impl Runtime {
     pub fn run(self, stop: &AtomicBool) -> Result<(), RuntimeError> {
         let context = &self.tasks.context;
         let timeout = Duration::from_millis(context.config.kafka.call_timeout.ms.unsigned_abs());
+        let traces = context.traces.clone();
         let config = clients::member(&context.config);
         let member = group::Member::new(context, self.tasks.workers.clone(), timeout);
         let result = group::run(&config, member, stop);
@@ -228,6 +239,9 @@ impl Runtime {
         for thread in self.threads {
             // One that panicked has said so.
             let _ = thread.join();
+        }
+        if let Some(traces) = traces {
+            traces.stop();
         }
         Ok(result?)
     }

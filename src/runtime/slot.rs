@@ -130,6 +130,7 @@ impl Slot {
             credits,
             watchdog: self.context.watchdog.clone(),
             telemetry: self.context.telemetry.clone(),
+            traces: self.context.traces.clone(),
         };
         let name = format!("task-{}", self.partition);
         let thread = std::thread::Builder::new()

@@ -20,6 +20,7 @@ use super::{Names, asker};
 use crate::config::Config;
 use crate::task::transaction::{Sink, Transaction};
 use crate::task::{Command, Failure, Input, Session};
+use crate::telemetry::traces::Traces;
 use crate::telemetry::{Outcome, Telemetry};
 
 /// Changelog records in one answer.
@@ -38,6 +39,8 @@ pub(super) struct Setup {
     pub credits: SyncSender<()>,
     pub watchdog: Watchdog,
     pub telemetry: Telemetry,
+    /// Where they are asked for.
+    pub traces: Option<Arc<Traces>>,
 }
 
 struct Transactor {
@@ -251,8 +254,12 @@ impl Transactor {
         let telemetry = &self.setup.telemetry;
         telemetry.transaction(Outcome::Committed, took);
         let now = super::clock();
-        for arrived in &transaction.arrivals {
-            telemetry.arrival_to_command(now.0 - arrived.0);
+        for cause in &transaction.causes {
+            telemetry.arrival_to_command(now.0 - cause.arrived.0);
+        }
+        if let Some(traces) = &self.setup.traces {
+            let names = &self.setup.names;
+            traces.committed(transaction, |sink| names.of(sink).into_owned(), now);
         }
         for record in &transaction.records {
             if let Sink::Treatments(channel) = &record.sink {

@@ -7,7 +7,9 @@
 use super::core::{Effect, Header, RawRecord, Rejection};
 use super::inbox;
 use super::journal::Step;
+use crate::event::decode::TRACEPARENT;
 use crate::time::Timestamp;
+use crate::treatment::TraceContext;
 
 /// A command waits this long for others, ms: a fifth of what a person notices.
 const COMMAND_DELAY_MS: i64 = 20;
@@ -63,8 +65,32 @@ pub struct Transaction {
     pub records: Vec<Out>,
     /// Input offsets, by topic.
     pub offsets: Vec<(usize, i64)>,
-    /// For each command, when what caused it came: for how long it took.
-    pub arrivals: Vec<Timestamp>,
+    /// For each command, in the order of [`Transaction::records`], what it came of.
+    pub causes: Vec<Cause>,
+}
+
+/// What a command came of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// When it came: for how long the command took.
+    pub arrived: Timestamp,
+    /// The record, where the command goes on with its trace.
+    pub traced: Option<Traced>,
+}
+
+/// A record with a trace context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traced {
+    /// Topic name.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// Where it stands there.
+    pub offset: i64,
+    /// When it was appended there.
+    pub appended: Timestamp,
+    /// What its producer said.
+    pub context: TraceContext,
 }
 
 /// Where a record was read.
@@ -93,8 +119,8 @@ pub struct Open {
     pub records: Vec<Out>,
     /// Taken so far.
     pub steps: Vec<Step>,
-    /// As [`Transaction::arrivals`].
-    pub arrivals: Vec<Timestamp>,
+    /// As [`Transaction::causes`].
+    pub causes: Vec<Cause>,
 }
 
 impl Open {
@@ -182,7 +208,10 @@ impl Open {
                 self.push(decision);
                 if let Some(treatment) = treatment {
                     self.commanded(clock);
-                    self.arrivals.push(self.arrived);
+                    self.causes.push(Cause {
+                        arrived: self.arrived,
+                        traced: source.and_then(|source| traced(source, &treatment.headers)),
+                    });
                     let sink = Sink::Treatments(treatment.channel);
                     self.push(Out {
                         sink,
@@ -251,6 +280,25 @@ impl Open {
         self.bytes += size_of::<Out>() + bytes(&out.key) + bytes(&out.value) + headers;
         self.records.push(out);
     }
+}
+
+/// The record, where a command with these headers goes on with its trace.
+fn traced((origin, record): (Origin<'_>, &RawRecord), command: &[Header]) -> Option<Traced> {
+    let context = context(&record.headers)?;
+    (context.trace_id == self::context(command)?.trace_id).then(|| Traced {
+        topic: origin.topic.to_owned(),
+        partition: origin.partition,
+        offset: record.offset,
+        appended: record.appended,
+        context,
+    })
+}
+
+/// The trace context among headers.
+#[must_use]
+pub fn context(headers: &[Header]) -> Option<TraceContext> {
+    let (_, value) = headers.iter().find(|(name, _)| name == TRACEPARENT)?;
+    TraceContext::parse(std::str::from_utf8(value.as_deref()?).ok()?)
 }
 
 #[cfg(test)]

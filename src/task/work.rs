@@ -273,7 +273,7 @@ impl<C: Core> Task<C> {
             number: record.transaction,
             records,
             offsets,
-            arrivals: open.arrivals,
+            causes: open.causes,
         }));
         self.in_flight = Some(record);
     }

@@ -3,6 +3,8 @@
 //!
 //! Ids are derived, never random: the same moment gives the same id on every machine, at any restart.
 
+mod trace;
+
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
@@ -12,6 +14,8 @@ use crate::moment::{EventRef, Evidence};
 use crate::policy::Reason;
 use crate::profile::Facts;
 use crate::time::Timestamp;
+
+pub use trace::TraceContext;
 
 /// Namespace of command ids (itself version 5, of the name `moments` in the namespace of URLs).
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d6f_6d65_6e74_5753_8a2d_7472_6561_746d);
@@ -88,15 +92,20 @@ pub fn command_id(trigger: &str, generation: u32, customer: &str, occurrence: &s
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
-/// The trace context of a command: the trace of the event that caused it where there is one, else a
-/// trace of its own; the span is derived from the command.
+/// The trace context of a command: the trace of the event that caused it where there is one, recorded where that one is,
+/// else a trace of its own; the span is derived from the command.
 #[must_use]
 pub fn traceparent(id: Uuid, cause: Option<&str>) -> Text {
-    let trace = cause
-        .and_then(|parent| parent.split('-').nth(1))
-        .filter(|trace| trace.len() == 32 && trace.bytes().all(|b| b.is_ascii_hexdigit()));
-    let own = id.simple().to_string();
-    compact_str::format_compact!("00-{}-{}-01", trace.unwrap_or(&own), &own[16..])
+    let (trace_id, span_id) = (id.as_u128(), id.as_u64_pair().1);
+    let context = match cause.and_then(TraceContext::parse) {
+        Some(cause) => TraceContext { span_id, ..cause },
+        None => TraceContext {
+            trace_id,
+            span_id,
+            flags: 1,
+        },
+    };
+    compact_str::format_compact!("{context}")
 }
 
 /// The addresses that consent allows: `allowed` says which channels may be used.
@@ -301,10 +310,12 @@ mod tests {
         let id = command_id("t", 1, "c", "o");
         let begun = traceparent(id, None);
         assert_eq!(begun.len(), 55);
+        assert!(begun.ends_with("-01"));
         let trace = "0af7651916cd43dd8448eb211c80319c";
-        let on = traceparent(id, Some(&format!("00-{trace}-b7ad6b7169203331-01")));
+        let on = traceparent(id, Some(&format!("00-{trace}-b7ad6b7169203331-00")));
         assert!(on.starts_with(&format!("00-{trace}-")));
-        assert_eq!(on[36..], begun[36..]);
+        assert_eq!(on[36..52], begun[36..52]);
+        assert!(on.ends_with("-00"), "what nobody records, nobody records");
         let hostile = format!("00-{}-b7ad6b7169203331-01", "\n".repeat(32));
         assert_eq!(traceparent(id, Some(&hostile)), begun);
     }

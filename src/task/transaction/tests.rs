@@ -46,7 +46,8 @@ fn it_is_due_by_what_it_holds() {
         [Some(1040), Some(1040)],
         "the first command counts"
     );
-    assert_eq!(open.arrivals, [Timestamp(990), Timestamp(990)]);
+    let arrivals: Vec<_> = open.causes.iter().map(|cause| cause.arrived).collect();
+    assert_eq!(arrivals, [Timestamp(990), Timestamp(990)]);
     let large = RawRecord {
         value: Some(vec![0; TRANSACTION_BYTES]),
         ..RawRecord::default()
@@ -152,4 +153,63 @@ fn what_is_set_aside_keeps_its_bytes_and_says_where_it_was() {
         .collect();
     let expected = "trace= topic=cart partition=3 offset=7 stage=decode exception.class.name=not_json exception.message=no";
     assert_eq!(said.join(" "), expected);
+}
+
+#[test]
+fn a_command_knows_the_record_whose_trace_it_goes_on_with() {
+    let header = |trace: char, span: char| {
+        let context = format!(
+            "00-{}-{}-01",
+            trace.to_string().repeat(32),
+            span.to_string().repeat(16)
+        );
+        (TRACEPARENT.to_owned(), Some(context.into_bytes()))
+    };
+    let cause = |record: Vec<Header>, command: Vec<Header>| {
+        let mut effect = decided(true);
+        if let Effect::Decided {
+            treatment: Some(treatment),
+            ..
+        } = &mut effect
+        {
+            treatment.headers = command;
+        }
+        let record = RawRecord {
+            offset: 7,
+            appended: Timestamp(5),
+            headers: record,
+            ..RawRecord::default()
+        };
+        let origin = Origin {
+            topic: "support",
+            partition: 3,
+        };
+        let mut open = Open::default();
+        open.effect(effect, Some((origin, &record)), Timestamp(10));
+        open.causes.remove(0).traced
+    };
+    let found = cause(vec![header('a', 'b')], vec![header('a', 'c')]).expect("its trace goes on");
+    assert_eq!(
+        (found.topic.as_str(), found.partition, found.offset),
+        ("support", 3, 7)
+    );
+    assert_eq!(
+        (found.appended, found.context.span_id),
+        (Timestamp(5), 0xbbbb_bbbb_bbbb_bbbb)
+    );
+    assert_eq!(
+        cause(vec![header('a', 'b')], vec![header('d', 'c')]),
+        None,
+        "another trace"
+    );
+    assert_eq!(
+        cause(Vec::new(), vec![header('a', 'c')]),
+        None,
+        "no trace came"
+    );
+    assert_eq!(
+        cause(vec![(TRACEPARENT.to_owned(), None)], vec![header('a', 'c')]),
+        None,
+        "a null"
+    );
 }

@@ -5,3 +5,4 @@ mod fault;
 mod installation;
 mod once;
 mod topics;
+mod traces;
