@@ -1,8 +1,10 @@
 //! The command line: one file a command.
 
 mod check;
+mod completions;
 mod demo;
 mod generate;
+mod man;
 mod rehearse;
 mod run;
 mod test;
@@ -37,6 +39,8 @@ enum Command {
     Test(test::Test),
     Run(run::Run),
     Topics(topics::Topics),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// What several commands ask for.
@@ -98,6 +102,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Test(args) => test::run(args),
         Command::Run(args) => run::run(args),
         Command::Topics(args) => topics::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 
