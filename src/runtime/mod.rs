@@ -166,6 +166,8 @@ impl Runtime {
     pub fn start(config: Config, plan: Arc<Plan>, partitions: i32) -> Result<Self, RuntimeError> {
         let names = Arc::new(Names::new(&config, partitions));
         let telemetry = Telemetry::new(&names.inputs, &plan.revision);
+        telemetry.partitions(partitions);
+        telemetry.sending_stopped(plan.policy.sending_stopped);
         let traces = match config.telemetry.otlp_endpoint.as_str() {
             "" => None,
             endpoint => Some(Arc::new(Traces::start(endpoint, &config.application.id)?)),

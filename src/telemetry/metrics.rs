@@ -136,6 +136,10 @@ metrics! {
         "Customers known.";
     PROFILE_BYTES: "moments_profile_bytes", Kind::Gauge, Bytes, ["partition"],
         "Bytes of their packed profiles.";
+    PARTITIONS: "moments_partitions", Kind::Gauge, One, [],
+        "Partitions of each topic that comes in, and so tasks of all processes together.";
+    SENDING_STOPPED: "moments_sending_stopped", Kind::Gauge, One, [],
+        "1 while all sending is stopped, else 0.";
     TASKS: "moments_tasks", Kind::Gauge, One, ["state"],
         "Tasks assigned to this process, by state: `restoring`, `running`, `refused`.";
     BUILD_INFO: "moments_build_info", Kind::Gauge, One, ["version", "revision"],

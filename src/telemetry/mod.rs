@@ -48,6 +48,8 @@ struct Inner {
     watermark: GaugeVec,
     profiles: IntGaugeVec,
     profile_bytes: IntGaugeVec,
+    partitions: IntGauge,
+    sending_stopped: IntGauge,
     tasks: IntGaugeVec,
     process: Process,
 }
@@ -70,6 +72,19 @@ pub enum Outcome {
     Unknown,
     /// Another producer or member took over.
     Fenced,
+}
+
+impl Outcome {
+    const ALL: [Self; 4] = [Self::Committed, Self::Failed, Self::Unknown, Self::Fenced];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Fenced => "fenced",
+        }
+    }
 }
 
 struct Maker {
@@ -99,6 +114,10 @@ impl Maker {
 
     fn gauge(&self, metric: &Metric) -> IntGaugeVec {
         self.register(IntGaugeVec::new(options(metric), metric.labels))
+    }
+
+    fn whole(&self, metric: &Metric) -> IntGauge {
+        self.register(IntGauge::with_opts(options(metric)))
     }
 
     fn real(&self, metric: &Metric) -> GaugeVec {
@@ -155,14 +174,23 @@ impl Telemetry {
             watermark: make.real(&metrics::WATERMARK),
             profiles: make.gauge(&metrics::PROFILES),
             profile_bytes: make.gauge(&metrics::PROFILE_BYTES),
+            partitions: make.whole(&metrics::PARTITIONS),
+            sending_stopped: make.whole(&metrics::SENDING_STOPPED),
             tasks: make.gauge(&metrics::TASKS),
             process: Process {
-                resident: make.register(IntGauge::with_opts(options(&metrics::RESIDENT_MEMORY))),
+                resident: make.whole(&metrics::RESIDENT_MEMORY),
                 cpu: make.register(Counter::with_opts(options(&metrics::CPU))),
-                descriptors: make.register(IntGauge::with_opts(options(&metrics::OPEN_FDS))),
+                descriptors: make.whole(&metrics::OPEN_FDS),
             },
             registry: make.registry,
         };
+        // A rise from nothing would not be seen: `rate` needs a value before.
+        for topic in topics {
+            let _ = inner.misplaced.with_label_values(&[topic]);
+        }
+        for outcome in Outcome::ALL {
+            let _ = inner.transactions.with_label_values(&[outcome.word()]);
+        }
         Self {
             inner: Arc::new(inner),
         }
@@ -214,13 +242,10 @@ impl Telemetry {
 
     /// A transaction ended after this time.
     pub fn transaction(&self, outcome: Outcome, took: Duration) {
-        let word = match outcome {
-            Outcome::Committed => "committed",
-            Outcome::Failed => "failed",
-            Outcome::Unknown => "unknown",
-            Outcome::Fenced => "fenced",
-        };
-        self.inner.transactions.with_label_values(&[word]).inc();
+        self.inner
+            .transactions
+            .with_label_values(&[outcome.word()])
+            .inc();
         if outcome == Outcome::Committed {
             self.inner.commit.observe(took.as_secs_f64());
         }
@@ -274,6 +299,16 @@ impl Telemetry {
             .profile_bytes
             .with_label_values(&[&partition])
             .set(whole(bytes));
+    }
+
+    /// Each topic that comes in has so many partitions.
+    pub fn partitions(&self, count: i32) {
+        self.inner.partitions.set(count.into());
+    }
+
+    /// Whether all sending is stopped.
+    pub fn sending_stopped(&self, stopped: bool) {
+        self.inner.sending_stopped.set(stopped.into());
     }
 
     /// How many tasks are in a state.
