@@ -14,9 +14,10 @@ fn read(path: &Path) -> String {
 }
 
 /// Pages for people. Those of `docs/reference` are made from the code.
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "README.md",
     "docs/triggers.md",
+    "docs/deployment.md",
     "docs/guarantees.md",
     "docs/operations.md",
 ];
@@ -73,7 +74,7 @@ fn links_between_documents_lead_somewhere() {
 }
 
 /// The headings of a page as links name them.
-fn anchors(text: &str) -> BTreeSet<String> {
+pub fn anchors(text: &str) -> BTreeSet<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     headings
         .map(|line| {

@@ -2,6 +2,7 @@
 
 mod data;
 mod demo;
+mod deploy;
 mod documents;
 mod kafka;
 mod kafka_smoke;
