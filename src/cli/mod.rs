@@ -9,8 +9,9 @@ mod rehearse;
 mod run;
 mod test;
 mod topics;
+mod triggers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -39,6 +40,7 @@ enum Command {
     Test(test::Test),
     Run(run::Run),
     Topics(topics::Topics),
+    Triggers(triggers::Triggers),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -65,18 +67,33 @@ fn field(text: &str) -> Result<(String, String), String> {
 impl Shared {
     /// The configuration, what it means for triggers, and the triggers.
     fn plan(&self) -> anyhow::Result<(Config, Basis, Plan)> {
+        let (config, basis) = self.basis()?;
+        let plan = self.read(&config, &basis)?;
+        Ok((config, basis, plan))
+    }
+
+    /// The configuration, and what it means for triggers.
+    fn basis(&self) -> anyhow::Result<(Config, Basis)> {
         let config = Config::load_with(self.config.as_deref(), std::env::vars(), &self.set)?;
         let basis = basis(&config)?;
-        let path = self.triggers.as_deref().unwrap_or(&config.triggers.path);
+        Ok((config, basis))
+    }
+
+    /// Where the triggers are.
+    fn path<'a>(&'a self, config: &'a Config) -> &'a Path {
+        self.triggers.as_deref().unwrap_or(&config.triggers.path)
+    }
+
+    /// The triggers in files.
+    fn read(&self, config: &Config, basis: &Basis) -> anyhow::Result<Plan> {
+        let path = self.path(config);
         if self.triggers.is_none() && !path.exists() {
             anyhow::bail!(
                 "there are no triggers at `{}`; name a file or a folder by --triggers, or by triggers.path in the configuration",
                 path.display()
             );
         }
-        let plan = set::load(path, &basis)
-            .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))?;
-        Ok((config, basis, plan))
+        set::load(path, basis).map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))
     }
 }
 
@@ -102,6 +119,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Test(args) => test::run(args),
         Command::Run(args) => run::run(args),
         Command::Topics(args) => topics::run(args),
+        Command::Triggers(args) => triggers::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }

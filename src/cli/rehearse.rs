@@ -1,7 +1,7 @@
 //! `moments rehearse`: the triggers over files of past events, before they go live.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +19,10 @@ use crate::rehearsal::{self, Observer, Settings, Source, Summary, recording};
 use crate::task::watermark::TopicSettings;
 use crate::time::Timestamp;
 use crate::treatment::Decision;
+use crate::trigger::plan::Plan;
+use crate::trigger::published::Entry;
+use crate::trigger::report;
+use crate::trigger::set::Basis;
 
 /// Try triggers on past events, with the same engine and policy as live.
 #[derive(Debug, Args)]
@@ -28,6 +32,10 @@ pub struct Rehearse {
     /// Replay a production journal over the events it took, byte for byte.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
+    /// The sets of triggers that were published, as `moments triggers history --format json` prints them: for a journal that went from
+    /// one to another.
+    #[arg(long, value_name = "FILE", requires = "journal")]
+    published: Option<PathBuf>,
     /// Write a JSON line for each decision, in order.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -56,10 +64,15 @@ enum Format {
 pub fn run(args: &Rehearse) -> anyhow::Result<()> {
     let started = Instant::now();
     let (config, basis, plan) = args.shared.plan()?;
+    let published = match &args.published {
+        Some(path) => published(path, &basis)?,
+        None => Vec::new(),
+    };
     let decoder = Decoder::new(Arc::clone(&basis.vocabulary), Arc::new(basis.attributes));
     let future = clock().plus(config.time.future_tolerance_ms());
     let settings = Settings {
         plan: Arc::new(plan),
+        published,
         decoder,
         future,
     };
@@ -108,6 +121,20 @@ fn scores(scorer: &Scorer, path: &Path, until: Option<Timestamp>) -> anyhow::Res
         truths.push(truth);
     }
     Ok(scorer.scores(&truths, until.unwrap_or(Timestamp::MIN)))
+}
+
+/// The sets in a file of them, one JSON object a line: `number`, `set`.
+fn published(path: &Path, basis: &Basis) -> anyhow::Result<Vec<Arc<Plan>>> {
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    let mut plans = Vec::new();
+    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
+        let at = || format!("{}, line {number}", path.display());
+        let entry: Entry = serde_json::from_str(&line?).with_context(at)?;
+        let plan = entry.set.compile(entry.number, basis);
+        let plan = plan.map_err(|reports| anyhow::Error::msg(report::rendered(&reports)));
+        plans.push(Arc::new(plan.with_context(at)?));
+    }
+    Ok(plans)
 }
 
 /// The topic of a file: its name up to the first dot.

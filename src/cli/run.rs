@@ -9,9 +9,11 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Shared;
-use crate::config::{Log, LogFormat};
+use crate::config::{Config, Log, LogFormat};
 use crate::http;
-use crate::runtime::{Runtime, topics};
+use crate::runtime::{Runtime, control, topics, watch};
+use crate::trigger::plan::Plan;
+use crate::trigger::set::Basis;
 
 /// Reads events from Kafka and publishes treatments, each once. Stops on SIGTERM and SIGINT, with everything committed.
 #[derive(Debug, Args)]
@@ -28,9 +30,9 @@ pub struct Run {
 /// # Errors
 /// What keeps it from starting, or ended it.
 pub fn run(args: &Run) -> anyhow::Result<()> {
-    let (config, _, plan) = args.shared.plan()?;
+    let (config, basis) = args.shared.basis()?;
     start_log(&config.log)?;
-    let plan = Arc::new(plan);
+    let plan = Arc::new(triggers(&args.shared, &config, &basis)?);
     if args.create_topics {
         for line in topics::create(&config, &plan)? {
             tracing::info!("{line}");
@@ -42,7 +44,14 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
     }
     tracing::info!(triggers = plan.triggers.len(), revision = %plan.revision, partitions, application = config.application.id, "starting");
     let listen = config.http.listen;
+    let watch = config.triggers.watch.then(|| config.clone());
     let runtime = Runtime::start(config, plan, partitions)?;
+    runtime.follow(basis.clone())?;
+    if let Some(config) = watch {
+        let path = args.shared.path(&config).to_owned();
+        let thread = std::thread::Builder::new().name("watch".to_owned());
+        thread.spawn(move || watch::run(&config, &basis, &path))?;
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let server = http::Server::bind(listen, runtime.tasks())
         .with_context(|| format!("http.listen = {listen}"))?;
@@ -57,6 +66,18 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     Ok(result?)
+}
+
+/// The triggers in force: those that were published last, else those in files.
+fn triggers(shared: &Shared, config: &Config, basis: &Basis) -> anyhow::Result<Plan> {
+    let Some(plan) = control::in_force(config, basis)? else {
+        return shared.read(config, basis);
+    };
+    tracing::info!(
+        revision = %plan.revision,
+        "triggers as they were published; `moments triggers apply` publishes others, files are not read"
+    );
+    Ok(plan)
 }
 
 /// Answers HTTP until a signal comes, and tells the rest to stop.

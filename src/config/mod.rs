@@ -109,6 +109,8 @@ pub struct Profiles {
 pub struct Triggers {
     /// A file, or a folder that is read with its subfolders. Default `triggers`.
     pub path: PathBuf,
+    /// Whether this process publishes what changes there, as `moments triggers apply` does; of several processes, one. Default `false`.
+    pub watch: bool,
 }
 
 /// The HTTP server: metrics, health, customers.
@@ -193,6 +195,7 @@ impl Default for Triggers {
     fn default() -> Self {
         Self {
             path: PathBuf::from("triggers"),
+            watch: false,
         }
     }
 }
@@ -274,6 +277,7 @@ impl Config {
     pub fn policy(&self) -> plan::Policy {
         plan::Policy {
             sending_stopped: self.policy.sending == Sending::Stopped,
+            paused: Vec::new(),
             consent_by_default: self
                 .policy
                 .consent_by_default
@@ -315,6 +319,12 @@ impl Config {
         self.topics.journal.replace("{id}", &self.application.id)
     }
 
+    /// The name of the control topic.
+    #[must_use]
+    pub fn control(&self) -> String {
+        self.topics.triggers.replace("{id}", &self.application.id)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.vocabulary()?;
         for (name, kind) in &self.attributes {
@@ -336,6 +346,7 @@ impl Config {
             self.topics.late_events.clone(),
             self.changelog(),
             self.journal(),
+            self.control(),
         ];
         let mut names = BTreeSet::new();
         for name in inputs.chain(outputs) {

@@ -25,6 +25,8 @@ pub struct Topics {
     pub changelog: String,
     /// What each transaction took, to be replayed. Default `{id}-journal`.
     pub journal: String,
+    /// The sets of triggers that were published, which every process follows; one partition. Default `{id}-triggers`.
+    pub triggers: String,
     /// The largest record of what goes out and of the state, bytes. A dead letter that is larger is cut off, and a header says
     /// so. Default 33554432: a wholesale customer's minute of events, or a transaction's runs, each its own.
     pub record_bytes_max: i32,
@@ -107,6 +109,7 @@ impl Default for Topics {
             late_events: "late-events".to_owned(),
             changelog: "{id}-changelog".to_owned(),
             journal: "{id}-journal".to_owned(),
+            triggers: "{id}-triggers".to_owned(),
             record_bytes_max: 32 * 1024 * 1024,
             retention: Span {
                 ms: 30 * 86_400_000,

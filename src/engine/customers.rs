@@ -126,9 +126,7 @@ impl Customers {
         let entry = &self.entries[slot as usize];
         if entry.working == NONE {
             let mut profile = self.latest(slot);
-            profile
-                .moments
-                .retain(|(key, _)| plan.by_key(*key).is_some());
+            profile.forget(|key| plan.by_key(key).is_none());
             profile
                 .contacts
                 .by_trigger
@@ -155,6 +153,25 @@ impl Customers {
             place => self.sealed[place as usize].1.as_deref().unwrap_or_default(),
         };
         unpacked(entry, packed)
+    }
+
+    /// Everybody with a profile, in byte order of ids.
+    pub fn in_order(&self) -> Vec<Slot> {
+        let known = (0u32..)
+            .zip(&self.entries)
+            .filter(|(_, entry)| !entry.packed().is_empty());
+        let mut slots: Vec<Slot> = known.map(|(slot, _)| slot).collect();
+        slots.sort_unstable_by_key(|slot| self.entries[*slot as usize].id());
+        slots
+    }
+
+    /// As [`Customers::look_at`], and whether `plan` lacks a trigger that knew something of her; [`Customers::gone_over`] ends the work.
+    pub fn go_over(&mut self, slot: Slot, plan: &Plan) -> (&mut Working, bool) {
+        let before = self.latest(slot);
+        let working = self.unpack(slot, plan);
+        let forgotten = before.moments != working.profile.moments
+            || before.contacts.by_trigger.len() > working.profile.contacts.by_trigger.len();
+        (working, forgotten)
     }
 
     // Closing.
@@ -205,6 +222,27 @@ impl Customers {
     /// Whether anybody has expired who is not removed yet.
     pub fn any_expired(&self) -> bool {
         !self.expired.is_empty()
+    }
+
+    /// Ends the work on a customer who has gone over to another plan. What is committed of her is looked at by that plan, too.
+    pub fn gone_over(&mut self, look: Timestamp) {
+        let slot = self.working[self.current].slot;
+        let entry = &mut self.entries[slot as usize];
+        let start = entry.record.len() - entry.packed().len();
+        packed::set_look(&mut entry.record[start..], look);
+        self.looked_at(look);
+    }
+
+    /// Looks at everybody when `plan` wants it, at the latest.
+    pub fn schedule_all(&mut self, plan: &Plan) {
+        for slot in self.in_order() {
+            let entry = &mut self.entries[slot as usize];
+            let profile = unpacked(entry, entry.packed());
+            let look = entry.look.min(plan.next_look(&profile));
+            let start = entry.record.len() - entry.packed().len();
+            packed::set_look(&mut entry.record[start..], look);
+            self.schedule(slot, look);
+        }
     }
 
     fn schedule(&mut self, slot: Slot, look: Timestamp) {

@@ -22,6 +22,31 @@ pub(super) struct Fold<'a> {
     pub plan: &'a Plan,
     pub now: Timestamp,
     pub effects: &'a mut Vec<Effect>,
+    /// Customers go over to other triggers: what comes true lies in the past.
+    adopting: bool,
+    /// Something that came true was not decided therefore.
+    pub let_go: bool,
+}
+
+impl<'a> Fold<'a> {
+    /// For a usual step.
+    pub fn new(plan: &'a Plan, now: Timestamp, effects: &'a mut Vec<Effect>) -> Self {
+        Self {
+            plan,
+            now,
+            effects,
+            adopting: false,
+            let_go: false,
+        }
+    }
+
+    /// For going over to `plan`: what comes true is decided where the trigger fills its past in, and otherwise let go.
+    pub fn adopting(plan: &'a Plan, now: Timestamp, effects: &'a mut Vec<Effect>) -> Self {
+        Self {
+            adopting: true,
+            ..Self::new(plan, now, effects)
+        }
+    }
 }
 
 /// What waits for the watermark.
@@ -296,6 +321,10 @@ impl Fold<'_> {
         ahead: &[TailEvent],
         cause: Option<(&Event, Option<&Profile>)>,
     ) {
+        if self.adopting && !trigger.backfill {
+            self.let_go = true;
+            return;
+        }
         let asked = Asked {
             trigger,
             moment,
@@ -322,7 +351,7 @@ impl Profile {
     }
 
     /// Keeps a trigger's state. States stand sorted by key, so that equal profiles have equal bytes.
-    fn keep(&mut self, key: u32, state: MomentState) {
+    pub(super) fn keep(&mut self, key: u32, state: MomentState) {
         let at = self.moments.partition_point(|(known, _)| *known < key);
         self.moments.insert(at, (key, state));
     }

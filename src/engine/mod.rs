@@ -10,8 +10,10 @@
 //! 2. [`Engine::step`] with events, and with the time after each batch of them;
 //! 3. [`Engine::seal`] at the end of a transaction: the changelog records it must carry;
 //! 4. [`Engine::committed`] when it is durable, or [`Engine::rollback`] when it is not. Steps may go
-//!    on between sealing and either of them.
+//!    on between sealing and either of them;
+//! 5. [`Engine::adopt`] between two transactions, when there are other triggers.
 
+pub mod adoption;
 mod customers;
 mod erasures;
 mod fold;
@@ -24,6 +26,7 @@ pub use erasures::Record;
 use fold::{Expiry, Fold};
 
 use crate::event::{Event, EventName, Text};
+use crate::moment::MomentState;
 use crate::profile::packed::PackedError;
 use crate::profile::{MessageHash, Profile, limits};
 use crate::time::Timestamp;
@@ -80,6 +83,10 @@ pub struct Engine {
     customers: Customers,
     erasures: Erasures,
     watermark: Timestamp,
+    /// Every committed customer has gone over to the plan.
+    is_adopted: bool,
+    /// While they go over: in byte order of ids.
+    adopting: Vec<u32>,
 }
 
 impl Engine {
@@ -91,6 +98,8 @@ impl Engine {
             customers: Customers::default(),
             erasures: Erasures::new(""),
             watermark: Timestamp::MIN,
+            is_adopted: true,
+            adopting: Vec::new(),
         }
     }
 
@@ -150,11 +159,7 @@ impl Engine {
             effects.push(Effect::Duplicate);
             return;
         }
-        let mut fold = Fold {
-            plan: &plan,
-            now,
-            effects,
-        };
+        let mut fold = Fold::new(&plan, now, effects);
         let settled = fold
             .settle(&mut working.profile, watermark, Expiry::Now)
             .any;
@@ -225,11 +230,7 @@ impl Engine {
         let watermark = self.watermark;
         let working = self.customers.look_at(slot, &plan);
         let before = effects.len();
-        let mut fold = Fold {
-            plan: &plan,
-            now,
-            effects,
-        };
+        let mut fold = Fold::new(&plan, now, effects);
         let expires = fold.settle(&mut working.profile, watermark, expiry).expires;
         // What only folded its tail is folded again when it is next opened: nothing to write.
         working.dirty |= effects.len() > before;
@@ -262,6 +263,7 @@ impl Engine {
         self.customers.rollback();
         self.erasures.rollback();
         self.watermark = watermark;
+        self.is_adopted = false;
     }
 
     // Getters.
@@ -326,11 +328,8 @@ impl Engine {
     }
 
     fn settled(&self, mut profile: Profile) -> Profile {
-        let mut fold = Fold {
-            plan: &self.plan,
-            now: self.watermark,
-            effects: &mut Vec::new(),
-        };
+        let mut effects = Vec::new();
+        let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);
         fold.settle_events(&mut profile, self.watermark);
         profile
     }
@@ -342,11 +341,7 @@ impl Engine {
         let mut armed = vec![0; self.plan.triggers.len()];
         let mut effects = Vec::new();
         for mut profile in self.customers.latest_profiles() {
-            let mut fold = Fold {
-                plan: &self.plan,
-                now: self.watermark,
-                effects: &mut effects,
-            };
+            let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);
             fold.settle(&mut profile, self.watermark, Expiry::Now);
             for (key, state) in &profile.moments {
                 let Some(i) = self.plan.triggers.iter().position(|t| t.key == *key) else {
@@ -395,6 +390,34 @@ impl Profile {
     /// Whether no event is behind it: every other has a last one, or one in its tail.
     fn is_blank(&self) -> bool {
         self.tail.is_empty() && self.facts.last_seen.is_none()
+    }
+
+    /// Forgets what triggers knew that are in the set no more, but for what the last [`limits::GONE`] of them decided last.
+    fn forget(&mut self, is_gone: impl Fn(u32) -> bool) {
+        if !self.moments.iter().any(|(key, _)| is_gone(*key)) {
+            return;
+        }
+        self.moments.retain_mut(|(key, state)| {
+            if !is_gone(*key) {
+                return true;
+            }
+            let decided = state.last_decided();
+            decided.is_some_and(|at| {
+                *state = MomentState::Gone(at);
+                true
+            })
+        });
+        let gone = |(_, state): &(u32, MomentState)| match state {
+            MomentState::Gone(at) => Some(*at),
+            _ => None,
+        };
+        let mut times: Vec<Timestamp> = self.moments.iter().filter_map(gone).collect();
+        if times.len() > limits::GONE {
+            times.sort_unstable();
+            let kept = times[times.len() - limits::GONE];
+            self.moments
+                .retain(|it| gone(it).is_none_or(|at| at >= kept));
+        }
     }
 
     /// Remembers a message id; whether it was known.

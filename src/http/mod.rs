@@ -114,7 +114,7 @@ async fn customer(State(tasks): State<Tasks>, Path(id): Path<String>) -> Respons
     }
     match tasks.customer(&id).await {
         Some(profile) => {
-            Json(customer::shown(&profile, tasks.plan(), runtime::clock())).into_response()
+            Json(customer::shown(&profile, &tasks.plan(), runtime::clock())).into_response()
         }
         None => problem(
             StatusCode::NOT_FOUND,

@@ -16,8 +16,9 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::{EventRef, Evidence, Matcher, Moment};
-use crate::event::{Event, Text};
+use crate::event::{Event, EventName, Text};
 use crate::profile::Facts;
+use crate::profile::facts::Orders;
 use crate::time::Timestamp;
 use crate::trigger::expression::{Expression, Scope};
 use crate::trigger::value::Value;
@@ -91,6 +92,13 @@ struct Sums {
     squares: i128,
 }
 
+impl BaselineState {
+    pub(super) fn last_decided(&self) -> Option<Timestamp> {
+        let last = self.last.as_ref().filter(|_| self.fired)?;
+        Some(last.time)
+    }
+}
+
 impl Baseline {
     /// Takes an event in. Gives the moment where a value departs; gaps depart by time passing.
     pub fn event(&self, state: &mut BaselineState, scope: &Scope<'_>) -> Option<Moment> {
@@ -130,6 +138,28 @@ impl Baseline {
                 self.value(state, event, value)
             }
         }
+    }
+
+    /// What a customer's orders say to a trigger that is new, of the days between them. The last is known by its time, for its id
+    /// is not kept.
+    #[must_use]
+    pub fn known(&self, orders: &Orders, decided: Option<Timestamp>) -> Option<BaselineState> {
+        let meant =
+            matches!(self.measure, Measure::GapDays) && self.of.is_just(EventName::ORDER_COMPLETED);
+        let rhythm = &orders.rhythm;
+        let (last, last_day) = orders.last.zip(rhythm.last_day).filter(|_| meant)?;
+        let sums = Sums {
+            n: rhythm.gaps,
+            sum: rhythm.sum,
+            squares: rhythm.squares.into(),
+        };
+        Some(BaselineState {
+            last: Some(EventRef::at(last)),
+            last_day,
+            fired: decided >= Some(last),
+            sums,
+            recent: Vec::new(),
+        })
     }
 
     fn value(&self, state: &mut BaselineState, event: &Event, value: f64) -> Option<Moment> {

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{EventRef, Evidence, Matcher, Moment};
+use crate::event::EventName;
+use crate::profile::facts::Orders;
 use crate::time::Timestamp;
 use crate::trigger::expression::Scope;
 
@@ -23,6 +25,12 @@ pub struct Inactivity {
 pub struct InactivityState {
     last: EventRef,
     fired: bool,
+}
+
+impl InactivityState {
+    pub(super) fn last_decided(&self) -> Option<Timestamp> {
+        self.fired.then_some(self.last.time)
+    }
 }
 
 impl Inactivity {
@@ -45,6 +53,18 @@ impl Inactivity {
                 fired: false,
             }),
         }
+    }
+
+    /// What a customer's orders say to a trigger that is new. The occurrence is the time of the last, whose id is not kept.
+    #[must_use]
+    pub fn known(&self, orders: &Orders, decided: Option<Timestamp>) -> Option<InactivityState> {
+        let last = orders
+            .last
+            .filter(|_| self.of.is_just(EventName::ORDER_COMPLETED))?;
+        Some(InactivityState {
+            last: EventRef::at(last),
+            fired: decided >= Some(last),
+        })
     }
 
     /// The next deadline.

@@ -30,6 +30,12 @@ impl Matcher {
         self.names.iter().map(|(name, _)| *name)
     }
 
+    /// Whether it matches every event of this name, and no other.
+    #[must_use]
+    pub fn is_just(&self, name: EventName) -> bool {
+        matches!(self.names.as_slice(), [(only, None)] if *only == name)
+    }
+
     /// Whether a condition asks for `previous`.
     #[must_use]
     pub fn uses_previous(&self) -> bool {

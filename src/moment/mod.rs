@@ -45,6 +45,22 @@ pub enum MomentState {
     Inactivity(InactivityState),
     /// Sums over her history.
     Baseline(BaselineState),
+    /// The trigger is in the set no more; the last it decided was about what happened then. Should it come back, it does not
+    /// decide that again.
+    Gone(Timestamp),
+}
+
+impl MomentState {
+    /// What the last decision was about, where it might be decided again: the time of the last event before it.
+    #[must_use]
+    pub fn last_decided(&self) -> Option<Timestamp> {
+        match self {
+            Self::Absence(_) => None,
+            Self::Inactivity(state) => state.last_decided(),
+            Self::Baseline(state) => state.last_decided(),
+            Self::Gone(at) => Some(*at),
+        }
+    }
 }
 
 /// A moment: the condition of a trigger came true for a customer.
@@ -74,6 +90,15 @@ pub struct EventRef {
     pub id: Text,
     /// When it happened.
     pub time: Timestamp,
+}
+
+impl EventRef {
+    /// An event of which only the time is known.
+    #[must_use]
+    pub fn at(time: Timestamp) -> Self {
+        let id = compact_str::format_compact!("{time}");
+        Self { id, time }
+    }
 }
 
 /// What an event did to a trigger's state.
@@ -204,6 +229,19 @@ impl Kind {
             (Self::Inactivity(moment), MomentState::Inactivity(state)) => moment.fire(state),
             (Self::Baseline(moment), MomentState::Baseline(state)) => moment.fire(state, facts),
             _ => None,
+        }
+    }
+
+    /// What a trigger that is new would know of a customer had it always been there, as far as her facts tell it exactly: the
+    /// inactivity and the gap by calendar day of `Order Completed`, whatever the order. Nothing for the rest, which counts
+    /// from its first event on. `decided`: what it was about that the trigger decided last, where it was in the set before.
+    #[must_use]
+    pub fn known(&self, facts: &Facts, decided: Option<Timestamp>) -> Option<MomentState> {
+        let orders = &facts.orders;
+        match self {
+            Self::Event(_) | Self::Absence(_) => None,
+            Self::Inactivity(moment) => moment.known(orders, decided).map(MomentState::Inactivity),
+            Self::Baseline(moment) => moment.known(orders, decided).map(MomentState::Baseline),
         }
     }
 

@@ -137,7 +137,7 @@ impl Plan {
         scope: &Scope<'_>,
         ahead: &[TailEvent],
     ) -> Result<&'a TreatmentChoice, Reason> {
-        if trigger.mode == Mode::Off {
+        if trigger.mode == Mode::Off || self.policy.paused.contains(&trigger.name) {
             return Err(Reason::Off);
         }
         let early = trigger.from.is_some_and(|from| decided_at < from);

@@ -34,6 +34,8 @@ pub mod limits {
     pub const ATTRIBUTES: usize = 64;
     /// Channels with consent given or refused.
     pub const CONSENTS: usize = 16;
+    /// Triggers that are in the set no more, of which the last decision is remembered.
+    pub const GONE: usize = 16;
     /// Orders on their way.
     pub const DELIVERIES: usize = 8;
     /// Message ids remembered for duplicates: a producer that retries repeats what it sent last.

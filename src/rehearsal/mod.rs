@@ -41,6 +41,8 @@ pub trait Source {
 pub struct Settings {
     /// The triggers.
     pub plan: Arc<Plan>,
+    /// The sets that were published, for a journal that went from one to another.
+    pub published: Vec<Arc<Plan>>,
     /// Reads the records.
     pub decoder: Decoder,
     /// Events later than this do not move time.
@@ -99,7 +101,7 @@ pub fn rehearse<S: Source>(
     let mut watermarks = Watermarks::new(topics);
     let mut work = Work {
         engine: Engine::new(Arc::clone(&settings.plan)),
-        summary: Summary::new(&settings.plan),
+        summary: Summary::new([&*settings.plan]),
         effects: Vec::new(),
         now: Timestamp::MIN,
         future: settings.future,
@@ -142,15 +144,33 @@ impl Work {
             self.summary.event(event, self.future);
         }
         self.engine.step(input, self.now, &mut self.effects);
+        self.heed(observer)?;
+        if self.engine.open_customers() >= OPEN_CUSTOMERS_MAX {
+            self.engine.seal();
+            self.engine.committed();
+        }
+        Ok(())
+    }
+
+    /// Customers go over to other triggers, from the `from`-th on; where the next go on, none when all have.
+    fn adopt(
+        &mut self,
+        plan: &Arc<Plan>,
+        from: usize,
+        observer: &mut impl Observer,
+    ) -> std::io::Result<Option<usize>> {
+        let now = self.now;
+        let adopted = self.engine.adopt(plan, from, now, &mut self.effects);
+        self.heed(observer)?;
+        Ok((!adopted.done).then_some(adopted.to))
+    }
+
+    fn heed(&mut self, observer: &mut impl Observer) -> std::io::Result<()> {
         for effect in self.effects.drain(..) {
             if let Effect::Decided(decision) = &effect {
                 observer.decided(decision)?;
             }
             self.summary.effect(effect);
-        }
-        if self.engine.open_customers() >= OPEN_CUSTOMERS_MAX {
-            self.engine.seal();
-            self.engine.committed();
         }
         Ok(())
     }

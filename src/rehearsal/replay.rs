@@ -14,7 +14,7 @@ use crate::engine::{Engine, Input};
 use crate::event::Position;
 use crate::event::decode::{Header, Origin};
 use crate::task::journal::Line;
-use crate::time::Timestamp;
+use crate::trigger::plan::Plan;
 
 /// Why a journal cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,8 @@ pub enum ReplayError {
     },
     /// Other triggers than production's.
     #[error(
-        "journal line {line} was decided by revision {journal}, the triggers given are revision {given}: give the triggers of then"
+        "journal line {line} was decided by revision {journal}, the triggers given are {given}: give the triggers of then; those that \
+         were published with --published"
     )]
     Revision {
         /// Counted from 1.
@@ -94,7 +95,7 @@ pub fn replay<S: Source>(
     let records = read(files)?;
     let mut topics: Vec<&str> = records.keys().map(|(topic, _)| topic.as_str()).collect();
     topics.dedup();
-    let mut summary = Summary::new(&settings.plan);
+    let mut summary = Summary::new(settings.plans().map(|plan| &**plan));
     let mut engines: BTreeMap<i32, Engine> = BTreeMap::new();
     for (number, text) in (1..).zip(journal.lines()) {
         let read = journal_line(&text?).map_err(|detail| ReplayError::Journal {
@@ -102,25 +103,26 @@ pub fn replay<S: Source>(
             detail,
         })?;
         let Some(line) = read else { continue };
-        if line.revision != settings.plan.revision {
-            return Err(ReplayError::Revision {
-                line: number,
-                journal: line.revision,
-                given: settings.plan.revision.to_string(),
-            });
-        }
+        let plan = settings.plan_of(&line, number)?;
         let engine = engines
             .remove(&line.task)
-            .unwrap_or_else(|| Engine::new(Arc::clone(&settings.plan)));
+            .unwrap_or_else(|| Engine::new(Arc::clone(plan)));
         let mut work = Work {
             engine,
             summary,
             effects: Vec::new(),
-            now: Timestamp::MIN,
+            now: line.now,
             future: settings.future,
         };
         let task = line.task;
-        play(settings, &records, &topics, line, &mut work, observer)?;
+        let adopts = line.steps.iter().any(|step| step.adopt.is_some());
+        if !adopts && !work.engine.works_by(&line.revision) {
+            let mut from = Some(0);
+            while let Some(first) = from {
+                from = work.adopt(plan, first, observer)?;
+            }
+        }
+        play(settings, &records, &topics, plan, line, &mut work, observer)?;
         work.engine.seal();
         work.engine.committed();
         engines.insert(task, work.engine);
@@ -132,18 +134,44 @@ pub fn replay<S: Source>(
     Ok(summary)
 }
 
+impl Settings {
+    fn plans(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        std::iter::once(&self.plan).chain(&self.published)
+    }
+
+    fn plan_of(&self, line: &Line, number: usize) -> Result<&Arc<Plan>, ReplayError> {
+        let mut plans = self.plans();
+        let found = plans.find(|plan| plan.revision == line.revision);
+        found.ok_or_else(|| {
+            let given: Vec<&str> = self.plans().map(|plan| plan.revision.as_str()).collect();
+            ReplayError::Revision {
+                line: number,
+                journal: line.revision.clone(),
+                given: given.join(", "),
+            }
+        })
+    }
+}
+
 type Records = BTreeMap<(String, i32), Vec<Record>>;
 
 fn play(
     settings: &Settings,
     records: &Records,
     topics: &[&str],
+    plan: &Arc<Plan>,
     line: Line,
     work: &mut Work,
     observer: &mut impl Observer,
 ) -> Result<(), ReplayError> {
     for step in line.steps {
         work.now = step.now;
+        if let Some(adoption) = step.adopt {
+            work.step(Input::Watermark(step.watermark), observer)?;
+            let from = usize::try_from(adoption.from).unwrap_or(usize::MAX);
+            work.adopt(plan, from, observer)?;
+            continue;
+        }
         for run in step.runs {
             let (topic, from, to) = (run.0, run.1, run.2);
             let index = topics

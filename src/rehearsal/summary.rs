@@ -1,6 +1,6 @@
 //! What a rehearsal counted.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -71,12 +71,16 @@ pub struct TriggerSummary {
 
 impl Summary {
     /// Nothing counted yet.
-    pub(super) fn new(plan: &Plan) -> Self {
-        let mut triggers: Vec<_> = plan
-            .triggers
-            .iter()
-            .map(|trigger| TriggerSummary {
-                trigger: trigger.name.to_string(),
+    pub(super) fn new<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
+        let names: BTreeSet<&str> = plans
+            .into_iter()
+            .flat_map(|plan| &plan.triggers)
+            .map(|trigger| trigger.name.as_str())
+            .collect();
+        let triggers = names
+            .into_iter()
+            .map(|name| TriggerSummary {
+                trigger: name.to_owned(),
                 moments: 0,
                 customers: 0,
                 open: 0,
@@ -85,7 +89,6 @@ impl Summary {
                 seen: HashSet::new(),
             })
             .collect();
-        triggers.sort_by(|a, b| a.trigger.cmp(&b.trigger));
         Self {
             events: 0,
             customers: 0,

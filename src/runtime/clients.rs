@@ -127,6 +127,14 @@ pub(super) fn producer(config: &Config, partition: i32) -> ClientConfig {
     client
 }
 
+/// The producer of the control topic.
+#[must_use]
+pub(super) fn publisher(config: &Config) -> ClientConfig {
+    let mut client = producer(config, 0);
+    client.remove("transactional.id");
+    client
+}
+
 fn overlay(
     client: &mut ClientConfig,
     config: &Config,

@@ -86,7 +86,7 @@ impl Cluster {
             .map(|topic| {
                 let mut new = NewTopic::new(
                     &topic.name,
-                    partitions,
+                    topic.partitions.unwrap_or(partitions),
                     TopicReplication::Fixed(replication),
                 );
                 new.config = topic

@@ -9,6 +9,7 @@
 mod asker;
 pub mod clients;
 mod cluster;
+pub mod control;
 mod group;
 pub mod murmur2;
 mod producer;
@@ -16,6 +17,7 @@ mod queue;
 mod slot;
 pub mod topics;
 mod transactor;
+pub mod watch;
 mod watchdog;
 mod worker;
 
@@ -45,6 +47,8 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
+use crate::trigger::revision;
+use crate::trigger::set::Basis;
 
 /// The names of the topics, and what goes with them.
 #[derive(Clone, Debug)]
@@ -87,13 +91,17 @@ pub enum RuntimeError {
     /// The collector of traces.
     #[error(transparent)]
     Traces(#[from] TracesError),
+    /// The control topic.
+    #[error(transparent)]
+    Control(#[from] control::ControlError),
 }
 
 /// What the threads of a process share.
 struct Context {
     config: Arc<Config>,
     names: Arc<Names>,
-    plan: Arc<Plan>,
+    /// The triggers in force; tasks take them up between two transactions.
+    plan: Mutex<Arc<Plan>>,
     decoder: Decoder,
     telemetry: Telemetry,
     traces: Option<Arc<Traces>>,
@@ -165,9 +173,8 @@ impl Runtime {
     /// Where a client or a thread cannot be made.
     pub fn start(config: Config, plan: Arc<Plan>, partitions: i32) -> Result<Self, RuntimeError> {
         let names = Arc::new(Names::new(&config, partitions));
-        let telemetry = Telemetry::new(&names.inputs, &plan.revision);
+        let telemetry = Telemetry::new(&names.inputs, &plan);
         telemetry.partitions(partitions);
-        telemetry.sending_stopped(plan.policy.sending_stopped);
         let traces = match config.telemetry.otlp_endpoint.as_str() {
             "" => None,
             endpoint => Some(Arc::new(Traces::start(endpoint, &config.application.id)?)),
@@ -187,7 +194,7 @@ impl Runtime {
         let context = Arc::new(Context {
             config: Arc::new(config),
             names: Arc::clone(&names),
-            plan,
+            plan: Mutex::new(plan),
             decoder,
             telemetry,
             traces,
@@ -221,6 +228,18 @@ impl Runtime {
     #[must_use]
     pub fn tasks(&self) -> Tasks {
         self.tasks.clone()
+    }
+
+    /// Follows the control topic: takes up what is published there.
+    ///
+    /// # Errors
+    /// Where a client or a thread cannot be made.
+    pub fn follow(&self, basis: Basis) -> Result<(), RuntimeError> {
+        let tasks = self.tasks();
+        let control = control::Control::new(&self.tasks.context.config)?;
+        let thread = thread::Builder::new().name("control".to_owned());
+        thread.spawn(move || tasks.follow(&control, &basis))?;
+        Ok(())
     }
 
     /// Is a member of the group until `stop`; then commits what is open, leaves and ends the threads.
@@ -268,10 +287,46 @@ impl Tasks {
         self.context.joined.load(Ordering::Relaxed)
     }
 
-    /// The triggers.
+    /// The triggers in force.
     #[must_use]
-    pub fn plan(&self) -> &Plan {
-        &self.context.plan
+    pub fn plan(&self) -> Arc<Plan> {
+        self.context.plan()
+    }
+
+    /// There are other triggers: every task takes them up as soon as it has committed.
+    pub fn offer(&self, plan: &Arc<Plan>) {
+        *self
+            .context
+            .plan
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::clone(plan);
+        self.context.telemetry.triggers(plan);
+        for worker in &self.workers {
+            // One that is gone has stopped.
+            let _ = worker.send(ToWorker::Offer(Arc::clone(plan)));
+        }
+    }
+
+    fn follow(&self, control: &control::Control, basis: &Basis) {
+        let _guard = watchdog::EndsProcess;
+        let number = revision::number(&self.plan().revision);
+        control.follow(number, |entry| {
+            let taken = entry.and_then(|entry| {
+                let plan = control::usable(&entry, &self.context.config, basis)?;
+                Ok((plan, entry.set.what))
+            });
+            match taken {
+                Ok((plan, what)) => {
+                    tracing::info!(revision = %plan.revision, what, triggers = plan.triggers.len(), "triggers published");
+                    self.offer(&plan);
+                }
+                Err(error) => {
+                    self.context.telemetry.set_rejected();
+                    tracing::error!(in_force = %self.plan().revision, "triggers are not taken up: {error}");
+                }
+            }
+            true
+        });
     }
 
     /// The partition of a customer.
@@ -297,26 +352,31 @@ impl Tasks {
 
 impl Context {
     fn task(&self, partition: i32) -> Task<Customers> {
-        let engine = Engine::new(Arc::clone(&self.plan)).salted(self.config.erasure_salt());
+        let plan = self.plan();
+        let engine = Engine::new(Arc::clone(&plan)).salted(self.config.erasure_salt());
         let core = Customers::new(
             engine,
             self.decoder.clone(),
             self.names.inputs.clone(),
             partition,
         );
-        Task::new(self.settings(partition), core)
+        let revision = plan.revision.to_string();
+        Task::new(self.settings(partition), core, revision, plan)
     }
 
     fn settings(&self, partition: i32) -> Settings {
         let time = &self.config.time;
         Settings {
             partition,
-            revision: self.plan.revision.to_string(),
             topics: self.config.topics.settings(),
             clock: time.mode(),
             idle_delay_ms: time.idle_delay.ms,
             future_max_ms: time.future_tolerance.ms,
         }
+    }
+
+    fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn state(&self, partition: i32, state: State) {

@@ -20,6 +20,7 @@ use crate::task::core::RawRecord;
 use crate::task::customers::Customers;
 use crate::task::{Command, Input, Report, Session, Task};
 use crate::time::Timestamp;
+use crate::trigger::plan::Plan;
 
 /// Records taken of a topic at once: a step's worth.
 const TAKE_RECORDS: usize = 512;
@@ -167,6 +168,13 @@ impl Slot {
         self.lease.is_none()
     }
 
+    /// There are other triggers.
+    pub fn offer(&mut self, plan: &Arc<Plan>) {
+        let revision = plan.revision.to_string();
+        self.task.offer(clock(), revision, Arc::clone(plan));
+        self.carry_out();
+    }
+
     /// An answer came.
     pub fn answer(&mut self, session: Session, input: Input) {
         if let (Input::Changelog { .. }, Some(lease)) = (&input, &self.lease) {
@@ -312,6 +320,14 @@ impl Slot {
                         partition = self.partition,
                         ?topics,
                         "the group has no offsets any more; the state's were taken"
+                    );
+                }
+                Command::Report(Report::NewerRevision { log, offered }) => {
+                    tracing::warn!(
+                        partition = self.partition,
+                        log,
+                        offered,
+                        "the task's triggers are newer than this process's; it waits for them"
                     );
                 }
                 Command::DropProducer => {

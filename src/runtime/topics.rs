@@ -53,6 +53,8 @@ pub struct Wanted {
     pub name: String,
     /// Whether it must have as many partitions as every other such.
     pub copartitioned: bool,
+    /// How many partitions it has; as many as the others where it is not said.
+    pub partitions: Option<i32>,
     /// Settings it is created with.
     pub settings: Vec<(&'static str, String)>,
     /// Settings without which the application does not start.
@@ -93,6 +95,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let out = |name: String, settings: &[(&'static str, &str)]| Wanted {
         name,
         copartitioned: false,
+        partitions: None,
         settings: settings
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()))
@@ -110,6 +113,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let input = |name: String| Wanted {
         name,
         copartitioned: true,
+        partitions: None,
         settings: vec![("message.timestamp.type", "LogAppendTime".to_owned())],
         needed: vec![Need::AppendTime, Need::Retained],
     };
@@ -131,6 +135,14 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     all.push(Wanted {
         copartitioned: true,
         ..kept(config.journal())
+    });
+    // A replay needs the old sets, and a process the newest, however old.
+    all.push(Wanted {
+        partitions: Some(1),
+        ..out(
+            config.control(),
+            &[("cleanup.policy", "delete"), ("retention.ms", "-1")],
+        )
     });
     let channels: BTreeSet<&str> = plan
         .triggers
@@ -182,7 +194,9 @@ pub fn create(config: &Config, plan: &Plan) -> Result<Vec<String>, TopicsError> 
                 });
             }
             (None, _) => {
-                let mut line = format!("{}: created, {partitions} partitions", topic.name);
+                let count = topic.partitions.unwrap_or(partitions);
+                let plural = if count == 1 { "" } else { "s" };
+                let mut line = format!("{}: created, {count} partition{plural}", topic.name);
                 for (name, value) in &topic.settings {
                     // Writing to a string does not fail.
                     let _ = write!(line, ", {name}={value}");
@@ -220,6 +234,17 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(i32, Vec<String>), TopicsE
         .filter(|topic| topic.copartitioned)
         .filter_map(|topic| Some((topic.name.as_str(), *existing.get(&topic.name)?)))
         .collect();
+    for topic in &wanted {
+        let found = existing.get(&topic.name);
+        if let (Some(wanted), Some(found)) = (topic.partitions, found)
+            && wanted != *found
+        {
+            report.problems.push(format!(
+                "{} has {found} partitions and must have {wanted}, for its records stand in one order; make it anew",
+                topic.name
+            ));
+        }
+    }
     let partitions = counts.first().map_or(0, |(_, count)| *count);
     if counts.iter().any(|(_, count)| *count != partitions) {
         let shown: Vec<String> = counts

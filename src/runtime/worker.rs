@@ -12,6 +12,7 @@ use super::watchdog::EndsProcess;
 use super::{Context, State, clock};
 use crate::profile::Profile;
 use crate::task::{Input, Session};
+use crate::trigger::plan::Plan;
 
 /// Nothing is due later than this.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -56,6 +57,8 @@ pub(super) enum ToWorker {
         customer: String,
         reply: tokio::sync::oneshot::Sender<Option<Box<Profile>>>,
     },
+    /// There are other triggers.
+    Offer(Arc<Plan>),
     /// The process ends.
     Stop,
 }
@@ -159,6 +162,11 @@ impl Worker {
                 let profile = slot.and_then(|slot| slot.task().core().engine().profile(&customer));
                 // Whoever asked may have gone.
                 let _ = reply.send(profile.map(Box::new));
+            }
+            ToWorker::Offer(plan) => {
+                for slot in self.slots.values_mut() {
+                    slot.offer(&plan);
+                }
             }
             ToWorker::Stop => self.stopping = true,
         }

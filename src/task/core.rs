@@ -72,10 +72,24 @@ pub struct Treatment {
     pub headers: Vec<Header>,
 }
 
+/// How far a core has gone over to another plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    /// The number of the first customer that has not.
+    pub to: u64,
+    /// There is none.
+    pub done: bool,
+    /// There is something to be committed.
+    pub changed: bool,
+}
+
 /// The customers of one task: deterministic, without I/O, with three layers of state: committed, sealed, touched.
 pub trait Core {
     /// One thing that happened, decoded.
     type Event;
+
+    /// What moments are decided by.
+    type Plan;
 
     /// Reads a record of the `topic`-th topic.
     ///
@@ -100,6 +114,19 @@ pub trait Core {
 
     /// No watermark before this one would bring anything; none: no watermark would.
     fn next_deadline(&self) -> Option<Timestamp>;
+
+    /// Goes over to another plan, from the `from`-th customer on in an order that is always the same, for as many as one transaction
+    /// may carry. Nothing is touched or sealed. Where it was done before, it changes nothing.
+    fn adopt(
+        &mut self,
+        plan: &Self::Plan,
+        from: u64,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Adopted;
+
+    /// The committed customers have all gone over to this plan.
+    fn assume(&mut self, plan: &Self::Plan);
 
     /// Packs every customer touched since the last seal: the changelog records of one transaction. Work may go on on top.
     fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)>;

@@ -1,12 +1,14 @@
 //! The engine and its decoder, as a task drives them.
 
-use super::core::{Core, Effect, Header, RawRecord, Rejection, Treatment};
+use super::core::{Adopted, Core, Effect, Header, RawRecord, Rejection, Treatment};
 use crate::engine::{self, Engine, Input};
 use crate::event::Event;
 use crate::event::Position;
 use crate::event::decode::{Decoder, Origin, TRACEPARENT};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
+use crate::trigger::plan::Plan;
+use std::sync::Arc;
 
 /// The customers of one task.
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl Customers {
 
 impl Core for Customers {
     type Event = Read;
+    type Plan = Arc<Plan>;
 
     fn decode(&self, topic: usize, record: &RawRecord) -> Result<Read, Rejection> {
         let origin = Origin {
@@ -108,6 +111,27 @@ impl Core for Customers {
 
     fn next_deadline(&self) -> Option<Timestamp> {
         self.engine.next_look()
+    }
+
+    fn adopt(
+        &mut self,
+        plan: &Arc<Plan>,
+        from: u64,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Adopted {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let adopted = self.engine.adopt(plan, from, now, &mut self.effects);
+        effects.extend(self.effects.drain(..).map(effect));
+        Adopted {
+            to: adopted.to as u64,
+            done: adopted.done,
+            changed: adopted.changed,
+        }
+    }
+
+    fn assume(&mut self, plan: &Arc<Plan>) {
+        self.engine.assume(plan);
     }
 
     fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {

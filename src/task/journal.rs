@@ -2,7 +2,8 @@
 //!
 //! `{"task":0,"transaction":7,"revision":"..","now":ms,"steps":[{"runs":[["cart",10,14]],"watermark":ms,"now":ms}]}`.
 //! A run is what was taken of one topic in a row, offsets inclusive; who replays it reads the committed records between. A step is the events
-//! of its runs in order, each at the step's `now`, and then the watermark.
+//! of its runs in order, each at the step's `now`, and then the watermark. `"adopt":{"from":0,"to":n}` in a step: customers went over to
+//! the triggers of this revision; a line of another revision than the one before it, without such a step, changed no customer.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,18 @@ pub struct Step {
     pub watermark: Timestamp,
     /// The clock reading.
     pub now: Timestamp,
+    /// Where customers went over to the line's triggers: nothing was taken, and the watermark had been reached before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Adoption>,
+}
+
+/// Which customers went over to other triggers, counted in byte order of their ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adoption {
+    /// The first.
+    pub from: u64,
+    /// The first that did not.
+    pub to: u64,
 }
 
 /// Topic, first offset, last offset.
@@ -53,6 +66,7 @@ impl Step {
             runs: Vec::new(),
             watermark: Timestamp::MIN,
             now,
+            adopt: None,
         }
     }
 

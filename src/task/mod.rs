@@ -2,7 +2,8 @@
 //!
 //! A task is partition p of every input topic, its customers, and partition p of the changelog. Its owner
 //!
-//! 1. says what happened: [`Task::assign`], [`Task::revoke`], [`Task::handle`], [`Task::tick`], each with the clock reading;
+//! 1. says what happened: [`Task::assign`], [`Task::revoke`], [`Task::handle`], [`Task::offer`], [`Task::tick`], each with the clock
+//!    reading;
 //! 2. calls [`Task::step`] until there is nothing more to do;
 //! 3. carries out what [`Task::poll`] gives, in order, and answers with the [`Session`] that came with it;
 //! 4. comes back when something happened, at the latest at [`Task::next_wake`].
@@ -13,6 +14,7 @@
 //!
 //! Deliberately absent: Kafka, retries of single calls, metrics, and what a customer is.
 
+mod adoption;
 pub mod core;
 pub mod customers;
 mod inbox;
@@ -23,6 +25,7 @@ pub mod transaction;
 pub mod watermark;
 mod work;
 
+use self::adoption::Offer;
 use self::core::{Core, RawRecord};
 use self::inbox::Inbox;
 use self::record::{Disagreement, RecordError, TaskRecord};
@@ -39,8 +42,6 @@ pub const STEP_RECORDS: usize = 512;
 pub struct Settings {
     /// The partition number.
     pub partition: i32,
-    /// The revision of the triggers.
-    pub revision: String,
     /// The input topics in byte order of name.
     pub topics: Vec<TopicSettings>,
     /// Where `now` comes from.
@@ -199,6 +200,13 @@ pub enum Refusal {
 pub enum Report {
     /// The group has no offset any more for these topics; the task record's were taken.
     GroupOffsetsExpired(Vec<String>),
+    /// The log has seen a newer set of triggers than this process: the task waits for it.
+    NewerRevision {
+        /// The log's.
+        log: String,
+        /// The newest that this process knows.
+        offered: String,
+    },
 }
 
 /// Where a task is in its life.
@@ -247,11 +255,17 @@ pub struct Task<C: Core> {
     quiet_since: Timestamp,
     /// How often the task started over without a commit.
     failures: u32,
+    /// The newest set of triggers that is known.
+    offered: Offer<C::Plan>,
+    /// The revision that all customers are decided by.
+    adopted: String,
+    /// So many customers have gone over to what is offered.
+    adopted_until: u64,
 }
 
 impl<C: Core> Task<C> {
-    /// A task that nobody has been given yet.
-    pub fn new(settings: Settings, core: C) -> Self {
+    /// A task that nobody has been given yet, its core made with the same plan.
+    pub fn new(settings: Settings, core: C, revision: String, plan: C::Plan) -> Self {
         let topics = settings.topics.clone();
         assert!(
             topics.is_sorted_by(|a, b| a.name < b.name),
@@ -274,6 +288,9 @@ impl<C: Core> Task<C> {
             in_flight: None,
             quiet_since: Timestamp::MIN,
             failures: 0,
+            offered: Offer::new(revision, plan),
+            adopted: String::new(),
+            adopted_until: 0,
         }
     }
 
@@ -315,6 +332,9 @@ impl<C: Core> Task<C> {
         if self.phase != Phase::Running || self.open.as_ref().is_some_and(Open::is_full) {
             return false;
         }
+        if self.is_offered_another() {
+            return self.adopt();
+        }
         let worked = self.take_records() || self.move_time();
         self.commit_if_due();
         worked
@@ -344,7 +364,7 @@ impl<C: Core> Task<C> {
 
     /// Whether the state is restored and records are taken.
     pub fn is_running(&self) -> bool {
-        self.phase == Phase::Running
+        self.phase == Phase::Running && !self.is_behind()
     }
 
     /// Whether the task is given up: nothing of it is under way, and it may be assigned (again).

@@ -17,7 +17,7 @@ const VERSION: u8 = 1;
 pub struct TaskRecord {
     /// How many transactions were committed.
     pub transaction: u64,
-    /// The revision of the triggers in the last of them.
+    /// The revision of the triggers in the last of them; with a `*` behind it where not every customer has gone over to it yet.
     pub revision: String,
     /// The last clock reading.
     pub now: Timestamp,

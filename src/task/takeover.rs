@@ -218,5 +218,6 @@ impl<C: Core> Task<C> {
         }
         self.now = record.now;
         self.tallies = record.tallies;
+        self.assume();
     }
 }

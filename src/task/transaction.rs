@@ -153,6 +153,12 @@ impl Open {
         self.bytes >= TRANSACTION_BYTES
     }
 
+    /// Whether there is nothing in it but time that moved.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.since.is_none()
+    }
+
     /// A record is taken in, which came at `arrived`.
     pub fn took(&mut self, record: &RawRecord, arrived: Timestamp, clock: Timestamp) {
         self.since.get_or_insert(clock);

@@ -126,6 +126,9 @@ impl<C: Core> Task<C> {
     /// When the open transaction should be committed.
     pub(super) fn open_due(&self) -> Option<Timestamp> {
         let open = self.open.as_ref()?;
+        if self.is_offered_another() && !open.is_idle() {
+            return Some(self.clock);
+        }
         let mut topics = 0..self.settings.topics.len();
         let unread = topics.any(|topic| self.inbox.standing(topic) == Standing::Behind);
         open.due(unread)
@@ -198,6 +201,11 @@ impl<C: Core> Task<C> {
         step.watermark = watermark;
         let mut effects = Vec::new();
         self.core.advance(watermark, step.now, &mut effects);
+        self.end(step, effects);
+    }
+
+    /// Gathers what a step brought beside its records.
+    pub(super) fn end(&mut self, step: Step, effects: Vec<Effect>) {
         let open = self.open.get_or_insert_with(Open::default);
         for effect in effects {
             tally(&mut self.tallies, &effect);
@@ -208,7 +216,7 @@ impl<C: Core> Task<C> {
 
     /// `now`, which never goes back. Where time comes from events alone it is the largest seen before this step, so that what
     /// the step decides is not taken for late by its own last record.
-    fn read_clock(&mut self) -> Timestamp {
+    pub(super) fn read_clock(&mut self) -> Timestamp {
         let reading = self
             .settings
             .clock
@@ -235,7 +243,7 @@ impl<C: Core> Task<C> {
         }
     }
 
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         let Some(open) = self.open.take() else { return };
         let record = self.record();
         let changelog = |key, value| Out {
@@ -255,7 +263,7 @@ impl<C: Core> Task<C> {
         let line = Line {
             task: self.settings.partition,
             transaction: record.transaction,
-            revision: record.revision.clone(),
+            revision: self.deciding().to_owned(),
             now: record.now,
             steps: open.steps,
         };
@@ -295,7 +303,7 @@ impl<C: Core> Task<C> {
         }
         TaskRecord {
             transaction: durable.transaction + 1,
-            revision: self.settings.revision.clone(),
+            revision: self.recorded(),
             now: self.now,
             watermark: self.watermarks.task(),
             topics,

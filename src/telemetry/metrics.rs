@@ -144,6 +144,10 @@ metrics! {
         "Tasks assigned to this process, by state: `restoring`, `running`, `refused`.";
     BUILD_INFO: "moments_build_info", Kind::Gauge, One, ["version", "revision"],
         "1; version of the program, and revision: a digest of triggers, policy and declared words.";
+    TRIGGERS_REVISION: "moments_triggers_revision", Kind::Gauge, One, [],
+        "Number of the set of triggers in force in this process; 0 of triggers read from files.";
+    TRIGGERS_REJECTED: "moments_triggers_rejected_total", Kind::Counter, One, [],
+        "Published sets of triggers that this process could not use; the set before stays in force.";
     RESIDENT_MEMORY: "process_resident_memory_bytes", Kind::Gauge, Bytes, [],
         "Resident memory.";
     CPU: "process_cpu_seconds_total", Kind::Counter, Seconds, [],

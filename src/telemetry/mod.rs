@@ -11,9 +11,12 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Counter, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
+
+use crate::trigger::plan::Plan;
+use crate::trigger::revision;
 
 use metrics::{Kind, Metric};
 
@@ -51,6 +54,9 @@ struct Inner {
     partitions: IntGauge,
     sending_stopped: IntGauge,
     tasks: IntGaugeVec,
+    build: IntGaugeVec,
+    revision: IntGauge,
+    sets_rejected: IntCounter,
     process: Process,
 }
 
@@ -140,15 +146,11 @@ fn options(metric: &Metric) -> Opts {
 impl Telemetry {
     /// All metrics at 0; `topics` in the order in which tasks number them.
     #[must_use]
-    pub fn new(topics: &[String], revision: &str) -> Self {
+    pub fn new(topics: &[String], plan: &Plan) -> Self {
         let make = Maker {
             registry: Registry::new(),
         };
         let events = make.counter(&metrics::EVENTS_READ);
-        let build = make.gauge(&metrics::BUILD_INFO);
-        build
-            .with_label_values(&[env!("CARGO_PKG_VERSION"), revision])
-            .set(1);
         let inner = Inner {
             topics: topics.to_vec(),
             events: topics
@@ -177,6 +179,10 @@ impl Telemetry {
             partitions: make.whole(&metrics::PARTITIONS),
             sending_stopped: make.whole(&metrics::SENDING_STOPPED),
             tasks: make.gauge(&metrics::TASKS),
+            build: make.gauge(&metrics::BUILD_INFO),
+            revision: make.whole(&metrics::TRIGGERS_REVISION),
+            sets_rejected: make
+                .register(IntCounter::with_opts(options(&metrics::TRIGGERS_REJECTED))),
             process: Process {
                 resident: make.whole(&metrics::RESIDENT_MEMORY),
                 cpu: make.register(Counter::with_opts(options(&metrics::CPU))),
@@ -191,9 +197,11 @@ impl Telemetry {
         for outcome in Outcome::ALL {
             let _ = inner.transactions.with_label_values(&[outcome.word()]);
         }
-        Self {
+        let this = Self {
             inner: Arc::new(inner),
-        }
+        };
+        this.triggers(plan);
+        this
     }
 
     // What happens.
@@ -256,7 +264,29 @@ impl Telemetry {
         self.inner.restore.observe(took.as_secs_f64());
     }
 
+    /// A published set of triggers cannot be used here.
+    pub fn set_rejected(&self) {
+        self.inner.sets_rejected.inc();
+    }
+
     // What is.
+
+    /// These triggers are in force.
+    pub fn triggers(&self, plan: &Plan) {
+        let inner = &self.inner;
+        let number = revision::number(&plan.revision);
+        inner
+            .revision
+            .set(i64::try_from(number).unwrap_or(i64::MAX));
+        inner
+            .sending_stopped
+            .set(plan.policy.sending_stopped.into());
+        inner.build.reset();
+        inner
+            .build
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), &plan.revision])
+            .set(1);
+    }
 
     /// So many changelog offsets are left to read.
     pub fn restore_remaining(&self, partition: i32, remaining: i64) {
@@ -304,11 +334,6 @@ impl Telemetry {
     /// Each topic that comes in has so many partitions.
     pub fn partitions(&self, count: i32) {
         self.inner.partitions.set(count.into());
-    }
-
-    /// Whether all sending is stopped.
-    pub fn sending_stopped(&self, stopped: bool) {
-        self.inner.sending_stopped.set(stopped.into());
     }
 
     /// How many tasks are in a state.
@@ -398,11 +423,18 @@ fn seconds(ms: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Vocabulary;
+    use crate::trigger::plan::Policy;
 
     /// What a name that is taken says.
+    fn plan() -> Plan {
+        let vocabulary = Arc::new(Vocabulary::standard());
+        Plan::new(vocabulary, Vec::new(), Policy::default(), "7-r1".into())
+    }
+
     #[test]
     fn every_metric_of_the_table_is_registered() {
-        let telemetry = Telemetry::new(&[], "r1");
+        let telemetry = Telemetry::new(&[], &plan());
         for metric in metrics::METRICS {
             let again = IntCounterVec::new(options(metric), metric.labels).expect("its options");
             let taken = telemetry.inner.registry.register(Box::new(again));
@@ -416,7 +448,7 @@ mod tests {
 
     #[test]
     fn what_happens_is_counted_under_prometheus_names() {
-        let telemetry = Telemetry::new(&["cart".to_owned()], "r1");
+        let telemetry = Telemetry::new(&["cart".to_owned()], &plan());
         telemetry.read(0, 2);
         telemetry.tally("rejected.bad_json", 1);
         telemetry.tally("events", 2);

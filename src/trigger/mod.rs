@@ -3,8 +3,10 @@
 pub mod definition;
 pub mod expression;
 pub mod plan;
+pub mod published;
 pub mod reader;
 pub mod report;
+pub mod revision;
 pub mod scenario;
 pub mod set;
 pub mod suggest;

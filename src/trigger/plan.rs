@@ -53,6 +53,10 @@ pub struct Trigger {
     pub from: Option<Timestamp>,
     /// Not at or after.
     pub until: Option<Timestamp>,
+    /// Whether it decides what came true before it was adopted.
+    pub backfill: bool,
+    /// Hash of its definition's text.
+    pub text: u64,
     /// Whether any of its expressions on the event asks for `previous`.
     pub uses_previous: bool,
 }
@@ -112,6 +116,8 @@ pub enum Fill {
 pub struct Policy {
     /// Nothing is sent while this is on.
     pub sending_stopped: bool,
+    /// Names of triggers that decide nothing for the time being.
+    pub paused: Vec<Text>,
     /// Channels that need no consent given; every other does.
     pub consent_by_default: Vec<Text>,
     /// A customer who does nothing for so long is removed, ms; none: nobody ever is.
@@ -124,6 +130,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             sending_stopped: false,
+            paused: Vec::new(),
             // Where she has come to us: the agent's screen, the page she is on, the counter.
             consent_by_default: vec!["call-centre".into(), "onsite".into(), "store".into()],
             expire_after_ms: None,

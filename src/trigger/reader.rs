@@ -241,6 +241,15 @@ impl<'a> Reader<'a> {
         number
     }
 
+    /// Yes or no.
+    pub fn boolean(&mut self, node: &Node) -> Option<bool> {
+        let value = node.json().as_bool();
+        if value.is_none() {
+            self.unexpected(node, "`true` or `false`");
+        }
+        value
+    }
+
     /// A duration above zero, in ms.
     pub fn duration(&mut self, node: &Node) -> Option<i64> {
         self.duration_in(node, 0..node.text().map_or(0, str::len))

@@ -153,7 +153,10 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     let (mut read, mut reports) = (Vec::new(), Vec::new());
     for source in sources {
         match definition::read(source, declared) {
-            Ok(definition) => read.push((definition, source)),
+            Ok(mut definition) => {
+                definition.trigger.text = xxhash_rust::xxh3::xxh3_64(source.text().as_bytes());
+                read.push((definition, source));
+            }
             Err(wrong) => reports.extend(wrong),
         }
     }
@@ -223,6 +226,7 @@ fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
     }
     let Policy {
         sending_stopped,
+        paused,
         consent_by_default,
         expire_after_ms,
         erasure_memory_ms,
@@ -245,6 +249,10 @@ fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
         .for_each(|channel| part(channel.as_bytes()));
     part(&expire_after_ms.unwrap_or_default().to_le_bytes());
     part(&erasure_memory_ms.to_le_bytes());
+    for name in paused {
+        part(b"paused");
+        part(name.as_bytes());
+    }
     format!("{:016x}", hasher.digest())
 }
 

@@ -58,6 +58,7 @@ const KEYS: Keys = Keys {
         "mode",
         "from",
         "until",
+        "backfill",
         "moment",
         "audience",
         "treatments",
@@ -76,7 +77,6 @@ const KEYS: Keys = Keys {
             "digest",
             "no `digest`; a `cap` in `policy` limits how often",
         ),
-        ("backfill", "no `backfill`"),
     ],
 };
 
@@ -135,6 +135,8 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
         .get("mode")
         .map_or(Some(Mode::Live), |node| mode(reader, node));
     let (from, until) = dates(reader, fields);
+    let backfill = fields.get("backfill");
+    let backfill = backfill.map_or(Some(false), |node| reader.boolean(node));
     let kind = reader.required(fields, "moment", "when it comes true");
     let kind = kind.and_then(|node| moment::kind(reader, node));
     let (audience, choices) = treated(reader, fields, kind.as_ref());
@@ -158,6 +160,8 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
         mode: mode?,
         from,
         until,
+        backfill: backfill?,
+        text: 0,
         uses_previous: false,
     };
     trigger.uses_previous = uses_previous(&trigger);

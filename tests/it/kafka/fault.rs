@@ -2,11 +2,11 @@
 //!
 //! `MOMENTS_KILLS` says how often (5), `MOMENTS_SEED` repeats a run.
 
-mod checks;
-mod events;
+pub mod checks;
+pub mod events;
 mod lag;
 mod progress;
-mod run;
+pub mod run;
 
 use std::fmt::Write as _;
 

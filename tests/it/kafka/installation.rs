@@ -1,5 +1,6 @@
 //! An installation of `moments` for a test: its own topics, application id, triggers and configuration on the shared broker.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -133,6 +134,18 @@ impl Installation {
         output.expect("moments runs")
     }
 
+    /// Runs a command that must succeed; what it printed.
+    pub fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments);
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            said(&output.stderr)
+        );
+        said(&output.stdout)
+    }
+
     /// Creates the topics.
     pub fn create_topics(&self) {
         let output = self.command(&["topics", "create"]);
@@ -145,13 +158,15 @@ impl Installation {
 
     /// Starts a process.
     pub fn start(&self) -> Member {
+        self.start_with(&[])
+    }
+
+    /// Starts a process with more arguments.
+    pub fn start_with(&self, more: &[&str]) -> Member {
         let name = unique("moments");
-        let arguments = [
-            "run".as_ref(),
-            "--config".as_ref(),
-            self.config().into_os_string().as_os_str(),
-        ]
-        .map(std::ffi::OsStr::to_owned);
+        let config = self.config().display().to_string();
+        let run = ["run", "--config", &config];
+        let arguments = run.iter().chain(more).map(OsString::from);
         Member {
             process: ProcessGuard::moments(&name, arguments),
             name,
@@ -215,10 +230,26 @@ impl Installation {
             .map(OwnedRecord::text)
             .collect();
         fs::write(file("journal.jsonl"), journal.join("\n")).expect("a journal");
-        let paths = ["journal.jsonl", "out.jsonl", "events.jsonl"]
-            .map(|name| file(name).display().to_string());
-        let [journal, out, events] = paths.each_ref().map(String::as_str);
-        let output = self.command(&["rehearse", "--journal", journal, "--out", out, events]);
+        let history = self.command(&["triggers", "history", "--format", "json"]);
+        fs::write(file("published.jsonl"), history.stdout).expect("a history");
+        let paths = [
+            "journal.jsonl",
+            "published.jsonl",
+            "out.jsonl",
+            "events.jsonl",
+        ]
+        .map(|name| file(name).display().to_string());
+        let [journal, published, out, events] = paths.each_ref().map(String::as_str);
+        let output = self.command(&[
+            "rehearse",
+            "--journal",
+            journal,
+            "--published",
+            published,
+            "--out",
+            out,
+            events,
+        ]);
         assert!(
             output.status.success(),
             "{}",

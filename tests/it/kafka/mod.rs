@@ -4,5 +4,6 @@ mod dead_letters;
 mod fault;
 mod installation;
 mod once;
+mod reload;
 mod topics;
 mod traces;

@@ -1,6 +1,7 @@
 //! Every sentence of the trigger language's meanings that can be put into a table: events in,
 //! decisions out.
 
+mod adoption;
 mod bounds;
 mod deadlines;
 mod erasure;

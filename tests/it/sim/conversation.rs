@@ -30,13 +30,13 @@ pub fn check(what: &str, script: &str, expected: &str) {
     };
     let settings = Settings {
         partition: 0,
-        revision: "r1".to_owned(),
         topics: NAMES.iter().map(topic).collect(),
         clock: ClockMode::Wall,
         idle_delay_ms: 2_000,
         future_max_ms: 60_000,
     };
-    let task = Task::new(settings, Toy::fresh(&NAMES, 0));
+    let plan = Toy::plan("r1", false);
+    let task = Task::new(settings, Toy::fresh(&NAMES, 0), "r1".to_owned(), plan);
     let mut run = Script {
         task,
         clock: Timestamp(0),

@@ -11,8 +11,9 @@ use super::toy::Toy;
 use super::world::World;
 use moments::task::core::{Effect, RawRecord};
 use moments::task::customers::Customers;
-use moments::task::journal::Line;
+use moments::task::journal::{Adoption, Line, Run};
 use moments::task::record::{KEY, TaskRecord};
+use moments::trigger::revision;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Enough to meet each fault at many steps within a few seconds; a night's run takes a million.
@@ -75,10 +76,44 @@ struct Replayed {
     states: States,
 }
 
+/// The records of a run, and the number of their topic.
+fn taken(log: &Log, partition: usize, run: &Run) -> Vec<(usize, RawRecord)> {
+    let mut topics = TOPICS.iter();
+    let topic = topics.position(|name| *name == run.0);
+    let topic = topic.expect("an input topic");
+    let read = log.read_committed(&place(&run.0, partition), run.1, usize::MAX);
+    let records = read.records.into_iter();
+    records
+        .take_while(|(offset, _)| *offset <= run.2)
+        .map(|(offset, Record { key, value, .. })| {
+            let raw = RawRecord {
+                offset,
+                key,
+                value,
+                ..RawRecord::default()
+            };
+            (topic, raw)
+        })
+        .collect()
+}
+
+/// Everybody goes over to triggers that change nobody.
+fn adopt_unseen<S: Subject>(core: &mut S, plan: &S::Plan, line: &Line) {
+    let mut effects = Vec::new();
+    let (mut from, mut done) = (0, false);
+    while !done {
+        let adopted = core.adopt(plan, from, line.now, &mut effects);
+        (from, done) = (adopted.to, adopted.done);
+        assert!(!adopted.changed, "what changed somebody was journaled");
+    }
+    assert!(effects.is_empty(), "what decided something was journaled");
+}
+
 /// Takes the journal through a fresh core.
-fn replay<S: Subject>(log: &Log, partition: usize) -> Replayed {
+fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
     let mut core = S::fresh(&TOPICS, partition);
     let mut replayed = Replayed::default();
+    let mut revision = String::new();
     for (number, line) in (1..).zip(values(log, "journal", partition)) {
         let line: Line = serde_json::from_slice(&line).expect("a line");
         assert_eq!(
@@ -86,26 +121,22 @@ fn replay<S: Subject>(log: &Log, partition: usize) -> Replayed {
             "the journal has each transaction once"
         );
         let mut effects = Vec::new();
+        let adopts = line.steps.iter().any(|step| step.adopt.is_some());
+        if !adopts && line.revision != revision {
+            adopt_unseen(&mut core, &S::plan(&line.revision, varies), &line);
+            revision.clone_from(&line.revision);
+        }
         for step in line.steps {
-            for run in step.runs {
-                let topic = TOPICS
-                    .iter()
-                    .position(|name| *name == run.0)
-                    .expect("an input topic");
-                let records = log
-                    .read_committed(&place(&run.0, partition), run.1, usize::MAX)
-                    .records;
-                for (offset, record) in records
-                    .into_iter()
-                    .take_while(|(offset, _)| *offset <= run.2)
-                {
-                    let Record { key, value, .. } = record;
-                    let raw = RawRecord {
-                        offset,
-                        key,
-                        value,
-                        ..RawRecord::default()
-                    };
+            if let Some(Adoption { from, to }) = step.adopt {
+                core.advance(step.watermark, step.now, &mut effects);
+                let plan = S::plan(&line.revision, varies);
+                let adopted = core.adopt(&plan, from, step.now, &mut effects);
+                assert_eq!(adopted.to, to, "the same customers go over");
+                revision.clear();
+                continue;
+            }
+            for run in &step.runs {
+                for (topic, raw) in taken(log, partition, run) {
                     if let Ok(event) = core.decode(topic, &raw) {
                         core.event(event, step.now, &mut effects);
                     }
@@ -137,21 +168,40 @@ fn replay<S: Subject>(log: &Log, partition: usize) -> Replayed {
     replayed
 }
 
+/// Byte for byte; in words where they differ first.
+fn same(got: &[Vec<u8>], expected: &[Vec<u8>], what: &str) {
+    let words = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
+    for (number, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert_eq!(words(got), words(expected), "{what}: {number}");
+    }
+    assert_eq!(got.len(), expected.len(), "{what}");
+}
+
+/// Nothing is decided by older triggers than what was decided before it.
+fn check_revisions<S: Subject>(log: &Log, partition: usize) {
+    let numbers: Vec<u64> = values(log, "decisions", partition)
+        .iter()
+        .map(|decision| revision::number(&S::revision(decision)))
+        .collect();
+    assert!(numbers.is_sorted(), "{numbers:?}");
+}
+
 /// What holds at the end of any run.
-fn check<S: Subject>(world: &mut World<S>) {
+fn check<S: Subject>(world: &mut World<S>, varies: bool) {
     for partition in 0..PARTITIONS {
         let log = &mut world.log;
-        let replayed = replay::<S>(log, partition);
-        assert_eq!(
-            values(log, "decisions", partition),
-            replayed.decisions,
-            "the journal replays the decisions"
+        let replayed = replay::<S>(log, partition, varies);
+        same(
+            &values(log, "decisions", partition),
+            &replayed.decisions,
+            "the journal replays the decisions",
         );
-        assert_eq!(
-            values(log, "treatments", partition),
-            replayed.commands,
-            "the journal replays the commands"
+        same(
+            &values(log, "treatments", partition),
+            &replayed.commands,
+            "the journal replays the commands",
         );
+        check_revisions::<S>(log, partition);
         let mut states = changelog(log, partition);
         let record = states
             .remove(KEY)
@@ -212,12 +262,12 @@ fn check<S: Subject>(world: &mut World<S>) {
 
 /// One history undisturbed, and again with everything that can go wrong.
 fn run<S: Subject>(seed: u64) {
-    let mut calm: World<S> = World::new(seed, false);
+    let mut calm: World<S> = World::new(seed, false, false);
     calm.run();
-    check(&mut calm);
-    let mut wild: World<S> = World::new(seed, true);
+    check(&mut calm, false);
+    let mut wild: World<S> = World::new(seed, true, false);
     wild.run();
-    check(&mut wild);
+    check(&mut wild, false);
     for topic in ["decisions", "treatments"] {
         let (expected, gone) = moments::<S>(&calm.log, topic);
         let (got, also_gone) = moments::<S>(&wild.log, topic);
@@ -238,6 +288,18 @@ fn run<S: Subject>(seed: u64) {
             settled(&calm),
             "each customer is as if nothing had happened"
         );
+    }
+}
+
+/// One history with everything that can go wrong, while triggers come that say something else.
+fn run_varied<S: Subject>(seed: u64) {
+    let mut world: World<S> = World::new(seed, true, true);
+    world.run();
+    check(&mut world, true);
+    for topic in ["decisions", "treatments"] {
+        let (got, _) = moments::<S>(&world.log, topic);
+        let once: BTreeSet<&String> = got.iter().collect();
+        assert_eq!(once.len(), got.len(), "{topic}: each once");
     }
 }
 
@@ -265,4 +327,9 @@ fn small_customers_are_decided_once_whatever_crashes() {
 #[test]
 fn the_engines_customers_are_decided_once_whatever_crashes() {
     run_seeds(ENGINE_SEEDS, run::<Customers>);
+}
+
+#[test]
+fn other_triggers_are_taken_up_between_two_transactions_whatever_crashes() {
+    run_seeds(ENGINE_SEEDS, run_varied::<Customers>);
 }

@@ -30,15 +30,41 @@ const TRIGGERS: [(&str, &str); 5] = [
     ("idle", "inactivity: { of: Product Viewed, for: 5s }"),
 ];
 
-static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+/// A set that another one follows, differs in something else, and comes back.
+fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
+    let mut triggers = TRIGGERS.to_vec();
+    match number % 4 {
+        1 => {
+            triggers[0].1 = "absence: { of: Order Completed, after: Product Added, within: 2s }\nbackfill: true";
+            triggers.remove(1);
+        }
+        2 => {
+            triggers.push((
+                "lapsed",
+                "inactivity: { of: Order Completed, for: 4s }\nbackfill: true",
+            ));
+            triggers[2].1 = "event: { of: Product Reviewed }\nmode: off";
+        }
+        3 => {
+            triggers[0].1 = "absence: { of: Order Completed, after: Product Added, within: 1s }";
+            triggers.push(("quiet", "inactivity: { of: Order Completed, for: 6s }"));
+        }
+        _ => {}
+    }
+    triggers
+}
+
+static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", &TRIGGERS));
+
+fn compiled(revision: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
     let file = |(name, moment): &(&str, &str)| {
         let text = format!(
-            "trigger: {name}\nstage: engagement\nabout: Something.\nmoment:\n  {moment}\n\
+            "trigger: {name}\nstage: engagement\nabout: Revision {revision}.\nmoment:\n  {moment}\n\
              treatments:\n  - channel: email\n    template: hello\n"
         );
         Source::new(&format!("{name}.yaml"), text)
     };
-    let sources: Vec<Source> = TRIGGERS.iter().map(file).collect();
+    let sources: Vec<Source> = triggers.iter().map(file).collect();
     let policy = Policy {
         consent_by_default: vec!["email".into()],
         ..Policy::default()
@@ -50,10 +76,11 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
         policy,
     };
     let plan = set::compile(&sources, &basis);
-    Arc::new(
-        plan.unwrap_or_else(|reports| panic!("{}", moments::trigger::report::rendered(&reports))),
-    )
-});
+    let mut plan =
+        plan.unwrap_or_else(|reports| panic!("{}", moments::trigger::report::rendered(&reports)));
+    plan.revision = revision.into();
+    Arc::new(plan)
+}
 
 fn decoder() -> Decoder {
     Decoder::new(Arc::new(Vocabulary::standard()), Arc::default())
@@ -69,6 +96,16 @@ impl Subject for Customers {
         let topics = topics.iter().map(|&topic| topic.to_owned()).collect();
         let partition = i32::try_from(partition).expect("small");
         Customers::new(Engine::new(Arc::clone(&PLAN)), decoder(), topics, partition)
+    }
+
+    fn plan(revision: &str, varies: bool) -> Arc<Plan> {
+        let number = moments::trigger::revision::number(revision);
+        compiled(revision, &varied(if varies { number } else { 0 }))
+    }
+
+    fn revision(decision: &[u8]) -> String {
+        let json: serde_json::Value = serde_json::from_slice(decision).expect("a decision");
+        json["revision"].as_str().expect("a revision").to_owned()
     }
 
     fn value(kind: char, customer: &str, time: i64) -> Vec<u8> {

@@ -8,7 +8,7 @@ use super::random::Random;
 use super::subject::Subject;
 use moments::task::core::RawRecord;
 use moments::task::transaction::{Out, Sink, Transaction};
-use moments::task::{Command, Failure, Input, Session, Settings, Task};
+use moments::task::{Command, Failure, Input, Report, Session, Settings, Task};
 use moments::time::Timestamp;
 use std::collections::VecDeque;
 
@@ -61,7 +61,7 @@ pub struct Hand<S: Subject> {
 }
 
 impl<S: Subject> Hand<S> {
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, revision: &str, plan: S::Plan) -> Self {
         let topics: Vec<&str> = settings
             .topics
             .iter()
@@ -69,7 +69,12 @@ impl<S: Subject> Hand<S> {
             .collect();
         let partition = usize::try_from(settings.partition).expect("a partition");
         Self {
-            task: Task::new(settings.clone(), S::fresh(&topics, partition)),
+            task: Task::new(
+                settings.clone(),
+                S::fresh(&topics, partition),
+                revision.to_owned(),
+                plan,
+            ),
             feeds: settings.topics.iter().map(|_| None).collect(),
             settings,
             membership: None,
@@ -156,6 +161,8 @@ impl<S: Subject> Hand<S> {
             Command::DropProducer => self.abandon(around),
             Command::Close => self.feeds.iter_mut().for_each(|feed| *feed = None),
             Command::Refuse(refusal) => panic!("refused: {refusal}"),
+            // It will hear of the newer set.
+            Command::Report(Report::NewerRevision { .. }) => {}
             Command::Report(report) => panic!("nothing to report: {report:?}"),
         }
     }

@@ -12,6 +12,9 @@ pub trait Subject: Core + Debug + Sized {
     /// Customers of a partition of these topics, none yet.
     fn fresh(topics: &[&str], partition: usize) -> Self;
 
+    /// The triggers of a revision: told apart, but saying the same, unless they vary.
+    fn plan(revision: &str, varies: bool) -> Self::Plan;
+
     /// The value of an event: `a` to `c` are what the history knows, `x` is one more.
     fn value(kind: char, customer: &str, time: i64) -> Vec<u8>;
 
@@ -27,6 +30,8 @@ pub trait Subject: Core + Debug + Sized {
     fn moment_at(_decision: &[u8]) -> (String, i64) {
         (String::new(), i64::MAX)
     }
+    /// The revision that made a decision.
+    fn revision(decision: &[u8]) -> String;
 
     /// The committed states, in words.
     fn committed_states(&self) -> BTreeMap<String, String>;

@@ -6,7 +6,7 @@
 
 use super::random::mix;
 use super::subject::{States, Subject};
-use moments::task::core::{Core, Effect, RawRecord, Rejection, Treatment};
+use moments::task::core::{Adopted, Core, Effect, RawRecord, Rejection, Treatment};
 use moments::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ pub struct Happened {
 struct Customer {
     chain: u64,
     settled: u32,
+    /// The revision she was last decided by, or taken over to.
+    revision: String,
     /// The `a` that waits for a `b`.
     anchor: Option<i64>,
     /// Events beyond the watermark, and what they are.
@@ -39,6 +41,7 @@ struct Customer {
 #[derive(Debug)]
 pub struct Toy {
     watermark: Timestamp,
+    revision: String,
     committed: BTreeMap<Vec<u8>, Vec<u8>>,
     sealed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     touched: BTreeMap<Vec<u8>, Customer>,
@@ -53,9 +56,18 @@ impl Toy {
             Some(sealed) => sealed.as_ref(),
             None => self.committed.get(customer),
         };
-        packed
-            .map(|packed| postcard::from_bytes(packed).expect("packed here"))
-            .unwrap_or_default()
+        let new = Customer {
+            revision: self.revision.clone(),
+            ..Customer::default()
+        };
+        packed.map_or(new, |packed| {
+            postcard::from_bytes(packed).expect("packed here")
+        })
+    }
+
+    /// To be decided by one set of triggers at a time.
+    fn check_revision(&self, customer: &Customer) {
+        assert_eq!(customer.revision, self.revision, "she has gone over");
     }
 
     fn customers(&self) -> Vec<Vec<u8>> {
@@ -73,6 +85,14 @@ impl Toy {
 }
 
 impl Customer {
+    fn is_blank(&self) -> bool {
+        let blank = Self {
+            revision: self.revision.clone(),
+            ..Self::default()
+        };
+        *self == blank
+    }
+
     fn deadline(&self) -> Option<i64> {
         self.anchor.map(|anchor| anchor + WITHIN_MS)
     }
@@ -87,8 +107,10 @@ impl Customer {
     fn fold(&mut self, order: Order, kind: u8) {
         if kind == b'x' {
             let tail = std::mem::take(&mut self.tail);
+            let revision = std::mem::take(&mut self.revision);
             *self = Self {
                 tail,
+                revision,
                 ..Self::default()
             };
             return;
@@ -128,7 +150,7 @@ impl Customer {
 }
 
 /// Two of three moments are treated, by their time.
-fn decided(customer: &[u8], moment: &str, time: i64, now: Timestamp) -> Effect {
+fn decided(customer: &[u8], moment: &str, time: i64, now: Timestamp, revision: &str) -> Effect {
     let name = String::from_utf8_lossy(customer);
     let what = format!("{name} {moment} {time}");
     let treated = time % 3 != 2;
@@ -140,13 +162,14 @@ fn decided(customer: &[u8], moment: &str, time: i64, now: Timestamp) -> Effect {
     Effect::Decided {
         customer: customer.to_vec(),
         tally: format!("decided.{moment}"),
-        decision: format!("{what} treated={treated} now={}", now.0).into_bytes(),
+        decision: format!("{what} treated={treated} now={} by={revision}", now.0).into_bytes(),
         treatment: treated.then_some(treatment),
     }
 }
 
 impl Core for Toy {
     type Event = Happened;
+    type Plan = String;
 
     fn decode(&self, topic: usize, record: &RawRecord) -> Result<Happened, Rejection> {
         let bad = || Rejection {
@@ -180,6 +203,7 @@ impl Core for Toy {
 
     fn event(&mut self, event: Happened, now: Timestamp, effects: &mut Vec<Effect>) {
         let mut customer = self.load(&event.customer);
+        self.check_revision(&customer);
         let (time, topic, offset) = event.order;
         let watermark = self.watermark.0;
         let fired = customer.settle(watermark);
@@ -199,6 +223,7 @@ impl Core for Toy {
                 &format!("seen {topic}/{offset}"),
                 time,
                 now,
+                &self.revision,
             ));
         }
         self.touched.insert(event.customer, customer);
@@ -211,9 +236,10 @@ impl Core for Toy {
             let mut customer = self.load(&name);
             let fired = customer.settle(watermark.0);
             for anchor in &fired {
-                effects.push(decided(&name, "absent", *anchor, now));
+                effects.push(decided(&name, "absent", *anchor, now, &self.revision));
             }
             if !fired.is_empty() {
+                self.check_revision(&customer);
                 self.touched.insert(name, customer);
             }
         }
@@ -232,10 +258,34 @@ impl Core for Toy {
             .map(Timestamp)
     }
 
+    fn adopt(&mut self, plan: &String, from: u64, _: Timestamp, _: &mut Vec<Effect>) -> Adopted {
+        assert!(self.touched.is_empty() && self.sealed.is_empty());
+        self.revision.clone_from(plan);
+        let from = usize::try_from(from).expect("small");
+        let names: Vec<Vec<u8>> = self.committed.keys().skip(from).take(2).cloned().collect();
+        let (to, done) = (from + names.len(), from + 2 >= self.committed.len());
+        for name in names {
+            let mut customer = self.load(&name);
+            if customer.revision != *plan {
+                customer.revision.clone_from(plan);
+                self.touched.insert(name, customer);
+            }
+        }
+        Adopted {
+            to: to as u64,
+            done,
+            changed: !self.touched.is_empty(),
+        }
+    }
+
+    fn assume(&mut self, plan: &String) {
+        self.revision.clone_from(plan);
+    }
+
     fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         assert!(self.sealed.is_empty(), "one sealed transaction at a time");
         let pack = |customer: Customer| {
-            let packed = (customer != Customer::default()).then(|| postcard::to_stdvec(&customer));
+            let packed = (!customer.is_blank()).then(|| postcard::to_stdvec(&customer));
             packed.transpose().expect("plain data into memory")
         };
         let touched = std::mem::take(&mut self.touched);
@@ -266,10 +316,20 @@ impl Subject for Toy {
     fn fresh(_: &[&str], _: usize) -> Self {
         Self {
             watermark: Timestamp::MIN,
+            revision: "0".to_owned(),
             committed: BTreeMap::new(),
             sealed: BTreeMap::new(),
             touched: BTreeMap::new(),
         }
+    }
+
+    fn plan(revision: &str, _: bool) -> String {
+        revision.to_owned()
+    }
+
+    fn revision(decision: &[u8]) -> String {
+        let text = std::str::from_utf8(decision).expect("text");
+        text.split(" by=").nth(1).expect("a revision").to_owned()
     }
 
     fn value(kind: char, _: &str, time: i64) -> Vec<u8> {
@@ -297,9 +357,10 @@ impl Subject for Toy {
         let settled = states.iter().map(|(name, packed)| {
             let mut customer = unpacked(packed);
             customer.settle(i64::MAX);
+            customer.revision.clear();
             (name, customer)
         });
-        words(settled.filter(|(_, customer)| *customer != Customer::default()))
+        words(settled.filter(|(_, customer)| !customer.is_blank()))
     }
 }
 

@@ -27,6 +27,8 @@ struct Process<S: Subject> {
     deaf: bool,
     /// It does nothing at all until then, and does not know.
     frozen_until: i64,
+    /// The number of the newest set of triggers that it has heard of.
+    triggers: u64,
 }
 
 impl<S: Subject> Default for Process<S> {
@@ -39,6 +41,7 @@ impl<S: Subject> Default for Process<S> {
             revoking: false,
             deaf: false,
             frozen_until: START,
+            triggers: 1,
         }
     }
 }
@@ -55,11 +58,15 @@ pub struct World<S: Subject> {
     births: usize,
     stalled: Vec<String>,
     adrift: Vec<Producer>,
+    /// The number of the newest set of triggers.
+    published: u64,
+    /// Whether they say something else each time.
+    varies: bool,
 }
 
 impl<S: Subject> World<S> {
-    /// A world with its history; without faults it has one process that nothing ever happens to.
-    pub fn new(seed: u64, faults: bool) -> Self {
+    /// A world with its history; without faults it has one process that nothing ever happens to. Other triggers come now and then.
+    pub fn new(seed: u64, faults: bool, varies: bool) -> Self {
         let mut log = Log::default();
         let sinks = [
             "treatments",
@@ -99,6 +106,8 @@ impl<S: Subject> World<S> {
             births: 0,
             stalled: Vec::new(),
             adrift: Vec::new(),
+            published: 1,
+            varies,
         }
     }
 
@@ -142,7 +151,6 @@ impl<S: Subject> World<S> {
         };
         Settings {
             partition: i32::try_from(partition).expect("small"),
-            revision: "r1".to_owned(),
             topics: TOPICS.iter().map(topic).collect(),
             clock: self.mode,
             // Where time comes from events alone, silence must outlast every pause of the history.
@@ -158,6 +166,9 @@ impl<S: Subject> World<S> {
     /// A little of everything that is right.
     fn turn(&mut self) {
         self.history.play(&mut self.log, self.clock);
+        if !self.history.is_over() && self.random.below(1_000) == 0 {
+            self.published += 1;
+        }
         for number in 0..self.processes.len() {
             if self.processes[number].frozen_until > self.clock {
                 continue;
@@ -165,8 +176,25 @@ impl<S: Subject> World<S> {
             if self.random.chance(2_500) && !self.processes[number].deaf {
                 self.hear(number);
             }
+            if self.random.chance(100) {
+                self.hear_of_triggers(number);
+            }
             for _ in 0..self.random.below(12) {
                 self.work(number);
+            }
+        }
+    }
+
+    /// A process reads the newest set of triggers.
+    fn hear_of_triggers(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        if process.triggers < self.published {
+            process.triggers = self.published;
+            let revision = revision(self.published);
+            for hand in process.hands.values_mut() {
+                let plan = S::plan(&revision, self.varies);
+                hand.task
+                    .offer(Timestamp(self.clock), revision.clone(), plan);
             }
         }
     }
@@ -241,6 +269,7 @@ impl<S: Subject> World<S> {
             .map(|partition| self.settings(partition))
             .collect();
         let process = &mut self.processes[number];
+        let (revision, varies) = (revision(process.triggers), self.varies);
         // Of the tasks that went elsewhere some stay as standbys, with the state they had.
         let random = &mut self.random;
         process.hands.retain(|partition, hand| {
@@ -251,10 +280,10 @@ impl<S: Subject> World<S> {
                 member: process.member.clone(),
                 generation,
             };
-            let hand = process
-                .hands
-                .entry(*partition)
-                .or_insert_with(|| Hand::new(settings[*partition].clone()));
+            let hand = process.hands.entry(*partition).or_insert_with(|| {
+                let plan = S::plan(&revision, varies);
+                Hand::new(settings[*partition].clone(), &revision, plan)
+            });
             hand.assign(Timestamp(self.clock), membership);
         }
         process.owned = partitions;
@@ -296,6 +325,8 @@ impl<S: Subject> World<S> {
             adrift: &mut self.adrift,
         };
         let mut process = std::mem::take(&mut self.processes[number]);
+        // It starts again with what was there a moment ago.
+        self.processes[number].triggers = self.published.saturating_sub(1).max(1);
         process
             .hands
             .values_mut()
@@ -335,6 +366,9 @@ impl<S: Subject> World<S> {
             process.deaf = false;
             process.frozen_until = self.clock;
         }
+        for number in 0..self.processes.len() {
+            self.hear_of_triggers(number);
+        }
         while !self.adrift.is_empty() {
             self.deliver_adrift();
         }
@@ -368,8 +402,13 @@ impl<S: Subject> World<S> {
                     .read_committed(&place(topic, partition), offset(topic).unwrap_or(0), 1);
             unread.records.is_empty()
         };
-        hand.task.is_running() && hand.is_idle() && TOPICS.into_iter().all(read)
+        let newest = hand.task.revision() == revision(self.published);
+        newest && hand.task.is_running() && hand.is_idle() && TOPICS.into_iter().all(read)
     }
+}
+
+fn revision(number: u64) -> String {
+    format!("{number}-triggers")
 }
 
 /// How many times as fast as the clock event time runs.

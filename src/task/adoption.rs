@@ -1,0 +1,133 @@
+//! Going over to another set of triggers, between two transactions.
+//!
+//! What must stay true: no transaction is decided by two sets; a task never goes back to an older set than its log has seen; what
+//! is journaled replays the same. So nothing is open or under way when it begins, no record is taken until it is done, and each
+//! transaction of it says which customers it went over, and the task record says that it is under way. It changes nothing where it was
+//! done before: after a crash in the middle it begins again.
+
+use super::core::{Adopted, Core};
+use super::journal::{Adoption, Step};
+use super::transaction::Open;
+use super::{Command, Report, Task};
+use crate::time::Timestamp;
+use crate::trigger::revision;
+
+/// Behind a revision in the task record: not every customer has gone over to it.
+const HALFWAY: char = '*';
+
+/// A set of triggers to go over to.
+#[derive(Debug)]
+pub(super) struct Offer<P> {
+    pub revision: String,
+    pub plan: P,
+    /// It was said that the log has seen a newer one.
+    reported: bool,
+}
+
+impl<P> Offer<P> {
+    pub fn new(revision: String, plan: P) -> Self {
+        Self {
+            revision,
+            plan,
+            reported: false,
+        }
+    }
+}
+
+impl<C: Core> Task<C> {
+    /// There is another set of triggers: it is taken up as soon as nothing is open or under way.
+    pub fn offer(&mut self, clock: Timestamp, revision: String, plan: C::Plan) {
+        self.clock = self.clock.max(clock);
+        if revision::number(&revision) >= revision::number(&self.offered.revision) {
+            self.offered = Offer::new(revision, plan);
+            self.adopted_until = 0;
+            // The log was ahead.
+            if !self.is_offered_another() {
+                self.core.assume(&self.offered.plan);
+            }
+        }
+        self.commit_if_due();
+    }
+
+    /// The revision that customers are decided by; before the first transaction of a task none.
+    pub fn revision(&self) -> &str {
+        &self.adopted
+    }
+
+    /// Whether the log has seen a newer set than this process was offered: the task waits for it.
+    pub fn is_behind(&self) -> bool {
+        revision::number(&self.adopted) > revision::number(&self.offered.revision)
+    }
+
+    /// The revision that decides what is in the open transaction.
+    pub(super) fn deciding(&self) -> &str {
+        if self.adopted_until > 0 {
+            &self.offered.revision
+        } else {
+            &self.adopted
+        }
+    }
+
+    /// What the task record says: while customers go over, what they go over to, marked, so that nobody goes back and the next goes
+    /// on.
+    pub(super) fn recorded(&self) -> String {
+        if self.adopted_until > 0 {
+            format!("{}{HALFWAY}", self.offered.revision)
+        } else {
+            self.adopted.clone()
+        }
+    }
+
+    pub(super) fn is_offered_another(&self) -> bool {
+        self.adopted != self.offered.revision
+    }
+
+    /// The state is the log's: which set it was adopted by is in the record.
+    pub(super) fn assume(&mut self) {
+        self.adopted_until = 0;
+        self.adopted = self
+            .durable
+            .as_ref()
+            .map(|record| record.revision.clone())
+            .unwrap_or_default();
+        if !self.is_offered_another() {
+            self.core.assume(&self.offered.plan);
+        }
+    }
+
+    /// Goes over to what is offered, for as many customers as one transaction may carry; `false` when that has to wait.
+    pub(super) fn adopt(&mut self) -> bool {
+        if self.is_behind() {
+            if !std::mem::replace(&mut self.offered.reported, true) {
+                self.order(Command::Report(Report::NewerRevision {
+                    log: self.adopted.clone(),
+                    offered: self.offered.revision.clone(),
+                }));
+            }
+            return false;
+        }
+        if self.in_flight.is_some() || self.open.as_ref().is_some_and(|open| !open.is_idle()) {
+            return false;
+        }
+        let mut step = Step::begin(self.read_clock());
+        let mut effects = Vec::new();
+        let from = self.adopted_until;
+        let Adopted { to, done, changed } =
+            self.core
+                .adopt(&self.offered.plan, from, step.now, &mut effects);
+        self.adopted_until = to;
+        if done {
+            self.adopted = self.offered.revision.clone();
+            self.adopted_until = 0;
+        }
+        if changed {
+            step.watermark = self.watermarks.task();
+            step.adopt = Some(Adoption { from, to });
+            let open = self.open.get_or_insert_with(Open::default);
+            open.waited(self.clock);
+            self.end(step, effects);
+            self.commit();
+        }
+        true
+    }
+}

@@ -1,0 +1,197 @@
+//! A set of triggers that was published in the control topic: files, and what was said of all of them.
+//!
+//! One record is one whole set, so nobody ever works by half of one. Its number is its place in the topic, counted from 1.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Plan, Policy};
+use super::report::{Report, Source};
+use super::revision;
+use super::set::{self, Basis};
+use crate::event::Text;
+use crate::time::Timestamp;
+
+/// What this program writes, and the newest it reads.
+const VERSION: u8 = 1;
+
+/// A published set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// Of the record's layout.
+    version: u8,
+    /// When it was published.
+    pub at: Timestamp,
+    /// What was done: `apply`, `pause abandoned-basket`.
+    pub what: String,
+    /// Trigger files, sorted by name.
+    pub files: Vec<File>,
+    /// What is common to all of them.
+    pub policy: Common,
+}
+
+/// A published set and its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its place in the control topic, counted from 1.
+    pub number: u64,
+    /// The set.
+    pub set: Published,
+}
+
+/// A trigger file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Its path below the directory that was published.
+    pub name: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// What is common to all triggers, as it is published.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Common {
+    /// Nothing is sent.
+    pub sending_stopped: bool,
+    /// Names of triggers that decide nothing for the time being.
+    pub paused: Vec<Text>,
+    /// Channels that need no consent given.
+    pub consent_by_default: Vec<Text>,
+}
+
+/// Why a record is no set.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishedError {
+    /// Written by a newer program.
+    #[error(
+        "it was published by a newer program (layout {0}, this one reads up to {VERSION}): update this one"
+    )]
+    Newer(u8),
+    /// Something else.
+    #[error("it is no set of triggers ({0}); `moments triggers apply` publishes one")]
+    Broken(String),
+}
+
+impl Published {
+    /// The trigger files below `path` as a set.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub fn gather(path: &Path, at: Timestamp, policy: Common) -> Result<Self, Vec<Report>> {
+        let root = if path.is_dir() {
+            path
+        } else {
+            path.parent().unwrap_or(path)
+        };
+        let read = |file: &std::path::PathBuf| {
+            let name = file
+                .strip_prefix(root)
+                .unwrap_or(file)
+                .display()
+                .to_string();
+            let text = set::source(file)?.text().to_owned();
+            Ok(File { name, text })
+        };
+        let paths = set::files(path, set::is_trigger_file).map_err(|report| vec![report])?;
+        let files: Result<Vec<File>, Report> = paths.iter().map(read).collect();
+        let mut files = files.map_err(|report| vec![report])?;
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self {
+            version: VERSION,
+            at,
+            what: "apply".to_owned(),
+            files,
+            policy,
+        })
+    }
+
+    /// The same set, with something else said of it.
+    #[must_use]
+    pub fn with(&self, at: Timestamp, what: String, policy: Common) -> Self {
+        Self {
+            at,
+            what,
+            policy,
+            ..self.clone()
+        }
+    }
+
+    /// The value of the record.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data into memory")
+    }
+
+    /// Reads the value of a record.
+    ///
+    /// # Errors
+    /// What is no set, or one of a newer program.
+    pub fn parse(value: &[u8]) -> Result<Self, PublishedError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u8,
+        }
+        let broken = |error: serde_json::Error| PublishedError::Broken(error.to_string());
+        let Versioned { version } = serde_json::from_slice(value).map_err(broken)?;
+        if version > VERSION {
+            return Err(PublishedError::Newer(version));
+        }
+        serde_json::from_slice(value).map_err(broken)
+    }
+
+    /// The number of the set at this offset of the control topic.
+    #[must_use]
+    pub fn number(offset: i64) -> u64 {
+        u64::try_from(offset).map_or(0, |offset| offset + 1)
+    }
+
+    /// Checks and compiles it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with its files.
+    pub fn compile(&self, number: u64, basis: &Basis) -> Result<Plan, Vec<Report>> {
+        let sources: Vec<Source> = self
+            .files
+            .iter()
+            .map(|file| Source::new(&file.name, file.text.clone()))
+            .collect();
+        let basis = Basis {
+            policy: self.policy.over(&basis.policy),
+            ..basis.clone()
+        };
+        let mut plan = set::compile(&sources, &basis)?;
+        plan.revision = revision::numbered(number, &plan.revision);
+        Ok(plan)
+    }
+}
+
+impl Common {
+    /// This, and of the configuration what is not published.
+    fn over(&self, configured: &Policy) -> Policy {
+        let Self {
+            sending_stopped,
+            paused,
+            consent_by_default,
+        } = self.clone();
+        Policy {
+            sending_stopped,
+            paused,
+            consent_by_default,
+            ..configured.clone()
+        }
+    }
+}
+
+impl From<Policy> for Common {
+    fn from(policy: Policy) -> Self {
+        Self {
+            sending_stopped: policy.sending_stopped,
+            paused: policy.paused,
+            consent_by_default: policy.consent_by_default,
+        }
+    }
+}

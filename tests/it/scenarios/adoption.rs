@@ -1,0 +1,220 @@
+//! Other triggers while customers are known: what is kept, what is let go, and what is decided afterwards.
+
+use std::sync::Arc;
+
+use moments::engine::Engine;
+use moments::trigger::plan::Policy;
+
+use super::{Bench, onsite, plan};
+
+/// Goes over to another definition; whether anybody changed.
+fn adopt(bench: &mut Bench, trigger: &str, policy: Policy) -> bool {
+    bench.engine.seal();
+    bench.engine.committed();
+    let plan = Arc::new(plan(trigger, policy));
+    let (now, effects) = (bench.now, &mut bench.effects);
+    let adopted = bench.engine.adopt(&plan, 0, now, effects);
+    assert!(adopted.done);
+    bench.engine.seal();
+    bench.engine.committed();
+    let again = bench.engine.adopt(&plan, 0, now, effects);
+    assert!(!again.changed, "going over again changes nothing");
+    adopted.changed
+}
+
+fn check(what: &str, before: &str, lines: &[&str], after: &str, then: &[&str], expected: &[&str]) {
+    let mut bench = Bench::new(before, Policy::default());
+    lines.iter().for_each(|line| bench.line(line));
+    adopt(&mut bench, after, Policy::default());
+    then.iter().for_each(|line| bench.line(line));
+    assert_eq!(bench.decisions(), expected, "{what}");
+}
+
+const ORDER: &str = "2026-01-01T10:00:00Z Order Completed";
+
+fn lapsed(days: u32) -> String {
+    onsite(&format!(
+        "inactivity: {{ of: Order Completed, for: {days}d }}"
+    ))
+}
+
+fn backfilled(trigger: &str) -> String {
+    format!("backfill: true\n{trigger}")
+}
+
+#[test]
+fn a_new_trigger_knows_her_orders() {
+    let other = onsite("event: Signed Up");
+    let until = "until 2026-02-15T00:00:00Z";
+    let rhythm =
+        onsite("baseline: { of: Order Completed, measure: gap, history_min: 2, deviations: 2 }");
+    let weekly = [
+        "2026-01-01T10:00:00Z Order Completed",
+        "2026-01-08T10:00:00Z Order Completed",
+        "2026-01-15T10:00:00Z Order Completed",
+        "until 2026-01-17T00:00:00Z",
+    ];
+    let later = &["until 2026-02-05T00:00:00Z"][..];
+    type Row<'a> = (
+        &'a str,
+        &'a str,
+        &'a [&'a str],
+        &'a str,
+        &'a [&'a str],
+        &'a [&'a str],
+    );
+    let table: [Row<'_>; 5] = [
+        (
+            "a deadline that is still to come",
+            &other,
+            &[ORDER, "until 2026-01-20T00:00:00Z"],
+            &lapsed(30),
+            &[until],
+            &["2026-01-31T10:00:00Z treat"],
+        ),
+        (
+            "one that is past",
+            &other,
+            &[ORDER, until],
+            &lapsed(30),
+            &["until 2026-03-01T00:00:00Z"],
+            &[],
+        ),
+        (
+            "one that is past, to be made up for",
+            &other,
+            &[ORDER, until],
+            &backfilled(&lapsed(30)),
+            &["until 2026-03-01T00:00:00Z"],
+            &["2026-01-31T10:00:00Z treat"],
+        ),
+        (
+            "an order after the adoption",
+            &other,
+            &[ORDER, "until 2026-01-20T00:00:00Z"],
+            &lapsed(30),
+            &[
+                "2026-01-25T10:00:00Z Order Completed",
+                until,
+                "until 2026-03-01T00:00:00Z",
+            ],
+            &["2026-02-24T10:00:00Z treat"],
+        ),
+        (
+            "her rhythm",
+            &other,
+            &weekly,
+            &rhythm,
+            later,
+            &["2026-01-23T00:00:00Z treat"],
+        ),
+    ];
+    for (what, before, lines, after, then, expected) in table {
+        check(what, before, lines, after, then, expected);
+    }
+}
+
+#[test]
+fn a_deadline_that_is_brought_behind_the_watermark_is_let_go() {
+    let cart = |minutes: u32| {
+        onsite(&format!(
+            "absence: {{ of: Order Completed, after: Product Added, within: {minutes}m }}"
+        ))
+    };
+    let added = [
+        "2026-01-01T10:00:00Z Product Added",
+        "until 2026-01-01T10:20:00Z",
+    ];
+    let end = &["until 2026-01-01T12:00:00Z"][..];
+    check("let go", &cart(30), &added, &cart(10), end, &[]);
+    check(
+        "made up for",
+        &cart(30),
+        &added,
+        &backfilled(&cart(10)),
+        end,
+        &["2026-01-01T10:10:00Z treat"],
+    );
+    check(
+        "nearer",
+        &cart(30),
+        &added,
+        &cart(25),
+        end,
+        &["2026-01-01T10:25:00Z treat"],
+    );
+    check(
+        "farther",
+        &cart(30),
+        &added,
+        &cart(45),
+        end,
+        &["2026-01-01T10:45:00Z treat"],
+    );
+}
+
+#[test]
+fn a_trigger_that_comes_back_does_not_decide_again() {
+    let other = onsite("event: Signed Up");
+    let mut bench = Bench::new(&lapsed(30), Policy::default());
+    bench.line(ORDER);
+    bench.line("until 2026-02-15T00:00:00Z");
+    // Of another name.
+    let gone = other.replace("moment:", "generation: 2\nmoment:");
+    assert!(adopt(&mut bench, &gone, Policy::default()));
+    adopt(&mut bench, &backfilled(&lapsed(30)), Policy::default());
+    bench.line("until 2026-03-01T00:00:00Z");
+    assert_eq!(bench.decisions(), ["2026-01-31T10:00:00Z treat"]);
+    // The next silence is another.
+    bench.line("2026-03-02T10:00:00Z Order Completed");
+    bench.line("until 2026-05-01T00:00:00Z");
+    assert_eq!(bench.decisions().len(), 2);
+}
+
+#[test]
+fn a_pause_is_a_matter_of_policy_and_changes_nobody() {
+    let paused = Policy {
+        paused: vec!["t".into()],
+        ..Policy::default()
+    };
+    let cart = onsite("absence: { of: Order Completed, after: Product Added, within: 30m }");
+    let mut bench = Bench::new(&cart, Policy::default());
+    bench.line("2026-01-01T10:00:00Z Product Added");
+    assert!(!adopt(&mut bench, &cart, paused));
+    bench.line("until 2026-01-01T11:00:00Z");
+    bench.line("2026-01-01T12:00:00Z Product Added");
+    assert!(!adopt(&mut bench, &cart, Policy::default()));
+    bench.line("until 2026-01-01T13:00:00Z");
+    let expected = ["2026-01-01T10:30:00Z off", "2026-01-01T12:30:00Z treat"];
+    assert_eq!(bench.decisions(), expected);
+}
+
+#[test]
+fn many_customers_go_over_some_at_a_time() {
+    let engine = &mut Engine::new(Arc::new(plan(
+        &onsite("event: Signed Up"),
+        Policy::default(),
+    )));
+    let bench = Bench::new(&lapsed(30), Policy::default());
+    let count = moments::engine::adoption::CUSTOMERS + 10;
+    let mut source = Bench::new(&onsite("event: Signed Up"), Policy::default());
+    source.line(ORDER);
+    source.line("2026-01-10T10:00:00Z Product Viewed");
+    source.line("2026-01-20T10:00:00Z Product Viewed");
+    let (_, packed) = source.engine.seal().remove(0);
+    for number in 0..count {
+        let read = engine.restore(format!("c{number}").as_bytes(), packed.as_deref());
+        read.expect("what it packed itself");
+    }
+    let effects = &mut Vec::new();
+    let first = engine.adopt(bench.engine.plan(), 0, bench.now, effects);
+    assert_eq!(
+        (first.to, first.done, first.changed),
+        (count - 10, false, true)
+    );
+    assert_eq!(engine.seal().len(), count - 10);
+    engine.committed();
+    let second = engine.adopt(bench.engine.plan(), first.to, bench.now, effects);
+    assert_eq!((second.to, second.done), (count, true));
+    assert_eq!(engine.seal().len(), 10);
+}
