@@ -36,7 +36,7 @@ pub(super) struct Entry {
 pub(super) struct Agenda {
     pub from: Timestamp,
     pub window_ms: i64,
-    /// Before this only orders, deliveries, answers and sign-ups are told.
+    /// Before this no clicks and no baskets are told.
     pub browsing_from: Timestamp,
     pub batches: BTreeMap<i64, Batch>,
 }
@@ -127,11 +127,7 @@ impl Teller<'_> {
         of: &impl Serialize,
         context: Option<Context>,
     ) {
-        let is_fleeting = match topic {
-            InputKind::Cart | InputKind::Clickstream => true,
-            InputKind::Outcomes => event != "Unsubscribed",
-            _ => false,
-        };
+        let is_fleeting = matches!(topic, InputKind::Cart | InputKind::Clickstream);
         self.call(
             at,
             topic,

@@ -56,7 +56,7 @@ pub struct Settings {
     pub shop: Shop,
     /// When it begins.
     pub from: Timestamp,
-    /// Before this only orders, deliveries, answers and sign-ups are told: a shop has those on file, and not every click.
+    /// Before this no clicks and no baskets are told: a shop has orders, deliveries, answers and sign-ups on file, and not those.
     pub browsing_from: Timestamp,
     /// When it ends: nothing at or after it is told.
     pub until: Timestamp,

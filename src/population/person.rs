@@ -71,16 +71,24 @@ pub(super) enum Channel {
     Sms = 4,
     Phone = 8,
     Print = 16,
+    Ads = 32,
 }
 
 /// How many say yes to each channel when they sign up.
-const CONSENT: [(Channel, &str, f64); 5] = [
+const CONSENT: [(Channel, &str, f64); 6] = [
     (Channel::Email, "email", 0.75),
     (Channel::Push, "push", 0.4),
     (Channel::Sms, "sms", 0.25),
     (Channel::Phone, "phone", 0.3),
     (Channel::Print, "print", 0.45),
+    (Channel::Ads, "ad-audience", 0.2),
 ];
+
+/// Of those who do not say yes to a channel, so many say no; the others were not asked.
+const REFUSES: f64 = 0.6;
+/// So many give a telephone number, and a postal address.
+const GIVES_PHONE: f64 = 0.7;
+const GIVES_ADDRESS: f64 = 0.8;
 
 /// What changes in somebody's life.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -254,9 +262,12 @@ impl Person {
             at.plus(days(self.dice.unit()))
         };
         if is_new {
-            let channel = *self.dice.one(&["site", "app", "store", "newsletter"]);
+            let channel = *self.dice.one(&["site", "app", "store"]);
+            let door = *self
+                .dice
+                .one(&["account", "newsletter", "loyalty", "guest"]);
             let context = self.campaign();
-            let of = json!({ "channel": channel });
+            let of = json!({ "channel": channel, "type": door });
             tell.track_from(at, InputKind::Profile, "Signed Up", &of, context);
         }
         self.identify(at.plus(i64::from(is_new) * 1000), tell);
@@ -274,19 +285,28 @@ impl Person {
             street,
         } = HOMES[usize::from(self.home)];
         let number = self.dice.whole(100_000_000, 999_999_999);
-        let consent: serde_json::Map<_, _> = CONSENT
-            .iter()
-            .map(|(channel, name, _)| ((*name).to_owned(), self.agrees(*channel).into()))
-            .collect();
-        let traits = json!({
+        let mut consent = serde_json::Map::new();
+        for (channel, name, _) in CONSENT {
+            // Whoever said no was asked; some never were.
+            if self.agrees(channel) || self.dice.chance(REFUSES) {
+                consent.insert(name.to_owned(), self.agrees(channel).into());
+            }
+        }
+        let mut traits = json!({
             "email": format!("{}@example.com", tell.customer),
-            "phone": format!("{prefix}{number}"),
             "push_token": format!("token-{number:x}"),
-            "address": { "street": format!("{street} {}", number % 90 + 1), "country": country },
             "timezone": zone,
             "locale": locale,
+            "country": country,
             "consent": consent,
         });
+        if self.dice.chance(GIVES_PHONE) {
+            traits["phone"] = format!("{prefix}{number}").into();
+        }
+        if self.dice.chance(GIVES_ADDRESS) {
+            let street = format!("{street} {}", number % 90 + 1);
+            traits["address"] = json!({ "street": street, "country": country });
+        }
         tell.identify(at, &traits);
     }
 

@@ -44,9 +44,7 @@ impl Person {
         let due = at.plus(DAY_MS / 2);
         let buys = self.next_order.is_some_and(|next| next <= due);
         let now = if buys && self.dice.chance(IN_STORE) {
-            let products = self.choose(3, world);
-            self.order(at, None, &products, world, tell);
-            at
+            self.visit_store(at, world, tell)
         } else {
             self.shop(at, buys, world, tell)
         };
@@ -154,22 +152,51 @@ impl Person {
             seen.retain(|other| *other != product);
             seen.push(product);
         }
-        if let Some(last) = seen.last()
-            && self.dice.chance(0.04)
-        {
-            now = self.later(now, 2.0, 20.0);
-            let of = ProductOf::seen(last);
-            tell.track(
-                now,
-                InputKind::Clickstream,
-                "Product Added to Wishlist",
-                &of,
-            );
+        if let Some(last) = seen.last() {
+            now = self.likes(now, last, tell);
         }
         (now, seen)
     }
 
-    /// While she is there: says yes to e-mail after all, no to text messages, asks somebody.
+    /// Keeps a thing in mind, or tells a friend of it; a visitor without a name takes something home to read.
+    fn likes(&mut self, at: Timestamp, product: &Product, tell: &mut Teller<'_>) -> Timestamp {
+        let now = self.later(at, 2.0, 20.0);
+        match self.dice.unit() {
+            share if share < 0.04 => {
+                let of = ProductOf::seen(product);
+                let wishes = "Product Added to Wishlist";
+                tell.track(now, InputKind::Clickstream, wishes, &of);
+            }
+            share if share < 0.055 && self.known => {
+                let of = json!({
+                    "share_via": "messenger", "product_id": product.id, "name": product.name,
+                    "category": product.category,
+                });
+                tell.track(now, InputKind::Clickstream, "Product Shared", &of);
+            }
+            share if share < 0.2 && !self.known => {
+                let of = json!({ "name": "Buying guide", "category": product.category });
+                tell.track(now, InputKind::Clickstream, "File Downloaded", &of);
+            }
+            _ => return at,
+        }
+        now
+    }
+
+    /// Goes to a store, and buys. Returns when she goes.
+    fn visit_store(&mut self, at: Timestamp, world: &World, tell: &mut Teller<'_>) -> Timestamp {
+        let of = json!({ "store_id": format!("store-{}", self.home) });
+        tell.track(at, InputKind::Clickstream, "Store Visited", &of);
+        let category = self.category(world);
+        let products: Vec<_> = (0..self.dice.whole(1, 3))
+            .map(|_| self.product(category, world))
+            .collect();
+        let now = self.later(at, 300.0, 1_500.0);
+        self.order(now, None, &products, world, tell);
+        now
+    }
+
+    /// While she is there: says yes to e-mail after all, no to text messages, asks somebody in a chat or by telephone.
     fn change_her_mind(&mut self, now: Timestamp, tell: &mut Teller<'_>) {
         let at = self.later(now, 5.0, 60.0);
         match self.dice.unit() {
@@ -181,19 +208,28 @@ impl Person {
                 self.withdraw(at, Channel::Sms, "sms", tell);
                 tell.identify(at, &json!({ "consent": { "sms": false } }));
             }
-            share if (0.01..0.02).contains(&share) => {
-                let id = compact_str::format_compact!("{}-t{}", tell.customer, self.made);
-                let of = json!({ "conversation_id": id });
-                let end = self.later(at, 60.0, 600.0);
-                let (begins, ends) = (
-                    "Live Chat Conversation Started",
-                    "Live Chat Conversation Ended",
-                );
-                tell.track(at, InputKind::Support, begins, &of);
-                tell.track(end, InputKind::Support, ends, &of);
+            share if (0.01..0.02).contains(&share) => self.chats(at, tell),
+            share if (0.02..0.03).contains(&share) && self.known => {
+                let long = self.dice.whole(20, 600);
+                let id = compact_str::format_compact!("{}-t{}", tell.customer, tell.made);
+                let of = json!({ "call_id": id, "topic": "advice", "call_duration": long });
+                let end = at.plus(i64::from(long) * 1000);
+                tell.track(end, InputKind::Support, "Call Ended", &of);
             }
             _ => {}
         }
+    }
+
+    fn chats(&mut self, at: Timestamp, tell: &mut Teller<'_>) {
+        let id = compact_str::format_compact!("{}-t{}", tell.customer, tell.made);
+        let of = json!({ "conversation_id": id });
+        let end = self.later(at, 60.0, 600.0);
+        let (begins, ends) = (
+            "Live Chat Conversation Started",
+            "Live Chat Conversation Ended",
+        );
+        tell.track(at, InputKind::Support, begins, &of);
+        tell.track(end, InputKind::Support, ends, &of);
     }
 
     /// Takes back her consent for a channel.
@@ -236,13 +272,6 @@ impl Person {
                 cheapest
             }
         })
-    }
-
-    fn choose<'w>(&mut self, most: u32, world: &'w World) -> Vec<&'w Product> {
-        let category = self.category(world);
-        (0..self.dice.whole(1, most))
-            .map(|_| self.product(category, world))
-            .collect()
     }
 
     /// Orders: from a basket, or in a store.

@@ -7,7 +7,12 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use moments::runtime::murmur2::partition;
+
 use crate::data::open;
+use crate::support::broker::KafkaBroker;
+use crate::support::kafka::{Isolation, OwnedRecord};
+use crate::support::unique;
 
 const TOPICS: [&str; 6] = [
     "cart",
@@ -133,6 +138,67 @@ fn the_same_seed_gives_the_same_bytes_gzipped_or_not_on_any_number_of_threads() 
     lines.sort();
     files.sort();
     assert!(lines == files);
+}
+
+#[test]
+fn kafka_gets_the_same_events_in_the_partitions_of_javas_producers() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let prefix = unique("population");
+    let topic = |name: &str| format!("{prefix}-{name}");
+    let mut names = Vec::new();
+    for name in TOPICS {
+        broker.create_topic(&topic(name), 4, &[]);
+        names.extend([
+            "--set".to_owned(),
+            format!("topics.{name}.name={}", topic(name)),
+        ]);
+    }
+    let dir = TempDir::new().expect("a folder");
+    let folder = dir.path().join("shop");
+    let people = ["--customers", "60", "--days", "15"];
+    generate(&folder, &people);
+    let truth = dir.path().join("kafka-truth.jsonl");
+    let mut arguments = vec!["generate", "--shop", "everyday", "--seed", "11"];
+    arguments.extend(["--start", "2026-01-05", "--kafka", broker.bootstrap()]);
+    arguments.extend(people);
+    arguments.extend(["--truth", truth.to_str().expect("text")]);
+    arguments.extend(names.iter().map(String::as_str));
+    moments(&arguments);
+    assert_eq!(read(&truth), read(&dir.path().join("shop-truth.jsonl")));
+    for (name, file) in TOPICS.iter().zip(events(&folder, "jsonl")) {
+        let mut sent = broker.read_all(&topic(name), Isolation::ReadCommitted);
+        for record in &sent {
+            let key = record.key_text();
+            assert!(record.text().contains(&format!("\"{key}\"")), "{record:?}");
+            assert_eq!(record.partition, partition(key.as_bytes(), 4), "{key}");
+        }
+        sent.sort_by_key(|record| (record.partition, record.offset));
+        let times: Vec<_> = sent
+            .iter()
+            .map(|r| (r.partition, time(&r.text())))
+            .collect();
+        assert!(times.is_sorted(), "each partition in order of time");
+        let mut sent: Vec<_> = sent.iter().map(OwnedRecord::text).collect();
+        let mut made: Vec<_> = read(&file).lines().map(str::to_owned).collect();
+        sent.sort();
+        made.sort();
+        assert!(sent == made, "{name}");
+    }
+    // A topic that is not there is an error, and says what to do.
+    let output = Command::new(env!("CARGO_BIN_EXE_moments"))
+        .args(["generate", "--days", "5", "--customers", "50"])
+        .args(["--kafka", broker.bootstrap()])
+        .args([
+            "--set",
+            &format!("topics.profile.name={}", topic("nowhere")),
+        ])
+        .output()
+        .expect("moments runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(said.contains("`moments topics create`"), "{said}");
 }
 
 fn time(line: &str) -> String {
