@@ -137,7 +137,7 @@ fn table(view: &View<'_>, rows: usize) -> Vec<Line<'static>> {
     if counts.len() > rows {
         let mut moments: Vec<u64> = counts.iter().map(|count| count.moments).collect();
         moments.sort_unstable_by(|a, b| b.cmp(a));
-        let least = moments[rows - 1];
+        let least = moments[rows - 2];
         counts.retain(|count| count.moments >= least);
         counts.truncate(rows - 1);
     }

@@ -30,7 +30,7 @@ const RATE_TICKS: usize = 40;
 /// At the end the last decisions have so long to come, on the wall.
 const LAST_ON_WALL_MS: i64 = 750;
 /// What is drawn for whoever is not there: columns and rows of a terminal.
-const DRAWN: (u16, u16) = (112, 46);
+const DRAWN: (u16, u16) = (112, 58);
 
 /// What is shown; a macro, for the screen is lent at the same time.
 macro_rules! view {

@@ -31,7 +31,7 @@ fn drawn(buffer: &Buffer) -> String {
          role=\"img\" aria-label=\"The demo in a terminal\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#16181d\"/>\n\
          <g font-family=\"ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" \
-         font-size=\"{FONT_SIZE}\" xml:space=\"preserve\">\n"
+         font-size=\"{FONT_SIZE}\">\n"
     );
     for row in 0..rows {
         let y = MARGIN + HEIGHT * row + FONT_SIZE;
@@ -46,31 +46,38 @@ fn drawn(buffer: &Buffer) -> String {
     svg
 }
 
-/// Cells of one style, from a column on.
+/// Cells of one style, from a column on. What stands apart is drawn apart, so that columns hold whatever font there is.
 fn text(svg: &mut String, run: &[&Cell], column: usize, y: u16) {
-    let words: String = run.iter().map(|cell| cell.symbol()).collect();
-    let blanks = words.chars().take_while(|c| *c == ' ').count();
-    let words = words.trim();
-    if words.is_empty() {
-        return;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "columns of a terminal")]
-    let (x, long) = (
-        f64::from(MARGIN) + (column + blanks) as f64 * WIDTH,
-        words.chars().count() as f64 * WIDTH,
-    );
     let weight = if run[0].modifier.contains(Modifier::BOLD) {
         " font-weight=\"bold\""
     } else {
         ""
     };
-    let escaped = words.replace('&', "&amp;").replace('<', "&lt;");
-    // Whatever font there is, a run takes the room of its cells.
-    let _ = writeln!(
-        svg,
-        "<text x=\"{x:.1}\" y=\"{y}\" textLength=\"{long:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{weight}>{escaped}</text>",
-        shade(run[0].fg)
-    );
+    let fill = shade(run[0].fg);
+    let mut from = 0;
+    while from < run.len() {
+        let rest = &run[from..];
+        let is_blank = |cell: &&Cell| cell.symbol() == " ";
+        let gap = rest.windows(2).position(|two| two.iter().all(is_blank));
+        let cells = &rest[..gap.unwrap_or(rest.len())];
+        let words: String = cells.iter().map(|cell| cell.symbol()).collect();
+        let blanks = cells.iter().take_while(|cell| is_blank(cell)).count();
+        let words = words.trim();
+        if !words.is_empty() {
+            #[expect(clippy::cast_precision_loss, reason = "columns of a terminal")]
+            let (x, long) = (
+                f64::from(MARGIN) + (column + from + blanks) as f64 * WIDTH,
+                words.chars().count() as f64 * WIDTH,
+            );
+            let escaped = words.replace('&', "&amp;").replace('<', "&lt;");
+            let _ = writeln!(
+                svg,
+                "<text x=\"{x:.1}\" y=\"{y}\" textLength=\"{long:.1}\" lengthAdjust=\"spacingAndGlyphs\" \
+                 fill=\"{fill}\"{weight}>{escaped}</text>"
+            );
+        }
+        from += cells.len() + 1;
+    }
 }
 
 /// The colours of a dark terminal.
@@ -96,7 +103,7 @@ mod tests {
         let lines = vec![
             Line::styled("a <b> & c", Style::new().add_modifier(Modifier::BOLD)),
             Line::from(vec![
-                Span::raw("  10 "),
+                Span::raw("  10   20 "),
                 Span::styled("treated", Style::new().fg(Color::Green)),
             ]),
         ];
