@@ -77,6 +77,7 @@ fn plan() -> Arc<Plan> {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: std::collections::BTreeMap::new(),
         policy: Policy::default(),
+        mappings: Arc::default(),
     };
     let path = std::env::var_os("MOMENTS_BENCH_TRIGGERS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/triggers"),

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod engine;
 pub mod event;
 pub mod http;
+pub mod mapping;
 pub mod moment;
 pub mod policy;
 pub mod population;

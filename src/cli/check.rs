@@ -17,7 +17,7 @@ pub struct Check {
 /// # Errors
 /// What is wrong with the files.
 pub fn run(args: &Check) -> anyhow::Result<()> {
-    let (_, _, plan) = args.shared.plan()?;
+    let (_, basis, plan) = args.shared.plan()?;
     let name = |trigger: &Trigger| trigger.name.chars().count();
     let width = plan.triggers.iter().map(name).max().unwrap_or(0);
     for trigger in &plan.triggers {
@@ -28,6 +28,9 @@ pub fn run(args: &Check) -> anyhow::Result<()> {
             trigger.priority,
             trigger.generation
         );
+    }
+    for (topic, mapping) in basis.mappings.iter() {
+        println!("mapping {}, for topic {topic}", mapping.name);
     }
     let plural = if plan.triggers.len() == 1 { "" } else { "s" };
     println!(

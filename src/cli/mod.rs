@@ -5,8 +5,10 @@ mod completions;
 mod demo;
 mod generate;
 mod man;
+mod map;
 mod rehearse;
 mod run;
+mod schema;
 mod test;
 mod topics;
 mod triggers;
@@ -18,8 +20,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::mapping::Mappings;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
+use crate::trigger::reader::Declared;
 use crate::trigger::report;
 use crate::trigger::set::{self, Basis};
 
@@ -36,9 +40,11 @@ enum Command {
     Check(check::Check),
     Demo(demo::Demo),
     Generate(generate::Generate),
+    Map(map::Map),
     Rehearse(rehearse::Rehearse),
     Test(test::Test),
     Run(run::Run),
+    Schema(schema::Schema),
     Topics(topics::Topics),
     Triggers(triggers::Triggers),
     Completions(completions::Completions),
@@ -57,6 +63,16 @@ struct Shared {
     /// A field of the configuration, over file and environment: `kafka.bootstrap=broker:9092`.
     #[arg(long, value_name = "FIELD=VALUE", value_parser = field)]
     set: Vec<(String, String)>,
+    /// A mapping file for a topic of foreign records, or for all that come in; over the configuration's.
+    #[arg(long, value_name = "[TOPIC=]FILE", value_parser = mapping)]
+    mapping: Vec<(Option<String>, PathBuf)>,
+}
+
+fn mapping(text: &str) -> Result<(Option<String>, PathBuf), String> {
+    Ok(match text.split_once('=') {
+        Some((topic, file)) => (Some(topic.trim().to_owned()), file.into()),
+        None => (None, text.into()),
+    })
 }
 
 fn field(text: &str) -> Result<(String, String), String> {
@@ -65,18 +81,19 @@ fn field(text: &str) -> Result<(String, String), String> {
 }
 
 impl Shared {
+    /// The configuration, and what it means for triggers.
+    fn basis(&self) -> anyhow::Result<(Config, Basis)> {
+        let config = Config::load_with(self.config.as_deref(), std::env::vars(), &self.set)?;
+        let mut basis = basis(&config)?;
+        basis.mappings = Arc::new(self.mappings(&config, &basis)?);
+        Ok((config, basis))
+    }
+
     /// The configuration, what it means for triggers, and the triggers.
     fn plan(&self) -> anyhow::Result<(Config, Basis, Plan)> {
         let (config, basis) = self.basis()?;
         let plan = self.read(&config, &basis)?;
         Ok((config, basis, plan))
-    }
-
-    /// The configuration, and what it means for triggers.
-    fn basis(&self) -> anyhow::Result<(Config, Basis)> {
-        let config = Config::load_with(self.config.as_deref(), std::env::vars(), &self.set)?;
-        let basis = basis(&config)?;
-        Ok((config, basis))
     }
 
     /// Where the triggers are.
@@ -95,6 +112,24 @@ impl Shared {
         }
         set::load(path, basis).map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))
     }
+
+    /// The mappings of the configuration, and those given over them.
+    fn mappings(&self, config: &Config, basis: &Basis) -> anyhow::Result<Mappings> {
+        let configured = config
+            .topics
+            .mappings()
+            .map(|(topic, path)| (Some(topic), path));
+        let given = self
+            .mapping
+            .iter()
+            .map(|(topic, path)| (topic.clone(), path.as_path()));
+        let declared = Declared {
+            vocabulary: &basis.vocabulary,
+            attributes: &basis.attributes,
+        };
+        Mappings::load(configured.chain(given), declared)
+            .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))
+    }
 }
 
 /// What a configuration means for triggers.
@@ -103,6 +138,7 @@ fn basis(config: &Config) -> anyhow::Result<Basis> {
         vocabulary: Arc::new(config.vocabulary()?),
         attributes: config.attributes(),
         policy: config.policy(),
+        mappings: Arc::default(),
     })
 }
 
@@ -115,9 +151,11 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Check(args) => check::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Generate(args) => generate::run(args),
+        Command::Map(args) => map::run(args),
         Command::Rehearse(args) => rehearse::run(args),
         Command::Test(args) => test::run(args),
         Command::Run(args) => run::run(args),
+        Command::Schema(args) => schema::run(args),
         Command::Topics(args) => topics::run(args),
         Command::Triggers(args) => triggers::run(args),
         Command::Completions(args) => completions::run(args),

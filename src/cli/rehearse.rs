@@ -15,10 +15,11 @@ use crate::config::Config;
 use crate::event::decode::Decoder;
 use crate::population::score::{Score, Scorer};
 use crate::rehearsal::files::Lines;
-use crate::rehearsal::{self, Observer, Settings, Source, Summary, recording};
+use crate::rehearsal::{self, Observer, Record, Settings, Source, Summary, recording};
 use crate::task::watermark::TopicSettings;
 use crate::time::Timestamp;
 use crate::treatment::Decision;
+use crate::treatment::cloud_event::Publishing;
 use crate::trigger::plan::Plan;
 use crate::trigger::published::Entry;
 use crate::trigger::report;
@@ -68,7 +69,8 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         Some(path) => published(path, &basis)?,
         None => Vec::new(),
     };
-    let decoder = Decoder::new(Arc::clone(&basis.vocabulary), Arc::new(basis.attributes));
+    let decoder = Decoder::new(Arc::clone(&basis.vocabulary), Arc::new(basis.attributes))
+        .with_mappings(basis.mappings);
     let future = clock().plus(config.time.future_tolerance_ms());
     let settings = Settings {
         plan: Arc::new(plan),
@@ -79,6 +81,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
     let progress = progress(&args.events)?;
     let out = args.out.as_deref().map(create).transpose()?;
     let mut writer = Writer {
+        publishing: config.publishing(),
         out,
         progress: progress.clone(),
         records: 0,
@@ -192,6 +195,13 @@ impl Source for Events {
             Self::Partition(partition) => partition.next(),
         }
     }
+
+    fn next_record(&mut self) -> io::Result<Option<Record>> {
+        match self {
+            Self::File(lines) => lines.next_record(),
+            Self::Partition(partition) => partition.next_record(),
+        }
+    }
 }
 
 fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
@@ -224,6 +234,7 @@ fn progress(paths: &[PathBuf]) -> anyhow::Result<ProgressBar> {
 }
 
 struct Writer {
+    publishing: Publishing,
     out: Option<BufWriter<File>>,
     progress: ProgressBar,
     records: u64,
@@ -245,7 +256,7 @@ impl Observer for Writer {
         let Some(out) = &mut self.out else {
             return Ok(());
         };
-        out.write_all(&decision.to_json())?;
+        out.write_all(&self.publishing.decision(decision).0)?;
         out.write_all(b"\n")
     }
 }

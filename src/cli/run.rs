@@ -45,7 +45,7 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
     tracing::info!(triggers = plan.triggers.len(), revision = %plan.revision, partitions, application = config.application.id, "starting");
     let listen = config.http.listen;
     let watch = config.triggers.watch.then(|| config.clone());
-    let runtime = Runtime::start(config, plan, partitions)?;
+    let runtime = Runtime::start(config, plan, Arc::clone(&basis.mappings), partitions)?;
     runtime.follow(basis.clone())?;
     if let Some(config) = watch {
         let path = args.shared.path(&config).to_owned();

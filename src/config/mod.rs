@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: reading triggers, and talking to Kafka.
 
+mod cloudevents;
 mod layers;
 pub mod properties;
 mod time;
@@ -18,9 +19,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Type, Vocabulary};
+use crate::treatment::cloud_event::{Mode, Publishing};
 use crate::trigger::plan;
 use crate::trigger::suggest::closest;
 
+pub use cloudevents::{CloudEvents, Output};
 pub use layers::ConfigError;
 pub use properties::{Kafka, Properties};
 pub use time::{Clock, Span, Time};
@@ -36,6 +39,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// The topics.
     pub topics: Topics,
+    /// How treatments and decisions are published.
+    pub cloudevents: CloudEvents,
     /// Where time comes from.
     pub time: Time,
     /// What is common to all triggers.
@@ -298,6 +303,23 @@ impl Config {
         }
     }
 
+    /// How treatments and decisions are published.
+    #[must_use]
+    pub fn publishing(&self) -> Publishing {
+        Publishing {
+            mode: match self.cloudevents.output {
+                Output::None => Mode::Plain,
+                Output::Binary => Mode::Binary,
+                Output::Structured => Mode::Structured,
+            },
+            source: self
+                .cloudevents
+                .source
+                .replace("{id}", &self.application.id),
+            type_prefix: self.cloudevents.type_prefix.clone(),
+        }
+    }
+
     /// How many threads work on tasks.
     #[must_use]
     pub fn threads(&self) -> usize {
@@ -334,6 +356,7 @@ impl Config {
         self.topics.check()?;
         self.check_names()?;
         self.time.check()?;
+        self.cloudevents.check()?;
         self.kafka.check()
     }
 

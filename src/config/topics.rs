@@ -1,5 +1,7 @@
 //! The topics: what comes in, what goes out, and what is kept.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Span};
@@ -55,6 +57,9 @@ pub struct Source {
     /// How long after a later event an earlier one may still come. Default `60s`.
     #[serde(default = "lateness")]
     pub lateness: Span,
+    /// The mapping file by which its foreign records become events. Default empty: they are written as ours.
+    #[serde(default)]
+    pub mapping: PathBuf,
 }
 
 /// Which of the topics that come in.
@@ -95,6 +100,7 @@ fn source(name: &str) -> Source {
     Source {
         name: Some(name.to_owned()),
         lateness: lateness(),
+        mapping: PathBuf::new(),
     }
 }
 
@@ -143,26 +149,23 @@ impl InputKind {
     }
 }
 
+impl Source {
+    fn name_as(&self, kind: InputKind) -> String {
+        self.name
+            .clone()
+            .unwrap_or_else(|| kind.section().to_owned())
+    }
+}
+
 impl Topics {
     /// The topics that come in, in byte order of name, which breaks ties between events of one instant.
     #[must_use]
     pub fn inputs(&self) -> Vec<Input> {
-        let sources = [
-            (InputKind::Cart, &self.cart),
-            (InputKind::Clickstream, &self.clickstream),
-            (InputKind::Outcomes, &self.outcomes),
-            (InputKind::Profile, &self.profile),
-            (InputKind::Purchase, &self.purchase),
-            (InputKind::Support, &self.support),
-        ];
+        let sources = self.sources().into_iter();
         let mut inputs: Vec<Input> = sources
-            .into_iter()
             .map(|(kind, source)| Input {
                 kind,
-                name: source
-                    .name
-                    .clone()
-                    .unwrap_or_else(|| kind.section().to_owned()),
+                name: source.name_as(kind),
                 lateness_ms: source.lateness.ms,
                 drives: kind.drives(),
             })
@@ -170,6 +173,25 @@ impl Topics {
             .collect();
         inputs.sort_by(|a, b| a.name.cmp(&b.name));
         inputs
+    }
+
+    fn sources(&self) -> [(InputKind, &Source); 6] {
+        [
+            (InputKind::Cart, &self.cart),
+            (InputKind::Clickstream, &self.clickstream),
+            (InputKind::Outcomes, &self.outcomes),
+            (InputKind::Profile, &self.profile),
+            (InputKind::Purchase, &self.purchase),
+            (InputKind::Support, &self.support),
+        ]
+    }
+
+    /// The topics whose records are foreign, by name, with the mapping file of each.
+    pub fn mappings(&self) -> impl Iterator<Item = (String, &Path)> {
+        let foreign = self.sources().into_iter();
+        foreign
+            .filter(|(_, source)| !source.mapping.as_os_str().is_empty())
+            .map(|(kind, source)| (source.name_as(kind), source.mapping.as_path()))
     }
 
     /// The same, as the task protocol takes them.

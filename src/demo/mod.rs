@@ -161,6 +161,7 @@ fn basis(config: &Config) -> Result<Basis, ConfigError> {
         vocabulary: Arc::new(config.vocabulary()?),
         attributes: config.attributes(),
         policy: config.policy(),
+        mappings: Arc::default(),
     })
 }
 
@@ -173,7 +174,12 @@ fn play(
     stop: &AtomicBool,
 ) -> Result<Timestamp, DemoError> {
     let plan = Arc::clone(&programmes.plan);
-    let runtime = Runtime::start(config.clone(), plan, config.topics.partitions)?;
+    let runtime = Runtime::start(
+        config.clone(),
+        plan,
+        Arc::default(),
+        config.topics.partitions,
+    )?;
     let server = http::Server::bind(config.http.listen, runtime.tasks())?;
     let mode = config.time.mode();
     let now = || mode.reading(clock()).unwrap_or_default();

@@ -119,11 +119,9 @@ pub fn config(bootstrap: &str, prefix: &str, customers: u32, pace: Pace) -> Conf
         (&mut topics.support, "support"),
     ];
     for (source, name) in sources {
-        *source = Source {
-            name: Some(format!("{prefix}{name}")),
-            lateness: Span {
-                ms: pace.event_ms(LATENESS_ON_WALL_MS),
-            },
+        source.name = Some(format!("{prefix}{name}"));
+        source.lateness = Span {
+            ms: pace.event_ms(LATENESS_ON_WALL_MS),
         };
     }
     config.time.idle_delay = Span { ms: 1_000 };

@@ -471,6 +471,11 @@ impl Vocabulary {
         self.properties.get(id.0).expect("an id of this vocabulary")
     }
 
+    /// All properties, in order.
+    pub fn properties(&self) -> impl Iterator<Item = &PropertySpec> {
+        self.properties.iter()
+    }
+
     /// All events, in order.
     pub fn events(&self) -> impl Iterator<Item = &EventSpec> {
         self.events.iter()

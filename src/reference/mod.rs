@@ -1,9 +1,14 @@
 //! The reference pages, made from the tables that the code itself works from: what a profile and an event have, which
 //! operators, functions and metrics there are. A test holds the pages to them.
 
+pub mod asyncapi;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::config::Config;
 use crate::event::{Type, Vocabulary};
+use crate::mapping::Mappings;
 use crate::profile::schema::{FIELDS, KEYED_FIELDS};
 use crate::telemetry::metrics::METRICS;
 use crate::trigger::expression::{FUNCTIONS, OPERATORS};
@@ -13,13 +18,27 @@ const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 4] {
+pub fn pages() -> [(&'static str, String); 5] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
         ("docs/reference/expressions.md", expressions()),
         ("docs/reference/metrics.md", metrics()),
+        ("docs/reference/asyncapi.yaml", topics()),
     ]
+}
+
+/// All topics of somebody who configured nothing.
+fn topics() -> String {
+    let (config, vocabulary) = (Config::default(), Vocabulary::standard());
+    let document = asyncapi::yaml(&asyncapi::Basis {
+        config: &config,
+        vocabulary: &vocabulary,
+        attributes: &BTreeMap::new(),
+        mappings: &Mappings::default(),
+    });
+    let made = MADE.trim_start_matches("<!-- ").trim_end_matches(" -->");
+    format!("# {made}\n{}", document.unwrap_or_default())
 }
 
 /// What expressions may name of a customer.

@@ -17,7 +17,7 @@ pub use replay::{ReplayError, replay};
 pub use summary::Summary;
 
 use crate::engine::{Effect, Engine, Input};
-use crate::event::decode::{Decoder, Origin, Reject};
+use crate::event::decode::{Decoder, Header, Origin, Reject};
 use crate::event::{Event, Position};
 use crate::task::watermark::{TopicSettings, Unread, Watermarks};
 use crate::time::Timestamp;
@@ -27,6 +27,17 @@ use crate::trigger::plan::Plan;
 /// Customers unpacked at once before they are packed again: some tens of MB.
 const OPEN_CUSTOMERS_MAX: usize = 16_384;
 
+/// A record of a file, and what came with it where the file says so.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// Its value.
+    pub payload: Vec<u8>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its headers, in order.
+    pub headers: Vec<Header>,
+}
+
 /// One file of events: a topic in its order of arrival.
 pub trait Source {
     /// The next record; `None` at the end. A line end is no part of it.
@@ -34,6 +45,18 @@ pub trait Source {
     /// # Errors
     /// Where it cannot be read.
     fn next(&mut self) -> std::io::Result<Option<Vec<u8>>>;
+
+    /// The same, with key and headers.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn next_record(&mut self) -> std::io::Result<Option<Record>> {
+        let record = |payload| Record {
+            payload,
+            ..Record::default()
+        };
+        Ok(self.next()?.map(record))
+    }
 }
 
 /// What a rehearsal is told.
@@ -217,7 +240,7 @@ impl<S: Source> Merge<'_, S> {
 
     fn read(&mut self, index: usize) -> std::io::Result<()> {
         let topic = &mut self.topics[index];
-        let Some(payload) = topic.source.next()? else {
+        let Some(record) = topic.source.next_record()? else {
             topic.ended = true;
             return Ok(());
         };
@@ -231,11 +254,13 @@ impl<S: Source> Merge<'_, S> {
             topic: &topic.name,
             partition: 0,
             position,
+            key: record.key.as_deref(),
+            headers: &record.headers,
             ..Origin::default()
         };
         let content = self
             .decoder
-            .decode(&payload, &origin)
+            .decode(&record.payload, &origin)
             .map(|decoded| Box::new(decoded.event));
         topic.next = Some(content);
         Ok(())

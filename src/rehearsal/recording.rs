@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
-use super::Source;
 use super::envelope::Envelope;
+use super::{Record, Source};
 
 /// A rehearsal tells so many sources apart.
 const SOURCES_MAX: usize = 255;
@@ -12,12 +12,16 @@ const SOURCES_MAX: usize = 255;
 /// One partition of a topic, in memory.
 #[derive(Debug, Default)]
 pub struct Partition {
-    values: VecDeque<Vec<u8>>,
+    records: VecDeque<Record>,
 }
 
 impl Source for Partition {
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.values.pop_front())
+        Ok(self.records.pop_front().map(|record| record.payload))
+    }
+
+    fn next_record(&mut self) -> io::Result<Option<Record>> {
+        Ok(self.records.pop_front())
     }
 }
 
@@ -42,9 +46,13 @@ pub fn read(
         if !topics.contains(&envelope.topic) {
             continue;
         }
-        let value = envelope.value().map_err(invalid)?;
-        let key = (envelope.topic, envelope.partition);
-        partitions.entry(key).or_default().values.push_back(value);
+        let record = Record {
+            payload: envelope.value().map_err(invalid)?,
+            headers: envelope.headers(),
+            key: envelope.key.map(String::into_bytes),
+        };
+        let of = (envelope.topic, envelope.partition);
+        partitions.entry(of).or_default().records.push_back(record);
     }
     if partitions.len() > SOURCES_MAX {
         let message = format!(

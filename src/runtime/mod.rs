@@ -12,6 +12,7 @@ mod cluster;
 pub mod control;
 mod group;
 pub mod murmur2;
+mod placement;
 mod producer;
 mod queue;
 mod slot;
@@ -34,11 +35,13 @@ use rdkafka::error::KafkaError;
 
 use self::asker::Question;
 use self::clients::Logged;
+use self::placement::Placement;
 use self::watchdog::Watchdog;
 use self::worker::ToWorker;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::event::decode::Decoder;
+use crate::mapping::Mappings;
 use crate::profile::Profile;
 use crate::task::customers::Customers;
 use crate::task::transaction::Sink;
@@ -46,6 +49,7 @@ use crate::task::{Settings, Task};
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::time::Timestamp;
+use crate::treatment::cloud_event::Publishing;
 use crate::trigger::plan::Plan;
 use crate::trigger::revision;
 use crate::trigger::set::Basis;
@@ -103,6 +107,7 @@ struct Context {
     /// The triggers in force; tasks take them up between two transactions.
     plan: Mutex<Arc<Plan>>,
     decoder: Decoder,
+    publishing: Arc<Publishing>,
     telemetry: Telemetry,
     traces: Option<Arc<Traces>>,
     /// Asks for ends, uncommitted records included.
@@ -112,6 +117,7 @@ struct Context {
     questions: Sender<Question>,
     watchdog: Watchdog,
     states: Mutex<BTreeMap<i32, State>>,
+    placement: Mutex<Placement>,
     joined: AtomicBool,
 }
 
@@ -171,7 +177,12 @@ impl Runtime {
     ///
     /// # Errors
     /// Where a client or a thread cannot be made.
-    pub fn start(config: Config, plan: Arc<Plan>, partitions: i32) -> Result<Self, RuntimeError> {
+    pub fn start(
+        config: Config,
+        plan: Arc<Plan>,
+        mappings: Arc<Mappings>,
+        partitions: i32,
+    ) -> Result<Self, RuntimeError> {
         let names = Arc::new(Names::new(&config, partitions));
         let telemetry = Telemetry::new(&names.inputs, &plan);
         telemetry.partitions(partitions);
@@ -179,7 +190,8 @@ impl Runtime {
             "" => None,
             endpoint => Some(Arc::new(Traces::start(endpoint, &config.application.id)?)),
         };
-        let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::new(config.attributes()));
+        let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::new(config.attributes()))
+            .with_mappings(mappings);
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
         let offsets: Arc<BaseConsumer<Logged>> =
@@ -192,6 +204,7 @@ impl Runtime {
             .min(usize::try_from(partitions).unwrap_or(1))
             .max(1);
         let context = Arc::new(Context {
+            publishing: Arc::new(config.publishing()),
             config: Arc::new(config),
             names: Arc::clone(&names),
             plan: Mutex::new(plan),
@@ -203,6 +216,7 @@ impl Runtime {
             questions,
             watchdog,
             states: Mutex::default(),
+            placement: Mutex::default(),
             joined: AtomicBool::new(false),
         });
         let inputs: Arc<[String]> = names.inputs.clone().into();
@@ -360,6 +374,7 @@ impl Context {
             self.names.inputs.clone(),
             partition,
         );
+        let core = core.publishing(Arc::clone(&self.publishing));
         let revision = plan.revision.to_string();
         Task::new(self.settings(partition), core, revision, plan)
     }

@@ -1,8 +1,8 @@
 //! A task in the hands of its worker: its queues, its thread, and its commands carried out.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,11 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::asker::{About, Question};
 use super::group::Member;
+use super::placement::Stands;
 use super::queue::{PartitionQueue, Waker};
 use super::transactor::{self, Setup};
 use super::worker::ToWorker;
-use super::{Context, State, clock, murmur2};
+use super::{Context, State, clock};
 use crate::task::core::RawRecord;
 use crate::task::customers::Customers;
 use crate::task::{Command, Input, Report, Session, Task};
@@ -423,10 +424,24 @@ impl Feed {
 impl Context {
     /// Looks at one record of a batch: is it where its key says?
     fn sample(&self, topic: &str, partition: i32, record: &RawRecord) {
-        if let Some(key) = &record.key
-            && murmur2::partition(key, self.names.partitions) != partition
-        {
-            self.telemetry.misplaced(topic);
+        let stands = Stands::of(record.key.as_deref(), partition, self.names.partitions);
+        let mut placement = self
+            .placement
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let alarm = placement.note(topic, stands, Instant::now());
+        drop(placement);
+        self.telemetry.sampled(topic, stands != Stands::Right);
+        if let Some(counts) = alarm {
+            tracing::warn!(
+                topic,
+                sampled = counts.sampled,
+                misplaced = counts.misplaced,
+                without_key = counts.without_key,
+                "records are in other partitions than their customers: a producer of this topic does not key by customer, or \
+                 not by murmur2; give it partitioner=murmur2_random (librdkafka; Java's default is right) and the customer's id \
+                 as key"
+            );
         }
     }
 }

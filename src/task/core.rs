@@ -31,6 +31,11 @@ pub struct Rejection {
     pub detail: String,
 }
 
+impl Rejection {
+    /// The reason of records that somebody chose to mean nothing: they are counted, and set aside nowhere.
+    pub const IGNORED: &str = "ignored";
+}
+
 /// What the core has to say to an event or to time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -56,6 +61,8 @@ pub enum Effect {
         tally: String,
         /// The decision, ready to be sent.
         decision: Vec<u8>,
+        /// Its headers.
+        headers: Vec<Header>,
         /// The command, where the decision was to treat.
         treatment: Option<Treatment>,
     },

@@ -1,14 +1,16 @@
 //! The engine and its decoder, as a task drives them.
 
-use super::core::{Adopted, Core, Effect, Header, RawRecord, Rejection, Treatment};
+use std::sync::Arc;
+
+use super::core::{Adopted, Core, Effect, RawRecord, Rejection, Treatment};
 use crate::engine::{self, Engine, Input};
 use crate::event::Event;
 use crate::event::Position;
-use crate::event::decode::{Decoder, Origin, TRACEPARENT};
+use crate::event::decode::{Decoder, Origin, Reject};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
+use crate::treatment::cloud_event::Publishing;
 use crate::trigger::plan::Plan;
-use std::sync::Arc;
 
 /// The customers of one task.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub struct Customers {
     decoder: Decoder,
     topics: Vec<String>,
     partition: i32,
+    publishing: Arc<Publishing>,
     /// Kept from step to step for its memory.
     effects: Vec<engine::Effect>,
 }
@@ -37,8 +40,15 @@ impl Customers {
             decoder,
             topics,
             partition,
+            publishing: Arc::default(),
             effects: Vec::new(),
         }
+    }
+
+    /// The same, with what goes out wrapped in this way.
+    #[must_use]
+    pub fn publishing(self, publishing: Arc<Publishing>) -> Self {
+        Self { publishing, ..self }
     }
 
     /// The engine.
@@ -49,7 +59,8 @@ impl Customers {
 
     fn step(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
         self.engine.step(input, now, &mut self.effects);
-        effects.extend(self.effects.drain(..).map(effect));
+        let publishing = &self.publishing;
+        effects.extend(self.effects.drain(..).map(|it| effect(it, publishing)));
     }
 }
 
@@ -79,7 +90,10 @@ impl Core for Customers {
             }),
             Err(reject) => Err(Rejection {
                 stage: reject.stage(),
-                reason: reject.word(),
+                reason: match reject {
+                    Reject::Ignored(_) => Rejection::IGNORED,
+                    _ => reject.word(),
+                },
                 detail: reject.to_string(),
             }),
         }
@@ -122,7 +136,9 @@ impl Core for Customers {
     ) -> Adopted {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let adopted = self.engine.adopt(plan, from, now, &mut self.effects);
-        effects.extend(self.effects.drain(..).map(effect));
+        let publishing = &self.publishing;
+        let said = self.effects.drain(..);
+        effects.extend(said.map(|it| effect(it, publishing)));
         Adopted {
             to: adopted.to as u64,
             done: adopted.done,
@@ -147,9 +163,9 @@ impl Core for Customers {
     }
 }
 
-fn effect(effect: engine::Effect) -> Effect {
+fn effect(effect: engine::Effect, publishing: &Publishing) -> Effect {
     match effect {
-        engine::Effect::Decided(decision) => decided(&decision),
+        engine::Effect::Decided(decision) => decided(&decision, publishing),
         engine::Effect::Duplicate => Effect::Duplicate,
         engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
         engine::Effect::Erased => counted("erased", 1),
@@ -170,30 +186,20 @@ fn counted(name: &str, times: u64) -> Effect {
     }
 }
 
-fn decided(decision: &Decision) -> Effect {
+fn decided(decision: &Decision, publishing: &Publishing) -> Effect {
     let outcome = decision.refusal().map_or("treat", |reason| reason.word());
-    let treatment = decision
-        .command()
-        .zip(decision.command_json())
-        .map(|(command, value)| {
-            let header = |name: &str, value: &str| -> Header {
-                (name.to_owned(), Some(value.as_bytes().to_vec()))
-            };
-            let headers = vec![
-                header("id", &command.id.to_string()),
-                header("trigger", &decision.trigger),
-                header(TRACEPARENT, &command.traceparent),
-            ];
-            Treatment {
-                channel: command.channel.to_string(),
-                value,
-                headers,
-            }
-        });
+    let command = decision.command().zip(publishing.treatment(decision));
+    let treatment = command.map(|(command, (value, headers))| Treatment {
+        channel: command.channel.to_string(),
+        value,
+        headers,
+    });
+    let (value, headers) = publishing.decision(decision);
     Effect::Decided {
         customer: decision.customer.as_bytes().to_vec(),
         tally: format!("decided.{}.{outcome}", decision.trigger),
-        decision: decision.to_json(),
+        decision: value,
+        headers,
         treatment,
     }
 }

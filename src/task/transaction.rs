@@ -198,6 +198,7 @@ impl Open {
                 Effect::Decided {
                     customer,
                     decision,
+                    headers,
                     treatment,
                     ..
                 },
@@ -208,7 +209,7 @@ impl Open {
                     sink: Sink::Decisions,
                     key: key.clone(),
                     value: Some(decision),
-                    headers: Vec::new(),
+                    headers,
                 };
                 self.since.get_or_insert(clock);
                 self.push(decision);

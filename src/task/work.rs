@@ -1,6 +1,6 @@
 //! A task at work: taking records, moving time, committing.
 
-use super::core::{Core, Effect, RawRecord};
+use super::core::{Core, Effect, RawRecord, Rejection};
 use super::inbox::{Next, Standing};
 use super::journal::{Line, Step};
 use super::record::{self, TaskRecord, TopicRecord};
@@ -165,6 +165,10 @@ impl<C: Core> Task<C> {
         open.took(&held.record, held.arrived, self.clock);
         let (time, event) = match held.content {
             Ok(content) => content,
+            Err(rejection) if rejection.reason == Rejection::IGNORED => {
+                count(&mut self.tallies, "ignored");
+                return;
+            }
             Err(rejection) => {
                 open.reject(origin, &held.record, &rejection);
                 count(&mut self.tallies, &format!("rejected.{}", rejection.reason));

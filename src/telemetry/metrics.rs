@@ -99,15 +99,17 @@ metrics! {
     EVENTS_READ: "moments_events_read_total", Kind::Counter, One, ["topic"],
         "Records read, those of transactions that failed too.";
     EVENTS: "moments_events_total", Kind::Counter, One, ["kind"],
-        "Events taken (`events`); of them `late`, `duplicates`, `future` (beyond the tolerance), `tail_full` (out of their turn, as the customer has too many beyond the watermark), `dropped_as_erased` (from before the erasure of their customer), and `defects` (properties that could not be read).";
+        "Events taken (`events`); of them `late`, `duplicates`, `future` (beyond the tolerance), `tail_full` (out of their turn, as the customer has too many beyond the watermark), `dropped_as_erased` (from before the erasure of their customer), and `defects` (properties that could not be read). Beside them `ignored`: foreign records that a mapping passes over.";
     REJECTED: "moments_rejected_total", Kind::Counter, One, ["reason"],
         "Records that are no event, by reason; they are dead letters.";
     OPEN_LIMIT: "moments_open_limit_total", Kind::Counter, One, ["trigger"],
         "Deadlines not opened, as the customer has too many open.";
     CUSTOMERS_REMOVED: "moments_customers_removed_total", Kind::Counter, One, ["reason"],
         "Customers of whom nothing is kept any more: `erased`, or `expired`.";
+    SAMPLED_KEYS: "moments_sampled_keys_total", Kind::Counter, One, ["topic"],
+        "Records whose key was looked at: one of each batch.";
     MISPLACED_KEYS: "moments_misplaced_keys_total", Kind::Counter, One, ["topic"],
-        "Sampled records in another partition than murmur2 of their key says.";
+        "Of them, those in another partition than murmur2 of their key says, or without a key.";
     MOMENTS: "moments_moments_total", Kind::Counter, One, ["trigger"],
         "Moments that came true and were decided.";
     TREATMENTS: "moments_treatments_total", Kind::Counter, One, ["trigger"],

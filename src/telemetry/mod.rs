@@ -36,6 +36,7 @@ struct Inner {
     rejected: IntCounterVec,
     open_limit: IntCounterVec,
     removed: IntCounterVec,
+    sampled: IntCounterVec,
     misplaced: IntCounterVec,
     moments: IntCounterVec,
     refusals: IntCounterVec,
@@ -161,6 +162,7 @@ impl Telemetry {
             rejected: make.counter(&metrics::REJECTED),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
             removed: make.counter(&metrics::CUSTOMERS_REMOVED),
+            sampled: make.counter(&metrics::SAMPLED_KEYS),
             misplaced: make.counter(&metrics::MISPLACED_KEYS),
             moments: make.counter(&metrics::MOMENTS),
             refusals: make.counter(&metrics::REFUSALS),
@@ -238,9 +240,12 @@ impl Telemetry {
         self.inner.commands.with_label_values(&[channel]).inc();
     }
 
-    /// A record stood in another partition than its key says.
-    pub fn misplaced(&self, topic: &str) {
-        self.inner.misplaced.with_label_values(&[topic]).inc();
+    /// A record was looked at; whether it stood in another partition than its key says.
+    pub fn sampled(&self, topic: &str, misplaced: bool) {
+        self.inner.sampled.with_label_values(&[topic]).inc();
+        if misplaced {
+            self.inner.misplaced.with_label_values(&[topic]).inc();
+        }
     }
 
     /// A command was committed so many ms after the record that caused it was appended.

@@ -3,6 +3,7 @@
 //!
 //! Ids are derived, never random: the same moment gives the same id on every machine, at any restart.
 
+pub mod cloud_event;
 mod trace;
 
 use serde::ser::{SerializeMap, SerializeStruct};
@@ -151,17 +152,6 @@ impl Decision {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         json(self)
-    }
-
-    /// The command as JSON: the value on its treatments topic, and the decision's `treatment`.
-    #[must_use]
-    pub fn command_json(&self) -> Option<Vec<u8>> {
-        self.command().map(|command| {
-            json(&CommandOf {
-                decision: self,
-                command,
-            })
-        })
     }
 }
 

@@ -13,6 +13,7 @@ use super::reader::Declared;
 use super::report::{Report, Source};
 use super::yaml;
 use crate::event::{Type, Vocabulary};
+use crate::mapping::Mappings;
 
 /// Bounds of a set.
 pub mod limits {
@@ -23,7 +24,7 @@ pub mod limits {
 }
 
 /// What triggers are read against, beside their files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Basis {
     /// Events and properties, the company's own included.
     pub vocabulary: Arc<Vocabulary>,
@@ -31,6 +32,8 @@ pub struct Basis {
     pub attributes: BTreeMap<String, Type>,
     /// What is common to all triggers.
     pub policy: Policy,
+    /// How foreign records are read; a part of what decides.
+    pub mappings: Arc<Mappings>,
 }
 
 /// The files of a kind below a path, sorted by path; the path itself where it is a file. Hidden
@@ -243,6 +246,10 @@ fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
         part(name.as_bytes());
         part(kind.described().as_bytes());
     }
+    for (topic, mapping) in basis.mappings.iter() {
+        part(topic.as_bytes());
+        part(mapping.text().replace("\r\n", "\n").as_bytes());
+    }
     part(&[u8::from(*sending_stopped)]);
     consent_by_default
         .iter()
@@ -265,6 +272,7 @@ mod tests {
             vocabulary: Arc::new(Vocabulary::standard()),
             attributes: BTreeMap::new(),
             policy: Policy::default(),
+            mappings: Arc::default(),
         }
     }
 

@@ -1,11 +1,13 @@
 //! The integration tests: one binary, so that one link and one real broker serve them all.
 
+mod asyncapi;
 mod data;
 mod demo;
 mod deploy;
 mod documents;
 mod kafka;
 mod kafka_smoke;
+mod mappings;
 mod population;
 mod programmes;
 mod properties;

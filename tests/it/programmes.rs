@@ -24,6 +24,7 @@ fn basis_of(config: &Config) -> Basis {
         vocabulary: Arc::new(config.vocabulary().expect("a vocabulary")),
         attributes: config.attributes(),
         policy: config.policy(),
+        mappings: Arc::default(),
     }
 }
 

@@ -7,7 +7,9 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
 use super::cloud_events::Attributes;
-use super::{Decoded, Decoder, Defect, Origin, Reject, TIME_MAX, TIME_MIN, TRACEPARENT};
+use super::{
+    Decoded, Decoder, Defect, NEVER_NEGATIVE, Origin, Reject, TIME_MAX, TIME_MIN, TRACEPARENT,
+};
 use crate::event::{
     CustomerId, Event, EventName, Product, Property, PropertyId, Text, Touchpoint, Traits, Type,
     limits,
@@ -16,15 +18,6 @@ use crate::time::Timestamp;
 
 /// A W3C traceparent has 55 bytes; a later version of it may have some more.
 const TRACEPARENT_BYTES: usize = 128;
-
-/// Amounts and counts that cannot be below zero.
-const NEVER_NEGATIVE: [(PropertyId, &str); 5] = [
-    (PropertyId::PRICE, "price"),
-    (PropertyId::QUANTITY, "quantity"),
-    (PropertyId::TOTAL, "total"),
-    (PropertyId::SUBTOTAL, "subtotal"),
-    (PropertyId::REVENUE, "revenue"),
-];
 
 /// What a visitor does with a value that is not what it reads: it passes over it. (PHP writes an
 /// empty object as `[]`; that is no reason to lose the event.)
@@ -122,6 +115,22 @@ pub(super) fn decode(
     if call.is_envelope && origin.cloud_event.is_none() {
         return decoder.envelope(text.as_bytes(), origin);
     }
+    call.into_event(decoder, origin)
+}
+
+/// Reads a call that is a tree already.
+pub(super) fn read(
+    decoder: &Decoder,
+    tree: &serde_json::Value,
+    origin: &Origin<'_>,
+) -> Result<Decoded, Reject> {
+    let mut call = Call::default();
+    let seed = CallSeed {
+        decoder,
+        call: &mut call,
+    };
+    seed.deserialize(tree)
+        .map_err(|error| Reject::BadJson(error.to_string()))?;
     call.into_event(decoder, origin)
 }
 

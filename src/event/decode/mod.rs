@@ -12,13 +12,45 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::cloud_events::{Attributes, Declared};
-use super::{Event, Position, Text, Type, Vocabulary, limits};
+use super::{Event, Position, PropertyId, Text, Type, Vocabulary, limits};
+use crate::mapping::{Mapping, Mappings};
 use crate::time::Timestamp;
 
 /// Event times before this are clocks that were never set.
 pub const TIME_MIN: Timestamp = Timestamp(631_152_000_000); // 1990-01-01
 /// Event times from this on are no times.
 pub const TIME_MAX: Timestamp = Timestamp(4_102_444_800_000); // 2100-01-01
+
+/// The fields of a product that are read.
+pub const PRODUCT_FIELDS: [(&str, Type); 5] = [
+    ("product_id", Type::Text),
+    ("sku", Type::Text),
+    ("category", Type::Text),
+    ("price", Type::Number),
+    ("quantity", Type::Number),
+];
+
+/// Amounts and counts that cannot be below zero.
+pub const NEVER_NEGATIVE: [(PropertyId, &str); 5] = [
+    (PropertyId::PRICE, "price"),
+    (PropertyId::QUANTITY, "quantity"),
+    (PropertyId::TOTAL, "total"),
+    (PropertyId::SUBTOTAL, "subtotal"),
+    (PropertyId::REVENUE, "revenue"),
+];
+
+/// What an identify call may say beside declared attributes.
+pub const TRAITS: &[&str] = &[
+    "address",
+    "consent",
+    "country",
+    "email",
+    "language",
+    "locale",
+    "phone",
+    "push_token",
+    "timezone",
+];
 
 /// Why a record is no event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +82,23 @@ pub enum Reject {
     /// An id that cannot be one.
     #[error("the customer's id {0}")]
     InvalidCustomer(&'static str),
+    /// A foreign event that a mapping passes over; it is no dead letter.
+    #[error("`{0}` means nothing here")]
+    Ignored(Text),
+    /// A foreign event that a mapping does not have.
+    #[error("the topic's mapping has no event `{0}` that this record meets")]
+    Unmapped(Text),
+    /// A foreign event without a name.
+    #[error("the topic's mapping finds no name of what happened")]
+    NoForeignName,
+    /// A foreign time that is not written as the mapping says.
+    #[error("the time is {found}; expected {expected}, as the topic's mapping says")]
+    ForeignTime {
+        /// What stands there.
+        found: String,
+        /// How it should be written.
+        expected: String,
+    },
     /// No time.
     #[error("`timestamp` is missing")]
     NoTime,
@@ -75,17 +124,19 @@ impl Reject {
             Self::BadJson(_) => "bad_json",
             Self::CloudEvent(_) => "cloud_event",
             Self::UnknownType(_) => "unknown_type",
-            Self::NoEventName => "no_event_name",
+            Self::Ignored(_) => "ignored",
+            Self::Unmapped(_) => "unmapped",
+            Self::NoEventName | Self::NoForeignName => "no_event_name",
             Self::NoCustomer => "no_customer",
             Self::InvalidCustomer(_) => "invalid_customer",
             Self::NoTime => "no_time",
-            Self::InvalidTime(_) => "invalid_time",
+            Self::InvalidTime(_) | Self::ForeignTime { .. } => "invalid_time",
             Self::AbsurdTime(_) => "absurd_time",
             Self::Negative(_) => "negative",
         }
     }
 
-    /// At which stage it was found: reading the bytes, or asking whether they can be an event.
+    /// At which stage it was found: reading the bytes, mapping them, or asking whether they can be an event.
     #[must_use]
     pub const fn stage(&self) -> &'static str {
         match self {
@@ -94,6 +145,10 @@ impl Reject {
             | Self::InvalidUtf8(_)
             | Self::BadJson(_)
             | Self::CloudEvent(_) => "decode",
+            Self::Ignored(_)
+            | Self::Unmapped(_)
+            | Self::NoForeignName
+            | Self::ForeignTime { .. } => "map",
             _ => "validate",
         }
     }
@@ -156,6 +211,7 @@ impl<'a> Origin<'a> {
 pub struct Decoder {
     vocabulary: Arc<Vocabulary>,
     attributes: Arc<BTreeMap<String, Type>>,
+    mappings: Arc<Mappings>,
 }
 
 /// An event with what could not be read of it.
@@ -174,7 +230,14 @@ impl Decoder {
         Self {
             vocabulary,
             attributes,
+            mappings: Arc::default(),
         }
+    }
+
+    /// The same, with topics whose records are foreign.
+    #[must_use]
+    pub fn with_mappings(self, mappings: Arc<Mappings>) -> Self {
+        Self { mappings, ..self }
     }
 
     /// The vocabulary.
@@ -217,14 +280,33 @@ impl Decoder {
     fn payload(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
         let text = std::str::from_utf8(payload)
             .map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
-        json::decode(self, text, origin)
+        match self.mappings.of(origin.topic) {
+            None => json::decode(self, text, origin),
+            Some(mapping) => self.foreign(mapping, text, origin),
+        }
+    }
+
+    /// Reads a record that is not written as ours.
+    fn foreign(
+        &self,
+        mapping: &Mapping,
+        text: &str,
+        origin: &Origin<'_>,
+    ) -> Result<Decoded, Reject> {
+        let record: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| Reject::BadJson(error.to_string()))?;
+        if origin.cloud_event.is_none() && record.get("specversion").is_some() {
+            return self.envelope(text.as_bytes(), origin);
+        }
+        let call = mapping.apply(&record, origin)?;
+        json::read(self, &call, origin)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EventName, Property, PropertyId};
+    use crate::event::{EventName, Property};
 
     fn decoder() -> Decoder {
         let attributes = BTreeMap::from([

@@ -13,6 +13,7 @@ fn decided(treated: bool) -> Effect {
         customer: b"c1".to_vec(),
         tally: "welcome.treat".to_owned(),
         decision: b"why".to_vec(),
+        headers: Vec::new(),
         treatment: treated.then_some(treatment),
     }
 }

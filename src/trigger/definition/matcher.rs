@@ -81,7 +81,8 @@ fn matched(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(EventName, Optio
     names.iter().map(conditioned).collect()
 }
 
-fn event_name(reader: &mut Reader<'_>, node: &Node) -> Option<EventName> {
+/// An event of the vocabulary, by its name.
+pub fn event_name(reader: &mut Reader<'_>, node: &Node) -> Option<EventName> {
     let text = reader.text(node, EVENTS)?;
     let vocabulary = reader.declared.vocabulary;
     let found = vocabulary.event_named(text);

@@ -5,6 +5,7 @@
 
 mod baseline;
 mod matcher;
+pub(crate) use matcher::event_name;
 mod moment;
 mod policy;
 mod treatment;

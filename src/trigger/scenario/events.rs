@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::{Value as Json, json};
 
-use crate::event::decode::{Decoder, Origin};
+use crate::event::decode::{Decoder, Origin, TRAITS};
 use crate::event::{Event, Position};
 use crate::time::Timestamp;
 use crate::trigger::reader::{Keys, Reader};
@@ -24,19 +24,6 @@ const EVENT: Keys = Keys {
     known: &["time", "event", "properties", "context", "id"],
     later: &[],
 };
-
-/// What an identify call may say beside declared attributes.
-const TRAITS: &[&str] = &[
-    "address",
-    "consent",
-    "country",
-    "email",
-    "language",
-    "locale",
-    "phone",
-    "push_token",
-    "timezone",
-];
 
 /// One event as it was written.
 struct Written {

@@ -41,6 +41,7 @@ use super::set::{self, Basis};
 use super::yaml::{self, Node, Yaml};
 use crate::event::Event;
 use crate::event::decode::Decoder;
+use crate::mapping;
 use crate::policy::Reason;
 use crate::time::Timestamp;
 use events::Told;
@@ -132,7 +133,7 @@ pub fn is_scenario_file(path: &Path) -> bool {
     name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 
-/// Runs all scenarios of a file, or of a directory.
+/// Runs all scenarios of a file, or of a directory; beside a mapping, its [tests](mapping::scenario).
 ///
 /// # Errors
 /// Everything that is wrong with the files themselves, and with the triggers they are about.
@@ -157,6 +158,14 @@ pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
     }
     for path in paths {
         let read = set::source(&path).map_err(|report| vec![report]);
+        let mapping = beside(&path).filter(|beside| mapping::is_mapping_file(beside));
+        if let Some(mapping) = mapping {
+            match mapping::scenario::run(&path, &mapping, basis) {
+                Ok(played) => outcomes.extend(played),
+                Err(wrong) => reports.extend(wrong),
+            }
+            continue;
+        }
         match read.and_then(|source| self::read(&source, basis)) {
             Ok(scenarios) => {
                 for scenario in scenarios {

@@ -61,6 +61,7 @@ fn basis() -> Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: BTreeMap::from([("tier".to_owned(), Type::Text)]),
         policy: Policy::default(),
+        mappings: Arc::default(),
     }
 }
 

@@ -218,7 +218,7 @@ impl Installation {
                 let payload = base64::engine::general_purpose::STANDARD
                     .encode(record.value.as_deref().unwrap_or_default());
                 let line = json!({"topic": self.topic(input), "partition": record.partition, "offset": record.offset,
-                    "headers": headers, "payload_base64": payload});
+                    "headers": headers, "key": record.key_text(), "payload_base64": payload});
                 // Writing to a string does not fail.
                 let _ = writeln!(events, "{line}");
             }

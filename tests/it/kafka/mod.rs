@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod fault;
+mod foreign;
 mod installation;
 mod once;
 mod reload;

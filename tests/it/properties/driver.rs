@@ -31,6 +31,7 @@ pub fn plan_with(moments: &[(String, String)], policy: Policy) -> Arc<Plan> {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: BTreeMap::new(),
         policy,
+        mappings: Arc::default(),
     };
     Arc::new(set::compile(&sources, &basis).expect("triggers that can be read"))
 }

@@ -36,6 +36,7 @@ fn plan(trigger: &str, policy: Policy) -> Plan {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: BTreeMap::new(),
         policy,
+        mappings: Arc::default(),
     };
     let text = format!("trigger: t\n{trigger}\n");
     match set::compile(&[Source::new("t.yaml", text)], &basis) {

@@ -74,6 +74,7 @@ fn compiled(revision: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
         vocabulary,
         attributes: BTreeMap::new(),
         policy,
+        mappings: Arc::default(),
     };
     let plan = set::compile(&sources, &basis);
     let mut plan =

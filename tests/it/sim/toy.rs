@@ -163,6 +163,7 @@ fn decided(customer: &[u8], moment: &str, time: i64, now: Timestamp, revision: &
         customer: customer.to_vec(),
         tally: format!("decided.{moment}"),
         decision: format!("{what} treated={treated} now={} by={revision}", now.0).into_bytes(),
+        headers: Vec::new(),
         treatment: treated.then_some(treatment),
     }
 }

@@ -1,0 +1,388 @@
+//! Values and conditions of a mapping file: read, and checked against the type of what they are for.
+
+use serde_json::Value as Json;
+
+use crate::event::Type;
+use crate::mapping::path::{self, Path};
+use crate::mapping::rule::{Condition, Test};
+use crate::mapping::time::{self, Format};
+use crate::mapping::value::{self, Convert, Place, Value};
+use crate::time::Timestamp;
+use crate::trigger::reader::{Fields, Keys, Reader};
+use crate::trigger::report::Report;
+use crate::trigger::suggest::{closest, listed};
+use crate::trigger::yaml::{Key, Node, Yaml, locate};
+
+/// What a value is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'t> {
+    pub name: &'t str,
+    pub kind: Type,
+}
+
+/// Bounds of a value, so that no record takes long.
+const PLACES_MAX: usize = 16;
+/// Rows of a table; beyond this it is a reference table.
+const ROWS_MAX: usize = 1000;
+
+const PLACES: [&str; 6] = ["from", "header", "cloud_event", "key", "const", "join"];
+const VALUE: Keys = Keys {
+    of: "a value",
+    known: &[
+        "from",
+        "header",
+        "cloud_event",
+        "key",
+        "const",
+        "join",
+        "default",
+        "divide_by",
+        "multiply_by",
+        "decimal",
+        "time",
+        "zone",
+        "table",
+    ],
+    later: &[],
+};
+const PLACE: Keys = Keys {
+    of: "a place",
+    known: &PLACES,
+    later: &[],
+};
+const TEST: Keys = Keys {
+    of: "a condition",
+    known: &["not", "known"],
+    later: &[],
+};
+
+/// A value: a path, several in order of preference, or a mapping.
+pub(super) fn value(reader: &mut Reader<'_>, node: &Node, target: Target<'_>) -> Option<Value> {
+    let Yaml::Map(_) = &node.value else {
+        return Some(Value {
+            places: places(reader, node, target)?,
+            convert: Convert::Nothing,
+            default: None,
+        });
+    };
+    let fields = reader.fields(node, VALUE)?;
+    let places = place_of(reader, &fields, target)?;
+    let convert = convert(reader, &fields, target)?;
+    let default = match fields.get("default") {
+        Some(node) => Some(constant(reader, node, target)?),
+        None => None,
+    };
+    Some(Value {
+        places,
+        convert,
+        default,
+    })
+}
+
+/// A path.
+pub(super) fn path(reader: &mut Reader<'_>, node: &Node) -> Option<Path> {
+    let text = reader.text(node, path::EXPECTED)?;
+    match Path::parse(text) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            let span = locate(reader.source.text(), node, error.span);
+            reader.fails(&span, error.message, path::EXPECTED.to_owned());
+            None
+        }
+    }
+}
+
+/// A path, or several in order of preference.
+pub(super) fn paths(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Path>> {
+    let read: Vec<_> = several(reader, node)?
+        .iter()
+        .map(|node| path(reader, node))
+        .collect();
+    read.into_iter().collect()
+}
+
+/// What must be so of a record: by path, a value, a list of them, null, `not` or `known`.
+pub(super) fn conditions(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Condition>> {
+    const EXPECTED: &str =
+        "paths with what stands there, such as `{ financial_status: paid, test: false }`";
+    let Yaml::Map(entries) = &node.value else {
+        reader.unexpected(node, EXPECTED);
+        return None;
+    };
+    let read: Vec<_> = entries
+        .iter()
+        .map(|(key, node)| condition(reader, key, node))
+        .collect();
+    read.into_iter().collect()
+}
+
+fn condition(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<Condition> {
+    let path = match Path::parse(&key.text) {
+        Ok(path) => path,
+        Err(error) => {
+            reader.fails(&key.span, error.message, path::EXPECTED.to_owned());
+            return None;
+        }
+    };
+    let test = match &node.value {
+        _ if node.is_null() => Test::Known(false),
+        Yaml::Map(_) => {
+            let fields = reader.fields(node, TEST)?;
+            match (
+                fields.get("not"),
+                fields.get("known").map(|node| (node, node.json())),
+            ) {
+                (Some(not), None) => Test::NoneOf(texts(reader, not)?),
+                (None, Some((_, Json::Bool(known)))) => Test::Known(known),
+                (_, found) => {
+                    let at = found.map_or(node, |(at, _)| at);
+                    reader.unexpected(
+                        at,
+                        "`{ not: value }`, `{ known: true }` or `{ known: false }`",
+                    );
+                    return None;
+                }
+            }
+        }
+        _ => Test::OneOf(texts(reader, node)?),
+    };
+    Some(Condition { path, test })
+}
+
+fn texts(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<String>> {
+    let read: Vec<_> = several(reader, node)?
+        .iter()
+        .map(|node| {
+            let text = value::text(&node.json()).map(std::borrow::Cow::into_owned);
+            if text.is_none() {
+                reader.unexpected(node, "a text, a number, true or false");
+            }
+            text
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+/// One node, or those of a list.
+fn several<'n>(reader: &mut Reader<'_>, node: &'n Node) -> Option<&'n [Node]> {
+    match &node.value {
+        Yaml::List(items) if (1..=PLACES_MAX).contains(&items.len()) => Some(items),
+        Yaml::List(_) => {
+            reader.unexpected(node, format!("a list of 1 to {PLACES_MAX}"));
+            None
+        }
+        _ => Some(std::slice::from_ref(node)),
+    }
+}
+
+fn places(reader: &mut Reader<'_>, node: &Node, target: Target<'_>) -> Option<Vec<Place>> {
+    let read: Vec<_> = several(reader, node)?
+        .iter()
+        .map(|node| match &node.value {
+            Yaml::Map(_) => {
+                let fields = reader.fields(node, PLACE)?;
+                place_of(reader, &fields, target)
+            }
+            _ => Some(vec![Place::Field(path(reader, node)?)]),
+        })
+        .collect();
+    Some(read.into_iter().collect::<Option<Vec<_>>>()?.concat())
+}
+
+/// The place that a mapping names; `from` may name several.
+fn place_of(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    target: Target<'_>,
+) -> Option<Vec<Place>> {
+    let given: Vec<_> = PLACES
+        .iter()
+        .filter_map(|key| Some((*key, fields.get(key)?)))
+        .collect();
+    let [(key, node)] = given.as_slice() else {
+        let message = match given.len() {
+            0 => "it says nothing of where the value comes from",
+            _ => "a value comes from one place",
+        };
+        let span = given
+            .get(1)
+            .map_or(&fields.node.span, |(_, node)| &node.span);
+        reader.fails(span, message, format!("one of {}", listed(PLACES)));
+        return None;
+    };
+    let name = |reader: &mut Reader<'_>, what| reader.text(node, what).map(str::to_owned);
+    Some(match *key {
+        "from" => return places(reader, node, target),
+        "header" => vec![Place::Header(name(reader, "the name of a Kafka header")?)],
+        "cloud_event" => vec![Place::CloudEvent(name(
+            reader,
+            "an attribute, such as `subject`",
+        )?)],
+        "const" => vec![Place::Constant(constant(reader, node, target)?)],
+        "join" => {
+            let text = Target {
+                kind: Type::Text,
+                ..target
+            };
+            vec![Place::Join(places(reader, node, text)?)]
+        }
+        _ if node.json() == Json::Bool(true) => vec![Place::Key],
+        _ => {
+            reader.unexpected(node, "`key: true`: the record's Kafka key");
+            return None;
+        }
+    })
+}
+
+fn convert(reader: &mut Reader<'_>, fields: &Fields<'_>, target: Target<'_>) -> Option<Convert> {
+    const KEYS: [&str; 5] = ["divide_by", "multiply_by", "decimal", "time", "table"];
+    let given: Vec<_> = KEYS
+        .iter()
+        .filter_map(|key| Some((*key, fields.get(key)?)))
+        .collect();
+    if let (Some((key, _)), true) = (fields.entry("zone"), fields.get("time").is_none()) {
+        reader.fails(
+            &key.span,
+            "`zone` belongs to `time`",
+            "`time:` with a pattern".to_owned(),
+        );
+        return None;
+    }
+    let (key, node) = match given.as_slice() {
+        [] => return Some(Convert::Nothing),
+        [one] => *one,
+        [_, (_, second), ..] => {
+            let expected = format!("one of {}", listed(KEYS));
+            reader.fails(&second.span, "a value is converted in one way", expected);
+            return None;
+        }
+    };
+    let gives = match key {
+        "time" => Some(Type::Time),
+        "table" => None,
+        _ => Some(Type::Number),
+    };
+    if let Some(gives) = gives.filter(|gives| *gives != target.kind) {
+        let message = format!(
+            "`{key}` gives {}, and `{}` is {}",
+            gives.described(),
+            target.name,
+            target.kind.described()
+        );
+        reader.fails(&fields.entry(key)?.0.span, message, None);
+        return None;
+    }
+    match key {
+        "divide_by" => factor(reader, node).map(Convert::Divide),
+        "multiply_by" => factor(reader, node).map(Convert::Multiply),
+        "decimal" => reader
+            .one_of(node, &["comma"])
+            .map(|_| Convert::DecimalComma),
+        "time" => format(reader, node, fields.get("zone")).map(Convert::Time),
+        _ => table(reader, node, target).map(Convert::Table),
+    }
+}
+
+fn factor(reader: &mut Reader<'_>, node: &Node) -> Option<f64> {
+    const EXPECTED: &str = "a number above 0, such as 100";
+    let number = reader.number(node, EXPECTED)?;
+    if number > 0.0 && number.is_finite() {
+        return Some(number);
+    }
+    reader.unexpected(node, EXPECTED);
+    None
+}
+
+fn format(reader: &mut Reader<'_>, node: &Node, zone: Option<&Node>) -> Option<Format> {
+    let expected = format!(
+        "one of {}, or a pattern such as `%d/%m/%Y %H:%M`",
+        listed(time::WORDS)
+    );
+    let text = reader.text(node, &expected)?;
+    if !text.contains('%') {
+        let Some(format) = Format::named(text) else {
+            let message = format!("no format is called `{text}`");
+            let report = Report::at(reader.source, node.span.clone(), message)
+                .expected(expected)
+                .suggest(closest(text, time::WORDS).map(str::to_owned));
+            reader.reports.push(report);
+            return None;
+        };
+        if let Some(zone) = zone {
+            reader.unexpected(zone, "no `zone`: this format is an instant by itself");
+            return None;
+        }
+        return Some(format);
+    }
+    let name = match zone {
+        Some(zone) => Some(reader.text(zone, "an IANA time zone, such as Europe/Madrid")?),
+        None => None,
+    };
+    match Format::custom(text, name) {
+        Ok(format) => Some(format),
+        Err(message) => {
+            let expected = "a pattern of strptime, such as `%d/%m/%Y %H:%M:%S`, and `zone: Europe/Madrid` where it has no `%z`";
+            let at = zone.filter(|_| message.contains("IANA")).unwrap_or(node);
+            reader.fails(&at.span, message, expected.to_owned());
+            None
+        }
+    }
+}
+
+fn table(reader: &mut Reader<'_>, node: &Node, target: Target<'_>) -> Option<Vec<(String, Json)>> {
+    let Yaml::Map(entries) = &node.value else {
+        reader.unexpected(node, "a mapping from what they write to what we write");
+        return None;
+    };
+    if entries.len() > ROWS_MAX {
+        reader.fails(
+            &node.span,
+            format!("the table has {} rows", entries.len()),
+            format!("at most {ROWS_MAX}"),
+        );
+        return None;
+    }
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|(key, node)| Some((key.text.clone(), constant(reader, node, target)?)))
+        .collect();
+    rows.into_iter().collect()
+}
+
+/// A value that stands in the file, of the type that is asked for.
+fn constant(reader: &mut Reader<'_>, node: &Node, target: Target<'_>) -> Option<Json> {
+    let json = node.json();
+    if fits(&json, target.kind) {
+        return Some(json);
+    }
+    let kind = target.kind.described();
+    reader.fails(
+        &node.span,
+        format!(
+            "{} is not valid here: `{}` is {kind}",
+            node.described(),
+            target.name
+        ),
+        kind.to_owned(),
+    );
+    None
+}
+
+/// Whether the decoder would read it as that.
+fn fits(json: &Json, kind: Type) -> bool {
+    let text = json.as_str();
+    match kind {
+        Type::Bool => {
+            json.is_boolean()
+                || text.is_some_and(|text| ["true", "false", "granted", "denied"].contains(&text))
+        }
+        Type::Number => value::number(json).is_some(),
+        Type::Text => value::text(json).is_some_and(|text| !text.is_empty()),
+        Type::Time => text.and_then(Timestamp::parse).is_some(),
+        Type::List => match json {
+            Json::Array(items) => items.iter().all(|item| value::text(item).is_some()),
+            other => value::text(other).is_some(),
+        },
+        Type::Duration => false,
+    }
+}

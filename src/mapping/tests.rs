@@ -1,0 +1,204 @@
+//! Tables: what a mapping makes of a record, and what is said of files that are none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::event::Type;
+use crate::event::Vocabulary;
+use crate::event::decode::Decoder;
+use crate::event::shown;
+use crate::trigger::reader::Declared;
+use crate::trigger::report::{Report, Source};
+
+fn load(text: &str) -> Result<Mapping, Vec<Report>> {
+    let (vocabulary, attributes) = (Vocabulary::standard(), attributes());
+    let declared = Declared {
+        vocabulary: &vocabulary,
+        attributes: &attributes,
+    };
+    read(&Source::new("m.yaml", text.to_owned()), declared)
+}
+
+fn attributes() -> BTreeMap<String, Type> {
+    BTreeMap::from([("tier".to_owned(), Type::Text)])
+}
+
+/// The event, or the word and the words of why there is none.
+fn mapped(text: &str, record: &Json) -> String {
+    let mapping = load(text)
+        .unwrap_or_else(|reports| panic!("{}", crate::trigger::report::rendered(&reports)));
+    let decoder = Decoder::new(Arc::default(), Arc::new(attributes()))
+        .with_mappings(Arc::new(Mappings::one(mapping)));
+    match decoder.decode(record.to_string().as_bytes(), &Origin::default()) {
+        Ok(decoded) => shown::call(&decoded.event, decoder.vocabulary()).to_string(),
+        Err(reject) => format!("{} {}: {reject}", reject.stage(), reject.word()),
+    }
+}
+
+const WHOLE: &str = "
+mapping: whole
+name: kind
+userId: [who.id, who.mail]
+timestamp: { from: at, time: s }
+traits: { tier: who.tier }
+events:
+  bought:
+    - event: Order Refunded
+      when: { sum: 0 }
+      properties: { order_id: no }
+    - event: Order Completed
+      when: { test: null, state: [paid, done], who.robot: { not: true }, no: { known: true } }
+      properties: { order_id: no, total: { from: sum, divide_by: 100 }, currency: { const: EUR } }
+  seen: ignore
+";
+
+#[test]
+fn a_record_becomes_an_event() {
+    let paid = json!({"kind": "bought", "who": {"id": 7, "tier": "gold"}, "at": 1_772_445_600, "state": "paid", "no": "o1", "sum": 1999});
+    let with = |path: &str, value: Json| {
+        let mut record = paid.clone();
+        *record.pointer_mut(path).unwrap() = value;
+        mapped(WHOLE, &record)
+    };
+    let whole = |who: &str| {
+        format!(
+            r#"{{"event":"Order Completed","properties":{{"currency":"EUR","order_id":"o1","total":19.99}},"timestamp":"2026-03-02T10:00:00.000Z","traits":{{"tier":"gold"}},"userId":"{who}"}}"#
+        )
+    };
+    assert_eq!(mapped(WHOLE, &paid), whole("7"));
+    assert_eq!(
+        with("/who", json!({"mail": "a@b.c", "tier": "gold"})),
+        whole("a@b.c")
+    );
+    assert_eq!(with("/state", json!("done")), whole("7"));
+    assert!(with("/sum", json!(0)).contains("Order Refunded"));
+    let unmapped = "map unmapped: the topic's mapping has no event `bought` that this record meets";
+    for (path, value) in [
+        ("/state", json!("open")),
+        ("/no", Json::Null),
+        ("/who", json!({"id": 7, "robot": true})),
+    ] {
+        assert_eq!(with(path, value), unmapped, "{path}");
+    }
+    for (path, value, expected) in [
+        (
+            "/kind",
+            json!("seen"),
+            "map ignored: `seen` means nothing here",
+        ),
+        (
+            "/kind",
+            json!("sold"),
+            "map unmapped: the topic's mapping has no event `sold` that this record meets",
+        ),
+        (
+            "/kind",
+            json!({}),
+            "map no_event_name: the topic's mapping finds no name of what happened",
+        ),
+        (
+            "/who",
+            Json::Null,
+            "validate no_customer: neither `userId` nor `anonymousId` is given",
+        ),
+        (
+            "/at",
+            json!("now"),
+            "map invalid_time: the time is `now`; expected seconds since 1970, as the topic's mapping says",
+        ),
+        (
+            "/at",
+            json!(3),
+            "validate absurd_time: `timestamp` is 1970-01-01T00:00:03.000Z; expected a time from 1990 to 2099",
+        ),
+        ("/sum", json!(-5), "validate negative: `total` is negative"),
+    ] {
+        assert_eq!(with(path, value), expected, "{path}");
+    }
+    assert!(mapped(WHOLE, &json!([1])).starts_with("map no_event_name"));
+}
+
+#[test]
+fn one_kind_of_record_needs_no_name() {
+    let text = "mapping: one\nevent: NPS Answered\nunmapped: ignore\nwhen: { answered: true }\nuserId: { key: true }\n\
+        anonymousId: { const: nobody }\ntimestamp: at\nproperties: { score: { from: score, default: 0 } }\n";
+    let record = json!({"answered": true, "at": "2026-03-02T10:00:00Z"});
+    assert_eq!(
+        mapped(text, &record),
+        r#"{"anonymousId":"nobody","event":"NPS Answered","properties":{"score":0},"timestamp":"2026-03-02T10:00:00.000Z"}"#
+    );
+    assert_eq!(
+        mapped(text, &json!({"answered": false})),
+        "map ignored: `` means nothing here"
+    );
+}
+
+#[test]
+fn what_is_copied_is_ours_and_what_is_set_is_not_copied() {
+    let text = "mapping: copies\nnames: any_case\nname: event\nuserId: u\ntimestamp: t\nproperties_from: p\n\
+        traits_from: [none, c.traits]\nproducts: { from: p.lines, price: cost }\nevents:\n  Order Completed:\n    \
+        event: Order Completed\n    properties: { total: p.sum }\n";
+    let record = json!({"event": "ORDER-completed", "u": "ana", "t": "2026-03-02T10:00:00Z",
+        "p": {"Order ID": "o1", "total": 99, "own": 1, "tax": null, "lines": [{"productId": "p1", "price": 5, "Quantity": 2}, {"SKU": "s", "cost": 3}]},
+        "c": {"traits": {"Tier": "gold", "age": 3}}});
+    assert_eq!(
+        mapped(text, &record),
+        r#"{"event":"Order Completed","properties":{"order_id":"o1","products":[{"product_id":"p1","quantity":2},{"price":3,"product_id":"s"}]},"timestamp":"2026-03-02T10:00:00.000Z","traits":{"tier":"gold"},"userId":"ana"}"#
+    );
+}
+
+/// What stands in the file, what is meant, what is said, and what else is shown.
+#[rustfmt::skip]
+const ERRORS: &[(&str, &str, &str, &str)] = &[
+    ("event: Order Complted\nuserId: u\ntimestamp: t", "Order Complted", "no event is called `Order Complted`", "Order Completed"),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { totl: x }", "totl", "we have no property `totl`", "total"),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { score: x }", "score", "no event of this mapping has a property `score`", "Order Completed"),
+    ("name: n\nuserId: u\ntimestamp: t\nevents: { a: { event: Order Completed, properties: { score: x } } }", "score", "`Order Completed` has no property `score`", "one of"),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\ntraits: { teir: x }", "teir", "we have no trait or attribute `teir`", "tier"),
+    ("event: Order Completed\ntimestamp: t", "", "nothing says whose event it is of `Order Completed`", "anonymousId"),
+    ("event: Order Completed\nuserId: u", "", "nothing says when it happened of `Order Completed`", "timestamp"),
+    ("event: Order Completed\nuserId: a..b\ntimestamp: t", ".", "a field's name is missing here", "customer.id"),
+    ("event: Order Completed\nuserId: { from: u, divide_by: 10 }\ntimestamp: t", "divide_by", "`divide_by` gives a number, and `userId` is a text", ""),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { total: { from: x, time: s } }", "time", "`time` gives a time, and `total` is a number", ""),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { total: { const: free } }", "free", "`free` is not valid here: `total` is a number", ""),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { total: { from: x, divide_by: 0 } }", "0", "`0` is not valid here", "above 0"),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nconsent: { email: { from: x, table: { yes: maybe } } }", "maybe", "`maybe` is not valid here: `email` is a bool", ""),
+    ("event: Order Completed\nuserId: u\ntimestamp: { from: t, time: sec }", "sec", "no format is called `sec`", "s"),
+    ("event: Order Completed\nuserId: u\ntimestamp: { from: t, time: \"%d/%m/%Y %H:%M\" }", "\"%d/%m/%Y %H:%M\"", "the pattern has no offset (`%z`), so it needs `zone`", "zone"),
+    ("event: Order Completed\nuserId: u\ntimestamp: { from: t, time: \"%d/%m/%Y %H:%M\", zone: Madrid }", "Madrid", "`Madrid` is no IANA time zone", ""),
+    ("event: Order Completed\nuserId: u\ntimestamp: { from: t, zone: Europe/Madrid }", "zone", "`zone` belongs to `time`", ""),
+    ("event: Order Completed\nuserId: { from: u, header: h }\ntimestamp: t", "h", "a value comes from one place", "one of"),
+    ("event: Order Completed\nuserId: { default: u }\ntimestamp: t", "", "it says nothing of where the value comes from", "`from`"),
+    ("event: Order Completed\nuserId: { key: yes }\ntimestamp: t", "yes", "`yes` is not valid here", "key: true"),
+    ("event: Order Completed\nuserid: u\ntimestamp: t", "userid", "a mapping has no `userid`", "userId"),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nproducts: { form: x }", "form", "products has no `form`", "from"),
+    ("event: Order Completed\nname: n\nuserId: u\ntimestamp: t", "n", "`n` is not valid here", "no `name`"),
+    ("userId: u\ntimestamp: t\nevents: { a: Order Completed }", "", "`name` is missing", "foreign event"),
+    ("userId: u\ntimestamp: t", "", "it says no event", "`event`"),
+    ("name: n\nuserId: u\ntimestamp: t\nunmapped: drop\nevents: { a: Order Completed }", "drop", "`drop` is not valid here", "dead-letter"),
+    ("name: n\nnames: any_case\nuserId: u\ntimestamp: t\nevents: { a b: Order Completed, a-b: ignore }", "a-b", "`a-b` counts as the same name as another here", ""),
+    ("name: n\nnames: any_case\nevents: { a: ignore }", "", "`names: any_case` takes events that are not listed", "timestamp"),
+    ("name: n\nwhen: { a: 1 }\nuserId: u\ntimestamp: t\nevents: { a: Order Completed }", "when", "`when` belongs to an event", ""),
+    ("event: Order Completed\nwhen: { a: { is: 1 } }\nuserId: u\ntimestamp: t", "is", "a condition has no `is`", "not"),
+];
+
+#[test]
+fn what_is_no_mapping_is_told_with_its_place() {
+    for (text, meant, message, more) in ERRORS.iter().copied() {
+        let text = format!("mapping: m\n{text}\n");
+        let reports = load(&text).expect_err(&text);
+        let found = reports
+            .iter()
+            .find(|report| report.to_string().contains(message));
+        let all = crate::trigger::report::rendered(&reports);
+        let report = found.unwrap_or_else(|| panic!("{text}\n{all}"));
+        assert!(report.position().is_some(), "{text}");
+        if !meant.is_empty() {
+            assert_eq!(report.meant(), Some(meant), "{text}\n{all}");
+        }
+        assert!(report.rendered().contains(more), "{text}\n{all}");
+    }
+}

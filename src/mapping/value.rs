@@ -1,0 +1,300 @@
+//! A value of ours out of a foreign record: where it is looked for, in order of preference, and how it is converted.
+
+use std::borrow::Cow;
+
+use serde_json::{Number, Value as Json};
+
+use super::path::Path;
+use super::time::Format;
+use crate::event::decode::Origin;
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A field of the record, or of the item of a list that is being read.
+    Field(Path),
+    /// A Kafka header.
+    Header(String),
+    /// An attribute of the CloudEvent that the record was in.
+    CloudEvent(String),
+    /// The Kafka key, as text.
+    Key,
+    /// Always the same.
+    Constant(Json),
+    /// Several texts with hyphens between them; nothing where one of them is not known.
+    Join(Vec<Place>),
+}
+
+/// What is done to a value that was found.
+#[derive(Clone, Debug, Default)]
+pub enum Convert {
+    /// Nothing: our own types read it.
+    #[default]
+    Nothing,
+    /// A number is divided: cents to euros, ms to seconds.
+    Divide(f64),
+    /// A number is multiplied: minutes to seconds.
+    Multiply(f64),
+    /// A decimal comma, points between thousands: `1.234,50`.
+    DecimalComma,
+    /// A time that is written in this way.
+    Time(Format),
+    /// One value for another; what the table does not have is not known.
+    Table(Vec<(String, Json)>),
+}
+
+/// A value: the first of its places where something is known, converted; else its default.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// In order of preference.
+    pub places: Vec<Place>,
+    /// What is done to what is found.
+    pub convert: Convert,
+    /// Where nothing is found.
+    pub default: Option<Json>,
+}
+
+/// What is being read: a record, perhaps an item of one of its lists, and what came with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'r> {
+    /// The whole record.
+    pub record: &'r Json,
+    /// The item; outside of lists, the record.
+    pub item: &'r Json,
+    /// Headers, key, CloudEvent.
+    pub origin: &'r Origin<'r>,
+}
+
+/// What was found and is not what the conversion takes.
+#[derive(Debug, PartialEq)]
+pub struct Unreadable(pub String);
+
+impl Value {
+    /// What is found; `None` where nothing is known.
+    ///
+    /// # Errors
+    /// What was found instead.
+    pub fn of<'r>(&'r self, scope: &Scope<'r>) -> Result<Option<Cow<'r, Json>>, Unreadable> {
+        let found = self.places.iter().find_map(|place| place.of(scope));
+        let converted = match found {
+            Some(found) => self.convert.apply(found)?,
+            None => None,
+        };
+        Ok(converted.or_else(|| self.default.as_ref().map(Cow::Borrowed)))
+    }
+}
+
+impl Place {
+    fn of<'r>(&'r self, scope: &Scope<'r>) -> Option<Cow<'r, Json>> {
+        let said = |text: &str| (!text.is_empty()).then(|| Cow::Owned(Json::from(text)));
+        match self {
+            Self::Field(path) => {
+                let root = if path.from_record {
+                    scope.record
+                } else {
+                    scope.item
+                };
+                path.of(root)
+                    .filter(|found| found.as_str() != Some(""))
+                    .map(Cow::Borrowed)
+            }
+            Self::Header(name) => scope.origin.header(name).and_then(said),
+            Self::CloudEvent(name) => scope.origin.cloud_event?.get(name).and_then(said),
+            Self::Key => std::str::from_utf8(scope.origin.key?).ok().and_then(said),
+            Self::Constant(value) => Some(Cow::Borrowed(value)),
+            Self::Join(parts) => {
+                let parts = parts
+                    .iter()
+                    .map(|part| text(&*part.of(scope)?).map(Cow::into_owned));
+                let parts: Option<Vec<String>> = parts.collect();
+                Some(Cow::Owned(Json::from(parts?.join("-"))))
+            }
+        }
+    }
+}
+
+impl Convert {
+    fn apply<'r>(&'r self, found: Cow<'r, Json>) -> Result<Option<Cow<'r, Json>>, Unreadable> {
+        let unreadable = || Unreadable(described(&found));
+        let numeric = |number: Option<f64>| {
+            let number = number.and_then(Number::from_f64).ok_or_else(unreadable)?;
+            Ok(Some(Cow::Owned(Json::Number(number))))
+        };
+        match self {
+            Self::Nothing => Ok(Some(found)),
+            Self::Divide(by) => numeric(number(&found).map(|number| number / by)),
+            Self::Multiply(by) => numeric(number(&found).map(|number| number * by)),
+            Self::DecimalComma => numeric(match &*found {
+                Json::String(text) => decimal_comma(text),
+                other => number(other),
+            }),
+            Self::Time(format) => match format.read(&found) {
+                Some(time) => Ok(Some(Cow::Owned(Json::from(time.0)))),
+                None => Err(unreadable()),
+            },
+            Self::Table(rows) => {
+                let row = rows.iter().find(|(key, _)| is_text(&found, key));
+                Ok(row.map(|(_, value)| Cow::Borrowed(value)))
+            }
+        }
+    }
+}
+
+fn decimal_comma(text: &str) -> Option<f64> {
+    let plain: String = text
+        .trim()
+        .chars()
+        .filter(|c| *c != '.' && !c.is_whitespace())
+        .map(|c| if c == ',' { '.' } else { c })
+        .collect();
+    plain.parse().ok()
+}
+
+/// A scalar as text; whole numbers to their last digit.
+pub fn text(value: &Json) -> Option<Cow<'_, str>> {
+    match value {
+        Json::String(text) => Some(Cow::Borrowed(text)),
+        Json::Number(number) => Some(Cow::Owned(number.to_string())),
+        Json::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+        _ => None,
+    }
+}
+
+/// Whether a scalar has this text.
+pub fn is_text(value: &Json, wanted: &str) -> bool {
+    text(value).is_some_and(|text| text == wanted)
+}
+
+/// A number, or a text that is one.
+pub fn number(value: &Json) -> Option<f64> {
+    match value {
+        Json::Number(number) => number.as_f64(),
+        Json::String(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
+        _ => None,
+    }
+}
+
+/// What a value is, for messages.
+pub fn described(value: &Json) -> String {
+    match value {
+        Json::Array(_) => "a list".to_owned(),
+        Json::Object(_) => "an object".to_owned(),
+        scalar => {
+            let text = text(scalar).unwrap_or(Cow::Borrowed("null"));
+            format!("`{}`", &text[..text.floor_char_boundary(40)])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: &Value, record: &Json) -> Result<Json, Unreadable> {
+        let headers = [("x-topic".to_owned(), Some(b"orders/create".to_vec()))];
+        let origin = Origin {
+            key: Some(b"ana"),
+            headers: &headers,
+            ..Origin::default()
+        };
+        let scope = Scope {
+            record,
+            item: &record["item"],
+            origin: &origin,
+        };
+        value
+            .of(&scope)
+            .map(|found| found.map_or(Json::Null, Cow::into_owned))
+    }
+
+    fn field(path: &str) -> Place {
+        Place::Field(Path::parse(path).unwrap())
+    }
+
+    #[test]
+    fn a_value_is_looked_for_in_order() {
+        let record =
+            json!({"id": 7, "empty": "", "item": {"id": 8, "big": 9_007_199_254_740_993_i64}});
+        let of = |places: Vec<Place>| Value {
+            places,
+            convert: Convert::Nothing,
+            default: None,
+        };
+        for (places, expected) in [
+            (vec![field("id")], json!(8)),
+            (vec![field("$.id")], json!(7)),
+            (
+                vec![field("$.empty"), field("none"), field("$.id")],
+                json!(7),
+            ),
+            (
+                vec![Place::Header("x-topic".to_owned())],
+                json!("orders/create"),
+            ),
+            (
+                vec![Place::Header("x".to_owned()), Place::Key],
+                json!("ana"),
+            ),
+            (vec![Place::CloudEvent("type".to_owned())], Json::Null),
+            (vec![Place::Constant(json!(true))], json!(true)),
+            (
+                vec![Place::Join(vec![Place::Key, field("big")])],
+                json!("ana-9007199254740993"),
+            ),
+            (
+                vec![Place::Join(vec![Place::Key, field("none")])],
+                Json::Null,
+            ),
+            (vec![], Json::Null),
+        ] {
+            let value = of(places);
+            assert_eq!(read(&value, &record), Ok(expected), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_converted() {
+        let table = Convert::Table(vec![
+            ("subscribed".to_owned(), json!(true)),
+            ("1".to_owned(), json!("one")),
+        ]);
+        for (convert, found, expected) in [
+            (Convert::Divide(100.0), json!(1999), Ok(json!(19.99))),
+            (Convert::Divide(100.0), json!("1999"), Ok(json!(19.99))),
+            (Convert::Divide(100.0), json!("free"), Err("`free`")),
+            (Convert::Divide(100.0), json!([1]), Err("a list")),
+            (Convert::Multiply(60.0), json!(1.5), Ok(json!(90.0))),
+            (Convert::DecimalComma, json!("1.234,50"), Ok(json!(1234.5))),
+            (Convert::DecimalComma, json!("12"), Ok(json!(12.0))),
+            (Convert::DecimalComma, json!(12.5), Ok(json!(12.5))),
+            (Convert::DecimalComma, json!("1,2,3"), Err("`1,2,3`")),
+            (table.clone(), json!("subscribed"), Ok(json!(true))),
+            (table.clone(), json!(1), Ok(json!("one"))),
+            (table, json!("pending"), Ok(json!("default"))),
+            (
+                Convert::Time(Format::named("s").unwrap()),
+                json!(2),
+                Ok(json!(2000)),
+            ),
+            (
+                Convert::Time(Format::named("s").unwrap()),
+                json!("x"),
+                Err("`x`"),
+            ),
+            (Convert::Divide(2.0), Json::Null, Ok(json!("default"))),
+        ] {
+            let value = Value {
+                places: vec![field("v")],
+                convert,
+                default: Some(json!("default")),
+            };
+            let got = read(&value, &json!({"item": {"v": found}}));
+            assert_eq!(
+                got,
+                expected.map_err(|text| Unreadable(text.to_owned())),
+                "{value:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! JSON Schemas of payloads and headers: of events, from the vocabulary; of what goes out, held to it by a test.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Basis, reference};
+use crate::event::decode::{NEVER_NEGATIVE, PRODUCT_FIELDS, TRACEPARENT, TRAITS};
+use crate::event::vocabulary::EventSpec;
+use crate::event::{EventName, PropertyId, Type, Vocabulary, limits};
+use crate::policy::Reason;
+use crate::treatment::cloud_event::Mode;
+
+/// Every schema, by name.
+pub(super) fn all(basis: &Basis<'_>) -> Map<String, Json> {
+    let vocabulary = basis.vocabulary;
+    let named = vocabulary
+        .events()
+        .map(|spec| (key(&spec.name), call(vocabulary, spec)));
+    let mut schemas: Map<String, Json> = named.collect();
+    let names: Vec<Json> = schemas
+        .keys()
+        .map(|name| reference("schemas", name))
+        .collect();
+    let other = json!({
+        "title": "Any other event",
+        "description": "One that the vocabulary does not have: a sign of life, no more.",
+        "type": "object",
+        "required": ["event", "timestamp"],
+        "properties": { "event": { "type": "string" } },
+    });
+    let any: Vec<Json> = names
+        .into_iter()
+        .chain([reference("schemas", "OtherEvent")])
+        .collect();
+    for (name, schema) in [
+        ("OtherEvent", other),
+        ("Event", json!({ "description": EVENT, "anyOf": any })),
+        (
+            "Id",
+            json!({ "type": "string", "minLength": 1, "maxLength": limits::ID_BYTES }),
+        ),
+        ("Time", time()),
+        ("Products", products()),
+        ("Context", context()),
+        ("Traits", traits(basis)),
+        ("Treatment", treatment()),
+        ("Decision", decision()),
+        ("Evidence", evidence()),
+        ("Journal", journal()),
+    ] {
+        schemas.insert(name.to_owned(), schema);
+    }
+    schemas
+}
+
+const EVENT: &str = "A call in Segment's format: track, identify, page or screen. What is not listed is passed over. Numbers may \
+    be texts of numbers, and what cannot be read as its type counts as not known. CloudEvents may be around it.";
+
+/// A name as a key of the document.
+fn key(name: &str) -> String {
+    let fits = |c: &char| c.is_ascii_alphanumeric();
+    name.chars().filter(fits).collect()
+}
+
+/// The call that reports an event.
+fn call(vocabulary: &Vocabulary, spec: &EventSpec) -> Json {
+    let kind = match vocabulary.event_named(&spec.name) {
+        Some(EventName::IDENTIFY) => "identify",
+        Some(EventName::PAGE_VIEWED) => "page",
+        Some(EventName::SCREEN_VIEWED) => "screen",
+        _ => "track",
+    };
+    let mut required = vec!["timestamp"];
+    let mut fields = json!({
+        "type": { "const": kind },
+        "userId": reference("schemas", "Id"),
+        "anonymousId": reference("schemas", "Id"),
+        "messageId": reference("schemas", "Id"),
+        "timestamp": reference("schemas", "Time"),
+        "context": reference("schemas", "Context"),
+        "traits": reference("schemas", "Traits"),
+    });
+    if kind == "track" {
+        required.push("event");
+        fields["event"] = json!({ "const": spec.name });
+    } else {
+        required.push("type");
+    }
+    if kind != "identify" {
+        let property = |id: &PropertyId| {
+            let property = vocabulary.property(*id);
+            let mut schema = of(property.kind);
+            if NEVER_NEGATIVE.iter().any(|(known, _)| known == id) {
+                schema["minimum"] = 0.into();
+            }
+            (property.name.clone(), schema)
+        };
+        let mut properties: Map<String, Json> = spec.properties.iter().map(property).collect();
+        properties.insert("products".to_owned(), reference("schemas", "Products"));
+        fields["properties"] = json!({ "type": "object", "properties": properties });
+    }
+    json!({
+        "title": spec.name,
+        "type": "object",
+        "required": required,
+        "anyOf": [{ "required": ["userId"] }, { "required": ["anonymousId"] }],
+        "properties": fields,
+    })
+}
+
+/// A type of the vocabulary.
+fn of(kind: Type) -> Json {
+    match kind {
+        Type::Bool => json!({ "type": "boolean" }),
+        Type::Number | Type::Duration => json!({ "type": "number" }),
+        Type::Text => json!({ "type": "string" }),
+        Type::Time => reference("schemas", "Time"),
+        Type::List => {
+            json!({ "type": "array", "items": { "type": "string" }, "maxItems": limits::LIST_ITEMS })
+        }
+    }
+}
+
+fn time() -> Json {
+    let about = "RFC 3339 with an offset, or milliseconds since 1970; from 1990 to 2099.";
+    json!({ "description": about, "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "integer" }] })
+}
+
+fn products() -> Json {
+    let field = |(name, kind): &(&str, Type)| {
+        let mut schema = of(*kind);
+        if *kind == Type::Number {
+            schema["minimum"] = 0.into();
+        }
+        ((*name).to_owned(), schema)
+    };
+    let fields: Map<String, Json> = PRODUCT_FIELDS.iter().map(field).collect();
+    let product = json!({ "type": "object", "properties": fields });
+    json!({ "type": "array", "maxItems": limits::PRODUCTS, "items": product })
+}
+
+fn context() -> Json {
+    let text = || json!({ "type": "string" });
+    json!({
+        "type": "object",
+        "properties": {
+            "campaign": { "type": "object", "properties": { "source": text(), "medium": text(), "name": text() } },
+            "device": { "type": "object", "properties": { "token": text() } },
+            "locale": text(),
+            "timezone": text(),
+        },
+    })
+}
+
+fn traits(basis: &Basis<'_>) -> Json {
+    let own = TRAITS.iter().map(|name| {
+        let schema = match *name {
+            "address" => json!({ "type": ["string", "object"] }),
+            "consent" => json!({
+                "description": "By channel, or a list of the channels consented to.",
+                "anyOf": [
+                    { "type": "object", "additionalProperties": { "type": "boolean" } },
+                    { "type": "array", "items": { "type": "string" } },
+                ],
+            }),
+            _ => json!({ "type": "string" }),
+        };
+        ((*name).to_owned(), schema)
+    });
+    let declared = basis
+        .attributes
+        .iter()
+        .map(|(name, kind)| (name.clone(), of(*kind)));
+    let fields: Map<String, Json> = own.chain(declared).collect();
+    json!({ "type": "object", "description": "Null changes nothing.", "properties": fields })
+}
+
+/// An object all of whose fields are there.
+fn whole(fields: Json) -> Json {
+    let Json::Object(fields) = fields else {
+        return fields;
+    };
+    let names: Vec<&String> = fields.keys().collect();
+    json!({ "type": "object", "required": names, "properties": fields })
+}
+
+fn instant() -> Json {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn treatment() -> Json {
+    let (text, object) = (json!({ "type": "string" }), json!({ "type": "object" }));
+    whole(json!({
+        "type": { "const": "treatment" },
+        "id": { "type": "string", "format": "uuid", "description": "Derived: the same moment has the same id, always." },
+        "customer": reference("schemas", "Id"),
+        "trigger": text,
+        "generation": { "type": "integer" },
+        "occurrence": { "type": "string", "description": "What makes the moment this one and no other." },
+        "channel": text,
+        "template": text,
+        "offer": object,
+        "data": object,
+        "moment_at": instant(),
+        "decided_at": instant(),
+        "good_from": instant(),
+        "valid_until": instant(),
+        "addresses": { "type": "object", "description": "Those that consent allows.", "additionalProperties": { "type": "string" } },
+        "evidence": reference("schemas", "Evidence"),
+    }))
+}
+
+fn decision() -> Json {
+    let text = json!({ "type": "string" });
+    let reasons: Vec<Json> = Reason::ALL
+        .map(|reason| reason.word().into())
+        .into_iter()
+        .chain([Json::Null])
+        .collect();
+    whole(json!({
+        "customer": reference("schemas", "Id"),
+        "trigger": text,
+        "generation": { "type": "integer" },
+        "occurrence": text,
+        "moment_at": instant(),
+        "decided_at": instant(),
+        "decision": { "enum": ["treat", "refuse"] },
+        "reason": { "description": "Of a refusal.", "enum": reasons },
+        "treatment": {
+            "description": "The command; of a refusal in shadow, the one that would have been sent.",
+            "anyOf": [reference("schemas", "Treatment"), { "type": "null" }],
+        },
+        "evidence": reference("schemas", "Evidence"),
+        "revision": { "type": "string", "description": "Digest of what decided: triggers, policy, mappings, declared words." },
+    }))
+}
+
+fn evidence() -> Json {
+    let event = whole(json!({ "id": { "type": "string" }, "time": instant() }));
+    whole(json!({ "events": { "type": "array", "items": event }, "facts": { "type": "object" } }))
+}
+
+fn journal() -> Json {
+    let ms = || json!({ "type": "integer", "description": "Milliseconds since 1970." });
+    let run = json!({
+        "description": "Topic, first offset, last offset.",
+        "type": "array",
+        "items": [{ "type": "string" }, { "type": "integer" }, { "type": "integer" }],
+    });
+    let step =
+        whole(json!({ "runs": { "type": "array", "items": run }, "watermark": ms(), "now": ms() }));
+    whole(json!({
+        "task": { "type": "integer" },
+        "transaction": { "type": "integer" },
+        "revision": { "type": "string" },
+        "now": ms(),
+        "steps": { "type": "array", "items": step },
+    }))
+}
+
+/// An envelope around something.
+pub(super) fn envelope(name: &str) -> Json {
+    let text = json!({ "type": "string" });
+    json!({
+        "title": "A CloudEvent",
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"],
+        "properties": {
+            "specversion": { "const": "1.0" },
+            "id": text,
+            "source": text,
+            "type": text,
+            "subject": text,
+            "time": instant(),
+            "datacontenttype": { "const": "application/json" },
+            TRACEPARENT: text,
+            "data": reference("schemas", name),
+        },
+    })
+}
+
+fn headers(names: &[(&str, &str)]) -> Json {
+    let header = |(name, about): &(&str, &str)| {
+        (
+            (*name).to_owned(),
+            json!({ "type": "string", "description": about }),
+        )
+    };
+    Json::Object(names.iter().map(header).collect())
+}
+
+pub(super) fn event_headers() -> Json {
+    headers(&[
+        (TRACEPARENT, "W3C trace context; goes on to the treatment."),
+        (
+            "content-type",
+            "application/cloudevents+json: the value is an envelope.",
+        ),
+        (
+            "ce_specversion",
+            "1.0: the record is a CloudEvent in binary mode.",
+        ),
+        ("ce_id", "Stands in for messageId."),
+        ("ce_time", "Stands in for timestamp."),
+        ("ce_subject", "Stands in for userId."),
+    ])
+}
+
+pub(super) fn treatment_headers(mode: Mode) -> Json {
+    let mut all = headers(&[
+        ("id", "The command's id."),
+        ("trigger", "Its trigger."),
+        (TRACEPARENT, "W3C trace context."),
+    ]);
+    if let (Json::Object(all), Json::Object(more)) = (&mut all, wrapping_headers(mode)) {
+        all.extend(more);
+    }
+    all
+}
+
+/// Headers of what goes out as a CloudEvent.
+pub(super) fn wrapping_headers(mode: Mode) -> Json {
+    match mode {
+        Mode::Plain => json!({}),
+        Mode::Structured => headers(&[("content-type", "application/cloudevents+json.")]),
+        Mode::Binary => headers(&[
+            ("content-type", "application/json."),
+            ("ce_specversion", "1.0."),
+            ("ce_id", "The command's id, which a decision has too."),
+            ("ce_source", "Where it was made."),
+            ("ce_type", "Treatment or decision."),
+            ("ce_subject", "The customer."),
+            ("ce_time", "When it was decided."),
+            ("ce_traceparent", "Of a treatment."),
+        ]),
+    }
+}
+
+pub(super) fn letter_headers() -> Json {
+    headers(&[
+        ("__connect.errors.topic", "Where it stood."),
+        ("__connect.errors.partition", "Where it stood."),
+        ("__connect.errors.offset", "Where it stood."),
+        ("__connect.errors.stage", "decode, map, validate or apply."),
+        (
+            "__connect.errors.exception.class.name",
+            "The reason, one word.",
+        ),
+        (
+            "__connect.errors.exception.message",
+            "The reason, a sentence.",
+        ),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::{EventRef, Evidence};
+    use crate::time::Timestamp;
+    use crate::treatment::{Command, Decision, Fields, Outcome, command_id};
+
+    /// Every object has the fields that its schema names, and no others.
+    fn fits(schema: &Json, value: &Json) {
+        let names = |value: &Json| {
+            value
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&schema["properties"]), names(value));
+    }
+
+    #[test]
+    fn what_goes_out_has_the_fields_of_its_schema() {
+        let command = Command {
+            id: command_id("t", 1, "ana", "m1"),
+            channel: "email".into(),
+            template: "hello".into(),
+            offer: Fields::default(),
+            data: Fields::default(),
+            good_from: Timestamp(0),
+            valid_until: Timestamp(1),
+            addresses: Fields::default(),
+            traceparent: "00".into(),
+        };
+        let seen = EventRef {
+            id: "m1".into(),
+            time: Timestamp(0),
+        };
+        let evidence = Evidence {
+            events: vec![seen],
+            facts: Vec::new(),
+        };
+        let made = Decision {
+            customer: "ana".into(),
+            trigger: "t".into(),
+            generation: 1,
+            occurrence: "m1".into(),
+            moment_at: Timestamp(0),
+            decided_at: Timestamp(0),
+            outcome: Outcome::Treat(Box::new(command)),
+            evidence,
+            revision: "r".into(),
+        };
+        let value: Json = serde_json::from_slice(&made.to_json()).unwrap();
+        fits(&decision(), &value);
+        fits(&treatment(), &value["treatment"]);
+        fits(&super::evidence(), &value["evidence"]);
+        let event = &super::evidence()["properties"]["events"]["items"];
+        fits(event, &value["evidence"]["events"][0]);
+        let line: Json = serde_json::from_str(
+            r#"{"task":0,"transaction":7,"revision":"r","now":1,"steps":[{"runs":[["cart",10,14]],"watermark":1,"now":1}]}"#,
+        )
+        .unwrap();
+        let read: crate::task::journal::Line = serde_json::from_value(line).unwrap();
+        let value: Json = serde_json::from_slice(&read.to_json()).unwrap();
+        fits(&journal(), &value);
+        fits(
+            &journal()["properties"]["steps"]["items"],
+            &value["steps"][0],
+        );
+    }
+}
