@@ -2,6 +2,7 @@
 //!
 //! The modules stand in the order the data flows.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -2,6 +2,8 @@
 
 mod check;
 mod completions;
+mod customers;
+mod dead_letters;
 mod demo;
 mod generate;
 mod man;
@@ -38,6 +40,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Check),
+    Customers(customers::Customers),
+    DeadLetters(dead_letters::DeadLetters),
     Demo(demo::Demo),
     Generate(generate::Generate),
     Map(map::Map),
@@ -72,6 +76,33 @@ fn mapping(text: &str) -> Result<(Option<String>, PathBuf), String> {
     Ok(match text.split_once('=') {
         Some((topic, file)) => (Some(topic.trim().to_owned()), file.into()),
         None => (None, text.into()),
+    })
+}
+
+/// What commands ask for that need no triggers.
+#[derive(Debug, Args)]
+struct Configured {
+    /// The configuration: Kafka, topics, own events and attributes.
+    #[arg(long, value_name = "FILE", env = "MOMENTS_CONFIG")]
+    config: Option<PathBuf>,
+    /// A field of the configuration, over file and environment: `kafka.bootstrap=broker:9092`.
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = field)]
+    set: Vec<(String, String)>,
+}
+
+impl Configured {
+    fn load(&self) -> anyhow::Result<Config> {
+        Ok(Config::load_with(
+            self.config.as_deref(),
+            std::env::vars(),
+            &self.set,
+        )?)
+    }
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| {
+        format!("`{text}` is no time; expected RFC 3339, such as 2026-03-02T10:00:00Z")
     })
 }
 
@@ -149,6 +180,8 @@ fn basis(config: &Config) -> anyhow::Result<Basis> {
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Check(args) => check::run(args),
+        Command::Customers(args) => customers::run(args),
+        Command::DeadLetters(args) => dead_letters::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Map(args) => map::run(args),

@@ -44,6 +44,10 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
     }
     tracing::info!(triggers = plan.triggers.len(), revision = %plan.revision, partitions, application = config.application.id, "starting");
     let listen = config.http.listen;
+    let token = config.http.token()?;
+    if token.is_none() && !listen.ip().is_loopback() {
+        tracing::warn!(%listen, "whoever reaches this address may read profiles; http.token_file asks for a token");
+    }
     let watch = config.triggers.watch.then(|| config.clone());
     let runtime = Runtime::start(config, plan, Arc::clone(&basis.mappings), partitions)?;
     runtime.follow(basis.clone())?;
@@ -53,7 +57,7 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
         thread.spawn(move || watch::run(&config, &basis, &path))?;
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let server = http::Server::bind(listen, runtime.tasks())
+    let server = http::Server::bind(listen, token.as_deref(), runtime.tasks())
         .with_context(|| format!("http.listen = {listen}"))?;
     let served = std::thread::Builder::new().name("http".to_owned()).spawn({
         let stop = Arc::clone(&stop);

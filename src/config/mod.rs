@@ -122,8 +122,12 @@ pub struct Triggers {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Address and port; it has no login, so it listens on this machine only. Default `127.0.0.1:9464`.
+    /// Address and port. Whoever reaches it may read profiles, unless there is a token. Default `127.0.0.1:9464`.
     pub listen: SocketAddr,
+    /// Whether it may change something: erase customers. Default `false`.
+    pub write: bool,
+    /// A file whose content is asked for as a bearer token by every path but `/health/...`; empty: none is. Default empty.
+    pub token_file: String,
 }
 
 /// The threads that work on tasks.
@@ -209,6 +213,8 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            write: false,
+            token_file: String::new(),
         }
     }
 }
@@ -353,6 +359,7 @@ impl Config {
             typed(&format!("attributes.{name}"), kind)?;
         }
         check_id(&self.application.id)?;
+        self.http.check()?;
         self.topics.check()?;
         self.check_names()?;
         self.time.check()?;
@@ -380,6 +387,42 @@ impl Config {
                     format!("`{name}` has two roles"),
                 ));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Http {
+    /// The bearer token that is asked for, if any.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or holds nothing.
+    pub fn token(&self) -> Result<Option<String>, ConfigError> {
+        if self.token_file.is_empty() {
+            return Ok(None);
+        }
+        let key = "http.token_file";
+        let text = std::fs::read_to_string(&self.token_file).map_err(|error| {
+            ConfigError::invalid(key, format!("{} cannot be read: {error}", self.token_file))
+        })?;
+        match text.trim() {
+            "" => Err(ConfigError::invalid(
+                key,
+                format!("{} is empty", self.token_file),
+            )),
+            token => Ok(Some(token.to_owned())),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.write && !self.listen.ip().is_loopback() && self.token_file.is_empty() {
+            return Err(ConfigError::invalid(
+                "http.write",
+                format!(
+                    "anybody who reaches {} could erase customers; set http.token_file, or listen on 127.0.0.1",
+                    self.listen
+                ),
+            ));
         }
         Ok(())
     }

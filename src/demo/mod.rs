@@ -180,7 +180,7 @@ fn play(
         Arc::default(),
         config.topics.partitions,
     )?;
-    let server = http::Server::bind(config.http.listen, runtime.tasks())?;
+    let server = http::Server::bind(config.http.listen, None, runtime.tasks())?;
     let mode = config.time.mode();
     let now = || mode.reading(clock()).unwrap_or_default();
     let ended = AtomicBool::new(false);

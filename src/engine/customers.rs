@@ -7,12 +7,15 @@
 //! A profile that is blank when it is packed is a tombstone; once that is committed, the entry is free
 //! for another customer.
 
+mod entry;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
+use self::entry::{Entry, record, unpacked};
 use super::erasures::Record;
 use crate::event::CustomerId;
 use crate::profile::Profile;
@@ -45,17 +48,6 @@ pub(super) struct Customers {
     /// The one being worked on, between `open` and `close`.
     current: usize,
     bytes: usize,
-}
-
-#[derive(Debug)]
-struct Entry {
-    /// Two bytes length of the id, the id, the packed profile (none before the first commit).
-    record: Box<[u8]>,
-    look: Timestamp,
-    /// The time of this customer's entry in the queue.
-    queued: Timestamp,
-    working: u32,
-    sealed: u32,
 }
 
 /// A profile that a transaction has unpacked.
@@ -436,63 +428,6 @@ impl Customers {
                 place => self.working[place as usize].profile.as_ref().clone(),
             })
     }
-}
-
-impl Default for Entry {
-    /// An entry of nobody.
-    fn default() -> Self {
-        Self {
-            record: record(&[], &[]),
-            look: Timestamp::MAX,
-            queued: Timestamp::MAX,
-            working: NONE,
-            sealed: NONE,
-        }
-    }
-}
-
-impl Entry {
-    fn split(&self) -> (&[u8], &[u8]) {
-        let len = usize::from(u16::from_le_bytes([self.record[0], self.record[1]]));
-        self.record[2..].split_at(len)
-    }
-
-    fn id(&self) -> &[u8] {
-        self.split().0
-    }
-
-    fn id_text(&self) -> &str {
-        std::str::from_utf8(self.id()).unwrap_or_default()
-    }
-
-    /// No customer has an empty id.
-    fn is_nobodys(&self) -> bool {
-        self.id().is_empty()
-    }
-
-    fn packed(&self) -> &[u8] {
-        self.split().1
-    }
-}
-
-fn record(id: &[u8], packed: &[u8]) -> Box<[u8]> {
-    let len = u16::try_from(id.len()).unwrap_or(u16::MAX);
-    let mut bytes = Vec::with_capacity(2 + id.len() + packed.len());
-    bytes.extend_from_slice(&len.to_le_bytes());
-    bytes.extend_from_slice(&id[..usize::from(len)]);
-    bytes.extend_from_slice(packed);
-    bytes.into_boxed_slice()
-}
-
-/// Unpacks a profile that this engine packed, or checked when it was restored.
-fn unpacked(entry: &Entry, packed: &[u8]) -> Profile {
-    let mut profile = if packed.is_empty() {
-        Profile::default()
-    } else {
-        packed::unpack(packed).unwrap_or_default()
-    };
-    profile.id = entry.id_text().into();
-    profile
 }
 
 fn place32(place: usize) -> u32 {

@@ -18,13 +18,14 @@ const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 5] {
+pub fn pages() -> [(&'static str, String); 6] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
         ("docs/reference/expressions.md", expressions()),
         ("docs/reference/metrics.md", metrics()),
         ("docs/reference/asyncapi.yaml", topics()),
+        ("docs/reference/openapi.json", crate::http::document()),
     ]
 }
 

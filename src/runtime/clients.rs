@@ -68,7 +68,7 @@ pub(super) fn member(config: &Config) -> ClientConfig {
 
 /// A consumer that is assigned by hand, of this isolation.
 #[must_use]
-pub(super) fn consumer(config: &Config, isolation: &str) -> ClientConfig {
+pub(crate) fn consumer(config: &Config, isolation: &str) -> ClientConfig {
     let mut client = ClientConfig::new();
     let defaults = [
         // A member that is gone is missed after 6 s at the soonest, by the broker's default.
@@ -99,6 +99,17 @@ pub(super) fn consumer(config: &Config, isolation: &str) -> ClientConfig {
 /// The producer of a task.
 #[must_use]
 pub(super) fn producer(config: &Config, partition: i32) -> ClientConfig {
+    let mut client = outside_producer(config);
+    client.set(
+        "transactional.id",
+        format!("{}-{partition}", config.application.id),
+    );
+    client
+}
+
+/// A producer of no task.
+#[must_use]
+pub(crate) fn outside_producer(config: &Config) -> ClientConfig {
     let mut client = ClientConfig::new();
     let defaults = [
         ("linger.ms", "5"),
@@ -112,10 +123,6 @@ pub(super) fn producer(config: &Config, partition: i32) -> ClientConfig {
         client.set(name, value);
     }
     overlay(&mut client, config, &config.kafka.producer.0);
-    client.set(
-        "transactional.id",
-        format!("{}-{partition}", config.application.id),
-    );
     client.set("enable.idempotence", "true");
     client.set("acks", "all");
     client.set("partitioner", "murmur2_random");

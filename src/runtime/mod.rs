@@ -18,6 +18,7 @@ mod queue;
 mod slot;
 pub mod topics;
 mod transactor;
+pub mod view;
 pub mod watch;
 mod watchdog;
 mod worker;
@@ -36,6 +37,7 @@ use rdkafka::error::KafkaError;
 use self::asker::Question;
 use self::clients::Logged;
 use self::placement::Placement;
+use self::view::TaskView;
 use self::watchdog::Watchdog;
 use self::worker::ToWorker;
 use crate::config::Config;
@@ -347,6 +349,26 @@ impl Tasks {
     #[must_use]
     pub fn partition_of(&self, customer: &str) -> i32 {
         murmur2::partition(customer.as_bytes(), self.context.names.partitions)
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.context.config
+    }
+
+    /// Partitions of each topic that comes in.
+    #[must_use]
+    pub fn partitions(&self) -> i32 {
+        self.context.names.partitions
+    }
+
+    /// How a task stands; none where this process does not have it.
+    pub async fn view(&self, partition: i32) -> Option<Box<TaskView>> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let worker = &self.workers[worker_of(partition, self.workers.len())];
+        worker.send(ToWorker::View { partition, reply }).ok()?;
+        answer.await.ok().flatten()
     }
 
     /// A customer's committed profile; none where she is not known, or not here.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::asker::{About, Question};
 use super::queue::Waker;
 use super::slot::{Assignment, Slot};
+use super::view::TaskView;
 use super::watchdog::EndsProcess;
 use super::{Context, State, clock};
 use crate::profile::Profile;
@@ -59,6 +60,11 @@ pub(super) enum ToWorker {
     },
     /// There are other triggers.
     Offer(Arc<Plan>),
+    /// Somebody asks how a task stands.
+    View {
+        partition: i32,
+        reply: tokio::sync::oneshot::Sender<Option<Box<TaskView>>>,
+    },
     /// The process ends.
     Stop,
 }
@@ -167,6 +173,11 @@ impl Worker {
                 for slot in self.slots.values_mut() {
                     slot.offer(&plan);
                 }
+            }
+            ToWorker::View { partition, reply } => {
+                let slot = self.slots.get(&partition).filter(|slot| !slot.is_closed());
+                let view = slot.map(|slot| Box::new(self.context.view(partition, slot.task())));
+                let _ = reply.send(view);
             }
             ToWorker::Stop => self.stopping = true,
         }

@@ -6,10 +6,12 @@
 pub mod metrics;
 pub mod traces;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Counter, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
@@ -66,6 +68,17 @@ struct Process {
     resident: IntGauge,
     cpu: Counter,
     descriptors: IntGauge,
+}
+
+/// What was decided by a trigger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// Moments that came true.
+    pub moments: u64,
+    /// Those that were treated.
+    pub treatments: u64,
+    /// Those that were not, by reason.
+    pub refusals: BTreeMap<String, u64>,
 }
 
 /// How a transaction ended.
@@ -367,6 +380,40 @@ impl Telemetry {
         }
         for gauges in [&self.inner.lag_seconds, &self.inner.watermark] {
             let _ = gauges.remove_label_values(&[&label]);
+        }
+    }
+
+    /// The lag of a topic as last said, records.
+    #[must_use]
+    pub fn lag_of(&self, topic: &str, partition: i32) -> i64 {
+        let labels = [topic, &partition.to_string()];
+        self.inner.lag_records.with_label_values(&labels).get()
+    }
+
+    /// What was decided by a trigger since the process began.
+    #[must_use]
+    pub fn decided(&self, trigger: &str) -> Decided {
+        let of = |counter: &IntCounterVec| counter.with_label_values(&[trigger]).get();
+        // Asked for by its labels, a counter that nobody has counted in would begin to exist.
+        let families = self.inner.refusals.collect();
+        let counters = families.iter().flat_map(MetricFamily::get_metric);
+        let refusals = counters.filter_map(|metric| {
+            let label = |name: &str| {
+                let found = metric.get_label().iter().find(|label| label.name() == name);
+                found.map(|label| label.value().to_owned())
+            };
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a count of a whole number of refusals"
+            )]
+            let count = metric.get_counter().get_value() as u64;
+            (label("trigger")? == trigger).then_some((label("reason")?, count))
+        });
+        Decided {
+            moments: of(&self.inner.moments),
+            treatments: of(&self.inner.treatments),
+            refusals: refusals.collect(),
         }
     }
 

@@ -14,12 +14,13 @@ fn read(path: &Path) -> String {
 }
 
 /// Pages for people. Those of `docs/reference` are made from the code.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "docs/triggers.md",
     "docs/deployment.md",
     "docs/guarantees.md",
     "docs/operations.md",
+    "docs/http-api.md",
 ];
 
 /// Words in a text that look like the name of a metric.

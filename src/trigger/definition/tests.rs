@@ -247,6 +247,7 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     (EVENT, "policy: { good_for: 0s }", "0s", "a duration of nothing", ""),
     // moments
     ("{ event: Signed Upp }", "", "Signed Upp", "no event is called `Signed Upp`", "did you mean `Signed Up`?"),
+    ("{ event: Customer Erased }", "", "Customer Erased", "`Customer Erased` removes the customer", "another event"),
     ("{ evnt: Signed Up }", "", "evnt", "a moment has no `evnt`", "did you mean `event`?"),
     ("{ sequence: {} }", "", "sequence", "known, but not in this version", "one of `event`, `absence`"),
     ("{}", "", "{}", "a moment has one kind; here are 0", ""),

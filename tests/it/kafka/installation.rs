@@ -266,6 +266,12 @@ impl Installation {
 impl Member {
     /// The answer to a GET: status and body.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        let (status, _, body) = self.ask(&format!("GET {path}"), &[], "")?;
+        Some((status, body))
+    }
+
+    /// The answer to a method and path with these headers and this body: status, headers, body.
+    pub fn ask(&self, what: &str, headers: &[&str], body: &str) -> Option<(u16, String, String)> {
         let output = self.process.output();
         let address = output
             .lines()
@@ -273,15 +279,15 @@ impl Member {
             .trim()
             .to_owned();
         let mut stream = TcpStream::connect(address).ok()?;
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: moments\r\nConnection: close\r\n\r\n"
-        )
-        .ok()?;
+        let length = format!("Content-Length: {}", body.len());
+        let lines = ["Host: moments", "Connection: close", &length];
+        let lines = [&lines[..], headers].concat().join("\r\n");
+        write!(stream, "{what} HTTP/1.1\r\n{lines}\r\n\r\n{body}").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((status, head.to_ascii_lowercase(), body.to_owned()))
     }
 
     /// Waits until it has joined and everything assigned to it is restored.

@@ -1,10 +1,13 @@
 //! `moments` on a real Kafka.
 
+mod api;
 mod dead_letters;
+mod erasure;
 mod fault;
 mod foreign;
 mod installation;
 mod once;
 mod reload;
+mod replaying;
 mod topics;
 mod traces;

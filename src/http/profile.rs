@@ -1,14 +1,15 @@
 //! A profile as JSON: every field under the name that expressions use, what was sent, and what may yet come true.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::customers::{Open, Sent};
 use crate::profile::Profile;
 use crate::profile::schema::{FIELDS, KEYED_FIELDS};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
-/// The profile as of `now`. What is not known is left out.
-pub(super) fn shown(profile: &Profile, plan: &Plan, now: Timestamp) -> Value {
+/// The fields of a profile as of `now`. What is not known is left out.
+pub(super) fn fields(profile: &Profile, now: Timestamp) -> Value {
     let mut fields = Map::new();
     for field in FIELDS {
         put(
@@ -38,29 +39,29 @@ pub(super) fn shown(profile: &Profile, plan: &Plan, now: Timestamp) -> Value {
             .collect();
         put(&mut fields, keyed.path, Value::Object(members));
     }
-    let sent = profile
-        .contacts
-        .by_trigger
-        .iter()
-        .filter_map(|(key, times)| {
-            let times: Vec<String> = times.iter().map(ToString::to_string).collect();
-            Some(json!({"trigger": plan.by_key(*key)?.name.as_str(), "at": times}))
-        });
-    json!({
-        "customer": profile.id.as_str(),
-        "profile": fields,
-        "sent": sent.collect::<Vec<_>>(),
-        "open": open(profile, plan),
-        "unsettled_events": profile.tail.len(),
-    })
+    Value::Object(fields)
+}
+
+/// What was sent, by trigger.
+pub(super) fn sent(profile: &Profile, plan: &Plan) -> Vec<Sent> {
+    let sent = profile.contacts.by_trigger.iter();
+    let sent = sent.filter_map(|(key, times)| {
+        Some(Sent {
+            trigger: plan.by_key(*key)?.name.to_string(),
+            at: times.iter().map(ToString::to_string).collect(),
+        })
+    });
+    sent.collect()
 }
 
 /// The deadlines that come true if nothing more happens.
-fn open(profile: &Profile, plan: &Plan) -> Vec<Value> {
+pub(super) fn open(profile: &Profile, plan: &Plan) -> Vec<Open> {
     let opened = profile.moments.iter().filter_map(|(key, state)| {
         let trigger = plan.by_key(*key)?;
-        let due = trigger.kind.due(state, &profile.facts)?;
-        Some(json!({"trigger": trigger.name.as_str(), "due": due.to_string()}))
+        Some(Open {
+            trigger: trigger.name.to_string(),
+            due: trigger.kind.due(state, &profile.facts)?.to_string(),
+        })
     });
     opened.collect()
 }
@@ -85,9 +86,8 @@ fn put(into: &mut Map<String, Value>, path: &str, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Text, Vocabulary};
-    use crate::trigger::plan::Policy;
-    use std::sync::Arc;
+    use crate::event::Text;
+    use serde_json::json;
 
     #[test]
     fn fields_stand_under_the_names_of_expressions() {
@@ -97,17 +97,10 @@ mod tests {
         };
         profile.facts.addresses.email = Some("ana@example.com".into());
         profile.facts.viewed.push("p1".into());
-        let plan = Plan::new(
-            Arc::new(Vocabulary::standard()),
-            Vec::new(),
-            Policy::default(),
-            "r1".into(),
-        );
-        let shown = shown(&profile, &plan, Timestamp(0));
-        assert_eq!(shown["customer"], "ana");
-        assert_eq!(shown["profile"]["addresses"]["email"], "ana@example.com");
-        assert_eq!(shown["profile"]["viewed"], json!(["p1"]));
-        assert_eq!(shown["profile"]["orders"]["count"], 0);
-        assert_eq!(shown["profile"]["orders"].get("last"), None);
+        let shown = fields(&profile, Timestamp(0));
+        assert_eq!(shown["addresses"]["email"], "ana@example.com");
+        assert_eq!(shown["viewed"], json!(["p1"]));
+        assert_eq!(shown["orders"]["count"], 0);
+        assert_eq!(shown["orders"].get("last"), None);
     }
 }

@@ -1,0 +1,243 @@
+//! Customers: profile, decisions, erasure.
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::page::Page;
+use super::problem::Problem;
+use super::{Api, Segment, profile};
+use crate::admin::customers::{Customer, Said, say};
+use crate::admin::decisions::{self, Decisions};
+use crate::admin::{AdminError, Log, Sender};
+use crate::runtime;
+use crate::time::Timestamp;
+
+/// A customer as she is committed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Customer)]
+pub struct Shown {
+    /// Her id.
+    customer: String,
+    /// Every field that expressions may name, under its name; what is not known is left out.
+    #[schema(value_type = Object)]
+    profile: Value,
+    /// When commands were sent to her, by trigger, as far as caps ask.
+    sent: Vec<Sent>,
+    /// Deadlines that come true if nothing more happens.
+    open: Vec<Open>,
+    /// Events beyond the watermark.
+    unsettled_events: usize,
+}
+
+/// Commands of a trigger to a customer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Sent {
+    /// The trigger.
+    pub(super) trigger: String,
+    /// When, RFC 3339.
+    pub(super) at: Vec<String>,
+}
+
+/// A deadline.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Open {
+    /// The trigger.
+    pub(super) trigger: String,
+    /// When it comes true, RFC 3339.
+    pub(super) due: String,
+}
+
+/// A page of decisions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DecisionsPage {
+    /// Newest first; each as it stands on the topic of decisions.
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Value>,
+    /// The piece of the topic's partition that was read for it.
+    read: Piece,
+    /// The address of the next page, which is older. A page without items may have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A piece of a partition.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Piece {
+    /// From this offset.
+    from: i64,
+    /// Up to this one, which was not read.
+    until: i64,
+}
+
+/// How a customer is to be erased.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Erasure {
+    /// When it happened, RFC 3339; now without it.
+    at: Option<String>,
+    /// The id is an `anonymousId`.
+    anonymous: bool,
+}
+
+/// An event that was sent: it takes effect when the processor reads it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// The topic.
+    topic: String,
+    /// Its partition.
+    partition: i32,
+    /// The offset.
+    offset: i64,
+}
+
+/// A customer as she is committed.
+#[utoipa::path(get, path = "/api/v1/customers/{id}", operation_id = "getCustomer", tag = "customers",
+    params(("id" = String, Path, description = "Her `userId`, or `anonymousId`.")),
+    responses(
+        (status = 200, body = Shown),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "Nothing is known of her."),
+        (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has her."),
+    ))]
+pub(super) async fn one(
+    State(api): State<Api>,
+    Segment(id): Segment<String>,
+) -> Result<Json<Shown>, Problem> {
+    let partition = api.tasks.partition_of(&id);
+    if !api.tasks.states().contains_key(&partition) {
+        return Err(Problem::elsewhere(partition));
+    }
+    let found = api.tasks.customer(&id).await;
+    let profile = found.ok_or_else(|| {
+        Problem::unknown("no event of this customer is committed, or she was removed")
+    })?;
+    let plan = api.tasks.plan();
+    Ok(Json(Shown {
+        customer: profile.id.to_string(),
+        profile: profile::fields(&profile, runtime::clock()),
+        sent: profile::sent(&profile, &plan),
+        open: profile::open(&profile, &plan),
+        unsettled_events: profile.tail.len(),
+    }))
+}
+
+/// What was decided for a customer, newest first. Any process answers; a page reads at most 100,000 records of the topic.
+#[utoipa::path(get, path = "/api/v1/customers/{id}/decisions", operation_id = "listDecisions", tag = "customers",
+    params(("id" = String, Path, description = "Her `userId`, or `anonymousId`."), Page),
+    responses(
+        (status = 200, body = DecisionsPage),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The query cannot be read."),
+        (status = 502, body = Problem, content_type = "application/problem+json", description = "Kafka does not answer."),
+    ))]
+pub(super) async fn list_decisions(
+    State(api): State<Api>,
+    Segment(id): Segment<String>,
+    page: Page,
+) -> Result<Json<DecisionsPage>, Problem> {
+    let (below, limit) = (page.cursor()?, page.limit());
+    let customer = id.clone();
+    let read = api
+        .blocking(move |api| api.decisions(&customer, below, limit))
+        .await?;
+    let items = read
+        .found
+        .iter()
+        .filter_map(|json| serde_json::from_slice(json).ok());
+    let path = format!("/api/v1/customers/{}/decisions", super::encoded(&id));
+    Ok(Json(DecisionsPage {
+        items: items.collect(),
+        read: Piece {
+            from: read.from,
+            until: read.until,
+        },
+        next: read.next.map(|below| page.at(&path, below)),
+    }))
+}
+
+/// Erases a customer: sends the event `Customer Erased`. Only with `http.write`.
+#[utoipa::path(post, path = "/api/v1/customers/{id}/erasure", operation_id = "eraseCustomer", tag = "customers",
+    params(("id" = String, Path, description = "Her `userId`, or `anonymousId`.")),
+    request_body = Erasure,
+    responses(
+        (status = 202, body = Accepted),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body or the id cannot be read."),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Nothing may be changed here."),
+        (status = 502, body = Problem, content_type = "application/problem+json", description = "Kafka does not answer."),
+    ))]
+pub(super) async fn erase(
+    State(api): State<Api>,
+    Segment(id): Segment<String>,
+    body: Result<Json<Erasure>, JsonRejection>,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    if !api.tasks.config().http.write {
+        let detail = "nothing may be changed over HTTP; `http.write = true` in the configuration allows it, and `moments customers erase` does the same";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "read-only", detail));
+    }
+    let Json(erasure) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let at = erasure.at.as_deref().map(|text| {
+        let expected = || {
+            Problem::bad_request(format!(
+                "at is `{text}`; expected RFC 3339, such as 2026-03-02T10:00:00Z"
+            ))
+        };
+        Timestamp::parse(text).ok_or_else(expected)
+    });
+    let at = at.transpose()?;
+    let customer = Customer {
+        id,
+        anonymous: erasure.anonymous,
+    };
+    let accepted = api.blocking(move |api| api.erase(&customer, at)).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+impl Api {
+    /// Does what waits for Kafka aside, one after the other.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, AdminError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let api = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&api)).await;
+        done.map_err(|error| Problem::upstream(&error))?
+            .map_err(|error| match error {
+                AdminError::Refused(detail) => Problem::bad_request(detail),
+                error => Problem::upstream(&error),
+            })
+    }
+
+    fn decisions(
+        &self,
+        customer: &str,
+        below: Option<i64>,
+        limit: usize,
+    ) -> Result<Decisions, AdminError> {
+        let config = self.tasks.config();
+        let mut kept = self.log();
+        let log = match kept.take() {
+            Some(log) => log,
+            None => Log::new(config)?,
+        };
+        let read = decisions::read(&log, config, customer, below, limit)?;
+        // After an error another is made.
+        *kept = Some(log);
+        Ok(read)
+    }
+
+    fn erase(&self, customer: &Customer, at: Option<Timestamp>) -> Result<Accepted, AdminError> {
+        let config = self.tasks.config();
+        let now = runtime::clock();
+        let now = config.time.mode().reading(now).unwrap_or(now);
+        let sender = Sender::new(config)?;
+        let placed = say(config, &sender, customer, &Said::Erased, at.unwrap_or(now))?;
+        Ok(Accepted {
+            topic: placed.topic,
+            partition: placed.partition,
+            offset: placed.offset,
+        })
+    }
+}

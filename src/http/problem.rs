@@ -1,0 +1,71 @@
+//! Errors as RFC 9457 says: `application/problem+json`.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What went wrong, in the form of RFC 9457.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// The kind of problem; `about:blank`: the status says it.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    kind: &'static str,
+    /// The kind in words.
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    status: u16,
+    /// What happened here, and what to do about it.
+    detail: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+        }
+    }
+
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad request", detail)
+    }
+
+    pub(super) fn unknown(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not known", detail)
+    }
+
+    /// Another process has it.
+    pub(super) fn elsewhere(partition: i32) -> Self {
+        let detail = format!(
+            "partition {partition} is not assigned to this process; the members of the consumer group say which process has it"
+        );
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "not here", detail)
+    }
+
+    /// Kafka does not give what was asked for.
+    pub(super) fn upstream(error: &impl ToString) -> Self {
+        Self::new(
+            StatusCode::BAD_GATEWAY,
+            "Kafka does not answer as it should",
+            error.to_string(),
+        )
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        (
+            status,
+            [(header::CONTENT_TYPE, "application/problem+json")],
+            body,
+        )
+            .into_response()
+    }
+}

@@ -1,0 +1,122 @@
+//! Signs of life: links, metrics, health.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Api, tasks};
+use crate::runtime;
+
+/// Where something is, and what it is.
+const LINKS: [(&str, &str); 6] = [
+    (
+        "/api/v1/triggers",
+        "the triggers, and what this process has decided by them",
+    ),
+    (
+        "/api/v1/tasks",
+        "the tasks of this process, and how far they are",
+    ),
+    (
+        "/openapi.json",
+        "the API, as OpenAPI 3.1; customers are at /api/v1/customers/{id}",
+    ),
+    ("/metrics", "every metric, as Prometheus reads it"),
+    ("/health/ready", "whether every task here is running"),
+    ("/health/live", "whether the process answers"),
+];
+
+/// The process answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Live {
+    /// `live`.
+    status: &'static str,
+}
+
+/// Whether every task here is running.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ready {
+    /// `ready`; `waiting` for tasks; `joining` the group.
+    status: &'static str,
+    /// Tasks assigned here.
+    tasks: usize,
+    /// Those that are not running.
+    waiting: Vec<Waiting>,
+}
+
+/// A task that is not running.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Waiting {
+    /// Its partition.
+    task: i32,
+    /// `restoring`, or `refused`.
+    state: &'static str,
+}
+
+/// Links, for people as a page.
+pub(super) async fn index(headers: HeaderMap) -> Response {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("text/html")) {
+        let links =
+            LINKS.map(|(path, about)| format!("<li><a href=\"{path}\">{path}</a>: {about}</li>\n"));
+        let page = format!(
+            "<!doctype html>\n<html lang=\"en\"><title>moments</title>\n<h1>moments</h1>\n<ul>\n{}</ul>\n",
+            links.concat()
+        );
+        return Html(page).into_response();
+    }
+    let links = LINKS.map(|(path, about)| json!({"href": path, "about": about}));
+    Json(json!({"name": "moments", "version": env!("CARGO_PKG_VERSION"), "links": links}))
+        .into_response()
+}
+
+pub(super) async fn metrics(State(api): State<Api>) -> Response {
+    let format = "text/plain; version=0.0.4; charset=utf-8";
+    (
+        [(header::CONTENT_TYPE, format)],
+        api.tasks.telemetry().text(),
+    )
+        .into_response()
+}
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/health/live", operation_id = "isLive", tag = "signs", responses((status = 200, body = Live)))]
+pub(super) async fn live() -> Json<Live> {
+    Json(Live { status: "live" })
+}
+
+/// Whether every task assigned here is restored and running.
+#[utoipa::path(get, path = "/health/ready", operation_id = "isReady", tag = "signs", responses(
+    (status = 200, body = Ready),
+    (status = 503, body = Ready, description = "Not yet, or a task waits for a person."),
+))]
+pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
+    let states = api.tasks.states();
+    let waiting: Vec<Waiting> = states
+        .iter()
+        .filter(|(_, state)| **state != runtime::State::Running)
+        .map(|(partition, state)| Waiting {
+            task: *partition,
+            state: tasks::word(*state),
+        })
+        .collect();
+    let (code, status) = match (states.is_empty(), waiting.is_empty()) {
+        // A member beyond the number of partitions has none, and is ready to take over.
+        (true, _) if !api.tasks.has_joined() => (StatusCode::SERVICE_UNAVAILABLE, "joining"),
+        (_, true) => (StatusCode::OK, "ready"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "waiting"),
+    };
+    let tasks = states.len();
+    let ready = Ready {
+        status,
+        tasks,
+        waiting,
+    };
+    (code, Json(ready))
+}
