@@ -17,6 +17,7 @@ pub mod profile;
 pub mod reference;
 pub mod rehearsal;
 pub mod runtime;
+pub mod schema;
 pub mod task;
 pub mod telemetry;
 pub mod time;

@@ -1,11 +1,12 @@
 //! How treatments and decisions are published.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 
 /// CloudEvents around what goes out. What comes in is known as a CloudEvent by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CloudEvents {
     /// `none`; `binary`: attributes in headers, values as without; `structured`: an envelope of JSON around each. Default `none`.
@@ -19,7 +20,7 @@ pub struct CloudEvents {
 }
 
 /// How what goes out is wrapped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
     /// Not at all.

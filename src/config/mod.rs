@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Type, Vocabulary};
@@ -30,7 +31,7 @@ pub use time::{Clock, Span, Time};
 pub use topics::{Input, InputKind, Topics};
 
 /// Everything that can be configured.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What this installation is called.
@@ -58,13 +59,15 @@ pub struct Config {
     /// Traces.
     pub telemetry: Telemetry,
     /// The company's own profile attributes: name and type (`bool`, `number`, `text`, `time`, `list`).
+    #[schemars(schema_with = "named_types")]
     pub attributes: BTreeMap<String, String>,
     /// The company's own events, or more properties of known ones: by event name, property and type.
+    #[schemars(schema_with = "named_events")]
     pub events: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// What this installation is called.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Application {
     /// The consumer group, the prefix of transactional ids and of internal topics. Another id is another installation, with a state
@@ -73,7 +76,7 @@ pub struct Application {
 }
 
 /// What is common to all triggers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// `live`, or `stopped`: every moment is still decided and recorded, nothing is sent. Default `live`.
@@ -84,7 +87,7 @@ pub struct Policy {
 }
 
 /// The switch that stops all sending.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sending {
     /// Treatments are sent.
@@ -95,7 +98,7 @@ pub enum Sending {
 }
 
 /// How long customers are kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Profiles {
     /// A customer who does nothing for so long, in event time, is removed; `0ms`: nobody is. Default `0ms`.
@@ -109,7 +112,7 @@ pub struct Profiles {
 }
 
 /// Where the trigger files are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Triggers {
     /// A file, or a folder that is read with its subfolders. Default `triggers`.
@@ -119,10 +122,11 @@ pub struct Triggers {
 }
 
 /// The HTTP server: metrics, health, customers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Address and port. Whoever reaches it may read profiles, unless there is a token. Default `127.0.0.1:9464`.
+    #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// Whether it may change something: erase customers. Default `false`.
     pub write: bool,
@@ -131,7 +135,7 @@ pub struct Http {
 }
 
 /// The threads that work on tasks.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workers {
     /// How many; 0: as many as there are cores. Default 0.
@@ -139,7 +143,7 @@ pub struct Workers {
 }
 
 /// The log, on standard error.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// `text` for people, `json` for machines. Default `text`.
@@ -149,7 +153,7 @@ pub struct Log {
 }
 
 /// Traces, from an event to the commands it caused.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// The address of a collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`; empty: no traces are sent.
@@ -158,7 +162,7 @@ pub struct Telemetry {
 }
 
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
@@ -438,8 +442,18 @@ fn check_id(id: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// The types that may be declared.
+const NAMES: [&str; 5] = ["bool", "number", "text", "time", "list"];
+
+fn named_types(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": NAMES } })
+}
+
+fn named_events(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "additionalProperties": named_types(generator) })
+}
+
 fn typed(key: &str, kind: &str) -> Result<Type, ConfigError> {
-    const NAMES: [&str; 5] = ["bool", "number", "text", "time", "list"];
     Type::named(kind).ok_or_else(|| {
         let meant =
             closest(kind, NAMES).map_or(String::new(), |name| format!(", did you mean `{name}`?"));

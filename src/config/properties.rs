@@ -1,16 +1,18 @@
 //! How Kafka is reached: any librdkafka property, but for the few that the guarantees rest on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{ConfigError, Span};
 
 /// How Kafka is reached.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Kafka {
     /// Brokers to begin with: `host:port`, several with commas. Default `127.0.0.1:9092`.
@@ -183,6 +185,22 @@ impl fmt::Debug for Properties {
             (name.clone(), value)
         };
         f.debug_map().entries(self.0.iter().map(shown)).finish()
+    }
+}
+
+impl JsonSchema for Properties {
+    fn schema_name() -> Cow<'static, str> {
+        "Properties".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let refused: Vec<_> = REFUSED.iter().map(|(name, _)| *name).collect();
+        json_schema!({
+            "description": "librdkafka properties by name. Names have dots and so stand in quotes.",
+            "type": "object",
+            "propertyNames": { "not": { "enum": refused } },
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        })
     }
 }
 

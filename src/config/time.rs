@@ -1,7 +1,9 @@
 //! Where time comes from, and durations as people write them.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -17,7 +19,7 @@ pub struct Span {
 }
 
 /// Where time comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Time {
     /// `wall`: the machine's clock. `event`: the largest event time seen, for loads of the past. `accelerated`: a clock of its
@@ -36,7 +38,7 @@ pub struct Time {
 }
 
 /// Which clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Clock {
     /// The machine's.
@@ -127,6 +129,21 @@ impl fmt::Debug for Span {
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A length of time: whole numbers, each with a unit (ms, s, m, h, d, w).",
+            "type": "string",
+            "pattern": r"^\s*([0-9]+\s*(ms|s|m|min|h|d|w)\s*)+$",
+            "examples": ["250ms", "30m", "7d"],
+        })
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Span};
 use crate::task::watermark::TopicSettings;
 
 /// The topics. Those that come in have the same number of partitions and are keyed by customer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Topics {
     /// Partitions of what `moments topics create` makes; every input and internal topic has as many. Default 12.
@@ -49,7 +50,7 @@ pub struct Topics {
 }
 
 /// A topic that comes in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// Its name. Default: the section's. Empty: there is no such topic.

@@ -169,6 +169,9 @@ fn channel_words(channel: &str) -> &str {
         "onsite" => "on the site",
         "phone" => "a call",
         "print" => "by post",
+        "store" => "at the counter",
+        "call-centre" => "on the agent's screen",
+        "ad-audience" => "to advertising networks",
         other => other,
     }
 }

@@ -10,7 +10,7 @@ mod deeds;
 mod feed;
 pub mod otto;
 mod picture;
-mod programmes;
+pub mod programmes;
 mod record;
 mod screen;
 mod show;

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
-pub use read::read;
+pub use read::{KEYS, read};
 pub use rule::Rule;
 pub use set::{Mappings, is_mapping_file};
 

@@ -6,42 +6,102 @@ mod value;
 
 use self::layer::Layer;
 use self::rules::Rules;
-use self::value::{Target, value};
+use self::value::{PATHS, SHAPE as VALUE, Target, value};
 use super::{Mapping, Named};
 use crate::event::{Text, Type};
-use crate::trigger::reader::{Declared, Fields, Keys, Reader};
+use crate::trigger::keys::{Keys, Known, Shape};
+use crate::trigger::reader::{Declared, Fields, Reader};
 use crate::trigger::report::{Report, Source};
 use crate::trigger::yaml;
 
-/// Declares the keys of a layer, and those of a mapping and a rule around them.
+/// Declares the keys of a mapping and of an event of it: its own, and those of a layer, which both have.
 macro_rules! keys {
-    ($($field:literal),*) => {
-        const MAPPING: Keys = Keys {
+    (mapping: [$($own:expr),* $(,)?], rule: [$($of_rule:expr),* $(,)?], layer: [$($field:expr),* $(,)?]) => {
+        /// The keys of a mapping file.
+        pub const KEYS: Keys = Keys {
             of: "a mapping",
-            known: &["mapping", "about", "name", "names", "unmapped", "event", "events", "when", $($field),*],
+            known: &[$($own,)* $($field,)*],
             later: &[],
         };
         const RULE: Keys = Keys {
             of: "an event of a mapping",
-            known: &["event", "when", $($field),*],
+            known: &[$($of_rule,)* $($field,)*],
             later: &[],
         };
     };
 }
 keys!(
-    "userId",
-    "anonymousId",
-    "messageId",
-    "timestamp",
-    "properties",
-    "properties_from",
-    "products",
-    "traits",
-    "traits_from",
-    "consent",
-    "campaign",
-    "context_from"
+    mapping: [
+        Known::required("mapping", Shape::Text(100), "Its name."),
+        Known::optional("about", Shape::Text(yaml::limits::FILE_BYTES), "What it is for. For people."),
+        Known::optional("name", VALUE, "Where the name of their event stands. Without it, all records are the one `event`."),
+        Known::default(
+            "names",
+            "exact",
+            Shape::Words(NAMES),
+            "`any_case`: names count by their letters and digits alone, and what is then called as ours is ours.",
+        ),
+        Known::default(
+            "unmapped",
+            "dead-letter",
+            Shape::Words(UNMAPPED),
+            "What becomes of records with another name, or whose `when` does not hold.",
+        ),
+        Known::optional("event", Shape::EventName, "The event that all records are."),
+        Known::optional("events", Shape::Each(&ENTRY), "By the name of their event: ours, `ignore`, or more."),
+        WHEN,
+    ],
+    rule: [
+        Known::required("event", Shape::EventName, "Our event."),
+        WHEN,
+    ],
+    layer: [
+        Known::optional("userId", VALUE, "Whose event it is; this or `anonymousId`."),
+        Known::optional("anonymousId", VALUE, "Whose event it is, where nobody knows her by name."),
+        Known::optional("messageId", VALUE, "By which a repeated event is recognised."),
+        Known::optional("timestamp", VALUE, "When it happened."),
+        Known::optional("properties", Shape::Each(&VALUE), "By our names, which the event must have."),
+        Known::optional(
+            "properties_from",
+            PATHS,
+            "An object of which every property that the event has by our name is copied.",
+        ),
+        Known::optional(
+            "products",
+            Shape::Either(&[PATHS, Shape::Mapping(&layer::PRODUCTS)]),
+            "Where the list of products stands.",
+        ),
+        Known::optional("traits", Shape::Each(&VALUE), "What is said of the customer."),
+        Known::optional("traits_from", PATHS, "An object of which every trait is copied that has our name."),
+        Known::optional("consent", Shape::Each(&VALUE), "By channel: true or false."),
+        Known::optional("campaign", Shape::Each(&VALUE), "`source`, `medium` and `name` of where she came from."),
+        Known::optional("context_from", PATHS, "An object that is taken for Segment's `context`."),
+    ]
 );
+
+const NAMES: &[&str] = &["exact", "any_case"];
+const UNMAPPED: &[&str] = &["dead-letter", "ignore"];
+const WHEN: Known = Known::optional(
+    "when",
+    Shape::Values,
+    "What must be so of the record: by path, a value, a list of them, null, `not` or `known`.",
+);
+/// What a foreign name stands for.
+const ENTRY: Shape = Shape::Either(&[
+    Shape::Words(&["ignore"]),
+    Shape::EventName,
+    Shape::Named("rule", &Shape::Mapping(&RULE)),
+    Shape::List(
+        &Shape::Either(&[
+            Shape::Words(&["ignore"]),
+            Shape::EventName,
+            Shape::Named("rule", &Shape::Mapping(&RULE)),
+        ]),
+        1,
+        1000,
+    ),
+]);
+
 /// Reads a mapping file.
 ///
 /// # Errors
@@ -50,7 +110,7 @@ pub fn read(source: &Source, declared: Declared<'_>) -> Result<Mapping, Vec<Repo
     let mut reader = Reader::new(source, declared);
     let root = yaml::parse(source, &mut reader.reports);
     let mapping = root.and_then(|root| {
-        let fields = reader.fields(&root, MAPPING)?;
+        let fields = reader.fields(&root, KEYS)?;
         mapping(&mut reader, &fields)
     });
     match mapping {
@@ -67,8 +127,8 @@ fn mapping(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Mapping> {
     let word = |reader: &mut Reader<'_>, key, words: &'static [&'static str]| {
         fields.get(key).map(|node| reader.one_of(node, words))
     };
-    let any_case = word(reader, "names", &["exact", "any_case"]) == Some(Some("any_case"));
-    let ignores = word(reader, "unmapped", &["dead-letter", "ignore"]) == Some(Some("ignore"));
+    let any_case = word(reader, "names", NAMES) == Some(Some("any_case"));
+    let ignores = word(reader, "unmapped", UNMAPPED) == Some(Some("ignore"));
     let common = Layer::read(reader, fields);
     let event_name = fields.get("name").map(|node| {
         value(

@@ -23,7 +23,8 @@ use super::{Mappings, read};
 use crate::event::decode::{Decoder, Header, Origin};
 use crate::event::shown;
 use crate::time::Timestamp;
-use crate::trigger::reader::{Declared, Fields, Keys, Reader};
+use crate::trigger::keys::{Keys, Known, Shape};
+use crate::trigger::reader::{Declared, Fields, Reader};
 use crate::trigger::report::Report;
 use crate::trigger::scenario::{Outcome, limits};
 use crate::trigger::set::{Basis, source};
@@ -32,22 +33,60 @@ use crate::trigger::yaml::{self, Node, Yaml};
 const SCENARIO: Keys = Keys {
     of: "a test of a mapping",
     known: &[
-        "test", "about", "record", "headers", "key", "expect", "defects",
+        Known::required(
+            "test",
+            Shape::Text(yaml::limits::FILE_BYTES),
+            "What it shows, in words.",
+        ),
+        Known::optional(
+            "about",
+            Shape::Text(yaml::limits::FILE_BYTES),
+            "More words. For people.",
+        ),
+        Known::required(
+            "record",
+            Shape::Any,
+            "The record as YAML, which JSON is a part of, or its text.",
+        ),
+        Known::optional("headers", Shape::Values, "Its Kafka headers."),
+        Known::optional("key", Shape::Any, "Its Kafka key."),
+        Known::required(
+            "expect",
+            Shape::Either(&[Shape::Words(&["ignored"]), Shape::Mapping(&EXPECT)]),
+            "The event, `ignored`, or `{ rejected: word }`.",
+        ),
+        Known::optional(
+            "defects",
+            Shape::List(&Shape::Text(256), 0, limits::EXPECTED),
+            "The properties that could not be read; without it there must be none.",
+        ),
     ],
     later: &[],
 };
 const EXPECT: Keys = Keys {
     of: "an expected event",
     known: &[
-        "event",
-        "userId",
-        "anonymousId",
-        "messageId",
-        "timestamp",
-        "properties",
-        "traits",
-        "context",
-        "rejected",
+        Known::optional("event", Shape::EventName, "Our event."),
+        Known::optional("userId", Shape::Any, "Whose."),
+        Known::optional(
+            "anonymousId",
+            Shape::Any,
+            "Whose, where nobody knows her by name.",
+        ),
+        Known::optional("messageId", Shape::Any, "Its id."),
+        Known::optional("timestamp", Shape::Instant, "When it happened."),
+        Known::optional(
+            "properties",
+            Shape::Values,
+            "Its properties, as far as they are checked.",
+        ),
+        Known::optional("traits", Shape::Values, "What it says of the customer."),
+        Known::optional("context", Shape::Values, "Its context."),
+        Known::optional(
+            "rejected",
+            Shape::Text(64),
+            "The reason for which it is no event.",
+        ),
     ],
     later: &[],
 };

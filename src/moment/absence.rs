@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventRef, Evidence, Matcher, Moment};
+use super::{AFTER_WATERMARK, Described, EventRef, Evidence, Matcher, Moment};
 use crate::event::{Event, Position, Text, limits};
 use crate::time::Timestamp;
 use crate::trigger::expression::{Expression, Scope};
@@ -19,6 +19,15 @@ use crate::trigger::value::Value;
 /// Deadlines one trigger may have open for one customer: a wide basket, each product on its own.
 /// What would open beyond is not opened, and counted.
 pub const OPEN_MAX: usize = 32;
+
+/// For people.
+pub const DESCRIBED: Described = Described {
+    word: "absence",
+    comes_true: "At the anchor (an `after`) + `within`, when no `of` with the same `per` has come by then.",
+    decided: AFTER_WATERMARK,
+    occurrence: "the value of `per` and the time of the anchor",
+    again: "after the next `after`",
+};
 
 /// The compiled form.
 #[derive(Debug)]

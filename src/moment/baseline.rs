@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventRef, Evidence, Matcher, Moment};
+use super::{AFTER_WATERMARK, Described, EventRef, Evidence, Matcher, Moment};
 use crate::event::{Event, EventName, Text};
 use crate::profile::Facts;
 use crate::profile::facts::Orders;
@@ -31,6 +31,16 @@ const MICROS: f64 = 1e6;
 
 /// Values beyond this (10^12) are no measure of a customer: they would overflow the sums.
 const VALUE_MAX: f64 = 1e12;
+
+/// For people.
+pub const DESCRIBED: Described = Described {
+    word: "baseline",
+    comes_true: "Where the customer departs from her own history. A gap: at 00:00, in her time zone, of the first day on \
+        which her silence is longer than the bound; with `by: exact`, at the last event + the bound. A value: at the event.",
+    decided: AFTER_WATERMARK,
+    occurrence: "the id of the last event before the gap, or of the event with the value",
+    again: "after the next matching event",
+};
 
 /// The compiled form.
 #[derive(Debug)]

@@ -1,7 +1,16 @@
 //! Event: comes true when an event matches, at the event's time; each event is an occurrence.
 
-use super::{EventRef, Evidence, Matcher, Moment};
+use super::{Described, EventRef, Evidence, Matcher, Moment};
 use crate::event::Event;
+
+/// For people.
+pub const DESCRIBED: Described = Described {
+    word: "event",
+    comes_true: "At each event that matches, at its time.",
+    decided: "when the event is seen",
+    occurrence: "the event's id",
+    again: "at each event",
+};
 
 /// The compiled form.
 #[derive(Debug)]

@@ -5,11 +5,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventRef, Evidence, Matcher, Moment};
+use super::{AFTER_WATERMARK, Described, EventRef, Evidence, Matcher, Moment};
 use crate::event::EventName;
 use crate::profile::facts::Orders;
 use crate::time::Timestamp;
 use crate::trigger::expression::Scope;
+
+/// For people.
+pub const DESCRIBED: Described = Described {
+    word: "inactivity",
+    comes_true: "At the last matching event + `for`, when none has followed it by then.",
+    decided: AFTER_WATERMARK,
+    occurrence: "the id of that last event",
+    again: "after the next matching event",
+};
 
 /// The compiled form.
 #[derive(Debug)]

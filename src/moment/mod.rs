@@ -36,6 +36,31 @@ pub enum Kind {
     Baseline(Baseline),
 }
 
+/// A kind, for people who declare one.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    /// Its word in trigger files.
+    pub word: &'static str,
+    /// When it comes true.
+    pub comes_true: &'static str,
+    /// When it is decided.
+    pub decided: &'static str,
+    /// What makes a moment this one and no other, within trigger, generation and customer.
+    pub occurrence: &'static str,
+    /// When it can come true again.
+    pub again: &'static str,
+}
+
+/// Every kind.
+pub const DESCRIBED: [Described; 4] = [
+    event::DESCRIBED,
+    absence::DESCRIBED,
+    inactivity::DESCRIBED,
+    baseline::DESCRIBED,
+];
+
+const AFTER_WATERMARK: &str = "when the watermark has reached it";
+
 /// Where a trigger stands with one customer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MomentState {

@@ -1,5 +1,5 @@
 //! The reference pages, made from the tables that the code itself works from: what a profile and an event have, which
-//! operators, functions and metrics there are. A test holds the pages to them.
+//! operators, functions, kinds of moments, programmes and metrics there are. A test holds the pages to them.
 
 pub mod asyncapi;
 
@@ -7,25 +7,34 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::config::Config;
+use crate::demo::programmes::SHIPPED;
 use crate::event::{Type, Vocabulary};
 use crate::mapping::Mappings;
+use crate::moment::{DESCRIBED, Described};
 use crate::profile::schema::{FIELDS, KEYED_FIELDS};
 use crate::telemetry::metrics::METRICS;
+use crate::trigger::definition;
+use crate::trigger::definition::moment::KINDS;
 use crate::trigger::expression::{FUNCTIONS, OPERATORS};
+use crate::trigger::keys::{Known, Need, Shape};
+use crate::trigger::reader::Declared;
+use crate::trigger::report::Source;
 
 /// Stands at the head of each page.
 const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test reference_pages`; do not edit. -->";
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 6] {
+pub fn pages() -> [(&'static str, String); 8] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
         ("docs/reference/expressions.md", expressions()),
+        ("docs/reference/kinds.md", kinds()),
         ("docs/reference/metrics.md", metrics()),
         ("docs/reference/asyncapi.yaml", topics()),
         ("docs/reference/openapi.json", crate::http::document()),
+        ("docs/reference/programmes.md", programmes()),
     ]
 }
 
@@ -116,6 +125,79 @@ fn expressions() -> String {
     )
 }
 
+/// The kinds of moments and their parameters.
+fn kinds() -> String {
+    let mut text = format!(
+        "{MADE}\n\n# Kinds of moments\n\nWhat `moment` of a trigger file may be: exactly one of these. Examples and exact \
+         words are in [triggers.md](../triggers.md#moments).\n"
+    );
+    for (kind, known) in DESCRIBED.iter().zip(KINDS.known) {
+        let Described {
+            word,
+            comes_true,
+            decided,
+            occurrence,
+            again,
+        } = kind;
+        let _infallible = write!(
+            text,
+            "\n## {word}\n\n{comes_true}\n\n- Decided: {decided}.\n- Occurrence: {occurrence}.\n- Again: {again}.\n"
+        );
+        table(&mut text, &parameters(known));
+    }
+    text
+}
+
+fn parameters(kind: &Known) -> Table {
+    let keys = match &kind.shape {
+        Shape::Mapping(keys) | Shape::Either([_, Shape::Mapping(keys)]) => keys.known,
+        _ => &[],
+    };
+    let rows = keys.iter().map(|known| {
+        let without = match known.need {
+            Need::Required => "required".to_owned(),
+            Need::Optional => String::new(),
+            Need::Default(value) => code(value),
+        };
+        vec![
+            code(known.name),
+            known.shape.described(),
+            without,
+            known.about.to_owned(),
+        ]
+    });
+    Table::new(&["parameter", "value", "without it", "meaning"], rows)
+}
+
+/// The triggers that are shipped.
+fn programmes() -> String {
+    let vocabulary = Vocabulary::standard();
+    let attributes = BTreeMap::new();
+    let declared = Declared {
+        vocabulary: &vocabulary,
+        attributes: &attributes,
+    };
+    let row = |(path, text): &(&str, &str)| {
+        let source = Source::new(path, (*text).to_owned());
+        let definition = definition::read(&source, declared).ok()?;
+        let name = &definition.trigger.name;
+        Some(vec![
+            definition.stage.unwrap_or_default().to_owned(),
+            format!("[{name}](../../deploy/triggers/{path})"),
+            definition.trigger.kind.word().to_owned(),
+            definition.about.unwrap_or_default(),
+        ])
+    };
+    page(
+        "Programmes",
+        "The triggers in `deploy/triggers`, each with its scenarios beside it. Begin by copying the nearest.",
+        &[Table::new(
+            &["stage", "trigger", "moment", "about"],
+            SHIPPED.iter().filter_map(row),
+        )],
+    )
+}
+
 /// What Prometheus finds.
 fn metrics() -> String {
     let rows = METRICS.iter().map(|metric| {
@@ -156,18 +238,19 @@ impl Table {
 
 fn page(title: &str, about: &str, tables: &[Table]) -> String {
     let mut text = format!("{MADE}\n\n# {title}\n\n{about}\n");
-    for table in tables {
-        text.push('\n');
-        row(&mut text, &table.heads);
-        row(&mut text, &vec!["---"; table.heads.len()]);
-        for cells in &table.rows {
-            row(
-                &mut text,
-                &cells.iter().map(String::as_str).collect::<Vec<_>>(),
-            );
-        }
+    for part in tables {
+        table(&mut text, part);
     }
     text
+}
+
+fn table(text: &mut String, table: &Table) {
+    text.push('\n');
+    row(text, &table.heads);
+    row(text, &vec!["---"; table.heads.len()]);
+    for cells in &table.rows {
+        row(text, &cells.iter().map(String::as_str).collect::<Vec<_>>());
+    }
 }
 
 fn row(text: &mut String, cells: &[&str]) {

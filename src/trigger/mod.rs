@@ -2,6 +2,7 @@
 
 pub mod definition;
 pub mod expression;
+pub mod keys;
 pub mod plan;
 pub mod published;
 pub mod reader;

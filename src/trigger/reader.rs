@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::expression::{Environment, Expression, ExpressionError};
+use super::keys::Keys;
 use super::report::{Report, Source};
 use super::suggest::{closest, listed};
 use super::yaml::{Key, Node, Yaml, locate};
@@ -47,17 +48,6 @@ pub struct Reader<'a> {
     pub declared: Declared<'a>,
     /// What is wrong with it.
     pub reports: Vec<Report>,
-}
-
-/// The keys a mapping may have.
-#[derive(Clone, Copy, Debug)]
-pub struct Keys {
-    /// What the mapping is, for messages.
-    pub of: &'static str,
-    /// Those that are read.
-    pub known: &'static [&'static str],
-    /// Those that the design has and this version does not, with what is there instead.
-    pub later: &'static [(&'static str, &'static str)],
 }
 
 /// A mapping whose keys were checked.
@@ -124,15 +114,12 @@ impl<'a> Reader<'a> {
     /// A mapping, its keys checked.
     pub fn fields<'n>(&mut self, node: &'n Node, keys: Keys) -> Option<Fields<'n>> {
         let Yaml::Map(entries) = &node.value else {
-            self.unexpected(
-                node,
-                format!("a mapping with {}", listed(keys.known.iter().copied())),
-            );
+            self.unexpected(node, format!("a mapping with {}", listed(keys.names())));
             return None;
         };
         for (key, _) in entries
             .iter()
-            .filter(|(key, _)| !keys.known.contains(&key.text.as_str()))
+            .filter(|(key, _)| !keys.names().any(|name| name == key.text))
         {
             if let Some((_, instead)) = keys.later.iter().find(|(later, _)| *later == key.text) {
                 let message = format!(
@@ -146,8 +133,8 @@ impl<'a> Reader<'a> {
                     key.span.clone(),
                     format!("{} has no `{}`", keys.of, key.text),
                 )
-                .expected(listed(keys.known.iter().copied()))
-                .suggest(closest(&key.text, keys.known.iter().copied()).map(str::to_owned));
+                .expected(listed(keys.names()))
+                .suggest(closest(&key.text, keys.names()).map(str::to_owned));
                 self.reports.push(report);
             }
         }

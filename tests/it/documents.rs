@@ -14,13 +14,14 @@ fn read(path: &Path) -> String {
 }
 
 /// Pages for people. Those of `docs/reference` are made from the code.
-const PAGES: [&str; 6] = [
+const PAGES: &[&str] = &[
     "README.md",
     "docs/triggers.md",
     "docs/deployment.md",
     "docs/guarantees.md",
     "docs/operations.md",
     "docs/http-api.md",
+    "docs/editors.md",
 ];
 
 /// Words in a text that look like the name of a metric.

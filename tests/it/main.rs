@@ -14,5 +14,6 @@ mod properties;
 mod real_data;
 mod reference;
 mod scenarios;
+mod schemas;
 mod sim;
 mod support;

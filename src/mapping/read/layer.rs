@@ -2,21 +2,34 @@
 
 use std::ops::Range;
 
-use super::value::{Target, paths, value};
+use super::value::{PATHS, SHAPE as VALUE, Target, paths, value};
 use crate::event::Type;
 use crate::event::decode::{PRODUCT_FIELDS, TRAITS};
 use crate::mapping::path::Path;
 use crate::mapping::value::Value;
-use crate::trigger::reader::{Fields, Keys, Reader};
+use crate::trigger::keys::{Keys, Known};
+use crate::trigger::reader::{Fields, Reader};
 use crate::trigger::report::Report;
 use crate::trigger::suggest::{closest, listed};
 use crate::trigger::yaml::{Node, Yaml};
 
 const CAMPAIGN: [&str; 3] = ["source", "medium", "name"];
 
-const PRODUCTS: Keys = Keys {
+/// The keys of `products`, where they are found otherwise than by our names.
+pub(super) const PRODUCTS: Keys = Keys {
     of: "products",
-    known: &["from", "product_id", "sku", "category", "price", "quantity"],
+    known: &[
+        Known::required("from", PATHS, "Where the list stands."),
+        Known::optional("product_id", VALUE, "In each item: the product."),
+        Known::optional("sku", VALUE, "In each item: its stock-keeping unit."),
+        Known::optional("category", VALUE, "In each item: its category."),
+        Known::optional(
+            "price",
+            VALUE,
+            "In each item: the price of one, in major units.",
+        ),
+        Known::optional("quantity", VALUE, "In each item: how many."),
+    ],
     later: &[],
 };
 

@@ -8,7 +8,8 @@ use crate::mapping::rule::{Condition, Test};
 use crate::mapping::time::{self, Format};
 use crate::mapping::value::{self, Convert, Place, Value};
 use crate::time::Timestamp;
-use crate::trigger::reader::{Fields, Keys, Reader};
+use crate::trigger::keys::{Keys, Known, Shape};
+use crate::trigger::reader::{Fields, Reader};
 use crate::trigger::report::Report;
 use crate::trigger::suggest::{closest, listed};
 use crate::trigger::yaml::{Key, Node, Yaml, locate};
@@ -26,33 +27,80 @@ const PLACES_MAX: usize = 16;
 const ROWS_MAX: usize = 1000;
 
 const PLACES: [&str; 6] = ["from", "header", "cloud_event", "key", "const", "join"];
+/// Where a value is found; the first six keys of [`VALUE`].
+macro_rules! places {
+    ($($more:expr),* $(,)?) => {
+        &[
+            Known::optional("from", PATHS, "A path in the record, or several, of which the first that is known counts."),
+            Known::optional("header", Shape::Text(256), "A Kafka header."),
+            Known::optional("cloud_event", Shape::Text(256), "An attribute of the CloudEvent that the record came in."),
+            Known::optional("key", Shape::Bool, "`true`: the Kafka key."),
+            Known::optional("const", Shape::Any, "Always this."),
+            Known::optional(
+                "join",
+                Shape::List(&PLACE_SHAPE, 1, PLACES_MAX),
+                "Texts with hyphens between them; not known where one is not.",
+            ),
+            $($more,)*
+        ]
+    };
+}
+
+/// A value, as it may be written.
+pub(super) const SHAPE: Shape = Shape::Named(
+    "value",
+    &Shape::Either(&[
+        PATH,
+        Shape::List(&PLACE_SHAPE, 1, PLACES_MAX),
+        Shape::Mapping(&VALUE),
+    ]),
+);
+/// A path, or several in order of preference.
+pub(super) const PATHS: Shape = Shape::Either(&[PATH, Shape::List(&PATH, 1, PLACES_MAX)]);
+const PATH: Shape = Shape::Text(1024);
+static PLACE_SHAPE: Shape = Shape::Either(&[PATH, Shape::Named("place", &Shape::Mapping(&PLACE))]);
+
 const VALUE: Keys = Keys {
     of: "a value",
-    known: &[
-        "from",
-        "header",
-        "cloud_event",
-        "key",
-        "const",
-        "join",
-        "default",
-        "divide_by",
-        "multiply_by",
-        "decimal",
-        "time",
-        "zone",
-        "table",
+    known: places![
+        Known::optional("default", Shape::Any, "Where nothing is found."),
+        Known::optional("divide_by", Shape::Any, "For numbers: 100 for cents."),
+        Known::optional("multiply_by", Shape::Any, "For numbers: 60 for minutes."),
+        Known::optional("decimal", Shape::Text(16), "`comma`: `1.234,50` is 1234.5."),
+        Known::optional(
+            "time",
+            Shape::Text(256),
+            "For times: `rfc3339`, `s`, `ms`, `us`, `ns` since 1970, or a pattern of strptime.",
+        ),
+        Known::optional(
+            "zone",
+            Shape::Text(64),
+            "Where the clock of a pattern without an offset hangs."
+        ),
+        Known::optional(
+            "table",
+            Shape::Values,
+            "One value for another. What is not in it is not known."
+        ),
     ],
     later: &[],
 };
-const PLACE: Keys = Keys {
+// Statics, for a place may hold places.
+static PLACE: Keys = Keys {
     of: "a place",
-    known: &PLACES,
+    known: places![],
     later: &[],
 };
 const TEST: Keys = Keys {
     of: "a condition",
-    known: &["not", "known"],
+    known: &[
+        Known::optional(
+            "not",
+            Shape::Any,
+            "What must not stand there: a value, or a list of them.",
+        ),
+        Known::optional("known", Shape::Bool, "Whether anything must stand there."),
+    ],
     later: &[],
 };
 

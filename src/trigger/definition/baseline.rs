@@ -1,30 +1,68 @@
 //! `baseline:` what is measured of which events, and when it has departed from its history.
 
 use super::limits;
-use super::matcher::{EVENTS, matcher};
+use super::matcher::{EVENTS, SHAPE, matcher};
 use crate::event::Type;
 use crate::moment::baseline::{Departure, LAST_MAX, Measure};
 use crate::moment::{Baseline, Kind, Matcher};
-use crate::trigger::reader::{Fields, Keys, Reader};
+use crate::trigger::keys::{Keys, Known, Shape};
+use crate::trigger::reader::{Fields, Reader};
 use crate::trigger::yaml::Node;
 
 /// The keys of `baseline`.
 pub const BASELINE: Keys = Keys {
     of: "`baseline`",
     known: &[
-        "of",
-        "measure",
-        "by",
-        "value",
-        "history_min",
-        "deviations",
-        "ratio",
+        Known::required("of", SHAPE, "The events that are compared."),
+        Known::required(
+            "measure",
+            Shape::Expression,
+            "`gap`: the silence with her own gaps. `value`: the number `value` of each event, at the event.",
+        ),
+        Known::default(
+            "by",
+            "calendar_day",
+            Shape::Words(BY),
+            "How gaps are counted: between distinct days in her time zone, or to the millisecond.",
+        ),
+        Known::optional(
+            "value",
+            Shape::Expression,
+            "With `measure: value`: a number of the event, such as `event.total`.",
+        ),
+        Known::required(
+            "history_min",
+            Shape::Whole(1, limits::HISTORY),
+            "How many gaps, or values before the event, must be known.",
+        ),
+        Known::optional(
+            "deviations",
+            Shape::Number(-100.0, 100.0),
+            "So many sample standard deviations (n - 1) above the mean; below it, for values, where negative.",
+        ),
+        Known::optional(
+            "ratio",
+            Shape::Mapping(&RATIO),
+            "For values: the mean of the last ones is below a factor times the mean of all before them.",
+        ),
     ],
     later: &[],
 };
+const BY: &[&str] = &["calendar_day", "exact"];
 const RATIO: Keys = Keys {
     of: "`ratio`",
-    known: &["last", "below"],
+    known: &[
+        Known::required(
+            "last",
+            Shape::Whole(1, LAST_MAX),
+            "How many of the last values, this one among them.",
+        ),
+        Known::required(
+            "below",
+            Shape::Number(0.0, 100.0),
+            "The factor, such as 0.7.",
+        ),
+    ],
     later: &[],
 };
 
@@ -86,9 +124,9 @@ fn measure(
                 "`measure: value`, or no `value`".to_owned(),
             );
         }
-        let by = fields.get("by").map_or(Some("calendar_day"), |node| {
-            reader.one_of(node, &["calendar_day", "exact"])
-        })?;
+        let by = fields
+            .get("by")
+            .map_or(Some("calendar_day"), |node| reader.one_of(node, BY))?;
         return Some(if by == "exact" {
             Measure::GapExact
         } else {

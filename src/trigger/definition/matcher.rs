@@ -4,14 +4,39 @@ use super::limits;
 use crate::event::EventName;
 use crate::moment::Matcher;
 use crate::trigger::expression::Expression;
-use crate::trigger::reader::{Keys, Reader};
+use crate::trigger::keys::{Keys, Known, Shape};
+use crate::trigger::reader::Reader;
 use crate::trigger::report::Report;
 use crate::trigger::suggest::closest;
 use crate::trigger::yaml::{Node, Yaml};
 
+/// One name or several.
+const NAMES: Shape = Shape::Either(&[
+    Shape::EventName,
+    Shape::List(&Shape::EventName, 1, limits::EVENT_NAMES),
+]);
+
+/// What a matcher looks like.
+pub const SHAPE: Shape = Shape::Either(&[
+    Shape::EventName,
+    Shape::Mapping(&MATCHER),
+    Shape::List(
+        &Shape::Either(&[Shape::EventName, Shape::Mapping(&MATCHER)]),
+        1,
+        limits::EVENT_NAMES,
+    ),
+]);
+
 const MATCHER: Keys = Keys {
     of: "a matcher",
-    known: &["name", "where"],
+    known: &[
+        Known::required("name", NAMES, "The name of an event, or a list of names."),
+        Known::optional(
+            "where",
+            Shape::Expression,
+            "A condition on the event, the customer with it taken in (`profile`), and before it (`previous`).",
+        ),
+    ],
     later: &[],
 };
 

@@ -6,15 +6,16 @@
 mod baseline;
 mod matcher;
 pub(crate) use matcher::event_name;
-mod moment;
+pub mod moment;
 mod policy;
 mod treatment;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::expression::Expression;
+use super::keys::{Keys, Known, Shape};
 use super::plan::{Fill, Mode, TreatmentChoice, Trigger};
-use super::reader::{Declared, Fields, Keys, Reader};
+use super::reader::{Declared, Fields, Reader};
 use super::report::{Report, Source};
 use super::yaml;
 use crate::event::Text;
@@ -49,21 +50,75 @@ pub const STAGES: &[&str] = &[
     "advocacy",
 ];
 
-const KEYS: Keys = Keys {
+const MODES: &[&str] = &["live", "shadow", "off"];
+
+/// The keys of a trigger file.
+pub const KEYS: Keys = Keys {
     of: "a trigger",
     known: &[
-        "trigger",
-        "stage",
-        "about",
-        "generation",
-        "mode",
-        "from",
-        "until",
-        "backfill",
-        "moment",
-        "audience",
-        "treatments",
-        "policy",
+        Known::required(
+            "trigger",
+            Shape::Form("^[a-z0-9][a-z0-9-]{0,63}$", "abandoned-basket"),
+            "Its name, once in a set: lower-case letters, digits and hyphens. It stands in commands, decisions and metrics.",
+        ),
+        Known::optional(
+            "stage",
+            Shape::Words(STAGES),
+            "Where on the path the customer is. For people.",
+        ),
+        Known::optional(
+            "about",
+            Shape::Text(yaml::limits::FILE_BYTES),
+            "What it is for, in its author's words. For people.",
+        ),
+        Known::default(
+            "generation",
+            "1",
+            Shape::Whole(1, u32::MAX),
+            "Another number starts afresh: new ids, no open deadlines, no caps used.",
+        ),
+        Known::default(
+            "mode",
+            "live",
+            Shape::Words(MODES),
+            "`live`; `shadow`: everything but the sending; `off`: moments are refused.",
+        ),
+        Known::optional(
+            "from",
+            Shape::Instant,
+            "From when on it is in force. A date is its midnight in UTC.",
+        ),
+        Known::optional(
+            "until",
+            Shape::Instant,
+            "Until before when it is in force. A date is its midnight in UTC.",
+        ),
+        Known::default(
+            "backfill",
+            "false",
+            Shape::Bool,
+            "Whether a new trigger also decides what came due before it was taken up.",
+        ),
+        Known::required(
+            "moment",
+            Shape::OneOf(&moment::KINDS),
+            "When it comes true: exactly one kind.",
+        ),
+        Known::optional(
+            "audience",
+            Shape::Expression,
+            "A condition, asked when it is decided. Whoever does not meet it is refused, `audience`.",
+        ),
+        Known::required(
+            "treatments",
+            Shape::List(&Shape::Mapping(&treatment::KEYS), 1, limits::TREATMENTS),
+            "What may be done: the first of which `if` holds is the one.",
+        ),
+        Known::optional(
+            "policy",
+            Shape::Mapping(&policy::KEYS),
+            "Within which limits.",
+        ),
     ],
     later: &[
         (
@@ -174,7 +229,7 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
 }
 
 fn mode(reader: &mut Reader<'_>, node: &yaml::Node) -> Option<Mode> {
-    Some(match reader.one_of(node, &["live", "shadow", "off"])? {
+    Some(match reader.one_of(node, MODES)? {
         "shadow" => Mode::Shadow,
         "off" => Mode::Off,
         _ => Mode::Live,

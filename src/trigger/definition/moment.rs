@@ -1,20 +1,44 @@
 //! `moment:` exactly one kind, with its parameters.
 
 use super::baseline;
-use super::matcher::{EVENTS, matcher};
+use super::matcher::{EVENTS, SHAPE as EVENTS_SHAPE, matcher};
 use crate::event::Type;
 use crate::moment::absence::{From, Per};
+use crate::moment::{self, absence, event, inactivity};
 use crate::moment::{Absence, EventMoment, Inactivity, Kind, Matcher};
 use crate::trigger::expression::{Environment, Expression};
-use crate::trigger::reader::{Declared, Fields, Keys, Reader};
+use crate::trigger::keys::{Keys, Known, Shape};
+use crate::trigger::reader::{Declared, Fields, Reader};
 use crate::trigger::yaml::{Node, Yaml};
 
 /// What this version knows, for messages.
 const INSTEAD: &str = "one of `event`, `absence`, `inactivity` and `baseline`";
 
-const KINDS: Keys = Keys {
+/// The kinds, each with its parameters.
+pub const KINDS: Keys = Keys {
     of: "a moment",
-    known: &["event", "absence", "inactivity", "baseline"],
+    known: &[
+        Known::optional(
+            "event",
+            Shape::Either(&[EVENTS_SHAPE, Shape::Mapping(&EVENT)]),
+            event::DESCRIBED.comes_true,
+        ),
+        Known::optional(
+            "absence",
+            Shape::Mapping(&ABSENCE),
+            absence::DESCRIBED.comes_true,
+        ),
+        Known::optional(
+            "inactivity",
+            Shape::Mapping(&INACTIVITY),
+            inactivity::DESCRIBED.comes_true,
+        ),
+        Known::optional(
+            "baseline",
+            Shape::Mapping(&baseline::BASELINE),
+            moment::baseline::DESCRIBED.comes_true,
+        ),
+    ],
     later: &[
         ("sequence", INSTEAD),
         ("threshold", INSTEAD),
@@ -24,19 +48,55 @@ const KINDS: Keys = Keys {
         ("broadcast", INSTEAD),
     ],
 };
+const FROM: &[&str] = &["last", "first"];
 const EVENT: Keys = Keys {
     of: "`event`",
-    known: &["of"],
+    known: &[Known::required("of", EVENTS_SHAPE, "Which events.")],
     later: &[],
 };
 const ABSENCE: Keys = Keys {
     of: "`absence`",
-    known: &["of", "after", "within", "per", "from"],
+    known: &[
+        Known::required("of", EVENTS_SHAPE, "The events that do not come."),
+        Known::required(
+            "after",
+            EVENTS_SHAPE,
+            "The events that they were to follow: the anchor.",
+        ),
+        Known::required(
+            "within",
+            Shape::Duration,
+            "In what time. An `of` exactly at its end is in time.",
+        ),
+        Known::default(
+            "per",
+            "customer",
+            Shape::Expression,
+            "`customer`, or an expression on both events: a deadline of its own for each product, cart, order.",
+        ),
+        Known::default(
+            "from",
+            "last",
+            Shape::Words(FROM),
+            "`last`: each further `after` moves the anchor. `first`: it stays until fired or cancelled.",
+        ),
+    ],
     later: &[],
 };
 const INACTIVITY: Keys = Keys {
     of: "`inactivity`",
-    known: &["of", "for"],
+    known: &[
+        Known::required(
+            "of",
+            EVENTS_SHAPE,
+            "The events that stopped. Whoever never did one is not meant.",
+        ),
+        Known::required(
+            "for",
+            Shape::Duration,
+            "For how long, since the last of them. An event exactly then is in time.",
+        ),
+    ],
     later: &[],
 };
 
@@ -121,7 +181,7 @@ fn absence(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Kind> {
         .and_then(|node| reader.duration(node));
     let from = match fields.get("from") {
         None => Some(From::Last),
-        Some(node) => reader.one_of(node, &["last", "first"]).map(|word| {
+        Some(node) => reader.one_of(node, FROM).map(|word| {
             if word == "first" {
                 From::First
             } else {

@@ -1,8 +1,9 @@
 //! `policy:` what stands between a moment and a treatment.
 
 use crate::time::DAY_MS;
+use crate::trigger::keys::{Keys, Known, Shape};
 use crate::trigger::plan::Cap;
-use crate::trigger::reader::{Keys, Reader};
+use crate::trigger::reader::Reader;
 use crate::trigger::yaml::Node;
 
 /// How long a treatment makes sense unless its author says otherwise.
@@ -12,9 +13,40 @@ const GOOD_FOR_ONSITE_MS: i64 = 10 * 60_000;
 const PRIORITY_DEFAULT: u32 = 50;
 const PRIORITY_MAX: u32 = 100;
 
-const KEYS: Keys = Keys {
+/// The keys of `policy`.
+pub const KEYS: Keys = Keys {
     of: "a policy",
-    known: &["priority", "cap", "good_for", "quiet_hours", "hold_out"],
+    known: &[
+        Known::default(
+            "priority",
+            "50",
+            Shape::Whole(0, PRIORITY_MAX),
+            "Of several moments of a customer at one instant, the higher is decided first.",
+        ),
+        Known::optional(
+            "cap",
+            Shape::Form("^ *[0-9]{1,3} +in +[0-9].*$", "1 in 7d"),
+            "`N in D`: at most N commands of this trigger to a customer in any D. The next is refused, `capped`.",
+        ),
+        Known::default(
+            "good_for",
+            "1d",
+            Shape::Duration,
+            "How long after the moment it still makes sense. 10 minutes where every treatment is on the site.",
+        ),
+        Known::default(
+            "quiet_hours",
+            "ignore",
+            Shape::Words(&["ignore"]),
+            "This version decides no quiet hours yet.",
+        ),
+        Known::default(
+            "hold_out",
+            "0%",
+            Shape::Words(&["0%"]),
+            "This version holds nobody out yet.",
+        ),
+    ],
     later: &[
         ("digest", "no `digest`; a `cap` limits how often"),
         (

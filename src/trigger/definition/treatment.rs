@@ -8,13 +8,41 @@ use super::limits;
 use crate::event::Text;
 use crate::time::parse_duration;
 use crate::trigger::expression::{Environment, Expression};
+use crate::trigger::keys::{Keys, Known, Shape};
 use crate::trigger::plan::{Fill, TreatmentChoice};
-use crate::trigger::reader::{Keys, Reader};
+use crate::trigger::reader::Reader;
 use crate::trigger::yaml::{Key, Node, Yaml};
 
-const KEYS: Keys = Keys {
+/// The keys of a treatment.
+pub const KEYS: Keys = Keys {
     of: "a treatment",
-    known: &["if", "channel", "template", "offer", "data"],
+    known: &[
+        Known::optional(
+            "if",
+            Shape::Expression,
+            "A condition. Only the last treatment may be without.",
+        ),
+        Known::required(
+            "channel",
+            Shape::Form("^[a-z0-9_-]{1,32}$", "email"),
+            "The end of the topic's name: email, push, sms, phone, print, onsite, store, call-centre, ad-audience, or one of your own.",
+        ),
+        Known::required(
+            "template",
+            Shape::Text(limits::TEXT_BYTES),
+            "A name that the campaign tool knows.",
+        ),
+        Known::optional(
+            "offer",
+            Shape::Values,
+            "What is offered. A value that begins with `profile.`, `event.` or `previous.`, or is `now`, is an expression; any other stands in `\"${ ... }\"`.",
+        ),
+        Known::optional(
+            "data",
+            Shape::Values,
+            "What the template is filled with. Expressions as in `offer`.",
+        ),
+    ],
     later: &[
         ("cost", "no `cost`"),
         ("margin", "no `margin`"),

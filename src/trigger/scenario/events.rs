@@ -4,10 +4,12 @@ use std::ops::Range;
 
 use serde_json::{Value as Json, json};
 
-use crate::event::decode::{Decoder, Origin, TRAITS};
+use crate::event::decode::{Decoder, Origin};
 use crate::event::{Event, Position};
+use crate::profile::limits::CONSENTS;
 use crate::time::Timestamp;
-use crate::trigger::reader::{Keys, Reader};
+use crate::trigger::keys::{Keys, Known, Shape};
+use crate::trigger::reader::Reader;
 use crate::trigger::report::Report;
 use crate::trigger::suggest::{closest, listed};
 use crate::trigger::yaml::{self, Node, Yaml, locate};
@@ -21,9 +23,61 @@ const CUSTOMER: &str = "customer";
 
 const EVENT: Keys = Keys {
     of: "an event",
-    known: &["time", "event", "properties", "context", "id"],
+    known: &[
+        Known::required("time", Shape::Instant, "When it happened."),
+        Known::required("event", Shape::EventName, "What happened."),
+        Known::optional(
+            "properties",
+            Shape::Values,
+            "Its properties; of Identify, its traits.",
+        ),
+        Known::optional(
+            "context",
+            Shape::Values,
+            "The context of the call, such as `campaign`.",
+        ),
+        Known::optional("id", Shape::Text(256), "Its message id."),
+    ],
     later: &[],
 };
+
+/// What `events` looks like.
+pub const SHAPE: Shape = Shape::Either(&[
+    Shape::Text(yaml::limits::FILE_BYTES),
+    Shape::List(
+        &Shape::Either(&[
+            Shape::Text(yaml::limits::FILE_BYTES),
+            Shape::Mapping(&EVENT),
+        ]),
+        1,
+        EVENTS_MAX,
+    ),
+]);
+
+/// Events of one scenario, for the schema: a file holds no more.
+const EVENTS_MAX: usize = 10_000;
+
+/// What an identify call may say beside declared attributes.
+pub const PROFILE: Keys = Keys {
+    of: "the profile",
+    known: &[
+        Known::optional("address", TRAIT, "Postal address."),
+        Known::optional(
+            "consent",
+            Shape::Either(&[Shape::List(&TRAIT, 0, CONSENTS), Shape::Values]),
+            "Channels with consent, or true or false by channel.",
+        ),
+        Known::optional("country", TRAIT, "Country."),
+        Known::optional("email", TRAIT, "E-mail address."),
+        Known::optional("language", TRAIT, "Language tag."),
+        Known::optional("locale", TRAIT, "Language tag."),
+        Known::optional("phone", TRAIT, "Telephone number."),
+        Known::optional("push_token", TRAIT, "Device token for push."),
+        Known::optional("timezone", TRAIT, "IANA time zone, such as Europe/Madrid."),
+    ],
+    later: &[],
+};
+const TRAIT: Shape = Shape::Text(1024);
 
 /// One event as it was written.
 struct Written {
@@ -258,11 +312,8 @@ fn check_properties(reader: &mut Reader<'_>, said: &Node, event: &str) -> Option
 
 fn check_traits(reader: &mut Reader<'_>, said: &Node) -> Option<()> {
     let attributes = reader.declared.attributes;
-    let known: Vec<&str> = TRAITS
-        .iter()
-        .copied()
-        .chain(attributes.keys().map(String::as_str))
-        .collect();
+    let mut known: Vec<&str> = PROFILE.names().collect();
+    known.extend(attributes.keys().map(String::as_str));
     check_keys(reader, said, "the profile", &known, |name| {
         known.contains(&name)
     })

@@ -34,8 +34,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::definition::limits::NAME_BYTES;
+use super::keys::{Keys, Known, Shape};
 use super::plan::Plan;
-use super::reader::{Declared, Fields, Keys, Reader};
+use super::reader::{Declared, Fields, Reader};
 use super::report::{Report, Source};
 use super::set::{self, Basis};
 use super::yaml::{self, Node, Yaml};
@@ -52,32 +54,107 @@ pub mod limits {
     pub const SCENARIOS: usize = 200;
     /// How long after the last event deadlines are waited for, in days.
     pub const DAYS_AFTER: i64 = 400;
+    /// Treatments or refusals of one scenario, for the schema.
+    pub const EXPECTED: usize = 1000;
+    /// A name that is expected, for the schema.
+    pub const TEXT_BYTES: usize = 256;
 }
 
-const SCENARIO: Keys = Keys {
+/// The keys of a scenario.
+pub const SCENARIO: Keys = Keys {
     of: "a scenario",
     known: &[
-        "test",
-        "trigger",
-        "about",
-        "anonymous",
-        "profile",
-        "events",
-        "until",
-        "expect",
-        "refused",
+        Known::required(
+            "test",
+            Shape::Text(yaml::limits::FILE_BYTES),
+            "What it shows, in words.",
+        ),
+        Known::optional(
+            "trigger",
+            Shape::Text(NAME_BYTES),
+            "The trigger it is about, where that is not the one in the file of the same name.",
+        ),
+        Known::optional(
+            "about",
+            Shape::Text(yaml::limits::FILE_BYTES),
+            "More words. For people.",
+        ),
+        Known::default(
+            "anonymous",
+            "false",
+            Shape::Bool,
+            "Whether the customer is known by an anonymous id only.",
+        ),
+        Known::optional(
+            "profile",
+            Shape::Open(&events::PROFILE),
+            "What an identify call said of the customer just before the first event; declared attributes too.",
+        ),
+        Known::required(
+            "events",
+            events::SHAPE,
+            "What happens, in order of arrival: lines of time, name and properties.",
+        ),
+        Known::optional(
+            "until",
+            Shape::Instant,
+            "How long time runs on; without it, as long as there are deadlines, at most 400 days.",
+        ),
+        Known::required(
+            "expect",
+            Shape::List(&Shape::Mapping(&TREATMENT), 0, limits::EXPECTED),
+            "All treatments, in order.",
+        ),
+        Known::optional(
+            "refused",
+            Shape::List(&Shape::Mapping(&REFUSAL), 0, limits::EXPECTED),
+            "All refusals, in order; without it they are not checked.",
+        ),
     ],
     later: &[],
 };
 const TREATMENT: Keys = Keys {
     of: "an expected treatment",
-    known: &["at", "channel", "template", "offer", "data", "valid_until"],
+    known: &[
+        Known::optional("at", Shape::Instant, "When the moment came true."),
+        Known::optional("channel", Shape::Text(limits::TEXT_BYTES), "Its channel."),
+        Known::optional("template", Shape::Text(limits::TEXT_BYTES), "Its template."),
+        Known::optional(
+            "offer",
+            Shape::Values,
+            "Of the offer, only what is written is checked; null: it is not there.",
+        ),
+        Known::optional(
+            "data",
+            Shape::Values,
+            "Of the data, only what is written is checked; null: it is not there.",
+        ),
+        Known::optional(
+            "valid_until",
+            Shape::Instant,
+            "Until when it may be carried out.",
+        ),
+    ],
     later: &[],
 };
 const REFUSAL: Keys = Keys {
     of: "an expected refusal",
-    known: &["at", "reason"],
+    known: &[
+        Known::optional("at", Shape::Instant, "When the moment came true."),
+        Known::optional("reason", Shape::Words(&REASONS), "Why it was refused."),
+    ],
     later: &[],
+};
+
+/// The words for all reasons.
+const REASONS: [&str; Reason::ALL.len()] = {
+    let mut words = [""; Reason::ALL.len()];
+    let mut i = 0;
+    while i < words.len() {
+        words[i] = Reason::ALL[i].word();
+        i += 1;
+    }
+    words
 };
 
 /// One scenario.
@@ -408,8 +485,7 @@ fn expectation(reader: &mut Reader<'_>, node: &Node, keys: Keys) -> Option<Expec
                 expected.named.push((key.text.clone(), until.into()));
             }
             "reason" => {
-                let words = Reason::ALL.map(Reason::word);
-                let word = reader.one_of(value, &words)?.to_owned();
+                let word = reader.one_of(value, &REASONS)?.to_owned();
                 expected.named.push((key.text.clone(), word.into()));
             }
             _ => expected.named.push((key.text.clone(), value.json())),

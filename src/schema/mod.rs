@@ -1,0 +1,97 @@
+//! JSON Schemas of the files that people write, for editors: made from the tables and types that read those files.
+//!
+//! Draft 7, which the language servers of YAML and TOML have in common. A schema says less than the reader, which also
+//! knows expressions, events and what fits together; what a schema refuses, the reader refuses too.
+
+mod shape;
+
+use clap::ValueEnum;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::config::{self, Config};
+use crate::event::Vocabulary;
+use crate::mapping;
+use crate::trigger::definition;
+use crate::trigger::keys::Shape;
+use crate::trigger::scenario::{self, SCENARIO};
+
+/// Which files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// a trigger, `NAME.yaml`
+    Trigger,
+    /// the scenarios of a trigger, `NAME.test.yaml`
+    Scenario,
+    /// how foreign records become events, of a mapping
+    Mapping,
+    /// the configuration, `moments.toml`
+    Config,
+    /// what is common to all triggers: `[policy]` of the configuration
+    Policy,
+}
+
+impl Kind {
+    /// The file below the checkout that keeps its schema.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Trigger => "schemas/json/trigger.json",
+            Self::Scenario => "schemas/json/scenario.json",
+            Self::Mapping => "schemas/json/mapping.json",
+            Self::Config => "schemas/json/config.json",
+            Self::Policy => "schemas/json/policy.json",
+        }
+    }
+
+    /// Its schema.
+    #[must_use]
+    pub fn schema(self) -> Value {
+        match self {
+            Self::Trigger => rooted("A trigger of moments", &Shape::Mapping(&definition::KEYS)),
+            Self::Scenario => rooted("Scenarios of a trigger of moments", &SCENARIOS),
+            Self::Mapping => rooted("A mapping of moments", &Shape::Mapping(&mapping::KEYS)),
+            Self::Config => typed::<Config>("Configuration of moments"),
+            Self::Policy => typed::<config::Policy>("Policy of moments"),
+        }
+    }
+
+    /// Its schema as it is kept and printed.
+    #[must_use]
+    pub fn text(self) -> String {
+        format!("{:#}\n", self.schema())
+    }
+}
+
+/// A file of scenarios.
+const SCENARIOS: Shape = Shape::List(&Shape::Mapping(&SCENARIO), 1, scenario::limits::SCENARIOS);
+
+/// A schema with what only the root has: its draft, its title, and the shapes that are referred to.
+fn rooted(title: &str, root: &Shape) -> Value {
+    let mut definitions = Map::new();
+    let mut schema = shape::shape(root, &mut definitions);
+    schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
+    schema["title"] = title.into();
+    let vocabulary = Vocabulary::standard();
+    let names: Vec<_> = vocabulary
+        .events()
+        .map(|event| event.name.as_str())
+        .collect();
+    // A company's own events are not known here; `moments check` knows them.
+    let event = json!({
+        "description": "The name of an event.",
+        "anyOf": [{ "enum": names }, { "type": "string", "minLength": 1 }],
+    });
+    definitions.insert("event".to_owned(), event);
+    schema["definitions"] = definitions.into();
+    schema
+}
+
+/// The schema of a type that serde reads.
+fn typed<T: JsonSchema>(title: &str) -> Value {
+    let generator = SchemaSettings::draft07().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    schema["title"] = title.into();
+    schema
+}
