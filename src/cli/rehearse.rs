@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::{Shared, clock};
+use crate::avro::Schemas;
 use crate::config::Config;
 use crate::event::decode::Decoder;
 use crate::population::score::{Score, Scorer};
@@ -19,7 +20,7 @@ use crate::rehearsal::{self, Observer, Record, Settings, Source, Summary, record
 use crate::task::watermark::TopicSettings;
 use crate::time::Timestamp;
 use crate::treatment::Decision;
-use crate::treatment::cloud_event::Publishing;
+use crate::treatment::encoder::Encoder;
 use crate::trigger::plan::Plan;
 use crate::trigger::published::Entry;
 use crate::trigger::report;
@@ -71,6 +72,8 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
     };
     let decoder = Decoder::new(Arc::clone(&basis.vocabulary), Arc::new(basis.attributes))
         .with_mappings(basis.mappings);
+    let schemas = Schemas::new(&config.schema_registry, decoder.times())?;
+    let decoder = decoder.with_avro(config.topics.in_avro(), schemas);
     let future = clock().plus(config.time.future_tolerance_ms());
     let settings = Settings {
         plan: Arc::new(plan),
@@ -81,7 +84,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
     let progress = progress(&args.events)?;
     let out = args.out.as_deref().map(create).transpose()?;
     let mut writer = Writer {
-        publishing: config.publishing(),
+        encoder: Encoder::json(config.publishing()),
         out,
         progress: progress.clone(),
         records: 0,
@@ -234,7 +237,7 @@ fn progress(paths: &[PathBuf]) -> anyhow::Result<ProgressBar> {
 }
 
 struct Writer {
-    publishing: Publishing,
+    encoder: Encoder,
     out: Option<BufWriter<File>>,
     progress: ProgressBar,
     records: u64,
@@ -256,7 +259,7 @@ impl Observer for Writer {
         let Some(out) = &mut self.out else {
             return Ok(());
         };
-        out.write_all(&self.publishing.decision(decision).0)?;
+        out.write_all(&self.encoder.decision(decision).0)?;
         out.write_all(b"\n")
     }
 }

@@ -4,35 +4,35 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::Shared;
+use crate::json_schema::Kind;
 use crate::reference::asyncapi;
-use crate::schema;
 
 /// Print a description for tools: the JSON Schema (draft 7) of files that people write, for an editor; or all topics.
 #[derive(Debug, Args)]
 pub struct Schema {
     /// Of what.
     #[arg(value_enum)]
-    kind: Kind,
+    kind: What,
     #[command(flatten)]
     shared: Shared,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum What {
     /// Files of a kind.
-    Files(schema::Kind),
+    Files(Kind),
     /// All topics, in and out.
     Asyncapi,
 }
 
-impl ValueEnum for Kind {
+impl ValueEnum for What {
     fn value_variants<'a>() -> &'a [Self] {
         &[
-            Self::Files(schema::Kind::Trigger),
-            Self::Files(schema::Kind::Scenario),
-            Self::Files(schema::Kind::Mapping),
-            Self::Files(schema::Kind::Config),
-            Self::Files(schema::Kind::Policy),
+            Self::Files(Kind::Trigger),
+            Self::Files(Kind::Scenario),
+            Self::Files(Kind::Mapping),
+            Self::Files(Kind::Config),
+            Self::Files(Kind::Policy),
             Self::Asyncapi,
         ]
     }
@@ -54,8 +54,8 @@ impl ValueEnum for Kind {
 /// Where the configuration or a mapping does not pass.
 pub fn run(args: &Schema) -> anyhow::Result<()> {
     match args.kind {
-        Kind::Files(kind) => print!("{}", kind.text()),
-        Kind::Asyncapi => {
+        What::Files(kind) => print!("{}", kind.text()),
+        What::Asyncapi => {
             let (config, basis) = args.shared.basis()?;
             let text = asyncapi::yaml(&asyncapi::Basis {
                 config: &config,

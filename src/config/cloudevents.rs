@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use super::{ConfigError, Format, Topics};
 
 /// CloudEvents around what goes out. What comes in is known as a CloudEvent by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,12 +43,18 @@ impl Default for CloudEvents {
 }
 
 impl CloudEvents {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, topics: &Topics) -> Result<(), ConfigError> {
         for (key, value) in [("source", &self.source), ("type_prefix", &self.type_prefix)] {
             if value.is_empty() || value.contains(|c: char| c.is_whitespace() || c.is_control()) {
                 let expected = "must not be empty, nor have spaces in it";
                 return Err(ConfigError::invalid(format!("cloudevents.{key}"), expected));
             }
+        }
+        let formats = [topics.treatments_format, topics.decisions_format];
+        if self.output == Output::Structured && formats.contains(&Format::Avro) {
+            let detail = "`structured` is an envelope of JSON, and topics.treatments_format or topics.decisions_format is \
+                          `avro`; expected `binary`";
+            return Err(ConfigError::invalid("cloudevents.output", detail));
         }
         Ok(())
     }

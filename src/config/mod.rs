@@ -9,6 +9,7 @@
 mod cloudevents;
 mod layers;
 pub mod properties;
+pub mod schema_registry;
 mod time;
 pub mod topics;
 
@@ -27,8 +28,9 @@ use crate::trigger::suggest::closest;
 pub use cloudevents::{CloudEvents, Output};
 pub use layers::ConfigError;
 pub use properties::{Kafka, Properties};
+pub use schema_registry::SchemaRegistry;
 pub use time::{Clock, Span, Time};
-pub use topics::{Input, InputKind, Topics};
+pub use topics::{Format, Input, InputKind, Topics};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +44,8 @@ pub struct Config {
     pub topics: Topics,
     /// How treatments and decisions are published.
     pub cloudevents: CloudEvents,
+    /// Where schemas of records in Avro come from.
+    pub schema_registry: SchemaRegistry,
     /// Where time comes from.
     pub time: Time,
     /// What is common to all triggers.
@@ -367,7 +371,8 @@ impl Config {
         self.topics.check()?;
         self.check_names()?;
         self.time.check()?;
-        self.cloudevents.check()?;
+        self.cloudevents.check(&self.topics)?;
+        self.schema_registry.check()?;
         self.kafka.check()
     }
 

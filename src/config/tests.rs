@@ -126,7 +126,7 @@ fn the_environment_lies_over_the_file() {
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
-    let table: [Case<'_>; 14] = [
+    let table: [Case<'_>; 16] = [
         ("[kafka]\nbootsrap = \"x\"", &[], "line 2, column 1"),
         (
             "[kafka]\nbootsrap = \"x\"",
@@ -164,6 +164,16 @@ fn what_is_wrong_is_said_with_its_place() {
             "[events.\"Product Added\"]\nprice = \"text\"",
             &[],
             "declared as a text but is a number",
+        ),
+        (
+            "[topics.cart]\nmapping = \"shop.yaml\"\nformat = \"avro\"",
+            &[],
+            "topics.cart: has a mapping",
+        ),
+        (
+            "[cloudevents]\noutput = \"structured\"\n[topics]\ndecisions_format = \"avro\"",
+            &[],
+            "expected `binary`",
         ),
         (
             "[topics.cart]\nname = \"decisions\"",

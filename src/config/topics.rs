@@ -1,5 +1,6 @@
 //! The topics: what comes in, what goes out, and what is kept.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -18,8 +19,12 @@ pub struct Topics {
     pub replication: i32,
     /// Prefix of the topics of commands: `<prefix>.<channel>`. Default `treatments`.
     pub treatments: String,
+    /// Whether commands are JSON or Avro. Default `json`.
+    pub treatments_format: Format,
     /// Every decision, with its reason. Default `decisions`.
     pub decisions: String,
+    /// Whether decisions are JSON or Avro. Default `json`.
+    pub decisions_format: Format,
     /// What was no event, with its original bytes. Default `dead-letters`.
     pub dead_letters: String,
     /// What came at or behind the watermark. Default `late-events`.
@@ -61,6 +66,20 @@ pub struct Source {
     /// The mapping file by which its foreign records become events. Default empty: they are written as ours.
     #[serde(default)]
     pub mapping: PathBuf,
+    /// `json`; or `avro`, in Confluent's wire format, JSON objects still being read among it. Default `json`.
+    #[serde(default)]
+    pub format: Format,
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// JSON objects.
+    #[default]
+    Json,
+    /// Avro, in Confluent's wire format.
+    Avro,
 }
 
 /// Which of the topics that come in.
@@ -91,6 +110,8 @@ pub struct Input {
     pub lateness_ms: i64,
     /// Whether its events move time.
     pub drives: bool,
+    /// How its records are written.
+    pub format: Format,
 }
 
 fn lateness() -> Span {
@@ -102,6 +123,7 @@ fn source(name: &str) -> Source {
         name: Some(name.to_owned()),
         lateness: lateness(),
         mapping: PathBuf::new(),
+        format: Format::Json,
     }
 }
 
@@ -111,7 +133,9 @@ impl Default for Topics {
             partitions: 12,
             replication: -1,
             treatments: "treatments".to_owned(),
+            treatments_format: Format::Json,
             decisions: "decisions".to_owned(),
+            decisions_format: Format::Json,
             dead_letters: "dead-letters".to_owned(),
             late_events: "late-events".to_owned(),
             changelog: "{id}-changelog".to_owned(),
@@ -169,6 +193,7 @@ impl Topics {
                 name: source.name_as(kind),
                 lateness_ms: source.lateness.ms,
                 drives: kind.drives(),
+                format: source.format,
             })
             .filter(|input| !input.name.is_empty())
             .collect();
@@ -204,6 +229,16 @@ impl Topics {
             drives: input.drives,
         };
         self.inputs().into_iter().map(settings).collect()
+    }
+
+    /// The names of the topics that come in in Avro.
+    #[must_use]
+    pub fn in_avro(&self) -> BTreeSet<String> {
+        let inputs = self.inputs().into_iter();
+        inputs
+            .filter(|input| input.format == Format::Avro)
+            .map(|input| input.name)
+            .collect()
     }
 
     /// How a topic of this name takes part in time; one that is not configured has the default lateness, and drives unless it is
@@ -248,6 +283,13 @@ impl Topics {
                 "topics",
                 "no topic comes in that drives time: name cart, clickstream, purchase or support",
             ));
+        }
+        for (kind, source) in self.sources() {
+            if source.format == Format::Avro && !source.mapping.as_os_str().is_empty() {
+                let at = format!("topics.{}", kind.section());
+                let detail = "has a mapping, which reads JSON, and format = \"avro\"; expected one of the two";
+                return Err(ConfigError::invalid(at, detail));
+            }
         }
         check_name(&self.treatments)
     }

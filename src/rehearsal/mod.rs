@@ -258,6 +258,9 @@ impl<S: Source> Merge<'_, S> {
             headers: &record.headers,
             ..Origin::default()
         };
+        self.decoder
+            .load_schema(&topic.name, &record.payload)
+            .map_err(std::io::Error::other)?;
         let content = self
             .decoder
             .decode(&record.payload, &origin)

@@ -204,6 +204,8 @@ fn play(
                     headers: &record.headers,
                     ..Origin::default()
                 };
+                let loaded = settings.decoder.load_schema(&key.0, &record.payload);
+                loaded.map_err(std::io::Error::other)?;
                 match settings.decoder.decode(&record.payload, &origin) {
                     Ok(decoded) => work.step(Input::Event(Box::new(decoded.event)), observer)?,
                     Err(reject) => work.summary.reject(&reject),

@@ -40,6 +40,7 @@ use self::placement::Placement;
 use self::view::TaskView;
 use self::watchdog::Watchdog;
 use self::worker::ToWorker;
+use crate::avro::{Schemas, SchemasError, fetcher};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::event::decode::Decoder;
@@ -51,7 +52,7 @@ use crate::task::{Settings, Task};
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::time::Timestamp;
-use crate::treatment::cloud_event::Publishing;
+use crate::treatment::encoder::Encoder;
 use crate::trigger::plan::Plan;
 use crate::trigger::revision;
 use crate::trigger::set::Basis;
@@ -100,6 +101,9 @@ pub enum RuntimeError {
     /// The control topic.
     #[error(transparent)]
     Control(#[from] control::ControlError),
+    /// The schemas of what comes in or goes out in Avro.
+    #[error(transparent)]
+    Schemas(#[from] SchemasError),
 }
 
 /// What the threads of a process share.
@@ -109,7 +113,7 @@ struct Context {
     /// The triggers in force; tasks take them up between two transactions.
     plan: Mutex<Arc<Plan>>,
     decoder: Decoder,
-    publishing: Arc<Publishing>,
+    encoder: Encoder,
     telemetry: Telemetry,
     traces: Option<Arc<Traces>>,
     /// Asks for ends, uncommitted records included.
@@ -178,7 +182,7 @@ impl Runtime {
     /// Starts the threads; nothing is read yet. `partitions`: of each topic, as [`topics::check`] found it.
     ///
     /// # Errors
-    /// Where a client or a thread cannot be made.
+    /// Where a client or a thread cannot be made, or the registry has no id for what goes out in Avro.
     pub fn start(
         config: Config,
         plan: Arc<Plan>,
@@ -194,6 +198,9 @@ impl Runtime {
         };
         let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::new(config.attributes()))
             .with_mappings(mappings);
+        let schemas = Schemas::new(&config.schema_registry, decoder.times())?;
+        let decoder = decoder.with_avro(config.topics.in_avro(), schemas.clone());
+        let encoder = Encoder::new(&config, &schemas)?;
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
         let offsets: Arc<BaseConsumer<Logged>> =
@@ -206,12 +213,12 @@ impl Runtime {
             .min(usize::try_from(partitions).unwrap_or(1))
             .max(1);
         let context = Arc::new(Context {
-            publishing: Arc::new(config.publishing()),
             config: Arc::new(config),
             names: Arc::clone(&names),
             plan: Mutex::new(plan),
             decoder,
-            telemetry,
+            encoder,
+            telemetry: telemetry.clone(),
             traces,
             ends: Arc::clone(&ends),
             offsets: Arc::clone(&offsets),
@@ -234,6 +241,16 @@ impl Runtime {
             let thread = thread::Builder::new().name(format!("worker-{number}"));
             threads.push(thread.spawn(move || worker::run(&context, &receiver, sender))?);
         }
+        let had = {
+            let workers = workers.clone();
+            move || {
+                for worker in &workers {
+                    // One that is gone needs no waking.
+                    let _ = worker.send(ToWorker::Wake);
+                }
+            }
+        };
+        fetcher::start(&schemas, telemetry, had)?;
         Ok(Self {
             tasks: Tasks { context, workers },
             threads,
@@ -395,8 +412,8 @@ impl Context {
             self.decoder.clone(),
             self.names.inputs.clone(),
             partition,
-        );
-        let core = core.publishing(Arc::clone(&self.publishing));
+        )
+        .with_encoder(self.encoder.clone());
         let revision = plan.revision.to_string();
         Task::new(self.settings(partition), core, revision, plan)
     }

@@ -13,10 +13,11 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::asker::{About, Question};
 use super::group::Member;
 use super::placement::Stands;
-use super::queue::{PartitionQueue, Waker};
+use super::queue::{Batch, PartitionQueue, Waker};
 use super::transactor::{self, Setup};
 use super::worker::ToWorker;
 use super::{Context, State, clock};
+use crate::event::decode::Decoder;
 use crate::task::core::RawRecord;
 use crate::task::customers::Customers;
 use crate::task::{Command, Input, Report, Session, Task};
@@ -67,6 +68,8 @@ struct Feed {
     paused: bool,
     /// As last said to the task.
     position: i64,
+    /// Records that came, from the first on whose schema is not had yet. To the task it is as if they were not fetched.
+    held: Vec<RawRecord>,
 }
 
 /// What a task is assigned with.
@@ -114,6 +117,7 @@ impl Slot {
                 session: None,
                 paused: false,
                 position: -1,
+                held: Vec::new(),
             })
         };
         let feeds: Option<Vec<Feed>> = self.context.names.inputs.iter().map(feed).collect();
@@ -254,7 +258,7 @@ impl Slot {
             let Some(session) = feed.session.filter(|_| !feed.paused && feed.position >= 0) else {
                 continue;
             };
-            let batch = feed.queue.take(TAKE_RECORDS, 0);
+            let batch = feed.take();
             for error in batch.errors {
                 tracing::warn!(partition = self.partition, topic = feed.topic, %error, "reading");
                 if error == RDKafkaErrorCode::AutoOffsetReset {
@@ -264,14 +268,14 @@ impl Slot {
             if let Some(last) = batch.records.last() {
                 self.context.telemetry.read(topic, batch.records.len());
                 self.context.sample(&feed.topic, self.partition, last);
+            }
+            feed.held.extend(batch.records);
+            let records = feed.readable(&self.context.decoder);
+            if let Some(last) = records.last() {
                 feed.position = last.offset + 1;
-                inputs.push((
-                    session,
-                    Input::Fetched {
-                        topic,
-                        records: batch.records,
-                    },
-                ));
+                inputs.push((session, Input::Fetched { topic, records }));
+            } else if !feed.held.is_empty() {
+                // They wait for a schema, and what is behind them for them.
             } else if let Some(offset) = feed.queue.position(&feed.topic, self.partition)
                 && offset > feed.position
             {
@@ -334,6 +338,7 @@ impl Slot {
                 Command::DropProducer => {
                     for feed in &mut lease.feeds {
                         feed.session = None;
+                        feed.held.clear();
                     }
                     lease.running = false;
                     self.context.state(self.partition, State::Restoring);
@@ -349,6 +354,7 @@ impl Slot {
         if let Some(lease) = &mut self.lease {
             let feed = &mut lease.feeds[topic];
             (feed.session, feed.position, feed.paused) = (Some(session), -1, false);
+            feed.held.clear();
         }
         self.ask(session, About::Start(topic, from));
     }
@@ -410,6 +416,32 @@ impl Slot {
 }
 
 impl Feed {
+    /// What came, if nothing is held back.
+    fn take(&mut self) -> Batch {
+        if self.held.is_empty() {
+            self.queue.take(TAKE_RECORDS, 0)
+        } else {
+            Batch::default()
+        }
+    }
+
+    /// The records that can be read, up to the first whose schema must be asked for.
+    fn readable(&mut self, decoder: &Decoder) -> Vec<RawRecord> {
+        let missing = |record: &RawRecord| {
+            let payload = record.value.as_deref().unwrap_or_default();
+            decoder.missing_schema(&self.topic, payload)
+        };
+        let waiting = self.held.iter().map(missing).enumerate();
+        match waiting.filter_map(|(at, id)| Some((at, id?))).next() {
+            None => std::mem::take(&mut self.held),
+            Some((at, id)) => {
+                decoder.want_schema(id);
+                let waiting = self.held.split_off(at);
+                std::mem::replace(&mut self.held, waiting)
+            }
+        }
+    }
+
     fn seek(&self, partition: i32, offset: i64) -> Result<(), rdkafka::error::KafkaError> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;

@@ -9,7 +9,7 @@ use crate::event::Position;
 use crate::event::decode::{Decoder, Origin, Reject};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
-use crate::treatment::cloud_event::Publishing;
+use crate::treatment::encoder::Encoder;
 use crate::trigger::plan::Plan;
 
 /// The customers of one task.
@@ -17,9 +17,9 @@ use crate::trigger::plan::Plan;
 pub struct Customers {
     engine: Engine,
     decoder: Decoder,
+    encoder: Encoder,
     topics: Vec<String>,
     partition: i32,
-    publishing: Arc<Publishing>,
     /// Kept from step to step for its memory.
     effects: Vec<engine::Effect>,
 }
@@ -38,17 +38,18 @@ impl Customers {
         Self {
             engine,
             decoder,
+            encoder: Encoder::default(),
             topics,
             partition,
-            publishing: Arc::default(),
             effects: Vec::new(),
         }
     }
 
-    /// The same, with what goes out wrapped in this way.
+    /// The same, writing its decisions so.
     #[must_use]
-    pub fn publishing(self, publishing: Arc<Publishing>) -> Self {
-        Self { publishing, ..self }
+    pub fn with_encoder(mut self, encoder: Encoder) -> Self {
+        self.encoder = encoder;
+        self
     }
 
     /// The engine.
@@ -59,8 +60,8 @@ impl Customers {
 
     fn step(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
         self.engine.step(input, now, &mut self.effects);
-        let publishing = &self.publishing;
-        effects.extend(self.effects.drain(..).map(|it| effect(it, publishing)));
+        let encoder = &self.encoder;
+        effects.extend(self.effects.drain(..).map(|it| effect(it, encoder)));
     }
 }
 
@@ -136,9 +137,8 @@ impl Core for Customers {
     ) -> Adopted {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let adopted = self.engine.adopt(plan, from, now, &mut self.effects);
-        let publishing = &self.publishing;
-        let said = self.effects.drain(..);
-        effects.extend(said.map(|it| effect(it, publishing)));
+        let encoder = &self.encoder;
+        effects.extend(self.effects.drain(..).map(|it| effect(it, encoder)));
         Adopted {
             to: adopted.to as u64,
             done: adopted.done,
@@ -163,9 +163,9 @@ impl Core for Customers {
     }
 }
 
-fn effect(effect: engine::Effect, publishing: &Publishing) -> Effect {
+fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
     match effect {
-        engine::Effect::Decided(decision) => decided(&decision, publishing),
+        engine::Effect::Decided(decision) => decided(&decision, encoder),
         engine::Effect::Duplicate => Effect::Duplicate,
         engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
         engine::Effect::Erased => counted("erased", 1),
@@ -186,15 +186,15 @@ fn counted(name: &str, times: u64) -> Effect {
     }
 }
 
-fn decided(decision: &Decision, publishing: &Publishing) -> Effect {
+fn decided(decision: &Decision, encoder: &Encoder) -> Effect {
     let outcome = decision.refusal().map_or("treat", |reason| reason.word());
-    let command = decision.command().zip(publishing.treatment(decision));
+    let command = decision.command().zip(encoder.treatment(decision));
     let treatment = command.map(|(command, (value, headers))| Treatment {
         channel: command.channel.to_string(),
         value,
         headers,
     });
-    let (value, headers) = publishing.decision(decision);
+    let (value, headers) = encoder.decision(decision);
     Effect::Decided {
         customer: decision.customer.as_bytes().to_vec(),
         tally: format!("decided.{}.{outcome}", decision.trigger),

@@ -144,6 +144,10 @@ metrics! {
         "1 while all sending is stopped, else 0.";
     TASKS: "moments_tasks", Kind::Gauge, One, ["state"],
         "Tasks assigned to this process, by state: `restoring`, `running`, `refused`.";
+    SCHEMA_REQUESTS: "moments_schema_requests_total", Kind::Counter, One, ["outcome"],
+        "Schemas of Avro records asked of the registry: `found`, `refused` (not to be read as ours), `unknown`, `failed` (asked again).";
+    SCHEMAS_AWAITED: "moments_schemas_awaited", Kind::Gauge, One, [],
+        "Schemas that records wait for, as the registry does not answer; other than 0 for minutes, look at the registry.";
     BUILD_INFO: "moments_build_info", Kind::Gauge, One, ["version", "revision"],
         "1; version of the program, and revision: a digest of triggers, policy and declared words.";
     TRIGGERS_REVISION: "moments_triggers_revision", Kind::Gauge, One, [],

@@ -60,6 +60,8 @@ struct Inner {
     build: IntGaugeVec,
     revision: IntGauge,
     sets_rejected: IntCounter,
+    schema_requests: IntCounterVec,
+    schemas_awaited: IntGaugeVec,
     process: Process,
 }
 
@@ -198,6 +200,8 @@ impl Telemetry {
             revision: make.whole(&metrics::TRIGGERS_REVISION),
             sets_rejected: make
                 .register(IntCounter::with_opts(options(&metrics::TRIGGERS_REJECTED))),
+            schema_requests: make.counter(&metrics::SCHEMA_REQUESTS),
+            schemas_awaited: make.gauge(&metrics::SCHEMAS_AWAITED),
             process: Process {
                 resident: make.whole(&metrics::RESIDENT_MEMORY),
                 cpu: make.register(Counter::with_opts(options(&metrics::CPU))),
@@ -287,6 +291,14 @@ impl Telemetry {
         self.inner.sets_rejected.inc();
     }
 
+    /// The registry was asked for a schema.
+    pub fn schema_asked(&self, outcome: &str) {
+        self.inner
+            .schema_requests
+            .with_label_values(&[outcome])
+            .inc();
+    }
+
     // What is.
 
     /// These triggers are in force.
@@ -304,6 +316,16 @@ impl Telemetry {
             .build
             .with_label_values(&[env!("CARGO_PKG_VERSION"), &plan.revision])
             .set(1);
+    }
+
+    /// So many schemas are not to be had, and records wait for them.
+    pub fn schemas_awaited(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let none: [&str; 0] = [];
+        self.inner
+            .schemas_awaited
+            .with_label_values(&none)
+            .set(count);
     }
 
     /// So many changelog offsets are left to read.

@@ -1,19 +1,15 @@
 //! Treatments and decisions as CloudEvents 1.0, by the Kafka protocol binding.
 //!
-//! *Binary*: the value is what it always is, the attributes are headers. *Structured*: the value is an envelope in JSON, with what
-//! it always is under `data`. The id is the command's, which is derived, so that a record that is made again is the same event;
+//! *Binary*: the value is what it always is, JSON or Avro, the attributes are headers. *Structured*: the value is an envelope in
+//! JSON, with what it always is, JSON, under `data`. The id is the command's, which is derived, so that a record that is made again is the same event;
 //! decision and treatment of one moment share it, and differ in their source.
 
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use serde::{Serialize, Serializer};
 
-use super::{Command, CommandOf, Decision, Outcome, command_id, json};
+use super::{Command, Decision, command_id, json};
 use crate::event::Text;
 use crate::event::decode::cloud_events::{HEADER_PREFIX, SPEC_VERSION, STRUCTURED_JSON};
 use crate::event::decode::{Header, TRACEPARENT};
-
-/// The content type of what is inside.
-const DATA_JSON: &str = "application/json";
 
 /// How what goes out is wrapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,61 +38,69 @@ pub struct Publishing {
 pub type Published = (Vec<u8>, Vec<Header>);
 
 /// The attributes of one CloudEvent, in the order in which they are written.
-type Attributes<'a> = Vec<(&'static str, Text)>;
+type Attributes = Vec<(&'static str, Text)>;
 
 impl Publishing {
-    /// What goes to the decisions topic.
+    /// What goes to the decisions topic: this value of this media type, wrapped.
     #[must_use]
-    pub fn decision(&self, decision: &Decision) -> Published {
-        let attributes = || self.attributes(decision, "decision", None);
-        self.wrapped(decision, attributes, Vec::new())
+    pub(super) fn decision(
+        &self,
+        decision: &Decision,
+        value: Vec<u8>,
+        media_type: &str,
+    ) -> Published {
+        let attributes = || self.attributes(decision, "decision", None, media_type);
+        self.wrapped(value, attributes, Vec::new())
     }
 
-    /// What goes to the treatments topic, where there is a command.
+    /// What goes to the treatments topic: this value of this media type, wrapped.
     #[must_use]
-    pub fn treatment(&self, decision: &Decision) -> Option<Published> {
-        let Outcome::Treat(command) = &decision.outcome else {
-            return None;
-        };
+    pub(super) fn treatment(
+        &self,
+        decision: &Decision,
+        command: &Command,
+        value: Vec<u8>,
+        media_type: &str,
+    ) -> Published {
         let headers = vec![
             header("id", &command.id.to_string()),
             header("trigger", &decision.trigger),
             header(TRACEPARENT, &command.traceparent),
         ];
-        let attributes = || self.attributes(decision, "treatment", Some(command));
-        Some(self.wrapped(&CommandOf { decision, command }, attributes, headers))
+        let attributes = || self.attributes(decision, "treatment", Some(command), media_type);
+        self.wrapped(value, attributes, headers)
     }
 
-    fn wrapped<'a>(
+    fn wrapped(
         &self,
-        data: &impl Serialize,
-        attributes: impl FnOnce() -> Attributes<'a>,
+        value: Vec<u8>,
+        attributes: impl FnOnce() -> Attributes,
         mut headers: Vec<Header>,
     ) -> Published {
         match self.mode {
-            Mode::Plain => (json(data), headers),
+            Mode::Plain => (value, headers),
             Mode::Binary => {
                 let attributes = attributes().into_iter();
                 headers.extend(attributes.map(|(name, value)| match name {
                     "datacontenttype" => header("content-type", &value),
                     name => header(&format!("{HEADER_PREFIX}{name}"), &value),
                 }));
-                (json(data), headers)
+                (value, headers)
             }
             Mode::Structured => {
                 headers.push(header("content-type", STRUCTURED_JSON));
-                let attributes = attributes();
-                (json(&Envelope { attributes, data }), headers)
+                (envelope(&attributes(), &value), headers)
             }
         }
     }
 
-    fn attributes<'a>(
+    fn attributes(
         &self,
         decision: &Decision,
         kind: &str,
         command: Option<&Command>,
-    ) -> Attributes<'a> {
+        media_type: &str,
+    ) -> Attributes {
         let Decision {
             customer,
             trigger,
@@ -122,7 +126,7 @@ impl Publishing {
             ),
             ("subject", customer.clone()),
             ("time", text(&decision.decided_at)),
-            ("datacontenttype", DATA_JSON.into()),
+            ("datacontenttype", media_type.into()),
         ];
         attributes.extend(command.map(|command| (TRACEPARENT, command.traceparent.clone())));
         attributes
@@ -133,25 +137,31 @@ fn header(name: &str, value: &str) -> Header {
     (name.to_owned(), Some(value.as_bytes().to_vec()))
 }
 
-struct Envelope<'a, D> {
-    attributes: Attributes<'a>,
-    data: &'a D,
+/// Attributes and data as one object. The data is JSON (the configuration refuses another in an envelope), and stays as it is.
+fn envelope(attributes: &Attributes, data: &[u8]) -> Vec<u8> {
+    let mut envelope = json(&Object(attributes));
+    envelope.pop();
+    envelope.extend_from_slice(br#","data":"#);
+    envelope.extend_from_slice(data);
+    envelope.push(b'}');
+    envelope
 }
 
-impl<D: Serialize> Serialize for Envelope<'_, D> {
+struct Object<'a>(&'a Attributes);
+
+impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.attributes.len() + 1))?;
-        for (name, value) in &self.attributes {
-            map.serialize_entry(name, value)?;
-        }
-        map.serialize_entry("data", self.data)?;
-        map.end()
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Outcome;
+    use super::super::encoder::Encoder;
     use super::*;
+    use crate::avro::Schemas;
+    use crate::config::{Config, Format, Output};
     use crate::event::decode::{Decoder, Origin};
     use crate::moment::Evidence;
     use crate::time::Timestamp;
@@ -186,12 +196,12 @@ mod tests {
         }
     }
 
-    fn publishing(mode: Mode) -> Publishing {
-        Publishing {
+    fn encoder(mode: Mode) -> Encoder {
+        Encoder::json(Publishing {
             mode,
             source: "/moments/shop".to_owned(),
             type_prefix: "com.example.moments".to_owned(),
-        }
+        })
     }
 
     fn shown(headers: &[Header]) -> Vec<String> {
@@ -207,8 +217,8 @@ mod tests {
     #[test]
     fn headers_say_what_a_treatment_is() {
         let decision = decision(true);
-        let plain = publishing(Mode::Plain).treatment(&decision).unwrap();
-        let (value, headers) = publishing(Mode::Binary).treatment(&decision).unwrap();
+        let plain = encoder(Mode::Plain).treatment(&decision).unwrap();
+        let (value, headers) = encoder(Mode::Binary).treatment(&decision).unwrap();
         assert_eq!(value, plain.0);
         let id = command_id("welcome", 1, "ana", "m1").to_string();
         let own = [
@@ -236,14 +246,14 @@ mod tests {
     #[test]
     fn an_envelope_stands_around_a_decision() {
         let decision = decision(false);
-        assert!(publishing(Mode::Structured).treatment(&decision).is_none());
-        let (value, headers) = publishing(Mode::Structured).decision(&decision);
+        assert!(encoder(Mode::Structured).treatment(&decision).is_none());
+        let (value, headers) = encoder(Mode::Structured).decision(&decision);
         assert_eq!(
             shown(&headers),
             ["content-type: application/cloudevents+json"]
         );
         let text = String::from_utf8(value).unwrap();
-        let (plain, _) = publishing(Mode::Plain).decision(&decision);
+        let (plain, _) = encoder(Mode::Plain).decision(&decision);
         assert!(
             text.ends_with(&format!(
                 r#","data":{}}}"#,
@@ -259,5 +269,19 @@ mod tests {
         let decoder = Decoder::new(Arc::default(), Arc::default());
         let reject = decoder.decode(text.as_bytes(), &origin).unwrap_err();
         assert_eq!(reject.word(), "no_event_name");
+    }
+
+    #[test]
+    fn headers_name_the_format_of_what_is_inside() {
+        let mut config = Config::default();
+        config.topics.treatments_format = Format::Avro;
+        config.cloudevents.output = Output::Binary;
+        let schemas = Schemas::new(&config.schema_registry, []).unwrap();
+        let encoder = Encoder::new(&config, &schemas).unwrap();
+        let (value, headers) = encoder.treatment(&decision(true)).unwrap();
+        assert_eq!(value.first(), Some(&0));
+        assert!(shown(&headers).contains(&"content-type: application/avro".to_owned()));
+        let (_, headers) = encoder.decision(&decision(true));
+        assert!(shown(&headers).contains(&"content-type: application/json".to_owned()));
     }
 }

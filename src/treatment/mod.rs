@@ -3,7 +3,9 @@
 //!
 //! Ids are derived, never random: the same moment gives the same id on every machine, at any restart.
 
+mod avro;
 pub mod cloud_event;
+pub mod encoder;
 mod trace;
 
 use serde::ser::{SerializeMap, SerializeStruct};

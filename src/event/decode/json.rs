@@ -1,4 +1,5 @@
-//! The shapes of Segment's calls, read in one pass without a tree in between.
+//! The shapes of Segment's calls, read in one pass without a tree in between. What their fields mean
+//! is said by [`Call`], which Avro records fill too.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +9,8 @@ use smallvec::SmallVec;
 
 use super::cloud_events::Attributes;
 use super::{
-    Decoded, Decoder, Defect, NEVER_NEGATIVE, Origin, Reject, TIME_MAX, TIME_MIN, TRACEPARENT,
+    Decoded, Decoder, Defect, NEVER_NEGATIVE, Origin, PRODUCT_FIELDS, Reject, TIME_MAX, TIME_MIN,
+    TRACEPARENT,
 };
 use crate::event::{
     CustomerId, Event, EventName, Product, Property, PropertyId, Text, Touchpoint, Traits, Type,
@@ -92,8 +94,9 @@ mod customer;
 mod scalar;
 
 use customer::{ContextSeed, TraitsSeed};
-pub(super) use scalar::{Key, Scalar};
-use scalar::{Skipped, WHOLE_MAX, cut, shortened, skip};
+pub(super) use customer::{set_address, set_consent};
+pub(super) use scalar::{Key, Owned, Scalar, Skipped};
+use scalar::{WHOLE_MAX, cut, shortened, skip};
 
 pub(super) fn decode(
     decoder: &Decoder,
@@ -136,19 +139,19 @@ pub(super) fn read(
 
 /// A call as it was read: nothing checked yet.
 #[derive(Default)]
-struct Call<'de> {
-    kind: Scalar<'de>,
-    event: Scalar<'de>,
-    user_id: Scalar<'de>,
-    anonymous_id: Scalar<'de>,
-    message_id: Scalar<'de>,
-    timestamp: Scalar<'de>,
+pub(super) struct Call<'de> {
+    pub(super) kind: Scalar<'de>,
+    pub(super) event: Scalar<'de>,
+    pub(super) user_id: Scalar<'de>,
+    pub(super) anonymous_id: Scalar<'de>,
+    pub(super) message_id: Scalar<'de>,
+    pub(super) timestamp: Scalar<'de>,
     properties: SmallVec<[(PropertyId, Property); 4]>,
     products: Vec<Product>,
     negative: Option<&'static str>,
-    traits: Option<Box<Traits>>,
-    touchpoint: Option<Box<Touchpoint>>,
-    defects: Vec<Defect>,
+    pub(super) traits: Option<Box<Traits>>,
+    pub(super) touchpoint: Option<Box<Touchpoint>>,
+    pub(super) defects: Vec<Defect>,
     /// Whether it has what a CloudEvent has and an event has not.
     is_envelope: bool,
 }
@@ -168,7 +171,11 @@ impl Call<'_> {
         }
     }
 
-    fn into_event(mut self, decoder: &Decoder, origin: &Origin<'_>) -> Result<Decoded, Reject> {
+    pub(super) fn into_event(
+        mut self,
+        decoder: &Decoder,
+        origin: &Origin<'_>,
+    ) -> Result<Decoded, Reject> {
         if let Some(attributes) = origin.cloud_event {
             self.stand_in(attributes);
         }
@@ -313,18 +320,7 @@ object_seed!(PropertiesSeed, self, key, map, {
         skip(&mut map)?;
         continue;
     };
-    let spec = self.decoder.vocabulary.property(id);
-    match map.next_value::<Scalar<'de>>()?.typed(spec.kind) {
-        Ok(Some(value)) => {
-            call.properties.retain(|(known, _)| *known != id);
-            call.properties.push((id, value));
-        }
-        Ok(None) => {}
-        Err(expected) => call.defects.push(Defect {
-            name: spec.name.as_str().into(),
-            expected,
-        }),
-    }
+    call.property(self.decoder, id, map.next_value()?);
 });
 
 struct ProductsSeed<'a, 'de> {
@@ -368,18 +364,7 @@ impl<'de> Visitor<'de> for ProductsSeed<'_, 'de> {
             })?
             .is_some()
         {
-            if call.products.len() < limits::PRODUCTS {
-                call.products.push(std::mem::take(&mut product));
-            } else if call
-                .defects
-                .last()
-                .is_none_or(|defect| defect.name != "products")
-            {
-                call.defects.push(Defect {
-                    name: "products".into(),
-                    expected: "at most 256 products",
-                });
-            }
+            call.product(std::mem::take(&mut product));
         }
         Ok(())
     }
@@ -391,27 +376,65 @@ struct ProductSeed<'a, 'de> {
 }
 
 object_seed!(ProductSeed, self, key, map, {
-    let (call, product) = (&mut *self.call, &mut *self.product);
-    match key.0.as_ref() {
-        "product_id" => {
-            if let Some(id) = map.next_value::<Scalar<'de>>()?.text() {
-                product.id = cut(id);
-            }
-        }
-        "sku" => {
-            let sku = map.next_value::<Scalar<'de>>()?.text();
-            if product.id.is_empty() {
-                product.id = cut(sku.unwrap_or_default());
-            }
-        }
-        "category" => product.category = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "price" => product.price = call.amount("price", map.next_value()?),
-        "quantity" => product.quantity = call.amount("quantity", map.next_value()?),
-        _ => skip(&mut map)?,
+    if PRODUCT_FIELDS.iter().any(|(name, _)| *name == key.0) {
+        let value = map.next_value()?;
+        self.call.product_field(self.product, &key.0, value);
+    } else {
+        skip(&mut map)?;
     }
 });
 
 impl Call<'_> {
+    /// A property of the vocabulary.
+    pub(super) fn property(&mut self, decoder: &Decoder, id: PropertyId, value: Scalar<'_>) {
+        let spec = decoder.vocabulary.property(id);
+        match value.typed(spec.kind) {
+            Ok(Some(value)) => {
+                self.properties.retain(|(known, _)| *known != id);
+                self.properties.push((id, value));
+            }
+            Ok(None) => {}
+            Err(expected) => self.defects.push(Defect {
+                name: spec.name.as_str().into(),
+                expected,
+            }),
+        }
+    }
+
+    /// One more product, within the bound.
+    pub(super) fn product(&mut self, product: Product) {
+        if self.products.len() < limits::PRODUCTS {
+            self.products.push(product);
+        } else if self
+            .defects
+            .last()
+            .is_none_or(|defect| defect.name != "products")
+        {
+            self.defects.push(Defect {
+                name: "products".into(),
+                expected: "at most 256 products",
+            });
+        }
+    }
+
+    /// A field of a product; one that nobody reads is passed over.
+    pub(super) fn product_field(&mut self, product: &mut Product, name: &str, value: Scalar<'_>) {
+        match name {
+            "product_id" => {
+                if let Some(id) = value.text() {
+                    product.id = cut(id);
+                }
+            }
+            "sku" if product.id.is_empty() => {
+                product.id = cut(value.text().unwrap_or_default());
+            }
+            "category" => product.category = value.text().map(cut),
+            "price" => product.price = self.amount("price", value),
+            "quantity" => product.quantity = self.amount("quantity", value),
+            _ => {}
+        }
+    }
+
     fn amount(&mut self, name: &'static str, value: Scalar<'_>) -> Option<f64> {
         match value.typed(Type::Number) {
             Ok(Some(Property::Number(number))) => {

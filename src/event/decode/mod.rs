@@ -1,18 +1,21 @@
-//! From bytes to an [`Event`]: JSON in the format of Segment's track, identify, page and screen calls, by itself or in a
+//! From bytes to an [`Event`]: Segment's track, identify, page and screen calls, in JSON or in Avro, by themselves or in a
 //! [CloudEvent](cloud_events).
 //!
 //! Declared types are applied at the door: "10" for a number is 10, and what cannot be read is a
 //! named [`Defect`] of the event, its value not known. What cannot be an event at all is a
 //! [`Reject`]: it goes to the dead-letter topic, with its reason. Nothing here can panic.
 
+mod avro;
 pub mod cloud_events;
 mod json;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::cloud_events::{Attributes, Declared};
 use super::{Event, Position, PropertyId, Text, Type, Vocabulary, limits};
+use crate::avro::wire::{self, SchemaId};
+use crate::avro::{Schemas, SchemasError};
 use crate::mapping::{Mapping, Mappings};
 use crate::time::Timestamp;
 
@@ -52,6 +55,9 @@ pub const TRAITS: &[&str] = &[
     "timezone",
 ];
 
+/// What is meant by a record of a JSON topic that begins as Avro does.
+const MAGIC_IN_JSON: &str = "it begins with byte 0, as Avro in Confluent's wire format does; for that, set `format = \"avro\"` for the topic";
+
 /// Why a record is no event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
@@ -70,7 +76,21 @@ pub enum Reject {
     /// A CloudEvent that is none.
     #[error("the CloudEvent cannot be read: {0}")]
     CloudEvent(String),
-    /// JSON, but no call that stands for an event.
+    /// Neither Avro in wire format nor a JSON object.
+    #[error(
+        "the record is not in Confluent's wire format (byte 0, a schema id in 4 bytes, a datum), nor a JSON object: {0}"
+    )]
+    BadWireFormat(String),
+    /// Its schema is nowhere to be found.
+    #[error("there is no schema of id {0}")]
+    UnknownSchema(SchemaId),
+    /// Its schema is no schema of ours.
+    #[error("schema {0} cannot be read: {1}")]
+    IncompatibleSchema(SchemaId, String),
+    /// Its bytes do not follow its schema.
+    #[error("the record does not follow its schema: {0}")]
+    BadAvro(String),
+    /// A call, but none that stands for an event.
     #[error("`type` is {0}; expected track, identify, page or screen")]
     UnknownType(String),
     /// A track call without the name of what happened.
@@ -123,6 +143,10 @@ impl Reject {
             Self::InvalidUtf8(_) => "invalid_utf8",
             Self::BadJson(_) => "bad_json",
             Self::CloudEvent(_) => "cloud_event",
+            Self::BadWireFormat(_) => "bad_wire_format",
+            Self::UnknownSchema(_) => "unknown_schema",
+            Self::IncompatibleSchema(..) => "incompatible_schema",
+            Self::BadAvro(_) => "bad_avro",
             Self::UnknownType(_) => "unknown_type",
             Self::Ignored(_) => "ignored",
             Self::Unmapped(_) => "unmapped",
@@ -144,7 +168,11 @@ impl Reject {
             | Self::Oversized(_)
             | Self::InvalidUtf8(_)
             | Self::BadJson(_)
-            | Self::CloudEvent(_) => "decode",
+            | Self::CloudEvent(_)
+            | Self::BadWireFormat(_)
+            | Self::UnknownSchema(_)
+            | Self::IncompatibleSchema(..)
+            | Self::BadAvro(_) => "decode",
             Self::Ignored(_)
             | Self::Unmapped(_)
             | Self::NoForeignName
@@ -212,6 +240,15 @@ pub struct Decoder {
     vocabulary: Arc<Vocabulary>,
     attributes: Arc<BTreeMap<String, Type>>,
     mappings: Arc<Mappings>,
+    avro: Option<Avro>,
+}
+
+/// What is needed to read Avro.
+#[derive(Clone, Debug)]
+struct Avro {
+    /// The topics that bring it.
+    topics: Arc<BTreeSet<String>>,
+    schemas: Schemas,
 }
 
 /// An event with what could not be read of it.
@@ -231,6 +268,7 @@ impl Decoder {
             vocabulary,
             attributes,
             mappings: Arc::default(),
+            avro: None,
         }
     }
 
@@ -238,6 +276,56 @@ impl Decoder {
     #[must_use]
     pub fn with_mappings(self, mappings: Arc<Mappings>) -> Self {
         Self { mappings, ..self }
+    }
+
+    /// The same, reading Avro too, on these topics. A JSON object there is still read: producers change one by one.
+    #[must_use]
+    pub fn with_avro(mut self, topics: BTreeSet<String>, schemas: Schemas) -> Self {
+        let topics = Arc::new(topics);
+        self.avro = Some(Avro { topics, schemas });
+        self
+    }
+
+    /// The schema that must be had before a record of this topic can be read, if it is not had yet.
+    #[must_use]
+    pub fn missing_schema(&self, topic: &str, payload: &[u8]) -> Option<SchemaId> {
+        self.avro_of(topic)?.missing(payload)
+    }
+
+    /// Asks for a schema, without waiting.
+    pub fn want_schema(&self, id: SchemaId) {
+        if let Some(avro) = &self.avro {
+            avro.schemas.want(id);
+        }
+    }
+
+    /// Waits for the schema of a record, where it is not had yet.
+    ///
+    /// # Errors
+    /// Where the registry does not say whether there is one.
+    pub fn load_schema(&self, topic: &str, payload: &[u8]) -> Result<(), SchemasError> {
+        match (self.missing_schema(topic, payload), &self.avro) {
+            (Some(id), Some(avro)) => avro.schemas.load(id),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names of properties and attributes that are instants.
+    #[must_use]
+    pub fn times(&self) -> Vec<String> {
+        let properties = self.vocabulary.properties();
+        let properties = properties.map(|spec| (&spec.name, spec.kind));
+        let attributes = self.attributes.iter().map(|(name, kind)| (name, *kind));
+        let times = properties.chain(attributes);
+        times
+            .filter(|(_, kind)| *kind == Type::Time)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    fn avro_of(&self, topic: &str) -> Option<&Schemas> {
+        let avro = self.avro.as_ref()?;
+        avro.topics.contains(topic).then_some(&avro.schemas)
     }
 
     /// The vocabulary.
@@ -252,7 +340,7 @@ impl Decoder {
         &self.attributes
     }
 
-    /// Reads one record.
+    /// Reads one record. Its schema must be had: see [`Decoder::missing_schema`].
     ///
     /// # Errors
     /// Why it is no event.
@@ -273,11 +361,26 @@ impl Decoder {
     /// Reads the data of a CloudEvent in JSON.
     fn envelope(&self, envelope: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
         let (attributes, data) = cloud_events::open(envelope)?;
-        self.payload(&data, &origin.within(&attributes))
+        self.json(&data, &origin.within(&attributes))
     }
 
     /// Reads what is not, or not any more, in an envelope.
     fn payload(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
+        let first = payload.first().copied();
+        match (first, self.avro_of(origin.topic)) {
+            (Some(wire::MAGIC), Some(schemas)) => {
+                return avro::decode(self, schemas, payload, origin);
+            }
+            (Some(wire::MAGIC), None) => return Err(Reject::BadJson(MAGIC_IN_JSON.to_owned())),
+            (_, Some(_)) if !payload.trim_ascii_start().starts_with(b"{") => {
+                return Err(Reject::BadWireFormat(avro::described(payload)));
+            }
+            _ => {}
+        }
+        self.json(payload, origin)
+    }
+
+    fn json(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
         let text = std::str::from_utf8(payload)
             .map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
         match self.mappings.of(origin.topic) {

@@ -94,6 +94,12 @@ const ROWS: &[(&str, &[Panel])] = &[
                 Sum(&["partition"]),
             ),
             ("Partitions", &m::PARTITIONS, Max(&[])),
+            ("Schemas waited for", &m::SCHEMAS_AWAITED, Sum(&[])),
+            (
+                "Schemas asked for, by what came of it",
+                &m::SCHEMA_REQUESTS,
+                Rate(&["outcome"]),
+            ),
         ],
     ),
     (

@@ -9,5 +9,6 @@ mod installation;
 mod once;
 mod reload;
 mod replaying;
+mod schemas;
 mod topics;
 mod traces;

@@ -4,6 +4,8 @@ pub mod broker;
 pub mod kafka;
 pub mod process;
 pub mod producing;
+pub mod proxy;
+pub mod registry;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::{Key, Scalar, Skipped, cut, skip};
 use super::{Call, Decoder, Defect};
-use crate::event::{Text, Touchpoint, limits};
+use crate::event::{Text, Traits, limits};
 
 pub(super) struct TraitsSeed<'a, 'de> {
     pub(super) decoder: &'a Decoder,
@@ -15,54 +14,111 @@ pub(super) struct TraitsSeed<'a, 'de> {
 }
 
 object_seed!(TraitsSeed, self, key, map, {
-    let Call {
-        traits, defects, ..
-    } = &mut *self.call;
-    let traits = traits.get_or_insert_default();
+    let call = &mut *self.call;
     match key.0.as_ref() {
-        "email" => traits.email = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "phone" => traits.phone = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "push_token" => traits.push_token = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "timezone" => traits.timezone = zone(&map.next_value()?, defects),
-        "locale" | "language" => traits.locale = map.next_value::<Scalar<'de>>()?.text().map(cut),
-        "country" => traits.country = map.next_value::<Scalar<'de>>()?.text().map(cut),
         "address" => {
-            let mut address = serde_json::Map::new();
-            if let Some(line) = map.next_value_seed(AddressSeed {
-                address: &mut address,
-            })? {
-                traits.address = Some(cut(line));
-            }
-            if let Some(serde_json::Value::String(country)) = address.get("country") {
-                traits.country = Some(cut(country.as_str().into()));
-            }
+            let address = map.next_value::<serde_json::Value>()?;
+            set_address(call.traits.get_or_insert_default(), address);
         }
-        "consent" => map.next_value_seed(ConsentSeed {
-            consent: &mut traits.consent,
-            defects,
-        })?,
-        name => {
-            let Some(kind) = self.decoder.attributes.get(name) else {
-                skip(&mut map)?;
-                continue;
-            };
-            match map.next_value::<Scalar<'de>>()?.typed(*kind) {
-                Ok(Some(value)) => {
-                    traits.attributes.retain(|(known, _)| known != name);
-                    traits.attributes.push((name.into(), value));
-                }
-                Ok(None) => {}
-                Err(expected) => defects.push(Defect {
-                    name: name.into(),
-                    expected,
-                }),
-            }
+        "consent" => {
+            let consent = &mut call.traits.get_or_insert_default().consent;
+            map.next_value_seed(ConsentSeed {
+                consent,
+                defects: &mut call.defects,
+            })?;
+        }
+        name if is_trait(self.decoder, name) => {
+            call.say_trait(self.decoder, name, map.next_value()?);
+        }
+        _ => {
+            call.traits.get_or_insert_default();
+            skip(&mut map)?;
         }
     }
 });
 
+fn is_trait(decoder: &Decoder, name: &str) -> bool {
+    matches!(
+        name,
+        "email" | "phone" | "push_token" | "timezone" | "locale" | "language" | "country"
+    ) || decoder.attributes.contains_key(name)
+}
+
+impl Call<'_> {
+    /// A trait that has one value.
+    pub(in crate::event::decode) fn say_trait(
+        &mut self,
+        decoder: &Decoder,
+        name: &str,
+        value: Scalar<'_>,
+    ) {
+        let traits = self.traits.get_or_insert_default();
+        let text = || value.text().map(cut);
+        match name {
+            "email" => traits.email = text(),
+            "phone" => traits.phone = text(),
+            "push_token" => traits.push_token = text(),
+            "timezone" => traits.timezone = zone(&value, &mut self.defects),
+            "locale" | "language" => traits.locale = text(),
+            "country" => traits.country = text(),
+            name => {
+                let Some(kind) = decoder.attributes.get(name) else {
+                    return;
+                };
+                match value.typed(*kind) {
+                    Ok(Some(value)) => {
+                        traits.attributes.retain(|(known, _)| known != name);
+                        traits.attributes.push((name.into(), value));
+                    }
+                    Ok(None) => {}
+                    Err(expected) => self.defects.push(Defect {
+                        name: name.into(),
+                        expected,
+                    }),
+                }
+            }
+        }
+    }
+
+    /// What the context says that has one value: `timezone` and `locale`; the rest is passed over.
+    pub(in crate::event::decode) fn say_context(&mut self, name: &str, value: &Scalar<'_>) {
+        match name {
+            "timezone" => {
+                if let Some(zone) = zone(value, &mut self.defects) {
+                    self.traits.get_or_insert_default().timezone = Some(zone);
+                }
+            }
+            "locale" => {
+                if let Some(locale) = value.text() {
+                    self.traits.get_or_insert_default().locale = Some(cut(locale));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the context says of the campaign.
+    pub(in crate::event::decode) fn say_campaign(&mut self, name: &str, value: &Scalar<'_>) {
+        let touchpoint = self.touchpoint.get_or_insert_default();
+        let value = value.text().map(cut);
+        match name {
+            "source" => touchpoint.source = value,
+            "medium" => touchpoint.medium = value,
+            "name" => touchpoint.campaign = value,
+            _ => {}
+        }
+    }
+
+    /// The token of the context's device.
+    pub(in crate::event::decode) fn say_token(&mut self, value: &Scalar<'_>) {
+        if let Some(token) = value.text() {
+            self.traits.get_or_insert_default().push_token = Some(cut(token));
+        }
+    }
+}
+
 /// A time zone that exists, or a defect.
-pub(super) fn zone(value: &Scalar<'_>, defects: &mut Vec<Defect>) -> Option<Text> {
+fn zone(value: &Scalar<'_>, defects: &mut Vec<Defect>) -> Option<Text> {
     let name = value.text()?;
     if crate::time::Zone::named(&name).is_some() {
         return Some(name);
@@ -75,35 +131,32 @@ pub(super) fn zone(value: &Scalar<'_>, defects: &mut Vec<Defect>) -> Option<Text
 }
 
 /// Segment's address object, or one line of text.
-pub(super) struct AddressSeed<'a> {
-    address: &'a mut serde_json::Map<String, serde_json::Value>,
-}
-
-impl<'de> DeserializeSeed<'de> for AddressSeed<'_> {
-    type Value = Option<Text>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(line) if !line.is_empty() => Ok(Some(line.into())),
-            serde_json::Value::Object(parts) => {
-                *self.address = parts;
-                let known = ["street", "postalCode", "city", "state", "country"];
-                let parts = known
-                    .iter()
-                    .filter_map(|part| self.address.get(*part)?.as_str());
-                let line = parts
-                    .filter(|part| !part.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                Ok((!line.is_empty()).then(|| line.into()))
-            }
-            _ => Ok(None),
+pub(in crate::event::decode) fn set_address(traits: &mut Traits, address: serde_json::Value) {
+    match address {
+        serde_json::Value::String(line) if !line.is_empty() => {
+            traits.address = Some(cut(line.into()));
         }
+        serde_json::Value::Object(parts) => {
+            let part = |name: &str| parts.get(name)?.as_str();
+            let known = ["street", "postalCode", "city", "state", "country"];
+            let shown: Vec<_> = known
+                .into_iter()
+                .filter_map(part)
+                .filter(|part| !part.is_empty())
+                .collect();
+            if !shown.is_empty() {
+                traits.address = Some(cut(shown.join(", ").into()));
+            }
+            if let Some(country) = part("country") {
+                traits.country = Some(cut(country.into()));
+            }
+        }
+        _ => {}
     }
 }
 
 /// Consent: an object of channels and truth values, or a list of the channels consented to.
-pub(super) struct ConsentSeed<'a> {
+struct ConsentSeed<'a> {
     consent: &'a mut Vec<(Text, bool)>,
     defects: &'a mut Vec<Defect>,
 }
@@ -146,21 +199,31 @@ impl<'de> Visitor<'de> for ConsentSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(channel) = map.next_key::<Key<'de>>()? {
             let value = map.next_value::<Scalar<'de>>()?;
-            match value.truth() {
-                Some(given) => say(self.consent, &channel.0, given),
-                None if matches!(value, Scalar::Null) => {}
-                None => self.defects.push(Defect {
-                    name: "consent".into(),
-                    expected: "true or false",
-                }),
-            }
+            set_consent(self.consent, self.defects, &channel.0, &value);
         }
         Ok(())
     }
 }
 
+/// Notes what was said of a channel in a value.
+pub(in crate::event::decode) fn set_consent(
+    consent: &mut Vec<(Text, bool)>,
+    defects: &mut Vec<Defect>,
+    channel: &str,
+    value: &Scalar<'_>,
+) {
+    match value.truth() {
+        Some(given) => say(consent, channel, given),
+        None if matches!(value, Scalar::Null) => {}
+        None => defects.push(Defect {
+            name: "consent".into(),
+            expected: "true or false",
+        }),
+    }
+}
+
 /// Notes what was said of a channel. Beyond the bound it is no list of channels; a no is kept.
-pub(super) fn say(consent: &mut Vec<(Text, bool)>, channel: &str, given: bool) {
+fn say(consent: &mut Vec<(Text, bool)>, channel: &str, given: bool) {
     let channel = cut(channel.into());
     consent.retain(|(known, _)| *known != channel);
     if consent.len() >= limits::LIST_ITEMS {
@@ -177,67 +240,33 @@ pub(super) struct ContextSeed<'a, 'de> {
 }
 
 object_seed!(ContextSeed, self, key, map, {
-    let Call {
-        traits,
-        defects,
-        touchpoint,
-        ..
-    } = &mut *self.call;
     match key.0.as_ref() {
-        "timezone" => {
-            if let Some(zone) = zone(&map.next_value()?, defects) {
-                traits.get_or_insert_default().timezone = Some(zone);
-            }
-        }
-        "locale" => {
-            if let Some(locale) = map.next_value::<Scalar<'de>>()?.text() {
-                traits.get_or_insert_default().locale = Some(cut(locale));
-            }
-        }
         "campaign" => {
-            let touchpoint = touchpoint.get_or_insert_default();
-            map.next_value_seed(CampaignSeed {
-                touchpoint,
-                marker: std::marker::PhantomData,
-            })?;
+            self.call.touchpoint.get_or_insert_default();
+            map.next_value_seed(CampaignSeed { call: self.call })?;
         }
-        "device" => {
-            let mut token = None;
-            map.next_value_seed(DeviceSeed {
-                token: &mut token,
-                marker: std::marker::PhantomData,
-            })?;
-            if token.is_some() {
-                traits.get_or_insert_default().push_token = token;
-            }
-        }
+        "device" => map.next_value_seed(DeviceSeed { call: self.call })?,
+        name @ ("timezone" | "locale") => self.call.say_context(name, &map.next_value()?),
         _ => skip(&mut map)?,
     }
 });
 
-pub(super) struct CampaignSeed<'a, 'de> {
-    touchpoint: &'a mut Touchpoint,
-    marker: std::marker::PhantomData<&'de ()>,
+struct CampaignSeed<'a, 'de> {
+    call: &'a mut Call<'de>,
 }
 
 object_seed!(CampaignSeed, self, key, map, {
-    let value = map.next_value::<Scalar<'de>>()?.text().map(cut);
-    match key.0.as_ref() {
-        "source" => self.touchpoint.source = value,
-        "medium" => self.touchpoint.medium = value,
-        "name" => self.touchpoint.campaign = value,
-        _ => {}
-    }
+    let value = map.next_value::<Scalar<'de>>()?;
+    self.call.say_campaign(&key.0, &value);
 });
 
-pub(super) struct DeviceSeed<'a, 'de> {
-    token: &'a mut Option<Text>,
-    marker: std::marker::PhantomData<&'de ()>,
+struct DeviceSeed<'a, 'de> {
+    call: &'a mut Call<'de>,
 }
 
 object_seed!(DeviceSeed, self, key, map, {
     let value = map.next_value::<Scalar<'de>>()?;
     if key.0 == "token" {
-        *self.token = value.text().map(cut);
+        self.call.say_token(&value);
     }
 });

@@ -1,10 +1,11 @@
-//! Values whose type is not known yet, and those that are passed over.
+//! Values whose type is not known yet, and those that are passed over. Avro's are among them, which JSON does not have: bytes,
+//! and the symbols of enums.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use crate::event::{Property, Text, Type, limits};
 use crate::time::Timestamp;
@@ -106,6 +107,27 @@ impl Scalar<'_> {
         property.map(Some).ok_or(kind.described())
     }
 
+    /// The text that it is, if it is one.
+    pub(in crate::event::decode) fn into_text(self) -> Option<serde_json::Value> {
+        match self {
+            Self::Text(text) => Some(serde_json::Value::String(text.into_owned())),
+            _ => None,
+        }
+    }
+
+    /// The same, borrowing nothing.
+    fn into_owned(self) -> Scalar<'static> {
+        match self {
+            Self::Null => Scalar::Null,
+            Self::Bool(value) => Scalar::Bool(value),
+            Self::Number(number) => Scalar::Number(number),
+            Self::Whole(number) => Scalar::Whole(number),
+            Self::Text(text) => Scalar::Text(Cow::Owned(text.into_owned())),
+            Self::List(items) => Scalar::List(items),
+            Self::Object => Scalar::Object,
+        }
+    }
+
     pub(super) fn described(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
@@ -179,6 +201,21 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Text(Cow::Owned(value.to_owned())))
     }
 
+    fn visit_string<E>(self, value: String) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Owned(value)))
+    }
+
+    fn visit_bytes<E>(self, _: &[u8]) -> Result<Self::Value, E> {
+        Ok(Scalar::Object)
+    }
+
+    /// A symbol of an Avro enum.
+    fn visit_enum<A: EnumAccess<'de>>(self, symbol: A) -> Result<Self::Value, A::Error> {
+        let (Key(name), variant) = symbol.variant()?;
+        variant.unit_variant()?;
+        Ok(Scalar::Text(name))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let mut texts = Vec::new();
         let mut only_texts = true;
@@ -202,6 +239,15 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 }
 
+/// A value that borrows nothing, for what is read from a stream.
+pub(in crate::event::decode) struct Owned(pub(in crate::event::decode) Scalar<'static>);
+
+impl<'de> Deserialize<'de> for Owned {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Scalar::deserialize(deserializer).map(|value| Self(value.into_owned()))
+    }
+}
+
 /// A field name, borrowed where it has no escapes.
 pub(in crate::event::decode) struct Key<'de>(pub(in crate::event::decode) Cow<'de, str>);
 
@@ -221,7 +267,7 @@ pub(super) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> 
 
 /// A value that means nothing here. Unlike serde's `IgnoredAny` it keeps to the reader's limit of
 /// nesting, so that a bomb is refused wherever it stands.
-pub(super) struct Skipped;
+pub(in crate::event::decode) struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -257,6 +303,16 @@ impl<'de> Visitor<'de> for Skipped {
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bytes<E>(self, _: &[u8]) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, symbol: A) -> Result<Self, A::Error> {
+        let (Self, variant) = symbol.variant()?;
+        variant.unit_variant()?;
         Ok(self)
     }
 
