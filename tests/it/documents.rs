@@ -18,6 +18,7 @@ const PAGES: &[&str] = &[
     "README.md",
     "docs/triggers.md",
     "docs/deployment.md",
+    "docs/formats.md",
     "docs/guarantees.md",
     "docs/operations.md",
     "docs/http-api.md",

@@ -3,6 +3,7 @@
 mod api;
 mod dead_letters;
 mod erasure;
+mod examples;
 mod fault;
 mod foreign;
 mod installation;
