@@ -1,6 +1,6 @@
 //! What the core costs, without Kafka: `./dev bench core`.
 //!
-//! (a) events a second of one core, with the shipped triggers, from typed events and from JSON;
+//! (a) events a second of one core, with the shipped triggers, from typed events, from JSON and from Avro;
 //! (d) resident bytes a customer, at a million customers;
 //! (g) events a second that `moments generate` makes, by one core and by all.
 //!
@@ -8,18 +8,24 @@
 //! customers, in time order, 20 ms apart, in visits of ten events. Seconds are CPU seconds of the one thread that works.
 //! Nothing is asserted: the figures are printed.
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use apache_avro::writer::datum::GenericDatumWriter;
+use apache_avro::{Schema, types};
+use moments::config::SchemaRegistry;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::decode::{Decoder, Origin};
 use moments::event::{Event, Position, Vocabulary};
 use moments::population::{OCCASIONAL, Population, Settings};
+use moments::schemas::{Schemas, local, wire};
 use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
+use serde_json::Value;
 
 #[path = "shop.rs"]
 mod shop;
@@ -28,6 +34,9 @@ mod shop;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The names of the topics: which format they bring.
+const JSON: &str = "json";
+const AVRO: &str = "avro";
 const EVENTS: usize = 1_000_000;
 const CUSTOMERS: u64 = 100_000;
 /// Events between two movements of time, and between two transactions: a task catching up.
@@ -49,7 +58,14 @@ fn main() {
     let bytes: usize = lines.iter().map(String::len).sum();
     println!("JSON: {} bytes an event", bytes / EVENTS);
     let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::default());
-    let decode = |(i, line): (usize, &String)| decode(&decoder, i, line);
+    let records = in_avro(&lines);
+    let bytes: usize = records.iter().map(Vec::len).sum();
+    println!("Avro: {} bytes an event", bytes / EVENTS);
+    let schemas = Schemas::new(&SchemaRegistry::default(), decoder.times());
+    let schemas = schemas.expect("our own schemas");
+    let decoder = decoder.with_avro(BTreeSet::from([AVRO.to_owned()]), schemas);
+    let decode_avro = |(i, record): (usize, &Vec<u8>)| decode(&decoder, AVRO, i, record);
+    let decode = |(i, line): (usize, &String)| decode(&decoder, JSON, i, line.as_bytes());
     let typed: Vec<Event> = lines.iter().enumerate().map(decode).collect();
 
     for round in 1..=3 {
@@ -57,7 +73,12 @@ fn main() {
         for event in lines.iter().enumerate().map(decode) {
             black_box(event);
         }
-        report(round, "decode only", started);
+        report(round, "decode only, JSON", started);
+        let started = cpu_seconds();
+        for event in records.iter().enumerate().map(decode_avro) {
+            black_box(event);
+        }
+        report(round, "decode only, Avro", started);
         let events = typed.clone();
         let started = cpu_seconds();
         run(&plan, events.into_iter());
@@ -65,6 +86,9 @@ fn main() {
         let started = cpu_seconds();
         run(&plan, lines.iter().enumerate().map(decode));
         report(round, "core, from JSON", started);
+        let started = cpu_seconds();
+        run(&plan, records.iter().enumerate().map(decode_avro));
+        report(round, "core, from Avro", started);
     }
     generate();
     if std::env::args().any(|arg| arg == "resident") {
@@ -124,7 +148,7 @@ fn report(round: u32, what: &str, started: f64) {
 fn resident(plan: &Arc<Plan>, decoder: &Decoder) {
     const MANY: u64 = 1_000_000;
     let before = resident_bytes();
-    let events = (0..12 * 1_000_000).map(|i| decode(decoder, i, &line(i, MANY, 2)));
+    let events = (0..12 * 1_000_000).map(|i| decode(decoder, JSON, i, line(i, MANY, 2).as_bytes()));
     let engine = run(plan, events);
     let after = resident_bytes();
     let (customers, packed) = engine.size();
@@ -197,21 +221,69 @@ fn resident_bytes() -> u64 {
     pages * 4096
 }
 
-fn decode(decoder: &Decoder, i: usize, line: &str) -> Event {
+fn decode(decoder: &Decoder, topic: &str, i: usize, record: &[u8]) -> Event {
     let position = Position {
         topic: 0,
         offset: i64::try_from(i).unwrap_or_default(),
     };
     let origin = Origin {
-        topic: "clickstream",
+        topic,
         partition: 0,
         position,
         ..Origin::default()
     };
-    match decoder.decode(line.as_bytes(), &origin) {
+    match decoder.decode(record, &origin) {
         Ok(decoded) => decoded.event,
-        Err(reject) => panic!("{line}: {reject}"),
+        Err(reject) => panic!("{}: {reject}", String::from_utf8_lossy(record)),
     }
+}
+
+/// The same events as records of our schemas, in wire format, with the ids of `schemas/`.
+fn in_avro(lines: &[String]) -> Vec<Vec<u8>> {
+    let topics = ["clickstream", "cart", "purchase", "profile", "support"];
+    let schemas = topics.map(|topic| Schema::parse_str(local::newest(topic).text).expect("ours"));
+    let writers = schemas.each_ref().map(|schema| {
+        let writer = GenericDatumWriter::builder(schema).build();
+        writer.expect("ours")
+    });
+    let encode = |line: &String| {
+        let mut event: Value = serde_json::from_str(line).expect("JSON");
+        let at = match event["event"].as_str() {
+            Some("Product Viewed") => 0,
+            Some("Product Added") => 1,
+            Some("NPS Answered") => 4,
+            Some(_) => 2,
+            None => 3,
+        };
+        let time = event["timestamp"].as_str().and_then(Timestamp::parse);
+        event["timestamp"] = time.expect("a time").0.into();
+        for name in ["quantity", "score"] {
+            if let Some(number) = event["properties"][name].as_f64() {
+                event["properties"][name] = number.into();
+            }
+        }
+        for product in event["properties"]["products"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+        {
+            product["quantity"] = product["quantity"].as_f64().into();
+        }
+        if at == 3 {
+            event
+                .as_object_mut()
+                .expect("an object")
+                .remove("properties");
+        }
+        let record = types::Value::try_from(event)
+            .expect("JSON")
+            .resolve(&schemas[at])
+            .expect("a record");
+        let mut bytes = wire::head(local::newest(topics[at]).id).to_vec();
+        bytes.extend(writers[at].write_value_to_vec(record).expect("a datum"));
+        bytes
+    };
+    lines.iter().map(encode).collect()
 }
 
 fn line(i: usize, customers: u64, apart_ms: i64) -> String {
