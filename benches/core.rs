@@ -16,12 +16,12 @@ use std::time::Instant;
 
 use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Schema, types};
+use moments::avro::{Schemas, local, wire};
 use moments::config::SchemaRegistry;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::decode::{Decoder, Origin};
 use moments::event::{Event, Position, Vocabulary};
 use moments::population::{OCCASIONAL, Population, Settings};
-use moments::schemas::{Schemas, local, wire};
 use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};

@@ -126,7 +126,7 @@ fn the_environment_lies_over_the_file() {
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
-    let table: [Case<'_>; 16] = [
+    let table: [Case<'_>; 14] = [
         ("[kafka]\nbootsrap = \"x\"", &[], "line 2, column 1"),
         (
             "[kafka]\nbootsrap = \"x\"",
@@ -166,16 +166,6 @@ fn what_is_wrong_is_said_with_its_place() {
             "declared as a text but is a number",
         ),
         (
-            "[topics.cart]\nmapping = \"shop.yaml\"\nformat = \"avro\"",
-            &[],
-            "topics.cart: has a mapping",
-        ),
-        (
-            "[cloudevents]\noutput = \"structured\"\n[topics]\ndecisions_format = \"avro\"",
-            &[],
-            "expected `binary`",
-        ),
-        (
             "[topics.cart]\nname = \"decisions\"",
             &[],
             "`decisions` has two roles",
@@ -194,6 +184,23 @@ fn what_is_wrong_is_said_with_its_place() {
     ];
     for (text, environment, expected) in table {
         let error = load(text, environment).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn formats_that_do_not_go_together_are_refused() {
+    for (text, expected) in [
+        (
+            "[topics.cart]\nmapping = \"shop.yaml\"\nformat = \"avro\"",
+            "topics.cart: has a mapping",
+        ),
+        (
+            "[cloudevents]\noutput = \"structured\"\n[topics]\ndecisions_format = \"avro\"",
+            "cloudevents.output: `structured` is an envelope of JSON",
+        ),
+    ] {
+        let error = load(text, &[]).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
     }
 }

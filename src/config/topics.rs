@@ -162,7 +162,9 @@ impl InputKind {
         !matches!(self, Self::Outcomes | Self::Profile)
     }
 
-    fn section(self) -> &'static str {
+    /// Its section of `[topics]`, which is its folder of `schemas/`, and the topic's name where none is set.
+    #[must_use]
+    pub fn section(self) -> &'static str {
         match self {
             Self::Cart => "cart",
             Self::Clickstream => "clickstream",

@@ -5,11 +5,12 @@
 
 mod schemas;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::config::Config;
+use crate::avro::local;
+use crate::config::{Config, Format, Input, InputKind};
 use crate::event::decode::cloud_events::STRUCTURED_JSON;
 use crate::event::{Type, Vocabulary};
 use crate::mapping::Mappings;
@@ -32,7 +33,7 @@ pub struct Basis<'a> {
 struct Channel {
     key: String,
     address: String,
-    message: &'static str,
+    messages: Vec<String>,
     about: String,
     action: &'static str,
 }
@@ -46,14 +47,19 @@ pub fn document(basis: &Basis<'_>) -> Json {
         let Channel {
             key,
             address,
-            message,
+            messages,
             about,
             action,
         } = channel;
+        let held = messages.iter();
+        let held = held.map(|name| (name.clone(), reference("messages", name)));
+        let named = messages.iter();
+        let named =
+            named.map(|name| json!({ "$ref": format!("#/channels/{key}/messages/{name}") }));
         let mut object = json!({
             "address": address,
             "description": about,
-            "messages": { *message: reference("messages", message) },
+            "messages": held.collect::<Map<_, _>>(),
             "bindings": { "kafka": { "bindingVersion": BINDING } },
         });
         if address.contains("{channel}") {
@@ -67,22 +73,21 @@ pub fn document(basis: &Basis<'_>) -> Json {
             json!({
                 "action": action,
                 "channel": { "$ref": format!("#/channels/{key}") },
-                "messages": [{ "$ref": format!("#/channels/{key}/messages/{message}") }],
+                "messages": named.collect::<Vec<_>>(),
             }),
         );
     }
-    let used = |name: &str| all.iter().any(|channel| channel.message == name);
-    let messages = messages(basis)
-        .into_iter()
-        .filter(|message| used(message.name));
-    let messages = messages.map(|message| (message.name.to_owned(), message.object()));
+    let used: BTreeSet<&String> = all.iter().flat_map(|channel| &channel.messages).collect();
+    let messages = messages(basis).into_iter();
+    let messages = messages.filter(|message| used.contains(&message.name));
+    let messages = messages.map(|message| (message.name.clone(), message.object()));
     json!({
         "asyncapi": "3.0.0",
         "info": {
             "title": "moments",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Customer events in, treatment commands out, each once. Every topic is keyed by customer, and \
-                its partition is murmur2 of the key.",
+            "description": "Customer events in, treatment commands out, each once. Every topic with customers in it is keyed \
+                by customer, and its partition is murmur2 of the key.",
             "license": { "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0" },
         },
         "defaultContentType": "application/json",
@@ -106,29 +111,48 @@ pub fn yaml(basis: &Basis<'_>) -> Result<String, serde_saphyr::ser::Error> {
 /// Of AsyncAPI's Kafka bindings.
 const BINDING: &str = "0.5.0";
 const JSON: &str = "application/json";
+const AVRO: &str = "application/avro";
 const BYTES: &str = "application/octet-stream";
+
+/// The name of an Avro message of a topic that comes in.
+fn in_avro(kind: InputKind) -> String {
+    format!("{}InAvro", kind.section())
+}
 
 fn reference(kind: &str, name: &str) -> Json {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
+fn incoming(basis: &Basis<'_>, input: Input) -> Channel {
+    let mapping = basis.mappings.of(&input.name);
+    let about = match mapping {
+        Some(mapping) => format!("Foreign records, by the mapping {}.", mapping.name),
+        None if input.drives => {
+            "Events of customers. Any event may be in any such topic.".to_owned()
+        }
+        None => {
+            "Events of customers that do not move time: what is said of them, what senders report."
+                .to_owned()
+        }
+    };
+    let messages = match (mapping, input.format) {
+        (Some(_), _) => vec!["foreign".to_owned()],
+        (None, Format::Json) => vec!["event".to_owned()],
+        (None, Format::Avro) => vec![in_avro(input.kind), "event".to_owned()],
+    };
+    Channel {
+        key: input.kind.section().to_owned(),
+        address: input.name,
+        messages,
+        about,
+        action: "receive",
+    }
+}
+
 fn channels(basis: &Basis<'_>) -> Vec<Channel> {
     let topics = &basis.config.topics;
-    let inputs = topics.inputs().into_iter().map(|input| {
-        let mapping = basis.mappings.of(&input.name);
-        let about = match mapping {
-            Some(mapping) => format!("Foreign records, by the mapping {}.", mapping.name),
-            None if input.drives => "Events of customers. Any event may be in any such topic.".to_owned(),
-            None => "Events of customers that do not move time: what is said of them, what senders report.".to_owned(),
-        };
-        Channel {
-            key: format!("{:?}", input.kind).to_lowercase(),
-            address: input.name,
-            message: if mapping.is_some() { "foreign" } else { "event" },
-            about,
-            action: "receive",
-        }
-    });
+    let inputs = topics.inputs().into_iter();
+    let inputs = inputs.map(|input| incoming(basis, input));
     let outputs = [
         (
             "treatments",
@@ -167,19 +191,29 @@ fn channels(basis: &Basis<'_>) -> Vec<Channel> {
             "The state, compacted; for this program alone.",
         ),
     ];
-    let output = |(key, address, message, about): (&str, String, &'static str, &str)| Channel {
+    let output = |(key, address, message, about): (&str, String, &str, &str)| Channel {
         key: key.to_owned(),
         address,
-        message,
+        messages: vec![message.to_owned()],
         about: about.to_owned(),
         action: "send",
     };
-    inputs.chain(outputs.map(output)).collect()
+    let control = Channel {
+        key: "triggers".to_owned(),
+        address: basis.config.control(),
+        messages: vec!["set".to_owned()],
+        about:
+            "The sets of triggers that were published, which every process follows; one partition."
+                .to_owned(),
+        action: "receive",
+    };
+    let all = inputs.chain(outputs.map(output));
+    all.chain([control]).collect()
 }
 
 /// What stands in a topic.
 struct Message {
-    name: &'static str,
+    name: String,
     title: &'static str,
     content_type: &'static str,
     headers: Json,
@@ -188,21 +222,38 @@ struct Message {
 
 impl Message {
     fn object(self) -> Json {
-        let key = json!({ "type": "string", "description": "The customer: her userId, else her anonymousId." });
+        let key = "The customer: her userId, else her anonymousId.";
+        let mut binding = json!({
+            "key": { "type": "string", "description": key },
+            "bindingVersion": BINDING,
+        });
+        if self.name == "set" {
+            binding["key"] = json!({ "type": "null" });
+        }
+        if self.payload.get("schemaFormat").is_some() {
+            binding["schemaIdLocation"] = "payload".into();
+            binding["schemaIdPayloadEncoding"] = "confluent".into();
+        }
         json!({
             "name": self.name,
             "title": self.title,
             "contentType": self.content_type,
             "headers": { "type": "object", "properties": self.headers },
             "payload": self.payload,
-            "bindings": { "kafka": { "key": key, "bindingVersion": BINDING } },
+            "bindings": { "kafka": binding },
         })
     }
 }
 
+/// The newest Avro schema of a topic.
+fn avro(topic: &str) -> Json {
+    let schema: Json = serde_json::from_str(local::newest(topic).text).unwrap_or_default();
+    json!({ "schemaFormat": "application/vnd.apache.avro;version=1.9.0", "schema": schema })
+}
+
 fn messages(basis: &Basis<'_>) -> Vec<Message> {
-    let message = |name, title, content_type, headers, payload| Message {
-        name,
+    let message = |name: &str, title, content_type, headers, payload| Message {
+        name: name.to_owned(),
         title,
         content_type,
         headers,
@@ -212,45 +263,54 @@ fn messages(basis: &Basis<'_>) -> Vec<Message> {
     let foreign = bytes("JSON, as the topic's mapping reads it.");
     let letter = bytes("The bytes of the record as it came.");
     let packed = bytes("Packed; none where the customer is gone.");
-    let mode = basis.config.publishing().mode;
-    let (out, envelope) = match mode {
-        Mode::Structured => (STRUCTURED_JSON, true),
-        _ => (JSON, false),
-    };
-    let payload = |name| match envelope {
-        true => schemas::envelope(name),
-        false => reference("schemas", name),
-    };
-    let (events, journal) = (
-        reference("schemas", "Event"),
-        reference("schemas", "Journal"),
-    );
+    let schema = |name| reference("schemas", name);
     let came = schemas::event_headers;
-    let (command, decided) = (
-        schemas::treatment_headers(mode),
-        schemas::wrapping_headers(mode),
-    );
-    vec![
-        message("event", "An event", JSON, came(), events),
+    let set_aside = schemas::letter_headers();
+    let mut messages = vec![
+        message("event", "An event", JSON, came(), schema("Event")),
         message("foreign", "A foreign record", JSON, came(), foreign),
+        message("letter", "A record set aside", BYTES, set_aside, letter),
         message(
-            "treatment",
-            "A treatment command",
-            out,
-            command,
-            payload("Treatment"),
+            "journal",
+            "A transaction",
+            JSON,
+            json!({}),
+            schema("Journal"),
         ),
-        message("decision", "A decision", out, decided, payload("Decision")),
-        message(
-            "letter",
-            "A record set aside",
-            BYTES,
-            schemas::letter_headers(),
-            letter,
-        ),
-        message("journal", "A transaction", JSON, json!({}), journal),
         message("state", "A packed profile", BYTES, json!({}), packed),
-    ]
+        message(
+            "set",
+            "A set of triggers",
+            JSON,
+            json!({}),
+            schema("TriggerSet"),
+        ),
+    ];
+    let topics = &basis.config.topics;
+    let inputs = topics.inputs().into_iter();
+    messages.extend(inputs.map(|input| {
+        let (name, payload) = (in_avro(input.kind), avro(input.kind.section()));
+        message(&name, "An event in Avro", AVRO, came(), payload)
+    }));
+    let mode = basis.config.publishing().mode;
+    let out = |format, name, folder| match (format, mode) {
+        (Format::Avro, _) => (AVRO, avro(folder)),
+        (Format::Json, Mode::Structured) => (STRUCTURED_JSON, schemas::envelope(name)),
+        (Format::Json, _) => (JSON, schema(name)),
+    };
+    let (kind, payload) = out(topics.treatments_format, "Treatment", "treatments");
+    let headers = schemas::treatment_headers(mode);
+    messages.push(message(
+        "treatment",
+        "A treatment command",
+        kind,
+        headers,
+        payload,
+    ));
+    let (kind, payload) = out(topics.decisions_format, "Decision", "decisions");
+    let headers = schemas::wrapping_headers(mode);
+    messages.push(message("decision", "A decision", kind, headers, payload));
+    messages
 }
 
 #[cfg(test)]
@@ -265,6 +325,28 @@ mod tests {
             attributes: &BTreeMap::new(),
             mappings: &Mappings::default(),
         })
+    }
+
+    #[test]
+    fn what_is_in_avro_has_its_schema() {
+        let mut config = Config::default();
+        config.topics.cart.format = Format::Avro;
+        config.topics.decisions_format = Format::Avro;
+        let document = document(&Basis {
+            config: &config,
+            vocabulary: &Vocabulary::standard(),
+            attributes: &BTreeMap::new(),
+            mappings: &Mappings::default(),
+        });
+        let messages = document["channels"]["cart"]["messages"]
+            .as_object()
+            .unwrap();
+        assert_eq!(messages.keys().collect::<Vec<_>>(), ["cartInAvro", "event"]);
+        let messages = &document["components"]["messages"];
+        assert_eq!(messages["cartInAvro"]["payload"]["schema"]["name"], "Cart");
+        assert_eq!(messages["decision"]["contentType"], "application/avro");
+        assert_eq!(messages["treatment"]["contentType"], "application/json");
+        assert!(messages.get("supportInAvro").is_none());
     }
 
     /// Every `$ref` of a tree.

@@ -46,6 +46,7 @@ pub(super) fn all(basis: &Basis<'_>) -> Map<String, Json> {
         ("Decision", decision()),
         ("Evidence", evidence()),
         ("Journal", journal()),
+        ("TriggerSet", set()),
     ] {
         schemas.insert(name.to_owned(), schema);
     }
@@ -246,14 +247,39 @@ fn journal() -> Json {
         "type": "array",
         "items": [{ "type": "string" }, { "type": "integer" }, { "type": "integer" }],
     });
-    let step =
+    let mut step =
         whole(json!({ "runs": { "type": "array", "items": run }, "watermark": ms(), "now": ms() }));
+    let place = |about| json!({ "type": "integer", "description": about });
+    let mut adopt = whole(json!({
+        "from": place("The first, counted from 0 in byte order of customers."),
+        "to": place("The first that did not."),
+    }));
+    adopt["description"] = "Which customers went over to the triggers of this revision.".into();
+    step["properties"]["adopt"] = adopt;
     whole(json!({
         "task": { "type": "integer" },
         "transaction": { "type": "integer" },
         "revision": { "type": "string" },
         "now": ms(),
         "steps": { "type": "array", "items": step },
+    }))
+}
+
+/// What `moments triggers` publishes.
+fn set() -> Json {
+    let text = || json!({ "type": "string" });
+    let texts = || json!({ "type": "array", "items": text() });
+    let file = whole(json!({ "name": text(), "text": text() }));
+    whole(json!({
+        "version": { "const": 1 },
+        "at": { "type": "integer", "description": "Milliseconds since 1970." },
+        "what": { "type": "string", "description": "What was done." },
+        "files": { "type": "array", "items": file },
+        "policy": whole(json!({
+            "sending_stopped": { "type": "boolean" },
+            "paused": texts(),
+            "consent_by_default": texts(),
+        })),
     }))
 }
 
@@ -323,7 +349,7 @@ pub(super) fn wrapping_headers(mode: Mode) -> Json {
         Mode::Plain => json!({}),
         Mode::Structured => headers(&[("content-type", "application/cloudevents+json.")]),
         Mode::Binary => headers(&[
-            ("content-type", "application/json."),
+            ("content-type", "application/json, or application/avro."),
             ("ce_specversion", "1.0."),
             ("ce_id", "The command's id, which a decision has too."),
             ("ce_source", "Where it was made."),
@@ -358,6 +384,7 @@ mod tests {
     use crate::moment::{EventRef, Evidence};
     use crate::time::Timestamp;
     use crate::treatment::{Command, Decision, Fields, Outcome, command_id};
+    use crate::trigger::published::{Common, Published};
 
     /// Every object has the fields that its schema names, and no others.
     fn fits(schema: &Json, value: &Json) {
@@ -411,7 +438,8 @@ mod tests {
         let event = &super::evidence()["properties"]["events"]["items"];
         fits(event, &value["evidence"]["events"][0]);
         let line: Json = serde_json::from_str(
-            r#"{"task":0,"transaction":7,"revision":"r","now":1,"steps":[{"runs":[["cart",10,14]],"watermark":1,"now":1}]}"#,
+            r#"{"task":0,"transaction":7,"revision":"r","now":1,"steps":[{"runs":[["cart",10,14]],"watermark":1,"now":1,
+                "adopt":{"from":0,"to":2}}]}"#,
         )
         .unwrap();
         let read: crate::task::journal::Line = serde_json::from_value(line).unwrap();
@@ -421,5 +449,10 @@ mod tests {
             &journal()["properties"]["steps"]["items"],
             &value["steps"][0],
         );
+        let folder = tempfile::tempdir().unwrap();
+        let published = Published::gather(folder.path(), Timestamp(0), Common::default()).unwrap();
+        let value: Json = serde_json::from_slice(&published.to_json()).unwrap();
+        fits(&set(), &value);
+        fits(&set()["properties"]["policy"], &value["policy"]);
     }
 }
