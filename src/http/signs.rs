@@ -53,7 +53,7 @@ pub struct Ready {
 pub struct Waiting {
     /// Its partition.
     task: i32,
-    /// `restoring`, or `refused`.
+    /// `restoring`, `waiting`, or `refused`.
     state: &'static str,
 }
 

@@ -22,7 +22,7 @@ pub struct Tasks {
 pub struct Shown {
     /// The partition.
     partition: i32,
-    /// `restoring`, `running`, or `refused`: it waits for a person.
+    /// `restoring`; `running`; `waiting` for triggers as new as its state; or `refused`: it waits for a person.
     state: &'static str,
     /// Transactions committed over its life, in whatever process.
     transactions: u64,
@@ -138,6 +138,7 @@ async fn shown(api: &Api, partition: i32, state: runtime::State) -> Option<Shown
 pub(super) fn word(state: runtime::State) -> &'static str {
     match state {
         runtime::State::Restoring => "restoring",
+        runtime::State::Waiting => "waiting",
         runtime::State::Running => "running",
         runtime::State::Refused => "refused",
     }

@@ -37,6 +37,8 @@ pub struct Shown {
     kind: &'static str,
     /// `live`, `shadow` or `off`.
     mode: &'static str,
+    /// Whether it is paused: it decides nothing for the time being.
+    paused: bool,
     /// Decided first among moments of one instant.
     priority: i32,
     /// The events it names.
@@ -153,6 +155,7 @@ fn shown(api: &Api, plan: &Plan, trigger: &Trigger) -> Shown {
             Mode::Shadow => "shadow",
             Mode::Off => "off",
         },
+        paused: plan.policy.paused.contains(&trigger.name),
         priority: trigger.priority,
         events,
         has_audience: trigger.audience.is_some(),

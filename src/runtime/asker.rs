@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -28,6 +28,8 @@ pub(super) struct Question {
     pub partition: i32,
     pub session: Session,
     pub about: About,
+    /// Not to be asked before.
+    pub after: Instant,
     /// Where the answer goes.
     pub worker: Sender<ToWorker>,
 }
@@ -75,8 +77,12 @@ pub(super) fn run(
         }
         // Their log and their errors; nobody else polls them.
         let _ = (consumer.poll(Duration::ZERO), offsets.poll(Duration::ZERO));
-        if let Err(error) = answer(consumer, topics, &mut open) {
+        let now = Instant::now();
+        let (mut due, later) = open.into_iter().partition(|(_, it)| it.after <= now);
+        open = later;
+        if let Err(error) = answer(consumer, topics, &mut due) {
             tracing::warn!(%error, "asking where topics end failed; asking again");
+            open.append(&mut due);
         }
     }
 }

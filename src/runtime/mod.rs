@@ -82,6 +82,8 @@ pub enum State {
     Restoring,
     /// It takes records.
     Running,
+    /// Its state was made by newer triggers than this process has; it waits for them.
+    Waiting,
     /// It waits for a person.
     Refused,
 }
@@ -449,6 +451,7 @@ impl Context {
         for (word, state) in [
             ("restoring", State::Restoring),
             ("running", State::Running),
+            ("waiting", State::Waiting),
             ("refused", State::Refused),
         ] {
             let count = states.values().filter(|found| **found == state).count();

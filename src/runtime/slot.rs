@@ -32,6 +32,8 @@ const ROUND_STEPS: usize = 4;
 const RESTORE_BATCHES: usize = 4;
 /// A seek takes a millisecond.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Before a seek that failed is tried again.
+const SEEK_PAUSE: Duration = Duration::from_secs(1);
 
 /// A task, and what it needs while it is assigned.
 pub(super) struct Slot {
@@ -208,9 +210,13 @@ impl Slot {
                 self.carry_out();
             }
             Err(error) => {
-                tracing::warn!(partition = self.partition, topic = feed.topic, %error, "seeking failed; trying again");
-                feed.session = None;
-                self.start(session, topic, Some(offset));
+                tracing::warn!(
+                    partition = self.partition,
+                    topic = feed.topic,
+                    %error,
+                    "seeking failed; it is tried again each second, and a restart helps where that does not"
+                );
+                self.ask_after(SEEK_PAUSE, session, About::Start(topic, Some(offset)));
             }
         }
     }
@@ -334,6 +340,7 @@ impl Slot {
                         offered,
                         "the task's triggers are newer than this process's; it waits for them"
                     );
+                    self.context.state(self.partition, State::Waiting);
                 }
                 Command::DropProducer => {
                     for feed in &mut lease.feeds {
@@ -360,11 +367,16 @@ impl Slot {
     }
 
     fn ask(&self, session: Session, about: About) {
+        self.ask_after(Duration::ZERO, session, about);
+    }
+
+    fn ask_after(&self, pause: Duration, session: Session, about: About) {
         let Some(lease) = &self.lease else { return };
         let question = Question {
             partition: self.partition,
             session,
             about,
+            after: Instant::now() + pause,
             worker: lease.worker.clone(),
         };
         let _ = self.context.questions.send(question);

@@ -237,6 +237,7 @@ impl Worker {
                 partition: *partition,
                 session: Session::default(),
                 about: About::Lag,
+                after: Instant::now(),
                 worker,
             };
             // The asker ends with the process.

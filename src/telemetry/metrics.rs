@@ -143,7 +143,7 @@ metrics! {
     SENDING_STOPPED: "moments_sending_stopped", Kind::Gauge, One, [],
         "1 while all sending is stopped, else 0.";
     TASKS: "moments_tasks", Kind::Gauge, One, ["state"],
-        "Tasks assigned to this process, by state: `restoring`, `running`, `refused`.";
+        "Tasks assigned to this process, by state: `restoring`, `running`, `waiting` (for triggers as new as its state), `refused`.";
     SCHEMA_REQUESTS: "moments_schema_requests_total", Kind::Counter, One, ["outcome"],
         "Schemas of Avro records asked of the registry: `found`, `refused` (not to be read as ours), `unknown`, `failed` (asked again).";
     SCHEMAS_AWAITED: "moments_schemas_awaited", Kind::Gauge, One, [],

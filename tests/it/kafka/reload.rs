@@ -264,3 +264,42 @@ fn a_watched_directory_is_published_when_it_changes() {
     });
     assert_eq!(number_in_force(&member), Some(2));
 }
+
+#[test]
+fn a_process_whose_triggers_are_older_than_the_state_waits_and_says_so() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let first = abandoned("first");
+    let config = "[time]\nclock = \"event\"\nidle_delay = \"200ms\"\n";
+    let installation = Installation::new(broker, 1, &[("abandoned-cart", &first)], config);
+    installation.create_topics();
+    let directory = installation.file("triggers").display().to_string();
+    installation.succeed(&["triggers", "apply", &directory]);
+    let member = installation.start();
+    member.wait_until_ready();
+    let api = member.get("/api/v1/triggers/abandoned-cart");
+    assert!(api.is_some_and(|(_, trigger)| trigger.contains("\"paused\":false")));
+    shop(&installation, 0);
+    installation.wait_for("decisions", CUSTOMERS);
+    installation.succeed(&["triggers", "pause", "abandoned-cart"]);
+    wait_until("the pause", LIMIT, || number_in_force(&member) == Some(2));
+    let api = member.get("/api/v1/triggers/abandoned-cart");
+    assert!(api.is_some_and(|(_, trigger)| trigger.contains("\"paused\":true")));
+    drop(member);
+    // The control topic is another one now, with nothing in it.
+    let emptied = installation.topic("-emptied");
+    let emptied = format!("topics.triggers={emptied}");
+    installation.succeed(&["topics", "create", "--set", &emptied]);
+    let member = installation.start_with(&["--set", &emptied]);
+    wait_until("the task to wait", LIMIT, || {
+        let ready = member.get("/health/ready");
+        ready.is_some_and(|(status, said)| status == 503 && said.contains("\"waiting\"}"))
+    });
+    let (_, metrics) = member.get("/metrics").expect("metrics");
+    assert!(
+        metrics.contains("moments_tasks{state=\"waiting\"} 1"),
+        "{metrics}"
+    );
+    assert!(member.process.output().contains("are newer than"));
+}
