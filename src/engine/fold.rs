@@ -239,12 +239,14 @@ impl Fold<'_> {
         }
         let mut tail = mem::take(&mut profile.tail);
         let mut view = profile.view();
-        for (i, TailEvent { event, fired }) in tail.iter_mut().enumerate() {
+        for i in 0..tail.len() {
+            let (until, ahead) = tail.split_at_mut(i + 1);
+            let TailEvent { event, fired } = &mut until[i];
             self.expire(&mut view, event.time);
             if i < at {
                 view.facts.apply(event);
             } else {
-                self.take_immediate(&mut view, event, fired);
+                self.take_immediate(&mut view, event, fired, ahead);
             }
         }
         profile.tail = tail;
@@ -261,29 +263,39 @@ impl Fold<'_> {
     /// Takes an event for which the tail has no place into the settled state, before its turn. An
     /// order so still cancels what it came in time for; younger events find it counted already.
     pub fn take_at_once(&mut self, profile: &mut Profile, event: &Event) {
+        let tail = mem::take(&mut profile.tail);
+        let at = tail.partition_point(|tail| tail.event.order() < event.order());
+        let (before, ahead) = tail.split_at(at);
         let mut view = profile.view();
-        for tail in &profile.tail {
-            if tail.event.order() < event.order() {
-                self.expire(&mut view, tail.event.time);
-                view.facts.apply(&tail.event);
-            }
+        for tail in before {
+            self.expire(&mut view, tail.event.time);
+            view.facts.apply(&tail.event);
         }
         self.expire(&mut view, event.time);
-        self.take_immediate(&mut view, event, &mut Vec::new());
+        self.take_immediate(&mut view, event, &mut Vec::new(), ahead);
         profile.contacts = view.contacts;
-        self.fold_event(profile, event, &[]);
+        self.fold_event(profile, event, ahead);
+        profile.tail = tail;
     }
 
     /// Takes an event behind the watermark straight into the settled state.
     pub fn take_late(&mut self, profile: &mut Profile, event: &Event) {
+        let ahead = mem::take(&mut profile.tail);
         let mut view = profile.view();
-        self.take_immediate(&mut view, event, &mut Vec::new());
+        self.take_immediate(&mut view, event, &mut Vec::new(), &ahead);
         profile.contacts = view.contacts;
-        self.fold_event(profile, event, &[]);
+        self.fold_event(profile, event, &ahead);
+        profile.tail = ahead;
     }
 
     /// Applies an event to a view and decides the immediate triggers that match and have not fired.
-    fn take_immediate(&mut self, view: &mut Profile, event: &Event, fired: &mut Vec<u32>) {
+    fn take_immediate(
+        &mut self,
+        view: &mut Profile,
+        event: &Event,
+        fired: &mut Vec<u32>,
+        ahead: &[TailEvent],
+    ) {
         let plan = self.plan;
         let immediate = || {
             plan.naming(event.name)
@@ -309,7 +321,7 @@ impl Fold<'_> {
             }
             fired.push(trigger.key);
             let cause = Some((event, previous.as_ref()));
-            self.decide(trigger, EventMoment::moment(event), view, &[], cause);
+            self.decide(trigger, EventMoment::moment(event), view, ahead, cause);
         }
     }
 

@@ -194,7 +194,7 @@ impl Event {
             EventName::EMAIL_MARKED_AS_SPAM => Some("email"),
             _ => None,
         };
-        if said == Some(channel) {
+        if said.is_some_and(|said| said.eq_ignore_ascii_case(channel)) {
             return Some(false);
         }
         let traits = self.traits.as_ref()?;

@@ -54,7 +54,7 @@ impl Facts {
                 let channel = event
                     .text(PropertyId::CHANNEL)
                     .map_or(UNSUBSCRIBED_CHANNEL, Text::as_str);
-                self.consent(channel, false, event.time);
+                self.consent(&channel.to_ascii_lowercase(), false, event.time);
             }
             EventName::EMAIL_MARKED_AS_SPAM => self.consent("email", false, event.time),
             _ => self.count(event),
@@ -248,12 +248,13 @@ impl Facts {
             }
             return;
         }
-        let promised = known.map(|i| deliveries.under_way.remove(i).1);
-        let promised = event.instant(PropertyId::PROMISED_AT).or(promised);
         if event.name == EventName::DELIVERY_FAILED {
+            // It is tried again, and what was promised stays promised.
             deliveries.late = deliveries.late.saturating_add(1);
             return;
         }
+        let promised = known.map(|i| deliveries.under_way.remove(i).1);
+        let promised = event.instant(PropertyId::PROMISED_AT).or(promised);
         let arrived = event
             .instant(PropertyId::DELIVERED_AT)
             .unwrap_or(event.time);

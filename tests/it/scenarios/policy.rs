@@ -234,3 +234,41 @@ treatments: [{ channel: email, template: x }]";
         &["2026-03-02T10:30:00Z no_consent"],
     );
 }
+
+#[test]
+fn a_no_that_was_read_already_counts_although_it_was_said_later() {
+    let yes = r#"2026-03-01T10:00:00Z identify {"consent":{"email":true}}"#;
+    let no = r#"2026-03-02T10:00:10Z identify {"consent":{"email":false}}"#;
+    let order = "2026-03-02T10:00:00Z Order Completed";
+    let refused = ["2026-03-02T10:00:00Z no_consent"];
+    check(&each_order(EMAIL), &[yes, no, order], &refused);
+    // The order comes late, behind the watermark.
+    let late = [yes, "until 2026-03-02T10:00:05Z", no, order];
+    check(&each_order(EMAIL), &late, &refused);
+    check(
+        &each_order(EMAIL),
+        &[yes, order, no],
+        &["2026-03-02T10:00:00Z treat"],
+    );
+}
+
+#[test]
+fn a_channel_is_one_in_capitals_too() {
+    let yes = r#"2026-03-01T10:00:00Z identify {"consent":{"EMail":true}}"#;
+    let order = "2026-03-02T10:00:00Z Order Completed";
+    check(
+        &each_order(EMAIL),
+        &[yes, order],
+        &["2026-03-02T10:00:00Z treat"],
+    );
+    for no in [
+        r#"2026-03-01T11:00:00Z identify {"consent":{"Email":false}}"#,
+        r#"2026-03-01T11:00:00Z Unsubscribed {"channel":"Email"}"#,
+    ] {
+        check(
+            &each_order(EMAIL),
+            &[yes, no, order],
+            &["2026-03-02T10:00:00Z no_consent"],
+        );
+    }
+}

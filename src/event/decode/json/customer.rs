@@ -222,9 +222,9 @@ pub(in crate::event::decode) fn set_consent(
     }
 }
 
-/// Notes what was said of a channel. Beyond the bound it is no list of channels; a no is kept.
+/// Notes what was said of a channel, which triggers write in lower case. Beyond the bound it is no list of channels; a no is kept.
 fn say(consent: &mut Vec<(Text, bool)>, channel: &str, given: bool) {
-    let channel = cut(channel.into());
+    let channel = cut(channel.to_lowercase().into());
     consent.retain(|(known, _)| *known != channel);
     if consent.len() >= limits::LIST_ITEMS {
         if given {
