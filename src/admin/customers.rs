@@ -8,8 +8,11 @@ use uuid::Uuid;
 use super::producing::Outgoing;
 use super::{AdminError, Log, Sender};
 use crate::config::{Config, InputKind};
+use crate::event::decode::TIME_MIN;
 use crate::event::limits;
+use crate::runtime::clock;
 use crate::time::Timestamp;
+use crate::trigger::definition::is_channel;
 
 /// How often the group is asked how far it is.
 const ASK_PAUSE: Duration = Duration::from_millis(100);
@@ -51,7 +54,7 @@ pub struct Placed {
 /// Sends what is said of a customer as of `at`; where the event stands.
 ///
 /// # Errors
-/// Where the id cannot be one, or Kafka does not take the event.
+/// Where the id, the channel or the time cannot be one, no topic takes such an event, or Kafka does not.
 pub fn say(
     config: &Config,
     sender: &Sender,
@@ -60,7 +63,15 @@ pub fn say(
     at: Timestamp,
 ) -> Result<Placed, AdminError> {
     check(&customer.id)?;
-    let topic = topic(config);
+    if let Said::Consent { channel, .. } = said
+        && (channel.is_empty() || !is_channel(channel))
+    {
+        return Err(AdminError::Refused(format!(
+            "{channel:?} is no channel; expected one as triggers write it, in lower-case letters, digits, `-` and `_`, such as email"
+        )));
+    }
+    check_time(config, at)?;
+    let topic = topic(config)?;
     let record = Outgoing {
         topic: topic.clone(),
         key: Some(customer.id.clone().into_bytes()),
@@ -93,12 +104,30 @@ pub fn wait(log: &Log, placed: &Placed, limit: Duration) -> Result<bool, AdminEr
     }
 }
 
-/// The topic of identify calls, or where there is none the first that comes in.
-fn topic(config: &Config) -> String {
-    let inputs = config.topics.inputs();
+/// The topic of identify calls, or where there is none the first that comes in; none whose records are read by a mapping.
+fn topic(config: &Config) -> Result<String, AdminError> {
+    let foreign: Vec<String> = config.topics.mappings().map(|(name, _)| name).collect();
+    let mut inputs = config.topics.inputs();
+    inputs.retain(|input| !foreign.contains(&input.name));
     let profile = inputs.iter().find(|input| input.kind == InputKind::Profile);
     let chosen = profile.or(inputs.first());
-    chosen.map(|input| input.name.clone()).unwrap_or_default()
+    chosen.map(|input| input.name.clone()).ok_or_else(|| {
+        AdminError::Refused(
+            "every topic that comes in is read by a mapping, which would not know this event; let one have none".to_owned(),
+        )
+    })
+}
+
+/// What lies in the future would be dropped or would drop what she does from now on.
+fn check_time(config: &Config, at: Timestamp) -> Result<(), AdminError> {
+    let now = config.time.mode().reading(clock()).unwrap_or_else(clock);
+    let latest = now.plus(config.time.future_tolerance_ms());
+    if at < TIME_MIN || at > latest {
+        return Err(AdminError::Refused(format!(
+            "{at} is no time at which it happened; expected one from {TIME_MIN} to {latest}"
+        )));
+    }
+    Ok(())
 }
 
 fn check(id: &str) -> Result<(), AdminError> {

@@ -14,16 +14,13 @@ use super::AdminError;
 use super::log::{Log, Range, Read};
 use super::producing::{Outgoing, Sender};
 use crate::config::Config;
+use crate::task::transaction::{CUT_HEADER, ERROR_HEADERS};
 use crate::time::Timestamp;
 
-/// What the headers begin with that say what is wrong with a letter.
-pub const ERROR_HEADERS: &str = "__connect.errors.";
 /// The header of a record that was sent again: the topic, partition and offset of the letter it was.
 pub const REPLAYED_FROM: &str = "moments.replayed.from";
 /// The header of a mark: partition and offset of the letter that was replayed.
 pub const MARK: &str = "moments.replayed.letter";
-/// The header of a letter that was cut off: how many bytes it had.
-const CUT: &str = "moments.value.bytes";
 /// Letters of one transaction.
 const BATCH: usize = 500;
 
@@ -135,9 +132,10 @@ pub fn replay(
     again: bool,
 ) -> Result<usize, AdminError> {
     let id = format!("{}-dead-letters", config.application.id);
-    // From here on nobody else replays; what they did is marked.
+    // From here on nobody else replays; what they did is marked, as soon as it can be read.
     let sender = Sender::transactional(config, &id)?;
     let topic = &config.topics.dead_letters;
+    log.wait_for_open_transactions(config, topic)?;
     let marked = match again {
         true => BTreeSet::new(),
         false => marks(log, topic, &log.ranges(topic, None)?)?,
@@ -174,7 +172,11 @@ enum Entry {
 }
 
 fn entry(read: Read) -> Entry {
-    let mark = read.record.headers.iter().find(|(name, _)| name == MARK);
+    let headers = &read.record.headers;
+    let is_letter = headers
+        .iter()
+        .any(|(name, _)| name.starts_with(ERROR_HEADERS));
+    let mark = headers.iter().find(|(name, _)| name == MARK && !is_letter);
     if let Some((_, value)) = mark {
         let text = std::str::from_utf8(value.as_deref().unwrap_or_default());
         return Entry::Mark(text.ok().and_then(|text| text.parse().ok()));

@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 /// How long a poll waits.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How long a transaction of others is waited for: longer than one lives whose process is dead.
+const OPEN_MAX: Duration = Duration::from_secs(90);
+
 /// Reads topics.
 pub struct Log {
     consumer: BaseConsumer<Logged>,
@@ -50,7 +53,11 @@ impl Log {
     /// # Errors
     /// Where the client cannot be made.
     pub fn new(config: &Config) -> Result<Self, AdminError> {
-        let consumer = clients::consumer(config, "read_committed")
+        Self::reading(config, "read_committed")
+    }
+
+    fn reading(config: &Config, isolation: &str) -> Result<Self, AdminError> {
+        let consumer = clients::consumer(config, isolation)
             .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", "true")
             .create_with_context(Logged)
@@ -92,6 +99,34 @@ impl Log {
             from,
             until,
         })
+    }
+
+    /// Waits until the transactions have ended that are open in a topic now, so that all is read that came before: an open one
+    /// hides what others have committed behind it.
+    ///
+    /// # Errors
+    /// Where Kafka does not answer, or one stays open.
+    pub fn wait_for_open_transactions(
+        &self,
+        config: &Config,
+        topic: &str,
+    ) -> Result<(), AdminError> {
+        let ends = Self::reading(config, "read_uncommitted")?.ranges(topic, None)?;
+        let began = Instant::now();
+        for end in ends {
+            while self.range(topic, end.partition)?.until < end.until {
+                if began.elapsed() > OPEN_MAX {
+                    return Err(AdminError::Refused(format!(
+                        "a transaction has been open in {topic}/{} for {} s, and may hide what was sent again already; see who \
+                         writes there (kafka-transactions find-hanging), and try again",
+                        end.partition,
+                        OPEN_MAX.as_secs()
+                    )));
+                }
+                std::thread::park_timeout(POLL);
+            }
+        }
+        Ok(())
     }
 
     /// What a topic holds now that is committed, from records on that were appended at `since`.

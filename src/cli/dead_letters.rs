@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
@@ -15,7 +14,6 @@ use self::print::{described, line, shown};
 use super::{Configured, instant};
 use crate::admin::Log;
 use crate::admin::dead_letters::{self, Address, Filter, Letter, Mended};
-use crate::event::decode::Decoder;
 use crate::time::Timestamp;
 
 /// What was no event: list it, look into it, mend it and send it again.
@@ -74,9 +72,9 @@ struct Replay {
     all: bool,
     #[command(flatten)]
     which: Which,
-    /// At most so many, the last ones.
-    #[arg(long, default_value_t = 10_000)]
-    limit: usize,
+    /// At most so many, the oldest ones.
+    #[arg(long)]
+    limit: Option<usize>,
     /// Open each value in $VISUAL or $EDITOR first.
     #[arg(long, conflicts_with = "payload")]
     edit: bool,
@@ -187,7 +185,13 @@ fn replay(args: &Replay) -> anyhow::Result<()> {
         replayed: args.again,
         ..args.which.filter()
     };
-    let letters = dead_letters::list(&log, &config, &filter, args.limit)?;
+    let mut letters = dead_letters::list(&log, &config, &filter, usize::MAX)?;
+    if let Some(limit) = args.limit
+        && letters.len() > limit
+    {
+        println!("{} more are left for the next time", letters.len() - limit);
+        letters.truncate(limit);
+    }
     for missing in args
         .letters
         .iter()
@@ -195,10 +199,7 @@ fn replay(args: &Replay) -> anyhow::Result<()> {
     {
         println!("{missing}: not there, or sent again before (--again sends it once more)");
     }
-    let decoder = Decoder::new(
-        Arc::new(config.vocabulary()?),
-        Arc::new(config.attributes()),
-    );
+    let decoder = args.configured.decoder(&config)?;
     let (mut records, mut unfit) = (Vec::new(), 0);
     for letter in letters {
         let mended = args.mended(&letter)?;

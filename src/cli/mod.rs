@@ -21,7 +21,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::avro::Schemas;
 use crate::config::Config;
+use crate::event::decode::Decoder;
 use crate::mapping::Mappings;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
@@ -100,6 +102,19 @@ impl Configured {
     }
 }
 
+impl Configured {
+    /// What reads the topics' records.
+    fn decoder(&self, config: &Config) -> anyhow::Result<Decoder> {
+        let shared = Shared {
+            triggers: None,
+            config: self.config.clone(),
+            set: self.set.clone(),
+            mapping: Vec::new(),
+        };
+        decoder(config, &shared.basis()?.1)
+    }
+}
+
 fn instant(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| {
         format!("`{text}` is no time; expected RFC 3339, such as 2026-03-02T10:00:00Z")
@@ -161,6 +176,15 @@ impl Shared {
         Mappings::load(configured.chain(given), declared)
             .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))
     }
+}
+
+/// What reads the topics' records: mappings, and schemas of Avro, included.
+fn decoder(config: &Config, basis: &Basis) -> anyhow::Result<Decoder> {
+    let attributes = Arc::new(basis.attributes.clone());
+    let decoder = Decoder::new(Arc::clone(&basis.vocabulary), attributes)
+        .with_mappings(Arc::clone(&basis.mappings));
+    let schemas = Schemas::new(&config.schema_registry, decoder.times())?;
+    Ok(decoder.with_avro(config.topics.in_avro(), schemas))
 }
 
 /// What a configuration means for triggers.

@@ -11,9 +11,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::{Shared, clock};
-use crate::avro::Schemas;
 use crate::config::Config;
-use crate::event::decode::Decoder;
 use crate::population::score::{Score, Scorer};
 use crate::rehearsal::files::Lines;
 use crate::rehearsal::{self, Observer, Record, Settings, Source, Summary, recording};
@@ -70,10 +68,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         Some(path) => published(path, &basis)?,
         None => Vec::new(),
     };
-    let decoder = Decoder::new(Arc::clone(&basis.vocabulary), Arc::new(basis.attributes))
-        .with_mappings(basis.mappings);
-    let schemas = Schemas::new(&config.schema_registry, decoder.times())?;
-    let decoder = decoder.with_avro(config.topics.in_avro(), schemas);
+    let decoder = super::decoder(&config, &basis)?;
     let future = clock().plus(config.time.future_tolerance_ms());
     let settings = Settings {
         plan: Arc::new(plan),

@@ -77,6 +77,18 @@ fn triggers(shared: &Shared, config: &Config, basis: &Basis) -> anyhow::Result<P
     let Some(plan) = control::in_force(config, basis)? else {
         return shared.read(config, basis);
     };
+    let (published, configured) = (
+        &plan.policy.consent_by_default,
+        &basis.policy.consent_by_default,
+    );
+    if published != configured {
+        tracing::warn!(
+            ?published,
+            ?configured,
+            "policy.consent_by_default was published otherwise than it is configured; `moments triggers apply` publishes the \
+             configured one"
+        );
+    }
     tracing::info!(
         revision = %plan.revision,
         "triggers as they were published; `moments triggers apply` publishes others, files are not read"

@@ -11,12 +11,16 @@ use similar::TextDiff;
 use super::{Shared, clock};
 use crate::config::Config;
 use crate::event::Text;
-use crate::runtime::control::{self, Control};
+use crate::runtime::control::{Control, Newest};
 use crate::runtime::topics;
 use crate::trigger::plan::{Mode, Plan};
-use crate::trigger::published::{Common, Entry, Published};
+use crate::trigger::published::{Common, Published};
 use crate::trigger::report::{self, Report};
 use crate::trigger::set::Basis;
+
+/// How often a change is made again that somebody else overtook.
+const ATTEMPTS: usize = 20;
+const OVERTAKEN: &str = "others keep publishing; nothing was changed: look at `moments triggers history`, and try again";
 
 /// The triggers in force: list them, compare them, publish others. Every process takes them up between two transactions.
 #[derive(Debug, Args)]
@@ -111,18 +115,32 @@ pub fn run(args: &Triggers) -> anyhow::Result<()> {
 fn apply(args: &Apply) -> anyhow::Result<()> {
     let (config, basis) = args.shared.basis()?;
     let control = Control::new(&config)?;
-    let newest = newest(&control)?;
-    let policy = newest.as_ref().map(|entry| entry.set.policy.clone());
-    let mut set = gathered(&args.shared, args.dir.as_ref(), &config, &basis)?;
-    set.policy = carried_over(&basis, policy);
-    let next = control.next_number()?;
-    let plan = set.compile(next, &basis).map_err(rendered)?;
-    if let Some(entry) = &newest {
-        if entry.set.files == set.files && entry.set.policy == set.policy {
-            println!("set {} says the same already; nothing to do", entry.number);
+    for _ in 0..ATTEMPTS {
+        if apply_to(&newest(&control)?, args, &control, &config, &basis)? {
             return Ok(());
         }
-        let lost = lost(entry, &plan, &basis);
+    }
+    bail!(OVERTAKEN)
+}
+
+/// Whether all is done: not where somebody else published meanwhile.
+fn apply_to(
+    newest: &Newest,
+    args: &Apply,
+    control: &Control,
+    config: &Config,
+    basis: &Basis,
+) -> anyhow::Result<bool> {
+    let before = newest.entry.as_ref();
+    let mut set = gathered(&args.shared, args.dir.as_ref(), config, basis)?;
+    set.policy = carried_over(basis, before.map(|entry| entry.set.policy.clone()));
+    let plan = set.compile(newest.head + 1, basis).map_err(rendered)?;
+    if let Some(entry) = before {
+        if entry.set.files == set.files && entry.set.policy == set.policy {
+            println!("set {} says the same already; nothing to do", entry.number);
+            return Ok(true);
+        }
+        let lost = entry.lost(&plan, basis);
         if !lost.is_empty() && !args.remove {
             bail!(
                 "in force, but not in the directory: {}. Customers would lose what these know of them, open baskets say; \
@@ -131,17 +149,17 @@ fn apply(args: &Apply) -> anyhow::Result<()> {
             );
         }
     }
-    print_diff(newest.as_ref().map(|entry| &entry.set), &set)?;
+    print_diff(before.map(|entry| &entry.set), &set)?;
     if args.dry_run {
         println!("nothing was published");
-        return Ok(());
+        return Ok(true);
     }
-    for line in topics::create(&config, &plan)? {
+    for line in topics::create(config, &plan)? {
         if line.contains(": created") {
             println!("{line}");
         }
     }
-    publish(&config, &set, next)
+    publish(control, config, &set, newest.head)
 }
 
 /// What an operator did stays as it is: what is paused and stopped. The rest is as configured.
@@ -157,20 +175,9 @@ fn carried_over(basis: &Basis, before: Option<Common>) -> Common {
     }
 }
 
-fn lost(entry: &Entry, plan: &Plan, basis: &Basis) -> Vec<String> {
-    let Ok(before) = entry.set.compile(entry.number, basis) else {
-        return Vec::new();
-    };
-    let gone = before
-        .triggers
-        .iter()
-        .filter(|trigger| plan.by_key(trigger.key).is_none());
-    gone.map(|trigger| trigger.name.to_string()).collect()
-}
-
 fn list(shared: &Shared, format: Format) -> anyhow::Result<()> {
     let (config, basis) = shared.basis()?;
-    let Some(entry) = newest(&Control::new(&config)?)? else {
+    let Some(entry) = newest(&Control::new(&config)?)?.entry else {
         bail!(
             "nothing was published: every process goes by its own files; `moments triggers apply DIR` publishes"
         );
@@ -228,7 +235,7 @@ fn diff(shared: &Shared, dir: Option<&PathBuf>) -> anyhow::Result<()> {
     let (config, basis) = shared.basis()?;
     let newest = newest(&Control::new(&config)?)?;
     let set = gathered(shared, dir, &config, &basis)?;
-    print_diff(newest.as_ref().map(|entry| &entry.set), &set)
+    print_diff(newest.entry.as_ref().map(|entry| &entry.set), &set)
 }
 
 /// File by file, as `diff -u` says it.
@@ -260,7 +267,7 @@ fn print_diff(before: Option<&Published>, after: &Published) -> anyhow::Result<(
 fn pause(named: &Named, paused: bool) -> anyhow::Result<()> {
     let word = if paused { "pause" } else { "resume" };
     let what = format!("{word} {}", named.names.join(" "));
-    change(&named.shared, what, |plan, policy| {
+    change(&named.shared, &what, |plan, policy| {
         for name in &named.names {
             let known = plan.triggers.iter().any(|trigger| trigger.name == *name);
             if paused && !known {
@@ -285,46 +292,60 @@ fn stop(shared: &Shared, stopped: bool) -> anyhow::Result<()> {
     } else {
         "resume-all-sending"
     };
-    change(shared, what.to_owned(), |_, policy| {
+    change(shared, what, |_, policy| {
         policy.sending_stopped = stopped;
         Ok(())
-    })
+    })?;
+    let (config, _) = shared.basis()?;
+    if !stopped && config.policy().sending_stopped {
+        println!(
+            "the configuration says policy.sending = \"stopped\": nothing is sent before that is changed as well, and the \
+             processes are started again"
+        );
+    }
+    Ok(())
 }
 
 /// Publishes the same triggers with another policy. Where nothing was published yet, the files are what every process goes by.
 fn change(
     shared: &Shared,
-    what: String,
-    change: impl FnOnce(&Plan, &mut Common) -> anyhow::Result<()>,
+    what: &str,
+    change: impl Fn(&Plan, &mut Common) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (config, basis) = shared.basis()?;
     let control = Control::new(&config)?;
-    let before = match newest(&control)? {
-        Some(entry) => entry.set,
-        None => gathered(shared, None, &config, &basis)?,
-    };
-    let next = control.next_number()?;
-    let mut policy = before.policy.clone();
-    change(
-        &before.compile(next, &basis).map_err(rendered)?,
-        &mut policy,
-    )?;
-    if policy == before.policy && next > 1 {
-        println!("that is so already; nothing to do");
-        return Ok(());
+    for _ in 0..ATTEMPTS {
+        let Newest { entry, head, .. } = newest(&control)?;
+        let published = entry.is_some();
+        let before = match entry {
+            Some(entry) => entry.set,
+            None => gathered(shared, None, &config, &basis)?,
+        };
+        let mut policy = before.policy.clone();
+        change(
+            &before.compile(head + 1, &basis).map_err(rendered)?,
+            &mut policy,
+        )?;
+        if policy == before.policy && published {
+            println!("that is so already; nothing to do");
+            return Ok(());
+        }
+        let set = before.with(clock(), what.to_owned(), policy);
+        if publish(&control, &config, &set, head)? {
+            return Ok(());
+        }
     }
-    publish(&config, &before.with(clock(), what, policy), next)
+    bail!(OVERTAKEN)
 }
 
-fn publish(config: &Config, set: &Published, expected: u64) -> anyhow::Result<()> {
-    let number = control::publish(config, set)?;
+/// Whether it was: not where somebody else published meanwhile.
+fn publish(control: &Control, config: &Config, set: &Published, head: u64) -> anyhow::Result<bool> {
+    let Some(number) = control.publish(config, set, head)? else {
+        println!("somebody else published at the same moment; looking again");
+        return Ok(false);
+    };
     println!("published as set {number}: every process takes it up between two transactions");
-    if number != expected {
-        bail!(
-            "somebody else published at the same moment: set {number} is in force; look at `moments triggers history`"
-        );
-    }
-    Ok(())
+    Ok(true)
 }
 
 fn history(shared: &Shared, format: Format) -> anyhow::Result<()> {
@@ -346,10 +367,10 @@ fn history(shared: &Shared, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The newest set; what cannot be read is said.
-fn newest(control: &Control) -> anyhow::Result<Option<Entry>> {
-    let (newest, passed_over) = control.newest()?;
-    for error in passed_over {
+/// What was published last; what cannot be read is said.
+fn newest(control: &Control) -> anyhow::Result<Newest> {
+    let newest = control.newest()?;
+    for error in &newest.passed_over {
         eprintln!("warning: {error}");
     }
     Ok(newest)

@@ -2,7 +2,8 @@
 //!
 //! A record is a whole set ([`Published`]), and its offset is the set's number. At its start a process takes the newest set that it
 //! can read; then it follows the topic, and offers each further set to its tasks, which take it up between two transactions. What
-//! cannot be read or used is said and counted, and the set before stays.
+//! cannot be read or used is said and counted, and the set before stays; what cannot be used yet, as a topic is not there or Kafka
+//! does not answer, is tried again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use super::clients::{self, Logged};
 use super::topics;
 use crate::config::Config;
 use crate::trigger::plan::Plan;
-use crate::trigger::published::{Entry, Published, PublishedError};
+use crate::trigger::published::{Chain, Entry, Published, PublishedError};
 use crate::trigger::report::{Report, rendered};
 use crate::trigger::set::Basis;
 
@@ -68,6 +69,19 @@ pub enum ControlError {
     },
 }
 
+impl ControlError {
+    /// The number of the set; 0 where it is of none.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Kafka { .. } => 0,
+            Self::Record { number, .. }
+            | Self::Set { number, .. }
+            | Self::Topics { number, .. } => *number,
+        }
+    }
+}
+
 /// A reader of the control topic.
 pub struct Control {
     consumer: BaseConsumer<Logged>,
@@ -86,71 +100,71 @@ impl Control {
         Ok(Self { consumer, topic })
     }
 
-    /// The newest set that can be read, and its number; none where nothing was published, or there is no such topic. What cannot be
-    /// read is passed over, and given beside it.
+    /// What was published last.
     ///
     /// # Errors
     /// Where Kafka does not answer.
-    pub fn newest(&self) -> Result<(Option<Entry>, Vec<ControlError>), ControlError> {
-        let mut passed_over = Vec::new();
+    pub fn newest(&self) -> Result<Newest, ControlError> {
+        let mut newest = Newest::default();
         let (begin, end) = self.bounds()?;
-        for offset in (begin..end).rev() {
-            match self.read(offset)?.map(|value| entry(offset, &value)) {
-                Some(Ok(entry)) => return Ok((Some(entry), passed_over)),
-                Some(Err(error)) => passed_over.push(error),
-                None => {}
-            }
-        }
-        Ok((None, passed_over))
+        newest.head = self.read(begin, end, Chain::default(), |entry| match entry {
+            Ok(entry) => newest.entry = Some(entry),
+            Err(error) => newest.passed_over.push(error),
+        })?;
+        let known = newest.entry.as_ref().map_or(0, |entry| entry.number);
+        newest.passed_over.retain(|error| error.number() > known);
+        Ok(newest)
     }
 
-    /// Every set that can be read, oldest first.
+    /// Every set that counts and can be read, oldest first.
     ///
     /// # Errors
     /// Where Kafka does not answer.
     pub fn all(&self) -> Result<Vec<Entry>, ControlError> {
-        let (begin, end) = self.bounds()?;
         let mut all = Vec::new();
-        for offset in begin..end {
-            if let Some(value) = self.read(offset)? {
-                all.extend(entry(offset, &value));
-            }
-        }
+        let (begin, end) = self.bounds()?;
+        self.read(begin, end, Chain::default(), |entry| all.extend(entry))?;
         Ok(all)
     }
 
-    /// The number that the next set will have.
-    ///
-    /// # Errors
-    /// Where Kafka does not answer.
-    pub fn next_number(&self) -> Result<u64, ControlError> {
-        Ok(Published::number(self.bounds()?.1))
-    }
-
-    /// Gives each set that comes after the `number`-th to `take`, until it says that it is enough.
-    pub fn follow(&self, number: u64, mut take: impl FnMut(Result<Entry, ControlError>) -> bool) {
+    /// Gives each set that comes after the `number`-th to `take`, or why it cannot be read. One that has to wait is given again each second, until it was
+    /// taken or another came.
+    pub fn follow(&self, number: u64, mut take: impl FnMut(Result<&Entry, ControlError>) -> Taken) {
+        let mut chain = Chain::behind(number);
         let mut offset = i64::try_from(number).unwrap_or(0);
+        let mut waiting: Option<(Entry, Instant)> = None;
         while let Err(error) = self.assign(offset) {
-            if !take(Err(error)) {
-                return;
-            }
+            tracing::warn!("{error}");
             pause(PAUSE);
         }
         loop {
-            let next = match self.consumer.poll(POLL) {
-                Some(Ok(message)) if message.offset() >= offset => {
-                    offset = message.offset() + 1;
-                    entry(message.offset(), message.payload().unwrap_or_default())
+            let polled = self.consumer.poll(POLL).map(|polled| match polled {
+                Ok(message) => Ok((
+                    message.offset(),
+                    message.payload().unwrap_or_default().to_vec(),
+                )),
+                Err(error) => Err(error),
+            });
+            match polled {
+                Some(Ok((at, value))) if at >= offset => {
+                    offset = at + 1;
+                    match entry(&mut chain, at, &value) {
+                        Some(Ok(entry)) => waiting = Some((entry, Instant::now())),
+                        Some(Err(error)) => _ = take(Err(error)),
+                        None => {}
+                    }
                 }
-                Some(Ok(_)) => continue,
                 Some(Err(error)) => {
+                    tracing::warn!("{}", failed(&self.topic, error));
                     pause(PAUSE);
-                    Err(failed(&self.topic, error))
                 }
-                None => continue,
-            };
-            if !take(next) {
-                return;
+                Some(Ok(_)) | None => {}
+            }
+            let now = Instant::now();
+            if let Some((entry, after)) = waiting.take_if(|(_, after)| *after <= now)
+                && take(Ok(&entry)) == Taken::Later
+            {
+                waiting = Some((entry, after.max(now) + PAUSE));
             }
         }
     }
@@ -192,18 +206,36 @@ impl Control {
         }
     }
 
-    /// The value at an offset; none where no record is there.
-    fn read(&self, offset: i64) -> Result<Option<Vec<u8>>, ControlError> {
-        self.assign(offset)?;
-        let began = Instant::now();
+    /// Gives what counts of the records in [begin, end) to `take`; the number of the newest that does.
+    fn read(
+        &self,
+        begin: i64,
+        end: i64,
+        mut chain: Chain,
+        mut take: impl FnMut(Result<Entry, ControlError>),
+    ) -> Result<u64, ControlError> {
+        if begin >= end {
+            return Ok(chain.head);
+        }
+        self.assign(begin)?;
+        let mut heard = Instant::now();
         loop {
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
-                    let found = message.offset() == offset;
-                    return Ok(found.then(|| message.payload().unwrap_or_default().to_vec()));
+                    heard = Instant::now();
+                    let offset = message.offset();
+                    if offset < end
+                        && let Some(entry) =
+                            entry(&mut chain, offset, message.payload().unwrap_or_default())
+                    {
+                        take(entry);
+                    }
+                    if offset + 1 >= end {
+                        return Ok(chain.head);
+                    }
                 }
                 Some(Err(error)) => return Err(failed(&self.topic, error)),
-                None if began.elapsed() > TIMEOUT => {
+                None if heard.elapsed() > TIMEOUT => {
                     let error = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
                     return Err(failed(&self.topic, error));
                 }
@@ -211,6 +243,45 @@ impl Control {
             }
         }
     }
+
+    /// Publishes a set that changes the `head`-th; its number, and none where somebody else published meanwhile: then it is void.
+    ///
+    /// # Errors
+    /// Where Kafka does not take it.
+    pub fn publish(
+        &self,
+        config: &Config,
+        set: &Published,
+        head: u64,
+    ) -> Result<Option<u64>, ControlError> {
+        let value = set.changing(head).to_json();
+        let sent = send(&clients::publisher(config), &self.topic, &value);
+        let offset = sent.map_err(|error| failed(&self.topic, error))?;
+        let begin = i64::try_from(head).unwrap_or(0);
+        let newest = self.read(begin, offset + 1, Chain::behind(head), |_| {})?;
+        let number = Published::number(offset);
+        Ok((newest == number).then_some(number))
+    }
+}
+
+/// What was published last.
+#[derive(Debug, Default)]
+pub struct Newest {
+    /// The newest set that can be read; none where nothing was published, or there is no such topic.
+    pub entry: Option<Entry>,
+    /// What is newer and cannot be read.
+    pub passed_over: Vec<ControlError>,
+    /// The number of the newest that counts, readable or not; 0: there is none.
+    pub head: u64,
+}
+
+/// What became of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was taken, or never will be.
+    Done,
+    /// It is to be given again.
+    Later,
 }
 
 /// What a process goes by at its start: the newest set that was published and can be used.
@@ -218,35 +289,38 @@ impl Control {
 /// # Errors
 /// Where Kafka does not answer, or the newest set that is one does not pass.
 pub fn in_force(config: &Config, basis: &Basis) -> Result<Option<Plan>, ControlError> {
-    let (newest, passed_over) = Control::new(config)?.newest()?;
-    for error in passed_over {
+    let newest = Control::new(config)?.newest()?;
+    for error in newest.passed_over {
         tracing::error!("{error}; the set before it is taken");
     }
-    newest.map(|entry| compiled(&entry, basis)).transpose()
+    let entry = newest.entry.as_ref();
+    entry.map(|entry| compiled(entry, basis)).transpose()
 }
 
-/// Checks that a set can be used by this process: that it passes, and that its topics are there.
+/// Checks that a set can be used by this process: that it passes, and that the topics are there that it needs beyond those of
+/// `before`.
 ///
 /// # Errors
 /// What is wrong.
-pub fn usable(entry: &Entry, config: &Config, basis: &Basis) -> Result<Arc<Plan>, ControlError> {
+pub fn usable(
+    entry: &Entry,
+    config: &Config,
+    basis: &Basis,
+    before: &Plan,
+) -> Result<Arc<Plan>, ControlError> {
     let plan = compiled(entry, basis)?;
-    topics::check(config, &plan).map_err(|error| ControlError::Topics {
-        number: entry.number,
-        error,
-    })?;
+    let names = |plan| -> Vec<String> {
+        let wanted = topics::wanted(config, plan).into_iter();
+        wanted.map(|topic| topic.name).collect()
+    };
+    let known = names(before);
+    if names(&plan).iter().any(|name| !known.contains(name)) {
+        topics::check(config, &plan).map_err(|error| ControlError::Topics {
+            number: entry.number,
+            error,
+        })?;
+    }
     Ok(Arc::new(plan))
-}
-
-/// Publishes a set; its number.
-///
-/// # Errors
-/// Where Kafka does not take it.
-pub fn publish(config: &Config, set: &Published) -> Result<u64, ControlError> {
-    let topic = config.control();
-    let sent = send(&clients::publisher(config), &topic, &set.to_json());
-    sent.map(Published::number)
-        .map_err(|error| failed(&topic, error))
 }
 
 fn send(client: &ClientConfig, topic: &str, value: &[u8]) -> Result<i64, KafkaError> {
@@ -287,12 +361,13 @@ pub(super) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-fn entry(offset: i64, value: &[u8]) -> Result<Entry, ControlError> {
+fn entry(chain: &mut Chain, offset: i64, value: &[u8]) -> Option<Result<Entry, ControlError>> {
     let number = Published::number(offset);
-    match Published::parse(value) {
+    let set = chain.read(number, value)?;
+    Some(match set {
         Ok(set) => Ok(Entry { number, set }),
         Err(error) => Err(ControlError::Record { number, error }),
-    }
+    })
 }
 
 fn compiled(entry: &Entry, basis: &Basis) -> Result<Plan, ControlError> {

@@ -36,6 +36,7 @@ use rdkafka::error::KafkaError;
 
 use self::asker::Question;
 use self::clients::Logged;
+use self::control::{Control, ControlError, Taken};
 use self::placement::Placement;
 use self::view::TaskView;
 use self::watchdog::Watchdog;
@@ -102,7 +103,7 @@ pub enum RuntimeError {
     Traces(#[from] TracesError),
     /// The control topic.
     #[error(transparent)]
-    Control(#[from] control::ControlError),
+    Control(#[from] ControlError),
     /// The schemas of what comes in or goes out in Avro.
     #[error(transparent)]
     Schemas(#[from] SchemasError),
@@ -271,7 +272,7 @@ impl Runtime {
     /// Where a client or a thread cannot be made.
     pub fn follow(&self, basis: Basis) -> Result<(), RuntimeError> {
         let tasks = self.tasks();
-        let control = control::Control::new(&self.tasks.context.config)?;
+        let control = Control::new(&self.tasks.context.config)?;
         let thread = thread::Builder::new().name("control".to_owned());
         thread.spawn(move || tasks.follow(&control, &basis))?;
         Ok(())
@@ -342,25 +343,32 @@ impl Tasks {
         }
     }
 
-    fn follow(&self, control: &control::Control, basis: &Basis) {
+    fn follow(&self, control: &Control, basis: &Basis) {
         let _guard = watchdog::EndsProcess;
         let number = revision::number(&self.plan().revision);
+        let mut waiting = 0;
         control.follow(number, |entry| {
+            let before = self.plan();
             let taken = entry.and_then(|entry| {
-                let plan = control::usable(&entry, &self.context.config, basis)?;
-                Ok((plan, entry.set.what))
+                let plan = control::usable(entry, &self.context.config, basis, &before)?;
+                Ok((plan, &entry.set.what))
             });
-            match taken {
+            let error = match taken {
                 Ok((plan, what)) => {
                     tracing::info!(revision = %plan.revision, what, triggers = plan.triggers.len(), "triggers published");
                     self.offer(&plan);
+                    return Taken::Done;
                 }
-                Err(error) => {
-                    self.context.telemetry.set_rejected();
-                    tracing::error!(in_force = %self.plan().revision, "triggers are not taken up: {error}");
-                }
+                Err(error) => error,
+            };
+            if std::mem::replace(&mut waiting, error.number()) != error.number() {
+                self.context.telemetry.set_rejected();
+                tracing::error!(in_force = %before.revision, "triggers are not taken up: {error}");
             }
-            true
+            match error {
+                ControlError::Topics { .. } => Taken::Later,
+                _ => Taken::Done,
+            }
         });
     }
 

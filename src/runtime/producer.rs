@@ -22,7 +22,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::watchdog::Watchdog;
 use super::{Names, clients};
 use crate::config::Config;
-use crate::task::transaction::{Out, Sink, Transaction};
+use crate::task::transaction::{CUT_HEADER, Out, Sink, Transaction};
 
 /// Between looks at what is still in flight: `flush` would look each 100 ms.
 const IN_FLIGHT_PAUSE: Duration = Duration::from_micros(200);
@@ -30,8 +30,6 @@ const IN_FLIGHT_PAUSE: Duration = Duration::from_micros(200);
 const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// What is purged is reported at once.
 const PURGE_LIMIT: Duration = Duration::from_secs(1);
-/// A header of a dead letter whose value was too large for its topic: how many bytes it had.
-const CUT_HEADER: &str = "moments.value.bytes";
 
 /// A producer that has fenced all others of its task.
 pub(super) struct TaskProducer {

@@ -1,7 +1,7 @@
 //! Publishes what changes in a directory of triggers, for a single process with its files at hand.
 //!
-//! A change is published once it is whole: when two looks in a row found the same files, and they pass. What does not pass is said
-//! once, and the set in force stays.
+//! A change is published once it is whole: when two looks in a row found the same files, they pass, and no trigger in force is
+//! missing. What keeps it from being published is said once, and it is tried again: Kafka may answer then.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,20 +16,41 @@ use crate::trigger::set::Basis;
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Why the files are not published.
+#[derive(Debug, thiserror::Error)]
+enum WatchError {
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// As in `moments triggers apply`.
+    #[error(
+        "in force, but not in the directory: {0}. Customers would lose what these know of them, open baskets say; where that \
+         is meant, `moments triggers apply --remove` publishes it"
+    )]
+    Lost(String),
+    /// Somebody else published meanwhile.
+    #[error("somebody else published at the same moment")]
+    Overtaken,
+}
+
 /// Looks until the process ends.
 pub fn run(config: &Config, basis: &Basis, path: &Path) {
     let _guard = watchdog::EndsProcess;
-    let (mut seen, mut said) = (None, None);
+    let (mut seen, mut done, mut said) = (None, None, None);
     loop {
         control::pause(LOOK);
         let found = gathered(path, basis);
-        if found == seen && found != said {
-            if let Some(files) = &found
-                && let Err(error) = look(config, basis, path, files)
-            {
-                tracing::error!("{}: not published: {error}", path.display());
+        if found == seen
+            && found != done
+            && let Some(files) = &found
+        {
+            match look(config, basis, path, files) {
+                Ok(()) => (done, said) = (found.clone(), None),
+                Err(error) => {
+                    if said.replace(error.to_string()) != said {
+                        tracing::error!("{}: not published: {error}", path.display());
+                    }
+                }
             }
-            said.clone_from(&found);
         }
         seen = found;
     }
@@ -41,24 +62,32 @@ fn gathered(path: &Path, basis: &Basis) -> Option<Vec<File>> {
 }
 
 /// Publishes the files where they are others than those in force.
-fn look(config: &Config, basis: &Basis, path: &Path, files: &[File]) -> Result<(), ControlError> {
+fn look(config: &Config, basis: &Basis, path: &Path, files: &[File]) -> Result<(), WatchError> {
     let control = Control::new(config)?;
-    let newest = control.newest()?.0.map(|entry| entry.set);
-    if newest.as_ref().is_some_and(|set| set.files == files) {
+    let newest = control.newest()?;
+    let before = newest.entry.as_ref();
+    if before.is_some_and(|entry| entry.set.files == files) {
         return Ok(());
     }
     // What was paused or stopped stays so.
-    let policy: Common = newest.map_or_else(|| basis.policy.clone().into(), |set| set.policy);
-    let number = control.next_number()?;
-    let gathered = Published::gather(path, super::clock(), policy);
+    let policy: Common = match before {
+        Some(entry) => entry.set.policy.clone(),
+        None => basis.policy.clone().into(),
+    };
+    let number = newest.head + 1;
     let wrong = |reports: Vec<_>| ControlError::Set {
         number,
         reports: rendered(&reports),
     };
-    let set = gathered.map_err(wrong)?;
+    let set = Published::gather(path, super::clock(), policy).map_err(wrong)?;
     let plan = set.compile(number, basis).map_err(wrong)?;
+    let lost = before.map_or_else(Vec::new, |entry| entry.lost(&plan, basis));
+    if !lost.is_empty() {
+        return Err(WatchError::Lost(lost.join(", ")));
+    }
     topics::create(config, &plan).map_err(|error| ControlError::Topics { number, error })?;
-    let number = control::publish(config, &set)?;
+    let number = control.publish(config, &set, newest.head)?;
+    let number = number.ok_or(WatchError::Overtaken)?;
     tracing::info!(number, "{}: published", path.display());
     Ok(())
 }

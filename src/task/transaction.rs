@@ -11,6 +11,11 @@ use crate::event::decode::TRACEPARENT;
 use crate::time::Timestamp;
 use crate::treatment::TraceContext;
 
+/// What the headers begin with that say what is wrong with a dead letter, as Kafka Connect names them.
+pub const ERROR_HEADERS: &str = "__connect.errors.";
+/// The header of a dead letter that was cut off: how many bytes it had.
+pub const CUT_HEADER: &str = "moments.value.bytes";
+
 /// A command waits this long for others, ms: a fifth of what a person notices.
 const COMMAND_DELAY_MS: i64 = 20;
 /// While records are at hand, a command waits for this part of the time that its event has waited already.
@@ -251,7 +256,8 @@ impl Open {
         self.command_due_behind = Some(self.command_due_behind.map_or(due, |known| known.min(due)));
     }
 
-    /// Sends a record on as it was, with where it stood and why in headers, named as Kafka Connect names them.
+    /// Sends a record on as it was, with where it stood and why in headers, named as Kafka Connect names them. What another
+    /// program said of it in such headers makes way.
     fn set_aside(
         &mut self,
         sink: Sink,
@@ -260,8 +266,9 @@ impl Open {
         rejection: &Rejection,
     ) {
         let mut headers = record.headers.clone();
+        headers.retain(|(name, _)| !name.starts_with(ERROR_HEADERS) && name != CUT_HEADER);
         let mut say = |name: &str, value: String| {
-            headers.push((format!("__connect.errors.{name}"), Some(value.into_bytes())));
+            headers.push((format!("{ERROR_HEADERS}{name}"), Some(value.into_bytes())));
         };
         say("topic", origin.topic.to_owned());
         say("partition", origin.partition.to_string());

@@ -1,6 +1,8 @@
 //! A set of triggers that was published in the control topic: files, and what was said of all of them.
 //!
-//! One record is one whole set, so nobody ever works by half of one. Its number is its place in the topic, counted from 1.
+//! One record is one whole set, so nobody ever works by half of one. Its number is its place in the topic, counted from 1. A set
+//! says which one it changes; where another came between, it is void for every reader alike ([`Chain`]), so that of two people who
+//! publish at the same moment neither undoes what the other did.
 
 use std::path::Path;
 
@@ -22,6 +24,9 @@ const VERSION: u8 = 1;
 pub struct Published {
     /// Of the record's layout.
     version: u8,
+    /// The number of the set that it changes; 0: the first. None: it counts whatever came before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
     /// When it was published.
     pub at: Timestamp,
     /// What was done: `apply`, `pause abandoned-basket`.
@@ -63,8 +68,15 @@ pub struct Common {
     pub consent_by_default: Vec<Text>,
 }
 
+/// The numbers of the sets that count, while they are read in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// The number of the newest that counts; 0: none does.
+    pub head: u64,
+}
+
 /// Why a record is no set.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishedError {
     /// Written by a newer program.
     #[error(
@@ -102,6 +114,7 @@ impl Published {
         files.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self {
             version: VERSION,
+            after: None,
             at,
             what: "apply".to_owned(),
             files,
@@ -113,9 +126,19 @@ impl Published {
     #[must_use]
     pub fn with(&self, at: Timestamp, what: String, policy: Common) -> Self {
         Self {
+            after: None,
             at,
             what,
             policy,
+            ..self.clone()
+        }
+    }
+
+    /// The same set, as one that changes the `head`-th.
+    #[must_use]
+    pub fn changing(&self, head: u64) -> Self {
+        Self {
+            after: Some(head),
             ..self.clone()
         }
     }
@@ -169,8 +192,48 @@ impl Published {
     }
 }
 
+impl Entry {
+    /// The names of its triggers that `plan` does not have any more.
+    #[must_use]
+    pub fn lost(&self, plan: &Plan, basis: &Basis) -> Vec<String> {
+        let Ok(before) = self.set.compile(self.number, basis) else {
+            return Vec::new();
+        };
+        let gone = before
+            .triggers
+            .iter()
+            .filter(|trigger| plan.by_key(trigger.key).is_none());
+        gone.map(|trigger| trigger.name.to_string()).collect()
+    }
+}
+
+impl Chain {
+    /// Behind the set of this number.
+    #[must_use]
+    pub fn behind(head: u64) -> Self {
+        Self { head }
+    }
+
+    /// Reads the next record; none where it is void. One that a newer program wrote counts, for all that it cannot be read here.
+    pub fn read(&mut self, number: u64, value: &[u8]) -> Option<Result<Published, PublishedError>> {
+        #[derive(Deserialize)]
+        struct Place {
+            after: Option<u64>,
+        }
+        let place: Result<Place, _> = serde_json::from_slice(value);
+        let after = place.as_ref().ok().and_then(|place| place.after);
+        if after.is_some_and(|after| after != self.head) {
+            return None;
+        }
+        if place.is_ok() {
+            self.head = number;
+        }
+        Some(Published::parse(value))
+    }
+}
+
 impl Common {
-    /// This, and of the configuration what is not published.
+    /// This, and of the configuration what is not published. Sending is stopped where either says so.
     fn over(&self, configured: &Policy) -> Policy {
         let Self {
             sending_stopped,
@@ -178,7 +241,7 @@ impl Common {
             consent_by_default,
         } = self.clone();
         Policy {
-            sending_stopped,
+            sending_stopped: sending_stopped || configured.sending_stopped,
             paused,
             consent_by_default,
             ..configured.clone()
@@ -193,5 +256,54 @@ impl From<Policy> for Common {
             paused: policy.paused,
             consent_by_default: policy.consent_by_default,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(after: Option<u64>) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let set = Published::gather(folder.path(), Timestamp(0), Common::default()).unwrap();
+        Published { after, ..set }.to_json()
+    }
+
+    #[test]
+    fn a_set_that_changes_another_than_the_newest_is_void() {
+        let newer = br#"{"version":9,"after":3,"whatever":1}"#;
+        let records = [
+            (set(Some(0)), true),
+            // Two changed the first at once: the earlier record counts.
+            (set(Some(1)), true),
+            (set(Some(1)), false),
+            (b"no set".to_vec(), true),
+            (set(None), true),
+            (set(Some(2)), false),
+            (set(Some(5)), true),
+        ];
+        let mut chain = Chain::default();
+        for (number, (record, counts)) in (1..).zip(records) {
+            assert_eq!(chain.read(number, &record).is_some(), counts, "{number}");
+        }
+        assert_eq!(chain.head, 7);
+        // What a newer program wrote is in its place, although it cannot be read.
+        let mut chain = Chain::behind(3);
+        assert_eq!(chain.read(4, newer), Some(Err(PublishedError::Newer(9))));
+        assert!(chain.read(5, &set(Some(4))).is_some_and(|set| set.is_ok()));
+    }
+
+    #[test]
+    fn sending_is_stopped_where_either_says_so() {
+        let stopped = |stopped| Policy {
+            sending_stopped: stopped,
+            ..Policy::default()
+        };
+        for (published, configured) in [(true, false), (false, true), (true, true)] {
+            let common: Common = stopped(published).into();
+            assert!(common.over(&stopped(configured)).sending_stopped);
+        }
+        let common: Common = stopped(false).into();
+        assert!(!common.over(&stopped(false)).sending_stopped);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{CUT, ERROR_HEADERS, MARK, REPLAYED_FROM};
+use super::{CUT_HEADER, ERROR_HEADERS, MARK, REPLAYED_FROM};
 use crate::admin::producing::Outgoing;
 use crate::config::Config;
 use crate::event::decode::{Decoder, Origin};
@@ -135,18 +135,19 @@ impl Letter {
         {
             return Err(Unfit::OtherTopic(topic));
         }
-        if let (Some(whole), None) = (self.header(CUT), &mended.value) {
+        if let (Some(whole), None) = (self.header(CUT_HEADER), &mended.value) {
             let held = self.record.value.as_ref().map_or(0, Vec::len);
             return Err(Unfit::Cut { held, whole });
         }
         let mut record = self.record.clone();
         record.headers.retain(|(name, _)| {
-            !name.starts_with(ERROR_HEADERS) && name != CUT && name != REPLAYED_FROM
+            !name.starts_with(ERROR_HEADERS) && name != CUT_HEADER && name != REPLAYED_FROM
         });
         record.value = mended.value.clone().or(record.value);
         record.key = mended.key.clone().or(record.key);
-        if !force {
-            check(decoder, &topic, &mut record)?;
+        match check(decoder, &topic, &mut record) {
+            Err(Unfit::StillDead(_)) if force => {}
+            checked => checked?,
         }
         let from = format!(
             "{}/{}/{}",
@@ -185,6 +186,8 @@ fn check(decoder: &Decoder, topic: &str, record: &mut RawRecord) -> Result<(), U
         ..Origin::default()
     };
     let value = record.value.as_deref().unwrap_or_default();
+    let loaded = decoder.load_schema(topic, value);
+    loaded.map_err(|error| Unfit::StillDead(error.to_string()))?;
     let decoded = decoder.decode(value, &origin);
     let event = decoded
         .map_err(|reject| Unfit::StillDead(reject.to_string()))?

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::admin::dead_letters::{ERROR_HEADERS, Letter};
+use crate::admin::dead_letters::Letter;
+use crate::task::transaction::ERROR_HEADERS;
 
 /// Bytes of a value that are printed where it is no text.
 const HEX_BYTES: usize = 1024;

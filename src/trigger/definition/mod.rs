@@ -10,6 +10,8 @@ pub mod moment;
 mod policy;
 mod treatment;
 
+pub use treatment::is_channel;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::expression::Expression;

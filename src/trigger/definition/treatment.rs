@@ -131,10 +131,15 @@ fn choice(
     })
 }
 
+/// Whether a text can be the name of a channel.
+pub fn is_channel(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    text.len() <= limits::CHANNEL_BYTES && text.chars().all(fits)
+}
+
 fn channel_of(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
     let text = reader.text(node, "a channel such as email")?;
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    if text.len() > limits::CHANNEL_BYTES || !text.chars().all(fits) {
+    if !is_channel(text) {
         let expected = format!(
             "lower-case letters, digits, `-` and `_`, at most {} of them: it is the end of a topic's name",
             limits::CHANNEL_BYTES

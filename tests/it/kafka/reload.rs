@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use moments::config::Config;
+use moments::runtime::control::Control;
 use moments::time::Timestamp;
+use moments::trigger::published::{Common, Published};
 use moments::trigger::revision;
 use serde_json::{Value, json};
 
@@ -302,4 +305,70 @@ fn a_process_whose_triggers_are_older_than_the_state_waits_and_says_so() {
         "{metrics}"
     );
     assert!(member.process.output().contains("are newer than"));
+}
+
+#[test]
+fn who_publishes_at_the_same_moment_undoes_nothing() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let first = abandoned("first");
+    let triggers = [("abandoned-cart", first.as_str()), ("viewed", VIEWED)];
+    let installation = Installation::new(broker, 1, &triggers, "");
+    installation.create_topics();
+    let directory = installation.file("triggers").display().to_string();
+    installation.succeed(&["triggers", "apply", &directory]);
+    let changes: [&[&str]; 4] = [
+        &["pause", "abandoned-cart"],
+        &["pause", "viewed"],
+        &["stop-all-sending"],
+        &["apply", &directory],
+    ];
+    std::thread::scope(|scope| {
+        let installation = &installation;
+        for change in changes {
+            scope.spawn(move || installation.succeed(&[&["triggers"], change].concat()));
+        }
+    });
+    let listed = installation.succeed(&["triggers", "list"]);
+    assert_eq!(listed.matches("paused").count(), 2, "{listed}");
+    assert!(listed.contains("ALL SENDING IS STOPPED"), "{listed}");
+}
+
+#[test]
+fn a_set_whose_topics_are_not_there_yet_is_taken_up_once_they_are() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let first = abandoned("first");
+    let triggers = [("abandoned-cart", first.as_str())];
+    let installation = Installation::new(broker, 1, &triggers, "");
+    installation.create_topics();
+    let member = installation.start();
+    member.wait_until_ready();
+    // As somebody publishes whose broker knows of the topic earlier than the one of the process.
+    let config = Config::load_with(Some(&installation.config()), [], &[]).expect("a configuration");
+    let directory = installation.file("published");
+    let by_sms = first.replace("onsite", "sms");
+    write(&directory, &[("abandoned-cart.yaml", &by_sms)]);
+    let set = Published::gather(&directory, Timestamp(BEGIN_MS), Common::default()).expect("a set");
+    let control = Control::new(&config).expect("a reader");
+    let number = control.publish(&config, &set, 0).expect("taken");
+    assert_eq!(number, Some(1));
+    assert_eq!(
+        control.publish(&config, &set, 0).expect("taken"),
+        None,
+        "another was first"
+    );
+    wait_until("a word of what is missing", LIMIT, || {
+        member.process.output().contains("treatments.sms")
+    });
+    assert_eq!(number_in_force(&member), Some(0));
+    installation.succeed(&[
+        "topics",
+        "create",
+        "--triggers",
+        &directory.display().to_string(),
+    ]);
+    wait_until("the set", LIMIT, || number_in_force(&member) == Some(1));
 }
