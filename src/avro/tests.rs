@@ -16,6 +16,7 @@ use crate::event::decode::{Decoded, Decoder, Origin, Reject};
 use crate::event::{PropertyId, Type, Vocabulary};
 use crate::moment::{EventRef, Evidence};
 use crate::time::Timestamp;
+use crate::treatment::avro::decision_json;
 use crate::treatment::encoder::Encoder;
 use crate::treatment::{Command, Decision, Fields, Outcome};
 
@@ -420,6 +421,10 @@ fn what_goes_out_is_the_sample() {
     assert_eq!(as_json, text(&decisions));
     let (written, _) = encoder.decision(&decision);
     assert_eq!(written, headed(801, &file(&decisions, "avro")));
+    let mut read = decision_json(&written).unwrap();
+    // What is none of the types of the schema is a text there.
+    read["treatment"]["data"]["more"] = serde_json::json!({ "a": [1] });
+    assert_eq!(read, text(&decisions));
     let (as_json, _) = Encoder::default().treatment(&decision).unwrap();
     let as_json = serde_json::from_slice::<Value>(&as_json).unwrap();
     assert_eq!(as_json, text(&treatments));

@@ -14,8 +14,10 @@ use super::{Api, Segment, profile};
 use crate::admin::customers::{Customer, Said, say};
 use crate::admin::decisions::{self, Decisions};
 use crate::admin::{AdminError, Log, Sender};
+use crate::avro::wire;
 use crate::runtime;
 use crate::time::Timestamp;
+use crate::treatment::avro;
 
 /// A customer as she is committed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,7 +57,7 @@ pub struct Open {
 /// A page of decisions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DecisionsPage {
-    /// Newest first; each as it stands on the topic of decisions.
+    /// Newest first; each as it stands on the topic of decisions, in JSON also where that is in Avro.
     #[schema(value_type = Vec<Object>)]
     items: Vec<Value>,
     /// The piece of the topic's partition that was read for it.
@@ -102,14 +104,23 @@ pub struct Accepted {
         (status = 200, body = Shown),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "Nothing is known of her."),
         (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has her."),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "Her task has not restored its state."),
     ))]
 pub(super) async fn one(
     State(api): State<Api>,
     Segment(id): Segment<String>,
 ) -> Result<Json<Shown>, Problem> {
     let partition = api.tasks.partition_of(&id);
-    if !api.tasks.states().contains_key(&partition) {
-        return Err(Problem::elsewhere(partition));
+    match api.tasks.states().get(&partition) {
+        None => return Err(Problem::elsewhere(partition)),
+        Some(runtime::State::Restoring | runtime::State::Refused) => {
+            let detail = format!(
+                "the task of partition {partition} has not restored its state; /api/v1/tasks/{partition} says how far it is"
+            );
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return Err(Problem::new(status, "not yet", detail));
+        }
+        Some(runtime::State::Running | runtime::State::Waiting) => {}
     }
     let found = api.tasks.customer(&id).await;
     let profile = found.ok_or_else(|| {
@@ -143,10 +154,7 @@ pub(super) async fn list_decisions(
     let read = api
         .blocking(move |api| api.decisions(&customer, below, limit))
         .await?;
-    let items = read
-        .found
-        .iter()
-        .filter_map(|json| serde_json::from_slice(json).ok());
+    let items = read.found.iter().filter_map(|record| decision(record));
     let path = format!("/api/v1/customers/{}/decisions", super::encoded(&id));
     Ok(Json(DecisionsPage {
         items: items.collect(),
@@ -193,6 +201,13 @@ pub(super) async fn erase(
     };
     let accepted = api.blocking(move |api| api.erase(&customer, at)).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+fn decision(record: &[u8]) -> Option<Value> {
+    match record {
+        [wire::MAGIC, ..] => avro::decision_json(record),
+        json => serde_json::from_slice(json).ok(),
+    }
 }
 
 impl Api {

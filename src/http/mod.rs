@@ -36,10 +36,15 @@ use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, Ref, ResponseBuilder};
 
 use self::problem::Problem;
 use crate::admin::Log;
 use crate::runtime::Tasks;
+
+/// Probes send no token.
+const OPEN_TO_ALL: &str = "/health/";
 
 /// The document of the API.
 #[derive(OpenApi)]
@@ -71,9 +76,27 @@ struct Document;
 /// The OpenAPI document, as it is served and kept in `docs/reference/openapi.json`.
 #[must_use]
 pub fn document() -> String {
-    let text = Document::openapi().to_pretty_json();
+    let mut document = Document::openapi();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+    let bearer = bearer.description(Some("The token of `http.token_file`, where there is one."));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+    for (path, item) in &mut document.paths.paths {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            if path.starts_with(OPEN_TO_ALL) {
+                continue;
+            }
+            let needed = SecurityRequirement::new::<_, _, String>("bearer", []);
+            operation.security = Some(vec![SecurityRequirement::default(), needed]);
+            let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+            let response = ResponseBuilder::new().description("The token is missing, or wrong.");
+            let response = response.content("application/problem+json", problem);
+            let responses = &mut operation.responses.responses;
+            responses.insert("401".to_owned(), response.build().into());
+        }
+    }
     // A document of our own types is JSON.
-    text.unwrap_or_default() + "\n"
+    document.to_pretty_json().unwrap_or_default() + "\n"
 }
 
 /// A server that has its port.
@@ -201,7 +224,7 @@ async fn authorised(State(api): State<Api>, request: Request, next: Next) -> Res
     let given = request.headers().get(header::AUTHORIZATION);
     let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let fits = given.is_some_and(|given| <[u8; 32]>::from(Sha256::digest(given.trim())) == token);
-    if fits || request.uri().path().starts_with("/health/") {
+    if fits || request.uri().path().starts_with(OPEN_TO_ALL) {
         return next.run(request).await;
     }
     let detail = "send the token of `http.token_file`: `Authorization: Bearer ...`";

@@ -4,15 +4,21 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Command, Decision as Decided, Fields, Outcome};
-use crate::avro::local::Version;
+use crate::avro::local::{self, Version};
 use crate::avro::wire::{self, SchemaId};
 use crate::moment::Evidence as Made;
+use crate::time::Timestamp;
+
+/// Up to here every whole number is one exactly, as a double (2^53).
+const WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// Writes records of one schema, in wire format.
 pub(super) struct Writer {
@@ -235,5 +241,44 @@ impl Serialize for Scalar<'_> {
             }
             other => serializer.serialize_str(&other.to_string()),
         }
+    }
+}
+
+/// A decision as JSON, of a record that [`Writer`] wrote; none where it is no such record.
+pub fn decision_json(record: &[u8]) -> Option<Value> {
+    let (_, mut datum) = wire::split(record)?;
+    let schema = parsed(&local::newest("decisions"));
+    let reader = GenericDatumReader::builder(schema).build().ok()?;
+    let mut json = json(reader.read_value(&mut datum).ok()?);
+    if let Some(Value::Object(treatment)) = json.get_mut("treatment") {
+        treatment.insert("type".to_owned(), "treatment".into());
+    }
+    Some(json)
+}
+
+/// A value of our schemas, as our JSON says it: instants in RFC 3339, whole numbers without a point.
+fn json(value: Avro) -> Value {
+    match value {
+        Avro::Boolean(value) => value.into(),
+        Avro::Int(number) => number.into(),
+        Avro::Long(number) => number.into(),
+        Avro::TimestampMillis(ms) => Timestamp(ms).to_string().into(),
+        Avro::Double(number) if number.fract() == 0.0 && number.abs() < WHOLE => {
+            (number as i64).into()
+        }
+        Avro::Double(number) => number.into(),
+        Avro::String(text) | Avro::Enum(_, text) => text.into(),
+        Avro::Uuid(id) => id.to_string().into(),
+        Avro::Union(_, value) => json(*value),
+        Avro::Array(items) => items.into_iter().map(json).collect(),
+        Avro::Map(fields) => fields
+            .into_iter()
+            .map(|(name, it)| (name, json(it)))
+            .collect(),
+        Avro::Record(fields) => fields
+            .into_iter()
+            .map(|(name, it)| (name, json(it)))
+            .collect(),
+        _ => Value::Null,
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Ids are derived, never random: the same moment gives the same id on every machine, at any restart.
 
-mod avro;
+pub mod avro;
 pub mod cloud_event;
 pub mod encoder;
 mod trace;
