@@ -215,10 +215,14 @@ pub struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// The text of the first header of this name, if it is text.
+    /// The text of the first header of this name, if it is text. Case does not count: HTTP/2 and gateways write names in
+    /// lower case, and they are taken over to Kafka as they come.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        let (_, value) = self.headers.iter().find(|(known, _)| known == name)?;
+        let (_, value) = self
+            .headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value.as_deref()?).ok()
     }
 
