@@ -39,6 +39,8 @@ pub struct Mapping {
     any_case: bool,
     /// By foreign name, as it counts; by nothing where all are one.
     by_name: HashMap<Text, Named>,
+    /// Texts that stand for null in its records.
+    null_values: Vec<String>,
     /// Whether what has no rule is ignored.
     ignores_unmapped: bool,
     /// The file's text, for the revision.
@@ -64,6 +66,7 @@ impl Mapping {
             record,
             item: record,
             origin,
+            null_values: &self.null_values,
         };
         let name = self.name_of(&scope)?;
         let rule = match self.by_name.get(&name) {

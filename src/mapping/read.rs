@@ -6,7 +6,7 @@ mod value;
 
 use self::layer::Layer;
 use self::rules::Rules;
-use self::value::{PATHS, SHAPE as VALUE, Target, value};
+use self::value::{PATHS, SHAPE as VALUE, TEXTS, Target, texts, value};
 use super::{Mapping, Named};
 use crate::event::{Text, Type};
 use crate::trigger::keys::{Keys, Known, Shape};
@@ -41,6 +41,7 @@ keys!(
             Shape::Words(NAMES),
             "`any_case`: names count by their letters and digits alone, and what is then called as ours is ours.",
         ),
+        Known::optional("null_values", TEXTS, "Texts that stand for null: `(not set)`."),
         Known::default(
             "unmapped",
             "dead-letter",
@@ -129,6 +130,7 @@ fn mapping(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Mapping> {
     };
     let any_case = word(reader, "names", NAMES) == Some(Some("any_case"));
     let ignores = word(reader, "unmapped", UNMAPPED) == Some(Some("ignore"));
+    let null_values = fields.get("null_values").map(|node| texts(reader, node));
     let common = Layer::read(reader, fields);
     let event_name = fields.get("name").map(|node| {
         value(
@@ -153,6 +155,7 @@ fn mapping(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Mapping> {
             None => None,
         },
         any_case,
+        null_values: null_values.flatten().unwrap_or_default(),
         by_name: rules.by_name,
         ignores_unmapped: ignores,
         text: reader.source.text().to_owned(),

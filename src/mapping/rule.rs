@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::counted;
 use super::path::Path;
+use super::time::Format;
 use super::value::{self, Convert, Scope, Value};
 use crate::event::decode::Reject;
 use crate::event::{Text, limits};
@@ -42,7 +43,7 @@ pub(super) struct Fields {
 /// An object of ours: first copied, then set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Object {
-    /// The first of them that is an object is copied, as far as its fields are ours.
+    /// The first of them that is an object with something in it is copied, as far as its fields are ours.
     pub from: Vec<Path>,
     /// By name.
     pub set: Vec<(String, Value)>,
@@ -60,7 +61,7 @@ pub(super) struct Names {
 /// A list of products.
 #[derive(Clone, Debug)]
 pub(super) struct Products {
-    /// The first of them that is a list; an object is a list of one.
+    /// The first of them that has something in it: a list, or an object as a list of one.
     pub from: Vec<Path>,
     /// Each of its items: copied as far as its fields are ours, then set.
     pub item: Object,
@@ -85,24 +86,22 @@ pub(super) enum Test {
 }
 
 impl Condition {
-    fn holds(&self, record: &Json) -> bool {
-        let found = self.path.of(record);
+    fn holds(&self, scope: &Scope<'_>) -> bool {
+        let found = scope.find(&self.path);
         let among = |texts: &[String]| {
             found.is_some_and(|found| texts.iter().any(|text| value::is_text(found, text)))
         };
         match &self.test {
             Test::OneOf(texts) => among(texts),
             Test::NoneOf(texts) => !among(texts),
-            Test::Known(known) => found.is_some_and(|found| found.as_str() != Some("")) == *known,
+            Test::Known(known) => found.is_some() == *known,
         }
     }
 }
 
 impl Rule {
     pub(super) fn holds(&self, scope: &Scope<'_>) -> bool {
-        self.when
-            .iter()
-            .all(|condition| condition.holds(scope.record))
+        self.when.iter().all(|condition| condition.holds(scope))
     }
 
     /// The call that a producer of ours would have written.
@@ -121,7 +120,10 @@ impl Rule {
             let found = timestamp.of(scope).map_err(|found| Reject::ForeignTime {
                 found: found.0,
                 expected: match &timestamp.convert {
-                    Convert::Time(format) => format.described(),
+                    Convert::Time(formats) => {
+                        let described: Vec<_> = formats.iter().map(Format::described).collect();
+                        described.join(", or ")
+                    }
                     _ => String::new(),
                 },
             })?;
@@ -139,7 +141,7 @@ impl Rule {
         if !consent.is_empty() {
             traits.insert("consent".to_owned(), consent.into());
         }
-        let mut context = first(&fields.context_from, scope, Json::as_object)
+        let mut context = object_at(&fields.context_from, scope)
             .cloned()
             .unwrap_or_default();
         let campaign = object(&fields.campaign, scope);
@@ -162,8 +164,8 @@ impl Rule {
 impl Object {
     fn of(&self, scope: &Scope<'_>) -> Map<String, Json> {
         let mut object = Map::new();
-        if let Some(from) = first(&self.from, scope, Json::as_object) {
-            for (name, value) in from.iter().filter(|(_, value)| !value.is_null()) {
+        if let Some(from) = object_at(&self.from, scope) {
+            for (name, value) in from.iter().filter(|(_, value)| scope.is_known(value)) {
                 if let Some(name) = self.names.ours(name)
                     && !object.contains_key(name)
                 {
@@ -198,11 +200,12 @@ impl Names {
 
 impl Products {
     fn of(&self, scope: &Scope<'_>) -> Option<Json> {
-        let found = self.from.iter().find_map(|path| path.of(scope.item))?;
-        let items = match found {
+        let found = self.from.iter().filter_map(|path| scope.find(path));
+        let mut lists = found.map(|found| match found {
             Json::Array(items) => items.as_slice(),
             other => std::slice::from_ref(other),
-        };
+        });
+        let items = lists.find(|items| !items.is_empty())?;
         // One more than are kept, so that the decoder says that some are not.
         let items = items.iter().take(limits::PRODUCTS + 1);
         let product = |item: &Json| {
@@ -213,20 +216,10 @@ impl Products {
     }
 }
 
-/// The first of some places where the right thing stands.
-fn first<'r, T: ?Sized>(
-    from: &[Path],
-    scope: &Scope<'r>,
-    right: fn(&'r Json) -> Option<&'r T>,
-) -> Option<&'r T> {
-    from.iter().find_map(|path| {
-        let root = if path.from_record {
-            scope.record
-        } else {
-            scope.item
-        };
-        path.of(root).and_then(right)
-    })
+/// The first of some places where an object stands with something in it.
+fn object_at<'r>(from: &[Path], scope: &Scope<'r>) -> Option<&'r Map<String, Json>> {
+    let mut objects = from.iter().filter_map(|path| scope.find(path)?.as_object());
+    objects.find(|object| !object.is_empty())
 }
 
 /// Sets a field where it is known. One that cannot be converted becomes what no type of ours reads, so that it counts as a

@@ -150,6 +150,81 @@ fn what_is_copied_is_ours_and_what_is_set_is_not_copied() {
     );
 }
 
+#[test]
+fn a_time_may_be_written_in_several_ways() {
+    let text = "mapping: m\nevent: Signed Up\nuserId: u\n\
+        timestamp: { from: t, time: [rfc3339, s, \"%d/%m/%Y %H:%M\"], zone: Europe/Madrid }";
+    for time in [
+        json!("2026-03-02T10:00:00Z"),
+        json!(1_772_445_600),
+        json!("1772445600"),
+        json!("02/03/2026 11:00"),
+    ] {
+        assert_eq!(
+            mapped(text, &json!({"u": "ana", "t": time})),
+            r#"{"event":"Signed Up","timestamp":"2026-03-02T10:00:00.000Z","userId":"ana"}"#
+        );
+    }
+    assert_eq!(
+        mapped(text, &json!({"u": "ana", "t": "soon"})),
+        "map invalid_time: the time is `soon`; expected RFC 3339, such as 2026-03-02T10:00:00Z, or seconds since 1970, \
+         or the form `%d/%m/%Y %H:%M`, as the topic's mapping says"
+    );
+}
+
+#[test]
+fn what_stands_for_null_is_not_known_wherever_it_stands() {
+    let text = "mapping: m\nevent: Order Completed\nnull_values: [(not set), none]\n\
+        when: { no: { known: true }, test: null }\nuserId: [u, a]\ntimestamp: t\n\
+        messageId: [{ join: [m, no] }, no]\nproperties: { order_id: no }\nproperties_from: p\nproducts: items";
+    let record = json!({
+        "u": "(not set)", "a": "ana", "t": 1_772_445_600_000_i64, "m": "none", "no": "o1", "test": "none",
+        "p": {"currency": "(not set)", "coupon": "(not set) yet"},
+        "items": [{"product_id": "(not set)", "price": 3}],
+    });
+    assert_eq!(
+        mapped(text, &record),
+        r#"{"event":"Order Completed","messageId":"o1","properties":{"coupon":"(not set) yet","order_id":"o1","products":[{"price":3}]},"timestamp":"2026-03-02T10:00:00.000Z","userId":"ana"}"#
+    );
+}
+
+#[test]
+fn the_first_object_and_the_first_list_with_something_in_them_count() {
+    let text = |products: &str| {
+        format!(
+            "mapping: m\nevent: Order Completed\nuserId: u\ntimestamp: t\n\
+             properties_from: [p, q]\ntraits_from: [p, r]\nproducts: {products}"
+        )
+    };
+    let record = json!({
+        "u": "ana", "t": 1_772_445_600_000_i64, "p": {}, "q": {"order_id": "o1"}, "r": {"tier": "gold"},
+        "items": [], "more": [{"product_id": "p1"}],
+    });
+    for (products, expected) in [
+        ("[items, more]", r#","products":[{"product_id":"p1"}]"#),
+        ("items", ""),
+    ] {
+        assert_eq!(
+            mapped(&text(products), &record),
+            format!(
+                r#"{{"event":"Order Completed","properties":{{"order_id":"o1"{expected}}},"timestamp":"2026-03-02T10:00:00.000Z","traits":{{"tier":"gold"}},"userId":"ana"}}"#
+            )
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_not_missing_besides() {
+    for wrong in ["time: [s, sec]", "divide_by: 3", "default: soon"] {
+        let text = format!(
+            "mapping: m\nevent: Order Completed\nuserId: u\ntimestamp: {{ from: t, {wrong} }}\n"
+        );
+        let reports = load(&text).expect_err(&text);
+        let all = crate::trigger::report::rendered(&reports);
+        assert_eq!(reports.len(), 1, "{all}");
+    }
+}
+
 /// What stands in the file, what is meant, what is said, and what else is shown.
 #[rustfmt::skip]
 const ERRORS: &[(&str, &str, &str, &str)] = &[
@@ -170,6 +245,10 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("event: Order Completed\nuserId: u\ntimestamp: { from: t, time: \"%d/%m/%Y %H:%M\" }", "\"%d/%m/%Y %H:%M\"", "the pattern has no offset (`%z`), so it needs `zone`", "zone"),
     ("event: Order Completed\nuserId: u\ntimestamp: { from: t, time: \"%d/%m/%Y %H:%M\", zone: Madrid }", "Madrid", "`Madrid` is no IANA time zone", ""),
     ("event: Order Completed\nuserId: u\ntimestamp: { from: t, zone: Europe/Madrid }", "zone", "`zone` belongs to `time`", ""),
+    ("event: Order Completed\nuserId: u\ntimestamp: { from: t, time: [s, sec] }", "sec", "no format is called `sec`", "s"),
+    ("event: Order Completed\nuserId: u\ntimestamp: { from: t, time: [s, ms], zone: Europe/Madrid }", "Europe/Madrid", "`Europe/Madrid` is not valid here", "no `zone`"),
+    ("event: Order Completed\nuserId: u\ntimestamp: { from: t, time: [] }", "[]", "a list is not valid here", "a list of 1 to 16"),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nnull_values: [{ a: b }]", "{ a: b }", "a mapping is not valid here", "a text"),
     ("event: Order Completed\nuserId: { from: u, header: h }\ntimestamp: t", "h", "a value comes from one place", "one of"),
     ("event: Order Completed\nuserId: { default: u }\ntimestamp: t", "", "it says nothing of where the value comes from", "`from`"),
     ("event: Order Completed\nuserId: { key: yes }\ntimestamp: t", "yes", "`yes` is not valid here", "key: true"),

@@ -35,16 +35,16 @@ pub enum Convert {
     Divide(f64),
     /// A number is multiplied: minutes to seconds.
     Multiply(f64),
-    /// A decimal comma, points between thousands: `1.234,50`.
+    /// A decimal comma, points or spaces between thousands: `1.234,50`.
     DecimalComma,
-    /// A time that is written in this way.
-    Time(Format),
+    /// A time that is written in one of these ways; the first that reads it counts.
+    Time(Vec<Format>),
     /// One value for another; what the table does not have is not known.
     Table(Vec<(String, Json)>),
 }
 
 /// A value: the first of its places where something is known, converted; else its default.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Value {
     /// In order of preference.
     pub places: Vec<Place>,
@@ -63,6 +63,31 @@ pub struct Scope<'r> {
     pub item: &'r Json,
     /// Headers, key, CloudEvent.
     pub origin: &'r Origin<'r>,
+    /// Texts that stand for null in this record.
+    pub null_values: &'r [String],
+}
+
+impl<'r> Scope<'r> {
+    /// What stands at a path, if it is known.
+    #[must_use]
+    pub fn find(&self, path: &Path) -> Option<&'r Json> {
+        let root = if path.from_record {
+            self.record
+        } else {
+            self.item
+        };
+        path.of(root).filter(|found| self.is_known(found))
+    }
+
+    /// Whether a value says something: null, empty text and what stands for null do not.
+    #[must_use]
+    pub fn is_known(&self, value: &Json) -> bool {
+        match value {
+            Json::Null => false,
+            Json::String(text) => !text.is_empty() && !self.null_values.contains(text),
+            _ => true,
+        }
+    }
 }
 
 /// What was found and is not what the conversion takes.
@@ -88,16 +113,7 @@ impl Place {
     fn of<'r>(&'r self, scope: &Scope<'r>) -> Option<Cow<'r, Json>> {
         let said = |text: &str| (!text.is_empty()).then(|| Cow::Owned(Json::from(text)));
         match self {
-            Self::Field(path) => {
-                let root = if path.from_record {
-                    scope.record
-                } else {
-                    scope.item
-                };
-                path.of(root)
-                    .filter(|found| found.as_str() != Some(""))
-                    .map(Cow::Borrowed)
-            }
+            Self::Field(path) => scope.find(path).map(Cow::Borrowed),
             Self::Header(name) => scope.origin.header(name).and_then(said),
             Self::CloudEvent(name) => scope.origin.cloud_event?.get(name).and_then(said),
             Self::Key => std::str::from_utf8(scope.origin.key?).ok().and_then(said),
@@ -128,7 +144,7 @@ impl Convert {
                 Json::String(text) => decimal_comma(text),
                 other => number(other),
             }),
-            Self::Time(format) => match format.read(&found) {
+            Self::Time(formats) => match formats.iter().find_map(|format| format.read(&found)) {
                 Some(time) => Ok(Some(Cow::Owned(Json::from(time.0)))),
                 None => Err(unreadable()),
             },
@@ -140,14 +156,31 @@ impl Convert {
     }
 }
 
+/// A point that is not between thousands is a decimal point: read as if it were, `12.50` would be 1250.
 fn decimal_comma(text: &str) -> Option<f64> {
-    let plain: String = text
-        .trim()
-        .chars()
-        .filter(|c| *c != '.' && !c.is_whitespace())
-        .map(|c| if c == ',' { '.' } else { c })
+    let text = text.trim();
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once(',').unwrap_or((unsigned, ""));
+    let groups: Vec<_> = whole
+        .split(|c: char| c == '.' || c.is_whitespace())
         .collect();
-    plain.parse().ok()
+    let are_thousands = match groups.as_slice() {
+        [first, rest @ ..] if !rest.is_empty() => {
+            (1..=3).contains(&first.len())
+                && !first.starts_with('0')
+                && rest.iter().all(|group| group.len() == 3)
+        }
+        _ => true,
+    };
+    let digits = groups.concat();
+    let is_number =
+        are_thousands && (digits.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit());
+    let number: f64 = format!("{digits}.{fraction}").parse().ok()?;
+    is_number.then_some(if text.starts_with('-') {
+        -number
+    } else {
+        number
+    })
 }
 
 /// A scalar as text; whole numbers to their last digit.
@@ -192,7 +225,7 @@ mod tests {
     use serde_json::json;
 
     fn read(value: &Value, record: &Json) -> Result<Json, Unreadable> {
-        let headers = [("x-topic".to_owned(), Some(b"orders/create".to_vec()))];
+        let headers = [("X-topic".to_owned(), Some(b"orders/create".to_vec()))];
         let origin = Origin {
             key: Some(b"ana"),
             headers: &headers,
@@ -202,6 +235,7 @@ mod tests {
             record,
             item: &record["item"],
             origin: &origin,
+            null_values: &["(not set)".to_owned()],
         };
         value
             .of(&scope)
@@ -212,10 +246,14 @@ mod tests {
         Place::Field(Path::parse(path).unwrap())
     }
 
+    fn times(words: &[&str]) -> Convert {
+        let formats = words.iter().map(|word| Format::named(word).unwrap());
+        Convert::Time(formats.collect())
+    }
+
     #[test]
     fn a_value_is_looked_for_in_order() {
-        let record =
-            json!({"id": 7, "empty": "", "item": {"id": 8, "big": 9_007_199_254_740_993_i64}});
+        let record = json!({"id": 7, "empty": "", "unset": "(not set)", "item": {"id": 8, "big": 9_007_199_254_740_993_i64}});
         let of = |places: Vec<Place>| Value {
             places,
             convert: Convert::Nothing,
@@ -225,11 +263,16 @@ mod tests {
             (vec![field("id")], json!(8)),
             (vec![field("$.id")], json!(7)),
             (
-                vec![field("$.empty"), field("none"), field("$.id")],
+                vec![
+                    field("$.empty"),
+                    field("$.unset"),
+                    field("none"),
+                    field("$.id"),
+                ],
                 json!(7),
             ),
             (
-                vec![Place::Header("x-topic".to_owned())],
+                vec![Place::Header("x-Topic".to_owned())],
                 json!("orders/create"),
             ),
             (
@@ -268,20 +311,34 @@ mod tests {
             (Convert::DecimalComma, json!("1.234,50"), Ok(json!(1234.5))),
             (Convert::DecimalComma, json!("12"), Ok(json!(12.0))),
             (Convert::DecimalComma, json!(12.5), Ok(json!(12.5))),
+            (
+                Convert::DecimalComma,
+                json!("-1\u{202f}234\u{a0}567,5"),
+                Ok(json!(-1_234_567.5)),
+            ),
+            (Convert::DecimalComma, json!("1.234"), Ok(json!(1234.0))),
+            (Convert::DecimalComma, json!(",5"), Ok(json!(0.5))),
             (Convert::DecimalComma, json!("1,2,3"), Err("`1,2,3`")),
+            (Convert::DecimalComma, json!("12.50"), Err("`12.50`")),
+            (Convert::DecimalComma, json!("0.125"), Err("`0.125`")),
+            (Convert::DecimalComma, json!("1,234.50"), Err("`1,234.50`")),
+            (Convert::DecimalComma, json!("1.2.3,4"), Err("`1.2.3,4`")),
+            (Convert::DecimalComma, json!("1234.567"), Err("`1234.567`")),
+            (Convert::DecimalComma, json!("-1..234"), Err("`-1..234`")),
+            (Convert::DecimalComma, json!("1e3"), Err("`1e3`")),
+            (Convert::DecimalComma, json!("€ 3,50"), Err("`€ 3,50`")),
+            (Convert::DecimalComma, json!(","), Err("`,`")),
             (table.clone(), json!("subscribed"), Ok(json!(true))),
             (table.clone(), json!(1), Ok(json!("one"))),
             (table, json!("pending"), Ok(json!("default"))),
             (
-                Convert::Time(Format::named("s").unwrap()),
-                json!(2),
-                Ok(json!(2000)),
+                times(&["rfc3339", "s"]),
+                json!("1970-01-01T00:00:01Z"),
+                Ok(json!(1000)),
             ),
-            (
-                Convert::Time(Format::named("s").unwrap()),
-                json!("x"),
-                Err("`x`"),
-            ),
+            (times(&["rfc3339", "s"]), json!("2"), Ok(json!(2000))),
+            (times(&["s", "ms"]), json!(2), Ok(json!(2000))),
+            (times(&["rfc3339", "s"]), json!("x"), Err("`x`")),
             (Convert::Divide(2.0), Json::Null, Ok(json!("default"))),
         ] {
             let value = Value {

@@ -170,12 +170,25 @@ fn a_wrong_mapping_is_refused() {
         let is_read = mapping::read(&source, declared).is_ok();
         (is_read, validator.is_valid(&yaml_of(&source)))
     };
-    assert_eq!(both(GOOD), (true, true));
+    for (right, good) in [
+        ("", ""),
+        ("time: s", "time: [s, rfc3339]"),
+        ("mapping: shop\n", "mapping: shop\nnull_values: (not set)\n"),
+        (
+            "mapping: shop\n",
+            "mapping: shop\nnull_values: [\"(not set)\", none]\n",
+        ),
+    ] {
+        assert_eq!(both(&GOOD.replacen(right, good, 1)), (true, true), "{good}");
+    }
     for (right, bad) in [
         ("mapping: shop\n", ""),
         ("mapping: shop\n", "mapping: shop\nnames: some\n"),
         ("mapping: shop\n", "mapping: shop\nunmapped: keep\n"),
         ("userId", "user"),
+        ("time: s", "time: []"),
+        ("time: s", "time: [s, {}]"),
+        ("mapping: shop\n", "mapping: shop\nnull_values: []\n"),
         ("from: at", "form: at"),
         ("[customer.id, customer.mail]", "[]"),
         ("{ total: { from: cents, divide_by: 100 } }", "total"),

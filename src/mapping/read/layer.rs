@@ -66,8 +66,10 @@ pub(super) struct Listed {
 
 impl Layer {
     pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Self {
+        // One that cannot be read is told as such, and is not missing besides.
         let single = |reader: &mut Reader<'_>, name: &'static str, kind| {
-            value(reader, fields.get(name)?, Target { name, kind })
+            let node = fields.get(name)?;
+            Some(value(reader, node, Target { name, kind }).unwrap_or_default())
         };
         let copied = |reader: &mut Reader<'_>, name| {
             fields

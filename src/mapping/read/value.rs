@@ -58,6 +58,9 @@ pub(super) const SHAPE: Shape = Shape::Named(
 /// A path, or several in order of preference.
 pub(super) const PATHS: Shape = Shape::Either(&[PATH, Shape::List(&PATH, 1, PLACES_MAX)]);
 const PATH: Shape = Shape::Text(1024);
+/// A text, or several.
+pub(super) const TEXTS: Shape = Shape::Either(&[TEXT, Shape::List(&TEXT, 1, PLACES_MAX)]);
+const TEXT: Shape = Shape::Text(256);
 static PLACE_SHAPE: Shape = Shape::Either(&[PATH, Shape::Named("place", &Shape::Mapping(&PLACE))]);
 
 const VALUE: Keys = Keys {
@@ -69,8 +72,8 @@ const VALUE: Keys = Keys {
         Known::optional("decimal", Shape::Text(16), "`comma`: `1.234,50` is 1234.5."),
         Known::optional(
             "time",
-            Shape::Text(256),
-            "For times: `rfc3339`, `s`, `ms`, `us`, `ns` since 1970, or a pattern of strptime.",
+            TEXTS,
+            "For times: `rfc3339`, `s`, `ms`, `us`, `ns` since 1970, or a pattern of strptime; or several, of which the first that reads it counts.",
         ),
         Known::optional(
             "zone",
@@ -197,7 +200,8 @@ fn condition(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<Conditio
     Some(Condition { path, test })
 }
 
-fn texts(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<String>> {
+/// Texts of scalars, one or several.
+pub(super) fn texts(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<String>> {
     let read: Vec<_> = several(reader, node)?
         .iter()
         .map(|node| {
@@ -326,7 +330,7 @@ fn convert(reader: &mut Reader<'_>, fields: &Fields<'_>, target: Target<'_>) -> 
         "decimal" => reader
             .one_of(node, &["comma"])
             .map(|_| Convert::DecimalComma),
-        "time" => format(reader, node, fields.get("zone")).map(Convert::Time),
+        "time" => formats(reader, node, fields.get("zone")).map(Convert::Time),
         _ => table(reader, node, target).map(Convert::Table),
     }
 }
@@ -339,6 +343,22 @@ fn factor(reader: &mut Reader<'_>, node: &Node) -> Option<f64> {
     }
     reader.unexpected(node, EXPECTED);
     None
+}
+
+/// How a time is written: in one way, or in one of several.
+fn formats(reader: &mut Reader<'_>, node: &Node, zone: Option<&Node>) -> Option<Vec<Format>> {
+    let nodes = several(reader, node)?;
+    let read: Vec<_> = nodes
+        .iter()
+        .map(|node| format(reader, node, zone))
+        .collect();
+    let formats: Vec<_> = read.into_iter().collect::<Option<_>>()?;
+    let has_clock = |format: &Format| matches!(format, Format::Custom { .. });
+    if let Some(zone) = zone.filter(|_| !formats.iter().any(has_clock)) {
+        reader.unexpected(zone, "no `zone`: this format is an instant by itself");
+        return None;
+    }
+    Some(formats)
 }
 
 fn format(reader: &mut Reader<'_>, node: &Node, zone: Option<&Node>) -> Option<Format> {
@@ -356,10 +376,6 @@ fn format(reader: &mut Reader<'_>, node: &Node, zone: Option<&Node>) -> Option<F
             reader.reports.push(report);
             return None;
         };
-        if let Some(zone) = zone {
-            reader.unexpected(zone, "no `zone`: this format is an instant by itself");
-            return None;
-        }
         return Some(format);
     }
     let name = match zone {
