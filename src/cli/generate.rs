@@ -7,12 +7,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::config::Config;
+use crate::event::decode::{TIME_MAX, TIME_MIN};
 use crate::population::files::{Files, Truths};
 use crate::population::kafka::Sender;
 use crate::population::{Population, Record, SHOPS, Settings, Shop, Window};
@@ -47,7 +48,7 @@ pub struct Generate {
         conflicts_with = "kafka"
     )]
     out: PathBuf,
-    /// Gzip the files of events.
+    /// Gzip the events, in files or on standard output.
     #[arg(long, conflicts_with = "kafka")]
     gzip: bool,
     /// Send the events to this Kafka (host:port) instead, to the topics of the configuration.
@@ -79,6 +80,7 @@ fn start(text: &str) -> Result<Timestamp, String> {
 /// Where something cannot be written, or Kafka does not take it.
 pub fn run(args: &Generate) -> anyhow::Result<()> {
     let started = Instant::now();
+    let settings = settings(args)?;
     let mut sink = Sink::new(args)?;
     let truth = truth_path(args);
     let truths = truth.as_deref().map(Truths::create).transpose()?;
@@ -88,7 +90,7 @@ pub fn run(args: &Generate) -> anyhow::Result<()> {
         truths,
         events: 0,
     };
-    let population = write(Population::new(&settings(args)), |window, day| {
+    let population = write(Population::new(&settings), |window, day| {
         progress.set_position(u64::try_from(day).unwrap_or(0));
         window
             .records()
@@ -109,17 +111,24 @@ pub fn run(args: &Generate) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn settings(args: &Generate) -> Settings {
+fn settings(args: &Generate) -> anyhow::Result<Settings> {
+    let until = args.start.plus(args.days * DAY_MS);
+    ensure!(
+        args.start >= TIME_MIN && until <= TIME_MAX,
+        "{} days from {} are not all from 1990 to 2099: no other time is taken for that of an event",
+        args.days,
+        args.start
+    );
     let cores = || thread::available_parallelism().map_or(1, NonZero::get);
-    Settings {
+    Ok(Settings {
         seed: args.seed,
         customers: args.customers,
         shop: Shop::named(&args.shop).unwrap_or(SHOPS[0]),
         from: args.start,
         browsing_from: args.start,
-        until: args.start.plus(args.days * DAY_MS),
+        until,
         threads: args.threads.map_or_else(cores, NonZero::get),
-    }
+    })
 }
 
 /// Gives each window, with how many days have passed, to `take`, while the next is made. Returns the people as they are then.
@@ -166,7 +175,7 @@ impl Sink {
             return Ok(Self::Kafka(Sender::new(&config)?));
         }
         Ok(Self::Files(if is_stdout(&args.out) {
-            Files::to(Box::new(io::stdout()))
+            Files::to(Box::new(io::stdout()), args.gzip)
         } else {
             Files::in_folder(&args.out, args.gzip)?
         }))

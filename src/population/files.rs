@@ -33,13 +33,17 @@ impl Out {
         let file = File::create(path).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
         })?;
-        let out = BufWriter::with_capacity(BUFFER_BYTES, Box::new(file) as Box<dyn Write + Send>);
+        Ok(Self::to(Box::new(file), gzip))
+    }
+
+    fn to(stream: Box<dyn Write + Send>, gzip: bool) -> Self {
+        let out = BufWriter::with_capacity(BUFFER_BYTES, stream);
         // Speed before size: at the default level, gzip takes longer than everything else together.
-        Ok(if gzip {
+        if gzip {
             Self::Gzip(GzEncoder::new(out, Compression::fast()))
         } else {
             Self::Plain(out)
-        })
+        }
     }
 
     fn line(&mut self, line: &[u8]) -> io::Result<()> {
@@ -85,10 +89,9 @@ impl Files {
 
     /// All topics to one stream, in order of time.
     #[must_use]
-    pub fn to(stream: Box<dyn Write + Send>) -> Self {
-        let out = Out::Plain(BufWriter::with_capacity(BUFFER_BYTES, stream));
+    pub fn to(stream: Box<dyn Write + Send>, gzip: bool) -> Self {
         Self {
-            topics: vec![(None, out)],
+            topics: vec![(None, Out::to(stream, gzip))],
         }
     }
 

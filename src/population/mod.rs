@@ -132,8 +132,9 @@ impl Population {
         }
     }
 
-    /// How everybody is by now, in the order of their numbers: [`Truth::Customer`] of each.
+    /// How everybody is by now, in the order of their numbers: [`Truth::Customer`] of each of whom something can be known.
     pub fn people(&self) -> impl Iterator<Item = Truth> {
+        let now = self.told_until();
         let most = self
             .shards
             .iter()
@@ -145,7 +146,7 @@ impl Population {
                 .iter()
                 .filter_map(move |shard| shard.people().get(position))
         });
-        all.map(person::Person::summary)
+        all.filter_map(move |person| person.summary(now))
     }
 
     /// How far it is: everything before this has been told.
@@ -166,7 +167,7 @@ impl Iterator for Population {
         }
         let (window, world) = (self.next, &self.world);
         self.next += 1;
-        let end = self.from.plus(self.next * self.window_ms);
+        let end = self.told_until();
         let each = self.shards.len().div_ceil(self.threads);
         let work = |shards: &mut [Shard]| -> Vec<Batch> {
             shards

@@ -126,6 +126,7 @@ pub(super) struct Person {
     /// When she is due to order again.
     pub next_order: Option<Timestamp>,
     pub last_order: Option<Timestamp>,
+    pub order_before: Option<Timestamp>,
     pub orders: u32,
     pub carts: u32,
     /// What her basket holds, hundredths.
@@ -163,6 +164,7 @@ impl Person {
             next_letter: None,
             next_order: None,
             last_order: None,
+            order_before: None,
             orders: 0,
             carts: 1,
             basket: 0,
@@ -352,18 +354,24 @@ impl Person {
         self.dice.chance(0.25).then_some(context)
     }
 
-    /// How she is, when all is over.
-    pub fn summary(&self) -> Truth {
-        Truth::Customer {
+    /// How she is at `now`, up to which all is told; none where she has not joined yet.
+    ///
+    /// A visit that began before may end later. So the last order, and no other, may be still to come.
+    pub fn summary(&self, now: Timestamp) -> Option<Truth> {
+        let (orders, last_order, lapsed, next_order) = match self.last_order {
+            Some(at) if at >= now => (self.orders - 1, self.order_before, None, Some(at)),
+            _ => (self.orders, self.last_order, self.lapsed, self.next_order),
+        };
+        (self.joined < now).then(|| Truth::Customer {
             customer: self.customer(),
             joined: Instant(self.joined),
-            orders: self.orders,
+            orders,
             order_every_days: self.known.then_some(self.rhythm.every),
             regularity: self.rhythm.regularity,
             leaves: self.rhythm.leaves,
-            last_order: self.last_order.map(Instant),
-            lapsed_at: self.lapsed.map(Instant),
-            next_order: self.next_order.map(Instant),
-        }
+            last_order: last_order.map(Instant),
+            lapsed_at: lapsed.map(Instant),
+            next_order: next_order.map(Instant),
+        })
     }
 }

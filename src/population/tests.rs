@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::*;
 use crate::event::Vocabulary;
 use crate::event::decode::{Decoder, Origin};
@@ -133,6 +135,65 @@ fn every_record_is_an_event_of_the_vocabulary_without_defects() {
         "Unsubscribed",
     ] {
         assert!(names.contains(name), "nobody did: {name}");
+    }
+}
+
+/// How many orders somebody has, the last of them, and when she lapsed and signed up.
+type Known = (u32, Option<Timestamp>, Option<Timestamp>, Option<Timestamp>);
+
+/// What the events say of each customer, and what her [`Truth::Customer`] does.
+fn known(settings: &Settings) -> [BTreeMap<String, Known>; 2] {
+    let [mut told, mut summed_up] = [BTreeMap::<_, Known>::new(), BTreeMap::new()];
+    let mut population = Population::new(settings);
+    for window in population.by_ref() {
+        for record in window.records() {
+            let key = String::from_utf8(record.key.to_vec()).expect("text");
+            let known = told.entry(key).or_default();
+            let value: Value = serde_json::from_slice(record.value).expect("JSON");
+            match (value["event"].as_str(), value["truth"].as_str()) {
+                (Some("Order Completed"), _) => {
+                    (known.0, known.1) = (known.0 + 1, Some(record.at));
+                }
+                (Some("Signed Up"), _) => known.3 = Some(record.at),
+                (_, Some("lapsed")) => known.2 = Some(record.at),
+                _ => {}
+            }
+        }
+    }
+    for truth in population.people() {
+        let Truth::Customer {
+            customer,
+            joined,
+            orders,
+            last_order,
+            lapsed_at,
+            ..
+        } = truth
+        else {
+            panic!("{truth:?} is not how a customer is");
+        };
+        let time = |at: Option<Instant>| at.map(|at| at.0);
+        let joined = Some(joined.0).filter(|at| *at > settings.from);
+        let known = (orders, time(last_order), time(lapsed_at), joined);
+        summed_up.insert(customer.to_string(), known);
+    }
+    [told, summed_up]
+}
+
+#[test]
+fn how_customers_are_in_the_end_is_what_their_events_tell() {
+    // The time ends with a window, and within one.
+    for (customers, days) in [(2_000, 30), (60_000, 3)] {
+        let [told, summed_up] = known(&settings(1, customers, days));
+        assert!(told.keys().all(|customer| summed_up.contains_key(customer)));
+        for (customer, mut known) in summed_up {
+            // Visitors without a name come unannounced.
+            if customer.starts_with("visitor-") {
+                known.3 = None;
+            }
+            let told = told.get(&customer).copied().unwrap_or_default();
+            assert_eq!(known, told, "{customer} of {customers}");
+        }
     }
 }
 

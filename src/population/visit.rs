@@ -320,7 +320,7 @@ impl Person {
             };
             tell.truth(at, &truth);
         }
-        self.last_order = Some(at);
+        self.order_before = self.last_order.replace(at);
         if self.orders > 1 && self.rhythm.ends(&mut self.dice) {
             self.next_order = None;
             self.lapsed = Some(at);

@@ -1,6 +1,7 @@
 //! A generated population, rehearsed with the shipped triggers and scored by what is true of it.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -138,6 +139,41 @@ fn the_same_seed_gives_the_same_bytes_gzipped_or_not_on_any_number_of_threads() 
     lines.sort();
     files.sort();
     assert!(lines == files);
+    let gzipped = moments(
+        &[
+            &["generate", "--gzip", "--out", "-"],
+            &people[..],
+            &small[..],
+            &["2"],
+        ]
+        .concat(),
+    );
+    let mut text = String::new();
+    let mut reader = flate2::read::GzDecoder::new(gzipped.stdout.as_slice());
+    reader.read_to_string(&mut text).expect("a stream of gzip");
+    assert!(text == all);
+}
+
+#[test]
+fn times_that_no_event_may_have_are_refused() {
+    let dir = TempDir::new().expect("a folder");
+    for (start, days, is_taken) in [
+        ("1989-12-31", "1", false),
+        ("1990-01-01", "1", true),
+        ("2099-12-31", "1", true),
+        ("2099-12-31", "2", false),
+        ("9999-12-30", "2", false),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_moments"))
+            .current_dir(dir.path())
+            .args(["generate", "--customers", "3", "--out", start])
+            .args(["--start", start, "--days", days])
+            .output()
+            .expect("moments runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), is_taken, "{start}: {said}");
+        assert_eq!(said.contains("1990 to 2099"), !is_taken, "{start}: {said}");
+    }
 }
 
 #[test]
