@@ -1,11 +1,12 @@
-//! `moments check`: reads trigger files and says everything that is wrong with them.
+//! `moments check`: reads trigger files and mappings and says everything that is wrong with them.
 
 use clap::Args;
 
 use super::Shared;
-use crate::trigger::plan::Trigger;
+use crate::trigger::plan::{Plan, Trigger};
+use crate::trigger::set::Basis;
 
-/// Check trigger files; every error with file, line and what was expected.
+/// Check trigger files and mappings; every error with file, line and what was expected.
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
@@ -17,7 +18,18 @@ pub struct Check {
 /// # Errors
 /// What is wrong with the files.
 pub fn run(args: &Check) -> anyhow::Result<()> {
-    let (_, basis, plan) = args.shared.plan()?;
+    let shared = &args.shared;
+    let (config, basis) = shared.basis()?;
+    if !shared.mapping.is_empty() && shared.has_no_triggers(&config) {
+        say_mappings(&basis);
+        println!("no triggers: no errors");
+        return Ok(());
+    }
+    say(&shared.read(&config, &basis)?, &basis);
+    Ok(())
+}
+
+fn say(plan: &Plan, basis: &Basis) {
     let name = |trigger: &Trigger| trigger.name.chars().count();
     let width = plan.triggers.iter().map(name).max().unwrap_or(0);
     for trigger in &plan.triggers {
@@ -29,14 +41,17 @@ pub fn run(args: &Check) -> anyhow::Result<()> {
             trigger.generation
         );
     }
-    for (topic, mapping) in basis.mappings.iter() {
-        println!("mapping {}, for topic {topic}", mapping.name);
-    }
+    say_mappings(basis);
     let plural = if plan.triggers.len() == 1 { "" } else { "s" };
     println!(
         "{} trigger{plural}, revision {}: no errors",
         plan.triggers.len(),
         plan.revision
     );
-    Ok(())
+}
+
+fn say_mappings(basis: &Basis) {
+    for (topic, mapping) in basis.mappings.iter() {
+        println!("mapping {}, for topic {topic}", mapping.name);
+    }
 }

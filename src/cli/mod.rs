@@ -142,6 +142,13 @@ impl Shared {
         Ok((config, basis, plan))
     }
 
+    /// Whether nobody has named triggers, and where they are looked for then there are none.
+    fn has_no_triggers(&self, config: &Config) -> bool {
+        let path = &config.triggers.path;
+        let is_named = self.triggers.is_some() || *path != Config::default().triggers.path;
+        !is_named && !path.exists()
+    }
+
     /// Where the triggers are.
     fn path<'a>(&'a self, config: &'a Config) -> &'a Path {
         self.triggers.as_deref().unwrap_or(&config.triggers.path)

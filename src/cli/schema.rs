@@ -31,6 +31,7 @@ impl ValueEnum for What {
             Self::Files(Kind::Trigger),
             Self::Files(Kind::Scenario),
             Self::Files(Kind::Mapping),
+            Self::Files(Kind::MappingTest),
             Self::Files(Kind::Config),
             Self::Files(Kind::Policy),
             Self::Asyncapi,

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{self, Config};
 use crate::event::Vocabulary;
-use crate::mapping;
+use crate::mapping::{self, scenario::TEST};
 use crate::trigger::definition;
 use crate::trigger::keys::Shape;
 use crate::trigger::scenario::{self, SCENARIO};
@@ -26,6 +26,8 @@ pub enum Kind {
     Scenario,
     /// how foreign records become events, of a mapping
     Mapping,
+    /// the tests of a mapping, `NAME.test.yaml`
+    MappingTest,
     /// the configuration, `moments.toml`
     Config,
     /// what is common to all triggers: `[policy]` of the configuration
@@ -40,6 +42,7 @@ impl Kind {
             Self::Trigger => "schemas/json/trigger.json",
             Self::Scenario => "schemas/json/scenario.json",
             Self::Mapping => "schemas/json/mapping.json",
+            Self::MappingTest => "schemas/json/mapping-test.json",
             Self::Config => "schemas/json/config.json",
             Self::Policy => "schemas/json/policy.json",
         }
@@ -52,6 +55,7 @@ impl Kind {
             Self::Trigger => rooted("A trigger of moments", &Shape::Mapping(&definition::KEYS)),
             Self::Scenario => rooted("Scenarios of a trigger of moments", &SCENARIOS),
             Self::Mapping => rooted("A mapping of moments", &Shape::Mapping(&mapping::KEYS)),
+            Self::MappingTest => rooted("Tests of a mapping of moments", &TESTS),
             Self::Config => typed::<Config>("Configuration of moments"),
             Self::Policy => typed::<config::Policy>("Policy of moments"),
         }
@@ -66,6 +70,8 @@ impl Kind {
 
 /// A file of scenarios.
 const SCENARIOS: Shape = Shape::List(&Shape::Mapping(&SCENARIO), 1, scenario::limits::SCENARIOS);
+/// A file of tests of a mapping.
+const TESTS: Shape = Shape::List(&Shape::Mapping(&TEST), 1, scenario::limits::SCENARIOS);
 
 /// A schema with what only the root has: its draft, its title, and the shapes that are referred to.
 fn rooted(title: &str, root: &Shape) -> Value {

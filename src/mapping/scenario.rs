@@ -30,7 +30,8 @@ use crate::trigger::scenario::{Outcome, limits};
 use crate::trigger::set::{Basis, source};
 use crate::trigger::yaml::{self, Node, Yaml};
 
-const SCENARIO: Keys = Keys {
+/// The keys of a test.
+pub const TEST: Keys = Keys {
     of: "a test of a mapping",
     known: &[
         Known::required(
@@ -75,13 +76,13 @@ const EXPECT: Keys = Keys {
         ),
         Known::optional("messageId", Shape::Any, "Its id."),
         Known::optional("timestamp", Shape::Instant, "When it happened."),
+        Known::optional("properties", Shape::Any, "All its properties; null: none."),
         Known::optional(
-            "properties",
-            Shape::Values,
-            "Its properties, as far as they are checked.",
+            "traits",
+            Shape::Any,
+            "All that it says of the customer; null: nothing.",
         ),
-        Known::optional("traits", Shape::Values, "What it says of the customer."),
-        Known::optional("context", Shape::Values, "Its context."),
+        Known::optional("context", Shape::Any, "Its context; null: none."),
         Known::optional(
             "rejected",
             Shape::Text(64),
@@ -120,7 +121,7 @@ pub fn run(path: &Path, mapping: &Path, basis: &Basis) -> Result<Vec<Outcome>, V
     match root.as_ref().map(|root| (root, &root.value)) {
         Some((_, Yaml::List(items))) if (1..=limits::SCENARIOS).contains(&items.len()) => {
             for item in items {
-                if let Some(fields) = reader.fields(item, SCENARIO) {
+                if let Some(fields) = reader.fields(item, TEST) {
                     outcomes.extend(scenario(&mut reader, &fields, &decoder));
                 }
             }

@@ -1,6 +1,7 @@
 //! The shipped mappings make of samples what their tests say, and each has tests.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use moments::config::Config;
@@ -31,5 +32,41 @@ fn every_shipped_mapping_has_tests_and_they_hold() {
             .filter(|outcome| outcome.failure.is_some())
             .collect();
         assert!(outcomes.len() >= 5 && failed.is_empty(), "{failed:?}");
+    }
+}
+
+#[test]
+fn a_mapping_can_be_checked_where_there_are_no_triggers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mapping = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/mappings/shopify-orders.yaml");
+    let check = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_moments"))
+            .current_dir(folder.path())
+            .env_remove("MOMENTS_CONFIG")
+            .arg("check")
+            .args(arguments)
+            .output()
+            .expect("moments runs");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8(said).expect("text"),
+        )
+    };
+    let mapping = mapping.to_str().expect("text");
+    let (passes, said) = check(&["--mapping", mapping]);
+    assert_eq!(
+        said,
+        "mapping shopify-orders, for topic *\nno triggers: no errors\n"
+    );
+    assert!(passes);
+    for missing in [
+        &[][..],
+        &["--mapping", mapping, "--triggers", "nowhere"],
+        &["--mapping", mapping, "--set", "triggers.path=nowhere"],
+        &["--mapping", "nowhere.yaml"],
+    ] {
+        let (passes, said) = check(missing);
+        assert!(!passes, "{missing:?}: {said}");
     }
 }

@@ -68,6 +68,7 @@ fn every_shipped_file_fits_its_schema() {
     all_fit(Kind::Trigger, "deploy/triggers", is_trigger_file);
     all_fit(Kind::Scenario, "deploy/triggers", is_scenario_file);
     all_fit(Kind::Mapping, "deploy/mappings", is_mapping_file);
+    all_fit(Kind::MappingTest, "deploy/mappings", is_scenario_file);
 }
 
 fn all_fit(kind: Kind, folder: &str, is_meant: fn(&Path) -> bool) {
@@ -199,6 +200,30 @@ fn a_wrong_mapping_is_refused() {
     }
 }
 
+#[test]
+fn a_wrong_test_of_a_mapping_is_refused() {
+    let validator = validator(Kind::MappingTest);
+    let good = json!([
+        { "test": "t", "key": "ana", "headers": { "X-Topic": "orders" }, "record": { "kind": "order" },
+          "expect": { "event": "Order Completed", "userId": "ana" }, "defects": ["total"] },
+        { "test": "t", "record": "{}", "expect": "ignored" },
+        { "test": "t", "record": {}, "expect": { "rejected": "no_customer" } },
+    ]);
+    assert!(validator.is_valid(&good), "{}", wrong(&validator, &good));
+    for (key, bad) in [
+        ("test", Value::Null),
+        ("expect", json!("ignore")),
+        ("expect", json!({ "user": "ana" })),
+        ("headers", json!("X-Topic")),
+        ("defects", json!("total")),
+        ("events", json!("2026-03-02T10:00:00Z  Signed Up")),
+    ] {
+        let mut tests = good.clone();
+        tests[0][key] = bad;
+        assert!(!validator.is_valid(&tests), "{tests}");
+    }
+}
+
 /// What the decoder takes of an identify call, the schema offers.
 #[test]
 fn a_scenario_may_say_what_an_identify_call_says() {
@@ -268,7 +293,8 @@ fn every_key_is_described() {
     tables(&definition::KEYS, &mut found);
     tables(&SCENARIO, &mut found);
     tables(&mapping::KEYS, &mut found);
-    assert!(found.len() >= 14, "{}", found.len());
+    tables(&mapping::scenario::TEST, &mut found);
+    assert!(found.len() >= 16, "{}", found.len());
     for keys in found {
         for known in keys.known {
             let Keys { of, .. } = keys;
