@@ -29,17 +29,13 @@ use fold::{Expiry, Fold};
 use crate::event::{Event, EventName, Text};
 use crate::profile::Profile;
 use crate::profile::packed::PackedError;
-use crate::time::{DAY_MS, Timestamp};
+use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
 
 /// Customers who are removed at once because they expired: a step stays some milliseconds, a transaction some hundred KB,
 /// even where years of them expire together.
 const EXPIRIES: usize = 1_000;
-
-/// An erasure that lies further ahead of the clock was dated by mistake: it drops nothing from beyond this, or a customer would
-/// be shut out for years.
-const ERASURE_AHEAD_MS: i64 = DAY_MS;
 
 /// What the engine is told.
 #[derive(Debug)]
@@ -152,7 +148,7 @@ impl Engine {
             return;
         }
         if event.name == EventName::CUSTOMER_ERASED {
-            self.erase(&event, now);
+            self.erase(&event);
             effects.push(Effect::Erased);
             return;
         }
@@ -193,9 +189,8 @@ impl Engine {
     }
 
     /// Done when it is seen, and not when the watermark has passed: what is still to be decided for her is not.
-    fn erase(&mut self, event: &Event, now: Timestamp) {
-        let until = event.time.min(now.plus(ERASURE_AHEAD_MS));
-        self.erasures.add(&event.customer, until);
+    fn erase(&mut self, event: &Event) {
+        self.erasures.add(&event.customer, event.time);
         if !self.customers.knows(&event.customer) {
             return;
         }
