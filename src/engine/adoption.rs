@@ -48,6 +48,11 @@ impl Engine {
             };
         }
         self.is_adopted = false;
+        if from == 0 {
+            // Whose tail was folded and brought nothing has not been written. She goes over as she was written, or it would
+            // depend on who has looked at her by which triggers, and a restored task has not.
+            self.customers.rollback();
+        }
         if from == 0 || self.adopting.is_empty() {
             self.adopting = self.customers.in_order();
         }

@@ -291,6 +291,12 @@ impl Customers {
 
     // Transactions.
 
+    /// The profiles that the next seal packs.
+    pub fn changed(&mut self) -> impl Iterator<Item = &mut Profile> {
+        let working = self.working.iter_mut().filter(|working| working.dirty);
+        working.map(|working| &mut *working.profile)
+    }
+
     pub fn seal(&mut self) -> Vec<Record> {
         assert!(
             self.sealed.is_empty(),

@@ -246,7 +246,21 @@ impl Engine {
 
     /// Packs every customer that changed since the last seal: the changelog records of a transaction.
     /// The sealed transaction must be committed or rolled back before the next is sealed.
+    ///
+    /// What the watermark has passed is settled in them, whether somebody has looked at them since or not: other triggers that
+    /// are adopted later find the same in a state that was restored and in one that was not.
     pub fn seal(&mut self) -> Vec<Record> {
+        let (plan, watermark) = (Arc::clone(&self.plan), self.watermark);
+        for profile in self.customers.changed() {
+            let oldest = profile.tail.first();
+            if oldest.is_some_and(|tail| tail.event.time <= watermark) {
+                let mut effects = Vec::new();
+                let mut fold = Fold::new(&plan, Timestamp::MIN, &mut effects);
+                fold.settle_events(profile, watermark);
+                // Who has something to be decided was looked at when time moved.
+                debug_assert!(!effects.iter().any(|it| matches!(it, Effect::Decided(_))));
+            }
+        }
         let mut records = self.customers.seal();
         records.extend(self.erasures.seal());
         records

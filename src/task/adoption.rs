@@ -109,6 +109,13 @@ impl<C: Core> Task<C> {
         if self.in_flight.is_some() || self.open.as_ref().is_some_and(|open| !open.is_idle()) {
             return false;
         }
+        let journaled = self.durable.as_ref().map(|record| record.revision.as_str());
+        if self.open.is_some() && journaled.unwrap_or_default() != self.adopted {
+            // Time moved by triggers that the journal has not named, as going over to them changed nobody. What they did not
+            // decide then, the set before might have: they are named first.
+            self.commit();
+            return true;
+        }
         let mut step = Step::begin(self.read_clock());
         let mut effects = Vec::new();
         let from = self.adopted_until;
