@@ -5,7 +5,9 @@
 //! registry but [`Schemas::load`], for commands, and the thread of [`fetcher`]: a task asks ([`Schemas::want`]) and looks
 //! again later.
 
+mod cost;
 pub mod fetcher;
+pub mod fit;
 pub mod local;
 pub mod registry;
 pub mod wire;
@@ -95,7 +97,7 @@ impl Schemas {
         let this = Self {
             inner: Arc::new(Inner {
                 known: RwLock::default(),
-                times: times.into_iter().chain(["timestamp".to_owned()]).collect(),
+                times: times.into_iter().collect(),
                 registry,
                 folder,
                 wanted,

@@ -1,29 +1,28 @@
 //! A writer's schema, made ready to read its records, or the reason why these cannot be read.
 //!
-//! What must stay true: a schema that is readable resolves to ours by the rules of the Avro specification, and no record of it
-//! can cost more than its bytes: a recursive schema would take the stack, and lists of nothing would take for ever.
+//! What must stay true: a schema that is readable resolves to ours ([`fit`]), and no record of it costs more than its bytes
+//! ([`cost`]). Both are seen once a schema, so that nothing of it is asked of a record.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::OnceLock;
 
 use apache_avro::reader::datum::GenericDatumReader;
-use apache_avro::schema::{Name, RecordSchema};
-use apache_avro::schema_compatibility::SchemaCompatibility;
 use apache_avro::{Schema, util};
 use serde::de::DeserializeOwned;
 
+use super::fit::{Measured, Shape};
 use super::local::{self, Version};
+use super::{cost, fit};
 use crate::event::limits;
 
 /// The largest schema, bytes of JSON: ours have 7 kB.
 pub const SCHEMA_BYTES: usize = 1024 * 1024;
-/// Values of one record that take no bytes: each is read all the same, and a list may repeat them.
-const VOIDS: usize = 16;
 
 /// A schema whose records can be read.
 pub struct WriterSchema {
     reader: GenericDatumReader<'static>,
+    units: Vec<Measured>,
 }
 
 impl fmt::Debug for WriterSchema {
@@ -49,13 +48,19 @@ impl WriterSchema {
         }
         let schema =
             Schema::parse_str(text).map_err(|error| format!("it is no Avro schema: {error}"))?;
-        check(&schema, times)?;
+        let units = check(&schema, times)?;
         let schema: &'static Schema = Box::leak(Box::new(schema));
         let reader = GenericDatumReader::builder(schema)
             .human_readable(false)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { reader })
+        Ok(Self { reader, units })
+    }
+
+    /// The fields whose values are in a unit that the records do not say: mostly none.
+    #[must_use]
+    pub fn units(&self) -> &[Measured] {
+        &self.units
     }
 
     /// Reads one datum, all of it.
@@ -81,39 +86,40 @@ fn shortened(text: &str) -> String {
     format!("{}...", &text[..text.floor_char_boundary(ENOUGH)])
 }
 
-/// Whether what `writer` writes can be read as one of our records.
-fn check(writer: &Schema, times: &BTreeSet<String>) -> Result<(), String> {
+/// Whether what `writer` writes can be read as one of our records, and the units of what it writes.
+fn check(writer: &Schema, times: &BTreeSet<String>) -> Result<Vec<Measured>, String> {
+    cost::check([writer])?;
     let Schema::Record(record) = writer else {
         return Err("it is not a record".to_owned());
     };
+    let (names, ours) = ours();
     let name = record.name.name();
-    let Some((_, ours)) = ours().iter().find(|(known, _)| known == name) else {
-        let known: Vec<&str> = ours().iter().map(|(name, _)| name.as_str()).collect();
+    if !names.iter().any(|known| known == name) {
         return Err(format!(
             "the record is called `{name}`; expected one of {}",
-            known.join(", ")
+            names.join(", ")
         ));
-    };
-    let mut walk = Walk {
-        times,
-        within: Vec::new(),
-        known: HashMap::new(),
-    };
-    walk.record(record)?;
-    SchemaCompatibility::can_read(writer, ours)
-        .map(|_| ())
-        .map_err(|error| format!("it cannot be read as our `{name}`: {error}"))
+    }
+    let unfit = |detail| format!("it cannot be read as our `{name}`: {detail}");
+    if !record.fields.iter().any(|field| field.name == "timestamp") {
+        return Err(unfit("it has no field `timestamp`".to_owned()));
+    }
+    fit::check(writer, ours, times).map_err(unfit)
 }
 
-/// Our newest input records, by name.
-fn ours() -> &'static [(String, Schema)] {
-    static OURS: OnceLock<Vec<(String, Schema)>> = OnceLock::new();
+/// The names of our newest input records, and what is read of each of them.
+fn ours() -> &'static (Vec<String>, Shape) {
+    static OURS: OnceLock<(Vec<String>, Shape)> = OnceLock::new();
     OURS.get_or_init(|| {
         let topics: BTreeSet<&str> = local::INPUTS.iter().map(|version| version.topic).collect();
-        topics
-            .into_iter()
-            .map(|topic| parsed(&local::newest(topic)))
-            .collect()
+        let mut names = Vec::new();
+        let mut shape = Shape::Record(BTreeMap::new());
+        for topic in topics {
+            let (name, schema) = parsed(&local::newest(topic));
+            names.push(name);
+            shape.merge(Shape::of(&schema));
+        }
+        (names, shape)
     })
 }
 
@@ -124,120 +130,4 @@ pub(super) fn parsed(version: &Version) -> (String, Schema) {
     #[expect(clippy::expect_used, reason = "a test parses all of them")]
     let name = schema.name().expect("a record").name().to_owned();
     (name, schema)
-}
-
-/// Goes through a schema once, to see what a record of it may cost.
-struct Walk<'a> {
-    times: &'a BTreeSet<String>,
-    /// The records that this one is part of.
-    within: Vec<Name>,
-    /// What the named types cost that were seen.
-    known: HashMap<Name, Cost>,
-}
-
-/// What one value costs to read.
-#[derive(Clone, Copy)]
-struct Cost {
-    /// Values in it that take no bytes.
-    voids: usize,
-    /// Whether it may take no bytes at all.
-    empty: bool,
-}
-
-const PLAIN: Cost = Cost {
-    voids: 0,
-    empty: false,
-};
-const VOID: Cost = Cost {
-    voids: 1,
-    empty: true,
-};
-
-impl Walk<'_> {
-    fn record(&mut self, record: &RecordSchema) -> Result<Cost, String> {
-        self.within.push(record.name.clone());
-        let mut cost = VOID;
-        for field in &record.fields {
-            self.time(&field.name, &field.schema)?;
-            let of_field = self.schema(&field.schema)?;
-            cost.voids = cost.voids.saturating_add(of_field.voids);
-            cost.empty &= of_field.empty;
-        }
-        if !cost.empty {
-            cost.voids -= 1;
-        }
-        if cost.voids > VOIDS {
-            return Err(format!(
-                "it has more than {VOIDS} fields that take no bytes"
-            ));
-        }
-        self.within.pop();
-        self.known.insert(record.name.clone(), cost);
-        Ok(cost)
-    }
-
-    fn schema(&mut self, schema: &Schema) -> Result<Cost, String> {
-        match schema {
-            Schema::Record(record) => self.record(record),
-            Schema::Ref { name } if self.within.contains(name) => Err(format!(
-                "it is recursive: `{}` contains itself",
-                name.name()
-            )),
-            Schema::Ref { name } => Ok(self.known.get(name).copied().unwrap_or(PLAIN)),
-            Schema::Null => Ok(VOID),
-            Schema::Fixed(fixed) => {
-                let cost = if fixed.size == 0 { VOID } else { PLAIN };
-                self.known.insert(fixed.name.clone(), cost);
-                Ok(cost)
-            }
-            Schema::Array(array) => {
-                let items = self.schema(&array.items)?;
-                if items.empty {
-                    return Err("it has a list of what takes no bytes".to_owned());
-                }
-                Ok(PLAIN)
-            }
-            Schema::Map(map) => {
-                self.schema(&map.types)?;
-                Ok(PLAIN)
-            }
-            Schema::Union(union) => {
-                let mut voids = 0;
-                for variant in union.variants() {
-                    let cost = self.schema(variant)?;
-                    voids = voids.max(cost.voids - usize::from(cost.empty));
-                }
-                // The number of the variant takes a byte, so that one value of it is paid for.
-                Ok(Cost {
-                    voids,
-                    empty: false,
-                })
-            }
-            _ => Ok(PLAIN),
-        }
-    }
-
-    /// The unit of a time is in the schema, not in the record; ours is the millisecond.
-    fn time(&self, name: &str, schema: &Schema) -> Result<(), String> {
-        let variants = match schema {
-            Schema::Union(union) => union.variants(),
-            one => std::slice::from_ref(one),
-        };
-        let in_ms = |schema: &Schema| {
-            !matches!(
-                schema,
-                Schema::TimestampMicros
-                    | Schema::TimestampNanos
-                    | Schema::LocalTimestampMillis
-                    | Schema::LocalTimestampMicros
-                    | Schema::LocalTimestampNanos
-            )
-        };
-        if self.times.contains(name) && !variants.iter().all(in_ms) {
-            return Err(format!(
-                "its `{name}` is in another unit; expected the logical type timestamp-millis"
-            ));
-        }
-        Ok(())
-    }
 }

@@ -2,10 +2,11 @@
 //!
 //! The datum is read by its writer's schema, straight into what a [`Call`] is filled from. Fields are found by name, numbers are
 //! widened, and what the writer does not have is not known: that is what resolving it to our schema gives, as ours has no
-//! default but null and empty ([`crate::avro`] refuses a writer that does not resolve). Fields that a company added to
+//! default but null and empty ([`crate::avro`] refuses a writer that does not resolve). Decimals and dates are made what they
+//! stand for by what their schema says. Fields that a company added to
 //! its properties are taken up where the vocabulary declares them. Null counts as not said.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -13,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::json::{Call, Owned, Scalar, Skipped, set_address, set_consent};
 use super::{Decoded, Decoder, Origin, Reject};
+use crate::avro::fit::{self, Measured};
 use crate::avro::{self, Schemas, Verdict};
 use crate::event::{Product, Text, limits};
 
@@ -32,7 +34,8 @@ pub(super) fn decode(
         }
         Some(Verdict::Unknown) | None => return Err(Reject::UnknownSchema(id)),
     };
-    let record: Record = schema.read(datum).map_err(Reject::BadAvro)?;
+    let mut record: Record = schema.read(datum).map_err(Reject::BadAvro)?;
+    record.convert(schema.units());
     record.into_call(decoder).into_event(decoder, origin)
 }
 
@@ -58,6 +61,21 @@ struct Record {
 }
 
 impl Record {
+    /// Makes values what they stand for, where only the schema says it.
+    fn convert(&mut self, units: &[Measured]) {
+        for Measured { place, name, unit } in units {
+            let records = match place {
+                fit::Place::Properties => slice::from_mut(&mut self.properties.fields),
+                fit::Place::Products => self.properties.products.as_mut_slice(),
+                fit::Place::Traits => slice::from_mut(&mut self.traits.fields),
+            };
+            let fields = records.iter_mut().flatten();
+            for (_, value) in fields.filter(|(known, _)| known == name) {
+                *value = std::mem::take(value).converted(*unit);
+            }
+        }
+    }
+
     fn into_call(self, decoder: &Decoder) -> Call<'static> {
         let mut call = self.call;
         for (name, value) in self.properties.fields {

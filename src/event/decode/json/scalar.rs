@@ -7,11 +7,13 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
+use crate::avro::fit::Unit;
 use crate::event::{Property, Text, Type, limits};
-use crate::time::Timestamp;
+use crate::time::{DAY_MS, Timestamp};
 
 /// Beyond this (2^53) doubles are no longer every whole number: two customers would become one.
 pub(super) const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// A value whose type is not known yet.
 #[derive(Default)]
 pub(in crate::event::decode) enum Scalar<'de> {
@@ -23,6 +25,8 @@ pub(in crate::event::decode) enum Scalar<'de> {
     Whole(i128),
     Text(Cow<'de, str>),
     List(Vec<Text>),
+    /// Bytes that are no text.
+    Bytes(Vec<u8>),
     Object,
 }
 
@@ -107,6 +111,16 @@ impl Scalar<'_> {
         property.map(Some).ok_or(kind.described())
     }
 
+    /// What it stands for, by what only the schema of its record says.
+    pub(in crate::event::decode) fn converted(self, unit: Unit) -> Self {
+        match (self, unit) {
+            (Self::Text(digits), Unit::Decimal { scale }) => decimal(digits.as_bytes(), scale),
+            (Self::Bytes(digits), Unit::Decimal { scale }) => decimal(&digits, scale),
+            (Self::Whole(days), Unit::Days) => Self::Whole(days * i128::from(DAY_MS)),
+            (other, _) => other,
+        }
+    }
+
     /// The text that it is, if it is one.
     pub(in crate::event::decode) fn into_text(self) -> Option<serde_json::Value> {
         match self {
@@ -124,6 +138,7 @@ impl Scalar<'_> {
             Self::Whole(number) => Scalar::Whole(number),
             Self::Text(text) => Scalar::Text(Cow::Owned(text.into_owned())),
             Self::List(items) => Scalar::List(items),
+            Self::Bytes(bytes) => Scalar::Bytes(bytes),
             Self::Object => Scalar::Object,
         }
     }
@@ -136,9 +151,30 @@ impl Scalar<'_> {
             Self::Whole(number) => number.to_string(),
             Self::Text(text) => format!("`{}`", shortened(text)),
             Self::List(_) => "a list".to_owned(),
+            Self::Bytes(_) => "bytes".to_owned(),
             Self::Object => "an object".to_owned(),
         }
     }
+}
+
+/// A double of Avro's. Not a number and infinity are no amounts: nothing can be read of them.
+fn finite(number: f64) -> Scalar<'static> {
+    if number.is_finite() {
+        Scalar::Number(number)
+    } else {
+        Scalar::Object
+    }
+}
+
+/// A whole number in the two's complement, big-endian, with its point moved. Exact for up to 15 digits, as doubles are.
+fn decimal(digits: &[u8], scale: i32) -> Scalar<'static> {
+    let Some(first) = digits.first() else {
+        return Scalar::Object;
+    };
+    let sign = if *first < 0x80 { 0.0 } else { -1.0 };
+    let whole = digits.iter();
+    let whole = whole.fold(sign, |whole, digit| whole * 256.0 + f64::from(*digit));
+    finite(whole / 10_f64.powi(scale))
 }
 
 pub(super) fn number_text(number: f64) -> String {
@@ -182,7 +218,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Scalar::Number(value))
+        Ok(finite(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
@@ -205,8 +241,12 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Text(Cow::Owned(value)))
     }
 
-    fn visit_bytes<E>(self, _: &[u8]) -> Result<Self::Value, E> {
-        Ok(Scalar::Object)
+    /// Many a producer writes its text as bytes.
+    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => Scalar::Text(Cow::Owned(text)),
+            Err(error) => Scalar::Bytes(error.into_bytes()),
+        })
     }
 
     /// A symbol of an Avro enum.
