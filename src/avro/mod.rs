@@ -5,6 +5,7 @@
 //! registry but [`Schemas::load`], for commands, and the thread of [`fetcher`]: a task asks ([`Schemas::want`]) and looks
 //! again later.
 
+pub mod answer;
 mod cost;
 pub mod fetcher;
 pub mod fit;
@@ -20,6 +21,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use self::answer::Lookup;
 use self::registry::{Registry, RegistryError};
 use self::wire::SchemaId;
 use self::writer::WriterSchema;
@@ -28,8 +30,9 @@ use crate::config::SchemaRegistry;
 /// Schemas known at once, those refused included: a registry for all of a company's topics has some thousands.
 pub const SCHEMAS_MAX: usize = 4096;
 
-/// An id that the registry does not have is asked for again after this time, for the case that it has it then.
-const UNKNOWN: Duration = Duration::from_secs(60);
+/// An id whose schema the registry does not have, or not whole, is asked for again after this time, for the case that it has it
+/// then.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// What is known of a schema.
 #[derive(Clone, Debug)]
@@ -160,12 +163,17 @@ impl Schemas {
         if self.get(id).is_none()
             && let Some(registry) = &self.inner.registry
         {
-            match registry.schema(id)? {
-                Some(text) => self.found(id, &text),
-                None => self.keep(id, Verdict::Unknown),
-            }
+            self.answered(id, registry.schema(id)?);
         }
         Ok(())
+    }
+
+    fn answered(&self, id: SchemaId, lookup: Lookup) {
+        match lookup {
+            Lookup::Schema(text) => self.found(id, &text),
+            Lookup::Refused(reason) => self.keep(id, Verdict::Refused(reason.into()), Some(AGAIN)),
+            Lookup::Unknown => self.keep(id, Verdict::Unknown, Some(AGAIN)),
+        }
     }
 
     /// The registry gave a schema: it is kept, in the folder too.
@@ -186,27 +194,27 @@ impl Schemas {
             Ok(schema) => Verdict::Readable(Box::leak(Box::new(schema))),
             Err(reason) => Verdict::Refused(reason.into()),
         };
-        self.keep(id, verdict);
+        self.keep(id, verdict, None);
     }
 
-    /// Keeps a verdict. What may be another tomorrow makes way when there are too many: whoever sends random ids shall not fill
-    /// the memory.
-    fn keep(&self, id: SchemaId, verdict: Verdict) {
+    /// Keeps a verdict, for good or for a time. What may be another tomorrow makes way when there are too many: whoever sends
+    /// random ids shall not fill the memory.
+    fn keep(&self, id: SchemaId, verdict: Verdict, time: Option<Duration>) {
         let known = self.inner.known.write();
         let mut known = known.unwrap_or_else(PoisonError::into_inner);
         if known.len() >= SCHEMAS_MAX {
             known.retain(|_, known| known.until.is_none());
         }
-        let verdict = if known.len() < SCHEMAS_MAX {
-            verdict
+        let (verdict, time) = if known.len() < SCHEMAS_MAX {
+            (verdict, time)
         } else {
             tracing::error!(
                 id,
                 "more than {SCHEMAS_MAX} schemas are in use; this one is not taken"
             );
-            Verdict::Unknown
+            (Verdict::Unknown, Some(AGAIN))
         };
-        let until = matches!(verdict, Verdict::Unknown).then(|| Instant::now() + UNKNOWN);
+        let until = time.map(|time| Instant::now() + time);
         known.insert(id, Known { verdict, until });
     }
 

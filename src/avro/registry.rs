@@ -1,27 +1,22 @@
 //! A schema registry, by the part of Confluent's HTTP interface that is needed: a schema by its id, and an id for a schema.
 //!
-//! What must stay true: only the registry's own word, error code 40403, means that there is no such schema. Whatever else goes
-//! wrong, a proxy's 404 included, is a registry that cannot be reached.
+//! What it answers is made sense of in [`super::answer`].
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use ureq::http::StatusCode;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 use ureq::{Agent, Body};
 
+use super::answer::{Failure, Lookup, judged, lookup};
 use super::wire::SchemaId;
 use super::writer::SCHEMA_BYTES;
 
 /// What registries call their JSON.
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
-/// Confluent's code of a schema that is not there.
-const SCHEMA_NOT_FOUND: u32 = 40403;
 /// The answer with a schema: its text, escaped.
 const ANSWER_BYTES: u64 = 4 * SCHEMA_BYTES as u64;
-/// Schemas that a schema refers to, each of which may refer to more.
-const REFERENCES: usize = 64;
 
 /// How a registry is reached.
 pub struct Settings {
@@ -56,6 +51,14 @@ pub enum RegistryError {
         /// What went wrong.
         detail: String,
     },
+    /// Its own word: asking again gives the same.
+    #[error("{url}: {detail}")]
+    Refused {
+        /// What was asked.
+        url: String,
+        /// What it says.
+        detail: String,
+    },
     /// An answer that is none.
     #[error("the schema registry at {url} answers {status}{detail}")]
     Answer {
@@ -69,31 +72,8 @@ pub enum RegistryError {
 }
 
 #[derive(Deserialize)]
-struct Found {
-    schema: String,
-    #[serde(default, rename = "schemaType")]
-    kind: Option<String>,
-    #[serde(default)]
-    references: Vec<Reference>,
-}
-
-#[derive(Deserialize)]
-struct Reference {
-    name: String,
-    subject: String,
-    version: u32,
-}
-
-#[derive(Deserialize)]
 struct Registered {
     id: SchemaId,
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    error_code: u32,
-    #[serde(default)]
-    message: String,
 }
 
 #[derive(Serialize)]
@@ -136,22 +116,12 @@ impl Registry {
         })
     }
 
-    /// The schema of an id; none: the registry says that it has none. What it refers to is filled in.
+    /// The schema of an id.
     ///
     /// # Errors
     /// Where the registry does not say.
-    pub fn schema(&self, id: SchemaId) -> Result<Option<String>, RegistryError> {
-        let path = format!("/schemas/ids/{id}");
-        let found: Found = match self.get(&path) {
-            Ok(found) => found,
-            Err(Failure::NotFound) => return Ok(None),
-            Err(Failure::Error(error)) => return Err(error),
-        };
-        if let Some(kind) = found.kind.as_deref().filter(|kind| *kind != "AVRO") {
-            // No schema of Avro's either, and its text says so to whoever reads the dead letter.
-            return Ok(Some(format!("a schema of type {kind}")));
-        }
-        self.whole(found).map(Some)
+    pub fn schema(&self, id: SchemaId) -> Result<Lookup, RegistryError> {
+        lookup(&format!("/schemas/ids/{id}"), &|path| self.get(path))
     }
 
     /// The id of a schema under a subject, registered where it is not yet and `register` says so.
@@ -177,53 +147,18 @@ impl Registry {
             .send_json(Question { schema });
         self.answer::<Registered>(&path, request)
             .map(|registered| registered.id)
-            .map_err(|failure| match failure {
-                Failure::Error(error) => error,
-                Failure::NotFound => RegistryError::Answer {
-                    url: self.at(&path),
-                    status: 404,
-                    detail: ": the subject does not have this schema".to_owned(),
-                },
+            .map_err(|failure| {
+                let detail = match failure {
+                    Failure::Error(error) => return error,
+                    Failure::NotFound => {
+                        "the schema registry answers 404: the subject does not have this schema"
+                            .to_owned()
+                    }
+                    Failure::Refused(detail) => detail,
+                };
+                let url = self.at(&path);
+                RegistryError::Refused { url, detail }
             })
-    }
-
-    /// A schema with what it refers to, in one text.
-    fn whole(&self, found: Found) -> Result<String, RegistryError> {
-        if found.references.is_empty() {
-            return Ok(found.schema);
-        }
-        let mut texts = Vec::new();
-        self.gather(&found.references, &mut Vec::new(), &mut texts)?;
-        // What cannot be put together is no schema that anybody could read.
-        Ok(inlined(&found.schema, &texts).unwrap_or_else(|error| error))
-    }
-
-    /// The texts of what is referred to, what they refer to first.
-    fn gather(
-        &self,
-        references: &[Reference],
-        seen: &mut Vec<String>,
-        texts: &mut Vec<String>,
-    ) -> Result<(), RegistryError> {
-        for reference in references {
-            if seen.contains(&reference.name) || seen.len() >= REFERENCES {
-                continue;
-            }
-            seen.push(reference.name.clone());
-            let subject = encoded(&reference.subject);
-            let path = format!("/subjects/{subject}/versions/{}", reference.version);
-            let found: Found = self.get(&path).map_err(|failure| match failure {
-                Failure::Error(error) => error,
-                Failure::NotFound => RegistryError::Answer {
-                    url: self.at(&path),
-                    status: 404,
-                    detail: ": another schema refers to this one".to_owned(),
-                },
-            })?;
-            self.gather(&found.references, seen, texts)?;
-            texts.push(found.schema);
-        }
-        Ok(())
     }
 
     fn at(&self, path: &str) -> String {
@@ -248,62 +183,26 @@ impl Registry {
         path: &str,
         response: Result<ureq::http::Response<Body>, ureq::Error>,
     ) -> Result<T, Failure> {
-        let unreachable = |error: ureq::Error| RegistryError::Unreachable {
-            url: self.url.clone(),
-            detail: error.to_string(),
+        let unreachable = |error: ureq::Error| {
+            Failure::Error(RegistryError::Unreachable {
+                url: self.url.clone(),
+                detail: error.to_string(),
+            })
         };
         let mut response = response.map_err(unreachable)?;
         let status = response.status();
         let body = response.body_mut().with_config().limit(ANSWER_BYTES);
-        let body = body.read_to_vec().map_err(unreachable)?;
-        if status.is_success()
-            && let Ok(answer) = serde_json::from_slice(&body)
-        {
-            return Ok(answer);
+        match body.read_to_vec() {
+            Ok(body) => judged(self.at(path), status, &body),
+            // It would be as large the next time.
+            Err(ureq::Error::BodyExceedsLimit(bytes)) if status.is_success() => {
+                Err(Failure::Refused(format!(
+                    "the schema registry answers with more than {bytes} bytes"
+                )))
+            }
+            Err(error) => Err(unreachable(error)),
         }
-        let problem = serde_json::from_slice::<Problem>(&body).ok();
-        if status == StatusCode::NOT_FOUND
-            && problem
-                .as_ref()
-                .is_some_and(|problem| problem.error_code == SCHEMA_NOT_FOUND)
-        {
-            return Err(Failure::NotFound);
-        }
-        let detail = match (problem, status.is_success()) {
-            (Some(problem), _) => format!(": {}", problem.message),
-            (None, true) => ", but nothing that a schema registry says".to_owned(),
-            (None, false) => String::new(),
-        };
-        Err(Failure::Error(RegistryError::Answer {
-            url: self.at(path),
-            status: status.as_u16(),
-            detail,
-        }))
     }
-}
-
-enum Failure {
-    /// By the registry's own word.
-    NotFound,
-    Error(RegistryError),
-}
-
-impl From<RegistryError> for Failure {
-    fn from(error: RegistryError) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// One schema of several, each name in it filled in where it is first used.
-fn inlined(schema: &str, references: &[String]) -> Result<String, String> {
-    let all = references.iter().map(String::as_str).chain([schema]);
-    let parsed = apache_avro::Schema::parse_list(all).map_err(|error| error.to_string())?;
-    let (last, references) = parsed.split_last().ok_or("no schema")?;
-    let mut whole = last.clone();
-    whole
-        .denormalize(references)
-        .map_err(|error| error.to_string())?;
-    serde_json::to_string(&whole).map_err(|error| error.to_string())
 }
 
 fn certificates(pem: &str) -> Result<RootCerts, RegistryError> {
@@ -324,7 +223,7 @@ fn certificates(pem: &str) -> Result<RootCerts, RegistryError> {
 }
 
 /// A subject as part of a path.
-fn encoded(subject: &str) -> String {
+pub(super) fn encoded(subject: &str) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(subject.len());
     for byte in subject.bytes() {

@@ -338,6 +338,28 @@ fn a_schema_that_cannot_be_read_says_why() {
 }
 
 #[test]
+fn what_is_no_schema_is_not_kept_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = SchemaRegistry {
+        url: "http://127.0.0.1:1".to_owned(),
+        folder: folder.path().to_owned(),
+        ..SchemaRegistry::default()
+    };
+    let schemas = Schemas::new(&registry, []).unwrap();
+    schemas.answered(11, Lookup::Refused("it is of type JSON".to_owned()));
+    schemas.answered(12, Lookup::Unknown);
+    schemas.answered(13, Lookup::Schema(newest("cart").text.to_owned()));
+    let Some(Verdict::Refused(reason)) = schemas.get(11) else {
+        panic!("it is refused")
+    };
+    assert_eq!(&*reason, "it is of type JSON");
+    assert!(matches!(schemas.get(12), Some(Verdict::Unknown)));
+    let files = fs::read_dir(folder.path()).unwrap();
+    let names = files.map(|file| file.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["13.avsc"]);
+}
+
+#[test]
 fn what_is_not_in_wire_format_says_so() {
     let decoder = decoder(&[]);
     let json = file(&newest("cart"), "json");
@@ -352,6 +374,7 @@ fn what_is_not_in_wire_format_says_so() {
         ("avro", b"hello".to_vec(), Err("bad_wire_format")),
         ("avro", b"{\"userId\":".to_vec(), Err("bad_json")),
         ("avro", headed(12, &datum), Err("unknown_schema")),
+        ("avro", headed(0x8000_0001, &datum), Err("bad_wire_format")),
         (
             "avro",
             headed(id, &[&datum[..], &[0]].concat()),
@@ -503,7 +526,7 @@ fn too_many_ids_make_way() {
     let id = |number: usize| SchemaId::try_from(number).unwrap();
     schemas.take(0, newest("cart").text);
     for number in 1..=SCHEMAS_MAX {
-        schemas.keep(id(number), Verdict::Unknown);
+        schemas.keep(id(number), Verdict::Unknown, Some(AGAIN));
     }
     assert!(matches!(schemas.get(0), Some(Verdict::Readable(_))));
     assert!(schemas.get(1).is_none());

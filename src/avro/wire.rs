@@ -2,7 +2,7 @@
 
 /// The first byte of every record; no JSON text begins with it.
 pub const MAGIC: u8 = 0;
-/// The id of a schema, as its registry gave it.
+/// The id of a schema, as its registry gave it: at most 2^31 - 1, as registries count in Java's `int`.
 pub type SchemaId = u32;
 
 /// The id and the datum; none where the payload is not in wire format.
@@ -12,7 +12,8 @@ pub fn split(payload: &[u8]) -> Option<(SchemaId, &[u8])> {
     let [MAGIC, id @ ..] = head else {
         return None;
     };
-    Some((SchemaId::from_be_bytes(*id), datum))
+    let id = SchemaId::try_from(i32::from_be_bytes(*id)).ok()?;
+    Some((id, datum))
 }
 
 /// The head that goes before a datum.
@@ -34,5 +35,11 @@ mod tests {
         assert_eq!(split(&payload[..4]), None);
         assert_eq!(split(b"{\"a\":1}"), None);
         assert_eq!(split(&head(7)), Some((7, &[][..])));
+        assert_eq!(
+            split(&head(0x7fff_ffff)).map(|(id, _)| id),
+            Some(0x7fff_ffff)
+        );
+        // No registry has it, and some do not even say so.
+        assert_eq!(split(&head(0x8000_0000)), None);
     }
 }

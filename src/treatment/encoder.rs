@@ -128,11 +128,50 @@ fn id(
     }
 }
 
-/// Whether it may be otherwise in a moment.
+/// Whether it may be otherwise in a moment: whatever is not the registry's own word.
 fn is_passing(error: &RegistryError) -> bool {
     match error {
-        RegistryError::Unreachable { .. } => true,
-        RegistryError::Answer { status, .. } => *status >= 500 || *status == 429,
-        RegistryError::Settings(_) => false,
+        RegistryError::Unreachable { .. } | RegistryError::Answer { .. } => true,
+        RegistryError::Refused { .. } | RegistryError::Settings(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_but_the_registrys_own_word_is_waited_out() {
+        let answer = |status| RegistryError::Answer {
+            url: String::new(),
+            status,
+            detail: String::new(),
+        };
+        let detail = "it does not fit".to_owned();
+        let url = String::new;
+        for (error, expected) in [
+            (answer(401), true),
+            (answer(403), true),
+            (answer(404), true),
+            (answer(200), true),
+            (answer(503), true),
+            (
+                RegistryError::Unreachable {
+                    url: url(),
+                    detail: detail.clone(),
+                },
+                true,
+            ),
+            (
+                RegistryError::Refused {
+                    url: url(),
+                    detail: detail.clone(),
+                },
+                false,
+            ),
+            (RegistryError::Settings(detail), false),
+        ] {
+            assert_eq!(is_passing(&error), expected, "{error}");
+        }
     }
 }

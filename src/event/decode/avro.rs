@@ -42,6 +42,7 @@ pub(super) fn decode(
 /// What a payload begins with that is no record in wire format.
 pub(super) fn described(payload: &[u8]) -> String {
     match payload {
+        [0, _, _, _, _, ..] => "the id of its schema is above 2147483647".to_owned(),
         [0, ..] => format!("it has {} bytes, the head alone has 5", payload.len()),
         [first, ..] => format!("its first byte is {first:#04x}"),
         [] => "it is empty".to_owned(),
