@@ -5,6 +5,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Schema, types};
+use base64::Engine as _;
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 use proptest::{collection, sample};
 use serde_json::{Value, json};
@@ -334,6 +335,48 @@ fn a_schema_that_cannot_be_read_says_why() {
             ("decode", "incompatible_schema")
         );
         assert!(rejected.to_string().contains(expected), "{rejected}");
+    }
+}
+
+#[test]
+fn an_envelope_may_have_avro_in_it() {
+    let avro = headed(newest("cart").id, &file(&newest("cart"), "avro"));
+    let envelope = |data: &[u8]| {
+        let data = base64::engine::general_purpose::STANDARD.encode(data);
+        json!({"specversion": "1.0", "id": "1", "source": "/shop", "type": "basket",
+            "datacontenttype": "application/avro", "data_base64": data})
+        .to_string()
+        .into_bytes()
+    };
+    let plain = decoder(&[]);
+    let expected = decode(&plain, "avro", &avro).unwrap();
+    assert_eq!(decode(&plain, "avro", &envelope(&avro)).unwrap(), expected);
+    for (topic, data, word) in [
+        ("json", &avro[..], "bad_json"),
+        ("avro", &[0, 0, 0, 0, 9, 1], "unknown_schema"),
+        ("avro", &[1], "bad_wire_format"),
+    ] {
+        let rejected = decode(&plain, topic, &envelope(data)).unwrap_err();
+        assert_eq!(rejected.word(), word, "{topic}: {rejected}");
+    }
+    // Its schema is asked for before it is read.
+    let registry = SchemaRegistry {
+        url: "http://127.0.0.1:1".to_owned(),
+        ..SchemaRegistry::default()
+    };
+    let schemas = Schemas::new(&registry, []).unwrap();
+    let waiting = Decoder::new(Arc::default(), Arc::default())
+        .with_avro(BTreeSet::from(["avro".to_owned()]), schemas);
+    for (topic, payload, missing) in [
+        ("avro", avro.clone(), Some(101)),
+        ("avro", envelope(&avro), Some(101)),
+        ("avro", envelope(b"{}"), None),
+        ("avro", envelope(b"{}")[..20].to_vec(), None),
+        ("avro", file(&newest("cart"), "json"), None),
+        ("avro", headed(0x8000_0001, &avro), None),
+        ("json", envelope(&avro), None),
+    ] {
+        assert_eq!(waiting.missing_schema(topic, &payload), missing, "{topic}");
     }
 }
 

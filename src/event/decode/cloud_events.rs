@@ -2,7 +2,7 @@
 //!
 //! *Structured*: the value is an envelope of JSON, by its `content-type` header, or because it has `specversion`. *Binary*: the
 //! value is the data, and the attributes are headers named `ce_...`. What the envelope carries is read as any other record;
-//! where that says no id, time or customer, the attributes `id`, `time` and `subject` stand in.
+//! where that says no id, time or customer, the attributes `source` and `id`, `time` and `subject` stand in.
 //!
 //! Deliberately absent: batches, which do not fit one customer a record, and envelopes in Avro or Protobuf.
 
@@ -12,9 +12,10 @@ use std::fmt;
 use base64::Engine as _;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::json::{Key, Scalar};
-use super::{Origin, Reject};
+use super::{Origin, Reject, limits};
 
 /// The content type of an envelope in JSON.
 pub const STRUCTURED_JSON: &str = "application/cloudevents+json";
@@ -46,6 +47,20 @@ impl Attributes<'_> {
         found
             .map(|(_, value)| value.as_ref())
             .filter(|value| !value.is_empty())
+    }
+
+    /// What tells the event from all others: its id, which is one only within its source.
+    pub(super) fn identity(&self) -> Option<String> {
+        let id = self.get("id")?;
+        // There is no space in a source.
+        let whole = match self.get("source") {
+            Some(source) => format!("{source} {id}"),
+            None => id.to_owned(),
+        };
+        if whole.len() <= limits::ID_BYTES {
+            return Some(whole);
+        }
+        Some(Uuid::new_v5(&Uuid::NAMESPACE_OID, whole.as_bytes()).to_string())
     }
 
     fn check_version(&self) -> Result<(), Reject> {
@@ -86,6 +101,12 @@ pub(super) fn declared<'a>(origin: &Origin<'a>) -> Result<Declared<'a>, Reject> 
     let attributes = Attributes(attributes.collect());
     attributes.check_version()?;
     Ok(Declared::Binary(attributes))
+}
+
+/// Whether this may be an envelope with data in base64; opening it tells.
+pub(super) fn may_have_bytes(payload: &[u8]) -> bool {
+    payload.trim_ascii_start().starts_with(b"{")
+        && std::str::from_utf8(payload).is_ok_and(|text| text.contains("data_base64"))
 }
 
 /// Opens an envelope: its attributes, and the bytes of its data.
@@ -138,9 +159,13 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
                 envelope.data = Some(data).filter(|data| data.get() != "null");
                 continue;
             }
-            let Scalar::Text(value) = map.next_value()? else {
-                // Extensions may be numbers or truth values; nothing here asks for one.
-                continue;
+            let value = match map.next_value()? {
+                Scalar::Text(value) => value,
+                // Whole numbers and truth values, as a header would have them.
+                other => match other.text() {
+                    Some(value) => Cow::Owned(value.into()),
+                    None => continue,
+                },
             };
             if name == "data_base64" {
                 envelope.data_base64 = Some(value);
@@ -198,7 +223,7 @@ mod tests {
         )];
         let encoded = base64::engine::general_purpose::STANDARD.encode(DATA);
         let own = r#"{"event":"Order Completed","userId":"bea","messageId":"m1","timestamp":"2026-03-02T11:00:00Z"}"#;
-        let whole = "ana e1 2026-03-02T10:00:00.000Z";
+        let whole = "ana /shop e1 2026-03-02T10:00:00.000Z";
         for (value, headers, expected) in [
             (envelope(&format!(r#""data":{DATA}"#)), &json[..], whole),
             (envelope(&format!(r#""data":{DATA}"#)), &[], whole),
@@ -245,20 +270,56 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_one_within_its_source() {
+        let id = |source: &str, id: &str| {
+            let head = [
+                ("ce_specversion", "1.0"),
+                ("ce_source", source),
+                ("ce_id", id),
+                ("ce_subject", "ana"),
+                ("ce_time", "2026-03-02T10:00:00Z"),
+            ];
+            let event = decode(DATA, &head).unwrap().event;
+            assert!(event.has_message_id && event.id.len() <= limits::ID_BYTES);
+            event.id
+        };
+        assert_eq!(id("/shop", "1"), "/shop 1");
+        assert_eq!(id("", "1"), "1");
+        let long = "s".repeat(255);
+        assert_ne!(id("/shop", &long), id("/till", &long));
+        assert_eq!(id("/shop", &long), id("/shop", &long));
+    }
+
+    #[test]
+    fn attributes_may_be_numbers_and_truth_values() {
+        let envelope = envelope(r#""customerid":42,"replay":false,"none":null,"data":{}"#);
+        let (attributes, _) = open(envelope.as_bytes()).unwrap();
+        for (name, expected) in [
+            ("customerid", Some("42")),
+            ("replay", Some("false")),
+            ("none", None),
+            ("level", Some("3")),
+        ] {
+            assert_eq!(attributes.get(name), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn headers_are_attributes() {
         let binary = [
             ("ce_specversion", "1.0"),
             ("ce_id", "e1"),
+            ("ce_source", "/shop"),
             ("ce_time", "2026-03-02T10:00:00+01:00"),
             ("ce_subject", "ana"),
             ("content-type", "application/json"),
         ];
         let decoded = decode(DATA, &binary);
-        assert_eq!(shown(decoded), "ana e1 2026-03-02T09:00:00.000Z");
+        assert_eq!(shown(decoded), "ana /shop e1 2026-03-02T09:00:00.000Z");
         for (headers, expected) in [
-            (&binary[..4], "ana e1 2026-03-02T09:00:00.000Z"),
+            (&binary[..5], "ana /shop e1 2026-03-02T09:00:00.000Z"),
             (
-                &binary[..3],
+                &binary[..4],
                 "no_customer: neither `userId` nor `anonymousId` is given",
             ),
             (

@@ -159,12 +159,16 @@ pub(super) struct Call<'de> {
 impl Call<'_> {
     /// Where the event says no id, time or customer, the envelope that it was in may.
     fn stand_in(&mut self, attributes: &Attributes<'_>) {
+        if self.message_id.is_empty()
+            && let Some(id) = attributes.identity()
+        {
+            self.message_id = Scalar::Text(Cow::Owned(id));
+        }
         let stand_in = |field: &mut Scalar<'_>, name: &str| {
             if let (true, Some(value)) = (field.is_empty(), attributes.get(name)) {
                 *field = Scalar::Text(Cow::Owned(value.to_owned()));
             }
         };
-        stand_in(&mut self.message_id, "id");
         stand_in(&mut self.timestamp, "time");
         if self.anonymous_id.is_empty() {
             stand_in(&mut self.user_id, "subject");

@@ -293,7 +293,12 @@ impl Decoder {
     /// The schema that must be had before a record of this topic can be read, if it is not had yet.
     #[must_use]
     pub fn missing_schema(&self, topic: &str, payload: &[u8]) -> Option<SchemaId> {
-        self.avro_of(topic)?.missing(payload)
+        let schemas = self.avro_of(topic)?;
+        if cloud_events::may_have_bytes(payload) {
+            let (_, data) = cloud_events::open(payload).ok()?;
+            return schemas.missing(&data);
+        }
+        schemas.missing(payload)
     }
 
     /// Asks for a schema, without waiting.
@@ -362,10 +367,10 @@ impl Decoder {
         }
     }
 
-    /// Reads the data of a CloudEvent in JSON.
+    /// Reads the data of a CloudEvent whose envelope is JSON.
     fn envelope(&self, envelope: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
         let (attributes, data) = cloud_events::open(envelope)?;
-        self.json(&data, &origin.within(&attributes))
+        self.payload(&data, &origin.within(&attributes))
     }
 
     /// Reads what is not, or not any more, in an envelope.

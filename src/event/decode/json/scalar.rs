@@ -37,7 +37,7 @@ impl Scalar<'_> {
     }
 
     /// As text: numbers and truth values in their JSON form, empty text not at all.
-    pub(super) fn text(&self) -> Option<Text> {
+    pub(in crate::event::decode) fn text(&self) -> Option<Text> {
         match self {
             Self::Text(text) if !text.is_empty() => Some(Text::from(text.as_ref())),
             Self::Number(number) => Some(Text::from(number_text(*number))),
