@@ -262,11 +262,9 @@ fn in_avro(lines: &[String]) -> Vec<Vec<u8>> {
                 event["properties"][name] = number.into();
             }
         }
-        for product in event["properties"]["products"]
-            .as_array_mut()
-            .into_iter()
-            .flatten()
-        {
+        // An index would put a null where there are none.
+        let products = event.pointer_mut("/properties/products");
+        for product in products.and_then(Value::as_array_mut).into_iter().flatten() {
             product["quantity"] = product["quantity"].as_f64().into();
         }
         if at == 3 {
