@@ -94,9 +94,15 @@ pub(super) fn declared<'a>(origin: &Origin<'a>) -> Result<Declared<'a>, Reject> 
         return Ok(Declared::Nothing);
     }
     let attributes = origin.headers.iter().filter_map(|(name, value)| {
-        let name = name.strip_prefix(HEADER_PREFIX)?;
+        let (prefix, name) = name.split_at_checked(HEADER_PREFIX.len())?;
         let value = std::str::from_utf8(value.as_deref()?).ok()?;
-        Some((Cow::Borrowed(name), Cow::Borrowed(value)))
+        // A gateway may have changed their case; the names of attributes have none.
+        let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(name.to_ascii_lowercase()),
+            false => Cow::Borrowed(name),
+        };
+        let is_attribute = prefix.eq_ignore_ascii_case(HEADER_PREFIX);
+        is_attribute.then_some((name, Cow::Borrowed(value)))
     });
     let attributes = Attributes(attributes.collect());
     attributes.check_version()?;
@@ -316,6 +322,11 @@ mod tests {
         ];
         let decoded = decode(DATA, &binary);
         assert_eq!(shown(decoded), "ana /shop e1 2026-03-02T09:00:00.000Z");
+        let capitals = binary.map(|(name, value)| (name.to_uppercase(), value));
+        let capitals = capitals
+            .each_ref()
+            .map(|(name, value)| (name.as_str(), *value));
+        assert_eq!(shown(decode(DATA, &capitals)), shown(decode(DATA, &binary)));
         for (headers, expected) in [
             (&binary[..5], "ana /shop e1 2026-03-02T09:00:00.000Z"),
             (
