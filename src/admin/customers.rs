@@ -207,4 +207,38 @@ mod tests {
             assert!(check(id).is_err(), "{id}");
         }
     }
+
+    #[test]
+    fn it_goes_where_it_is_understood() {
+        let mut config = Config::default();
+        assert_eq!(topic(&config).unwrap(), "profile");
+        config.topics.profile.mapping = "shop.yaml".into();
+        assert_eq!(topic(&config).unwrap(), "cart");
+        let topics = &mut config.topics;
+        for source in [
+            &mut topics.cart,
+            &mut topics.clickstream,
+            &mut topics.outcomes,
+            &mut topics.purchase,
+            &mut topics.support,
+        ] {
+            source.mapping = "shop.yaml".into();
+        }
+        assert!(matches!(topic(&config), Err(AdminError::Refused(_))));
+    }
+
+    #[test]
+    fn nothing_is_said_of_the_future_or_of_before_clocks_were_set() {
+        let config = Config::default();
+        let now = clock();
+        for (at, fits) in [
+            (now, true),
+            (now.plus(60_000), true),
+            (now.plus(3_600_000), false),
+            (TIME_MIN, true),
+            (TIME_MIN.plus(-1), false),
+        ] {
+            assert_eq!(check_time(&config, at).is_ok(), fits, "{at}");
+        }
+    }
 }

@@ -190,3 +190,34 @@ fn entry(read: Read) -> Entry {
         replayed: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::core::RawRecord;
+
+    #[test]
+    fn a_letter_that_brought_the_header_of_a_mark_is_a_letter() {
+        let header = |name: &str, value: &str| (name.to_owned(), Some(value.as_bytes().to_vec()));
+        let read = |headers| Read {
+            partition: 3,
+            record: RawRecord {
+                headers,
+                ..RawRecord::default()
+            },
+        };
+        let mark = vec![header(MARK, "3:17")];
+        assert!(matches!(
+            entry(read(mark)),
+            Entry::Mark(Some(Address {
+                partition: 3,
+                offset: 17
+            }))
+        ));
+        let letter = vec![
+            header(MARK, "3:17"),
+            header("__connect.errors.topic", "cart"),
+        ];
+        assert!(matches!(entry(read(letter)), Entry::Letter(_)));
+    }
+}

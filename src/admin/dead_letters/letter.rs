@@ -300,6 +300,10 @@ mod tests {
         let forced =
             letter("purchase", None, "nonsense").mended(&config, &decoder, &as_it_was, true);
         assert_eq!(forced.unwrap().partition, Some(2));
+        // To be an event of another partition is never meant.
+        let forced =
+            letter("purchase", Some("ben"), good).mended(&config, &decoder, &as_it_was, true);
+        assert!(matches!(forced, Err(Unfit::OtherKey { .. })));
     }
 
     #[test]

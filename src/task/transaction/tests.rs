@@ -108,7 +108,9 @@ fn a_decision_comes_before_its_command() {
 
 #[test]
 fn what_is_set_aside_keeps_its_bytes_and_says_where_it_was() {
-    let headers = vec![("trace".to_owned(), None)];
+    // What another program said of it before makes way.
+    let theirs = ("__connect.errors.topic".to_owned(), Some(b"foo".to_vec()));
+    let headers = vec![("trace".to_owned(), None), theirs];
     let record = RawRecord {
         offset: 7,
         key: None,

@@ -266,6 +266,15 @@ fn a_watched_directory_is_published_when_it_changes() {
         member.process.output().contains("broken.yaml")
     });
     assert_eq!(number_in_force(&member), Some(2));
+    // Nor is a trigger removed by a file that is missing.
+    for name in ["broken.yaml", "viewed.yaml"] {
+        fs::remove_file(installation.file("triggers").join(name)).expect("it was there");
+    }
+    wait_until("a word of the missing trigger", LIMIT, || {
+        let said = member.process.output();
+        said.contains("in force, but not in the directory: viewed")
+    });
+    assert_eq!(number_in_force(&member), Some(2));
 }
 
 #[test]
