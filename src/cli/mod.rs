@@ -17,14 +17,13 @@ mod triggers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::avro::Schemas;
 use crate::config::Config;
 use crate::event::decode::Decoder;
 use crate::mapping::Mappings;
+use crate::runtime::{self, clock};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 use crate::trigger::reader::Declared;
@@ -185,13 +184,10 @@ impl Shared {
     }
 }
 
-/// What reads the topics' records: mappings, and schemas of Avro, included.
+/// What reads the topics' records.
 fn decoder(config: &Config, basis: &Basis) -> anyhow::Result<Decoder> {
-    let attributes = Arc::new(basis.attributes.clone());
-    let decoder = Decoder::new(Arc::clone(&basis.vocabulary), attributes)
-        .with_mappings(Arc::clone(&basis.mappings));
-    let schemas = Schemas::new(&config.schema_registry, decoder.times())?;
-    Ok(decoder.with_avro(config.topics.in_avro(), schemas))
+    let (vocabulary, mappings) = (Arc::clone(&basis.vocabulary), Arc::clone(&basis.mappings));
+    Ok(runtime::decoder(config, vocabulary, mappings)?.0)
 }
 
 /// What a configuration means for triggers.
@@ -225,12 +221,4 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }
-}
-
-/// The clock on the wall.
-fn clock() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

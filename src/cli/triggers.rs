@@ -283,7 +283,8 @@ fn pause(named: &Named, paused: bool) -> anyhow::Result<()> {
         }
         policy.paused.sort();
         Ok(())
-    })
+    })?;
+    Ok(())
 }
 
 fn stop(shared: &Shared, stopped: bool) -> anyhow::Result<()> {
@@ -292,11 +293,10 @@ fn stop(shared: &Shared, stopped: bool) -> anyhow::Result<()> {
     } else {
         "resume-all-sending"
     };
-    change(shared, what, |_, policy| {
+    let config = change(shared, what, |_, policy| {
         policy.sending_stopped = stopped;
         Ok(())
     })?;
-    let (config, _) = shared.basis()?;
     if !stopped && config.policy().sending_stopped {
         println!(
             "the configuration says policy.sending = \"stopped\": nothing is sent before that is changed as well, and the \
@@ -307,11 +307,12 @@ fn stop(shared: &Shared, stopped: bool) -> anyhow::Result<()> {
 }
 
 /// Publishes the same triggers with another policy. Where nothing was published yet, the files are what every process goes by.
+/// Gives the configuration.
 fn change(
     shared: &Shared,
     what: &str,
     change: impl Fn(&Plan, &mut Common) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Config> {
     let (config, basis) = shared.basis()?;
     let control = Control::new(&config)?;
     for _ in 0..ATTEMPTS {
@@ -328,11 +329,11 @@ fn change(
         )?;
         if policy == before.policy && published {
             println!("that is so already; nothing to do");
-            return Ok(());
+            return Ok(config);
         }
         let set = before.with(clock(), what.to_owned(), policy);
         if publish(&control, &config, &set, head)? {
-            return Ok(());
+            return Ok(config);
         }
     }
     bail!(OVERTAKEN)

@@ -44,6 +44,7 @@ use self::worker::ToWorker;
 use crate::avro::{Schemas, SchemasError, fetcher};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::event::Vocabulary;
 use crate::event::decode::Decoder;
 use crate::mapping::Mappings;
 use crate::profile::Profile;
@@ -199,10 +200,7 @@ impl Runtime {
             "" => None,
             endpoint => Some(Arc::new(Traces::start(endpoint, &config.application.id)?)),
         };
-        let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::new(config.attributes()))
-            .with_mappings(mappings);
-        let schemas = Schemas::new(&config.schema_registry, decoder.times())?;
-        let decoder = decoder.with_avro(config.topics.in_avro(), schemas.clone());
+        let (decoder, schemas) = decoder(&config, Arc::clone(&plan.vocabulary), mappings)?;
         let encoder = Encoder::new(&config, &schemas)?;
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
@@ -474,6 +472,21 @@ impl Context {
 
 fn worker_of(partition: i32, workers: usize) -> usize {
     usize::try_from(partition).unwrap_or(0) % workers.max(1)
+}
+
+/// What reads the records of the topics that come in, mappings and Avro included; and the schemas that it reads Avro by.
+///
+/// # Errors
+/// Where a file of schemas cannot be read, or the registry's settings do not make a client.
+pub fn decoder(
+    config: &Config,
+    vocabulary: Arc<Vocabulary>,
+    mappings: Arc<Mappings>,
+) -> Result<(Decoder, Schemas), SchemasError> {
+    let decoder = Decoder::new(vocabulary, Arc::new(config.attributes())).with_mappings(mappings);
+    let schemas = Schemas::new(&config.schema_registry, decoder.times())?;
+    let decoder = decoder.with_avro(config.topics.in_avro(), schemas.clone());
+    Ok((decoder, schemas))
 }
 
 /// The clock on the wall.

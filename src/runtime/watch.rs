@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::control::{self, Control, ControlError};
 use super::{topics, watchdog};
 use crate::config::Config;
-use crate::trigger::published::{Common, File, Published};
+use crate::trigger::published::Published;
 use crate::trigger::report::rendered;
 use crate::trigger::set::Basis;
 
@@ -38,12 +38,13 @@ pub fn run(config: &Config, basis: &Basis, path: &Path) {
     let (mut seen, mut done, mut said) = (None, None, None);
     loop {
         control::pause(LOOK);
-        let found = gathered(path, basis);
+        let gathered = Published::gather(path, super::clock(), basis.policy.clone().into()).ok();
+        let found = gathered.as_ref().map(|set| set.files.clone());
         if found == seen
             && found != done
-            && let Some(files) = &found
+            && let Some(set) = gathered
         {
-            match look(config, basis, path, files) {
+            match look(config, basis, path, &set) {
                 Ok(()) => (done, said) = (found.clone(), None),
                 Err(error) => {
                     if said.replace(error.to_string()) != said {
@@ -56,30 +57,22 @@ pub fn run(config: &Config, basis: &Basis, path: &Path) {
     }
 }
 
-fn gathered(path: &Path, basis: &Basis) -> Option<Vec<File>> {
-    let gathered = Published::gather(path, super::clock(), basis.policy.clone().into());
-    gathered.ok().map(|set| set.files)
-}
-
 /// Publishes the files where they are others than those in force.
-fn look(config: &Config, basis: &Basis, path: &Path, files: &[File]) -> Result<(), WatchError> {
+fn look(config: &Config, basis: &Basis, path: &Path, found: &Published) -> Result<(), WatchError> {
     let control = Control::new(config)?;
     let newest = control.newest()?;
     let before = newest.entry.as_ref();
-    if before.is_some_and(|entry| entry.set.files == files) {
+    if before.is_some_and(|entry| entry.set.files == found.files) {
         return Ok(());
     }
     // What was paused or stopped stays so.
-    let policy: Common = match before {
-        Some(entry) => entry.set.policy.clone(),
-        None => basis.policy.clone().into(),
-    };
+    let policy = before.map_or_else(|| found.policy.clone(), |entry| entry.set.policy.clone());
+    let set = found.with(found.at, found.what.clone(), policy);
     let number = newest.head + 1;
     let wrong = |reports: Vec<_>| ControlError::Set {
         number,
         reports: rendered(&reports),
     };
-    let set = Published::gather(path, super::clock(), policy).map_err(wrong)?;
     let plan = set.compile(number, basis).map_err(wrong)?;
     let lost = before.map_or_else(Vec::new, |entry| entry.lost(&plan, basis));
     if !lost.is_empty() {

@@ -104,24 +104,39 @@ fn the_shipped_configuration_fits_its_schema() {
     assert!(self::validator(Kind::Policy).is_valid(&policy));
 }
 
+/// Whether the reader takes a text, and whether the schema of its kind does.
+fn taken(
+    kind: Kind,
+    reads: impl Fn(&Source, Declared<'_>) -> bool,
+) -> impl Fn(&str) -> (bool, bool) {
+    let (validator, vocabulary) = (validator(kind), Vocabulary::standard());
+    move |text| {
+        let source = Source::new("t.yaml", text.to_owned());
+        let declared = Declared {
+            vocabulary: &vocabulary,
+            attributes: &BTreeMap::new(),
+        };
+        let is_read = reads(&source, declared);
+        (is_read, validator.is_valid(&yaml_of(&source)))
+    }
+}
+
+/// What is good is refused by both with `bad` in place of what is right.
+fn refused(both: &impl Fn(&str) -> (bool, bool), good: &str, right: &str, bad: &str) {
+    let text = good.replacen(right, bad, 1);
+    assert_ne!(text, good, "{bad}");
+    assert_eq!(both(&text), (false, false), "{text}");
+}
+
 const GOOD: &str = "trigger: t\nmoment: { absence: { of: Order Completed, after: Product Added, within: 30m } }\n\
     treatments: [{ channel: email, template: hello }]\npolicy: { cap: 1 in 7d }\n";
 
 /// What an editor marks, and `moments check` as well.
 #[test]
 fn what_the_reader_refuses_the_schema_refuses() {
-    let validator = validator(Kind::Trigger);
-    let vocabulary = Vocabulary::standard();
-    let attributes = BTreeMap::new();
-    let declared = Declared {
-        vocabulary: &vocabulary,
-        attributes: &attributes,
-    };
-    let both = |text: &str| {
-        let source = Source::new("t.yaml", text.to_owned());
-        let is_read = definition::read(&source, declared).is_ok();
-        (is_read, validator.is_valid(&yaml_of(&source)))
-    };
+    let both = taken(Kind::Trigger, |source, declared| {
+        definition::read(source, declared).is_ok()
+    });
     assert_eq!(both(GOOD), (true, true));
     for (right, bad) in [
         ("trigger: t\n", ""),
@@ -149,9 +164,7 @@ fn what_the_reader_refuses_the_schema_refuses() {
         ("cap: 1 in 7d", "good_for: soon"),
         ("cap: 1 in 7d", "quiet_hours: hold"),
     ] {
-        let text = GOOD.replacen(right, bad, 1);
-        assert_ne!(text, GOOD, "{bad}");
-        assert_eq!(both(&text), (false, false), "{text}");
+        refused(&both, GOOD, right, bad);
     }
 }
 
@@ -159,18 +172,9 @@ fn what_the_reader_refuses_the_schema_refuses() {
 fn a_wrong_mapping_is_refused() {
     const GOOD: &str = "mapping: shop\nevent: Order Completed\nuserId: [customer.id, customer.mail]\n\
         timestamp: { from: at, time: s }\nproperties: { total: { from: cents, divide_by: 100 } }\n";
-    let validator = validator(Kind::Mapping);
-    let vocabulary = Vocabulary::standard();
-    let attributes = BTreeMap::new();
-    let declared = Declared {
-        vocabulary: &vocabulary,
-        attributes: &attributes,
-    };
-    let both = |text: &str| {
-        let source = Source::new("m.yaml", text.to_owned());
-        let is_read = mapping::read(&source, declared).is_ok();
-        (is_read, validator.is_valid(&yaml_of(&source)))
-    };
+    let both = taken(Kind::Mapping, |source, declared| {
+        mapping::read(source, declared).is_ok()
+    });
     for (right, good) in [
         ("", ""),
         ("time: s", "time: [s, rfc3339]"),
@@ -194,9 +198,7 @@ fn a_wrong_mapping_is_refused() {
         ("[customer.id, customer.mail]", "[]"),
         ("{ total: { from: cents, divide_by: 100 } }", "total"),
     ] {
-        let text = GOOD.replacen(right, bad, 1);
-        assert_ne!(text, GOOD, "{bad}");
-        assert_eq!(both(&text), (false, false), "{text}");
+        refused(&both, GOOD, right, bad);
     }
 }
 

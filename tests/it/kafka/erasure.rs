@@ -22,18 +22,6 @@ fn added(customer: &str, minutes: i64) -> Value {
         "messageId": format!("a-{customer}-{minutes}"), "properties": {"product_id": "p1", "price": 30}})
 }
 
-/// Runs a command, which must succeed; what it printed.
-fn run(installation: &Installation, arguments: &[&str]) -> String {
-    let output = installation.command(arguments);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        text(&output.stderr)
-    );
-    text(&output.stdout)
-}
-
 fn reasons(installation: &Installation, customer: &str) -> Vec<String> {
     let decisions = installation.read("decisions").into_iter();
     let hers = decisions.filter(|record| record.key_text() == customer);
@@ -68,7 +56,7 @@ fn begin(installation: &Installation) -> Member {
             "email",
             "--grant",
         ];
-        run(installation, &[&grant[..], &["--at", &at(-60)]].concat());
+        installation.succeed(&[&grant[..], &["--at", &at(-60)]].concat());
         installation.produce("cart", [added(customer, 0)]);
     }
     let member = installation.start();
@@ -80,15 +68,9 @@ fn begin(installation: &Installation) -> Member {
         "email",
         "--withdraw",
     ];
-    let said = run(
-        installation,
-        &[&withdraw[..], &["--at", &at(9), "--wait"]].concat(),
-    );
+    let said = installation.succeed(&[&withdraw[..], &["--at", &at(9), "--wait"]].concat());
     assert!(said.contains("eva: committed"), "{said}");
-    let said = run(
-        installation,
-        &["customers", "erase", "ana", "--at", &at(10), "--wait"],
-    );
+    let said = installation.succeed(&["customers", "erase", "ana", "--at", &at(10), "--wait"]);
     assert!(said.contains("ana: committed"), "{said}");
     assert_eq!((status(&member, "ana"), status(&member, "ben")), (404, 200));
     let changelog = installation.read("-changelog");

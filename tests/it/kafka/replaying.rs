@@ -11,20 +11,9 @@ const WELCOME: (&str, &str) = (
     "trigger: welcome\nmoment: { event: Order Completed }\ntreatments: [{ channel: onsite, template: thanks }]\npolicy: { good_for: 3650d }\n",
 );
 
-fn run(installation: &Installation, arguments: &[&str]) -> String {
-    let output = installation.command(arguments);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        text(&output.stderr)
-    );
-    text(&output.stdout)
-}
-
 fn listed(installation: &Installation, arguments: &[&str]) -> Vec<Value> {
     let arguments = [&["dead-letters", "list", "--format", "json"], arguments].concat();
-    let text = run(installation, &arguments);
+    let text = installation.succeed(&arguments);
     text.lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
@@ -59,37 +48,34 @@ fn look(installation: &Installation, letter: &str) {
     assert_eq!(listed(installation, &["--limit", "1"]).len(), 1);
     let none = listed(installation, &["--since", "2100-01-01T00:00:00Z"]);
     assert_eq!(none, [Value::Null; 0]);
-    let shown = run(installation, &["dead-letters", "show", letter]);
+    let shown = installation.succeed(&["dead-letters", "show", letter]);
     assert!(
         shown.contains("invalid_time: `timestamp` is `soon`"),
         "{shown}"
     );
     assert!(shown.contains("source: shop"), "{shown}");
-    let text = run(
-        installation,
-        &["dead-letters", "list", "--reason", "invalid_utf8"],
-    );
+    let text = installation.succeed(&["dead-letters", "list", "--reason", "invalid_utf8"]);
     let noise = text.split(' ').next().expect("an address");
-    let shown = run(installation, &["dead-letters", "show", noise]);
+    let shown = installation.succeed(&["dead-letters", "show", noise]);
     assert!(shown.contains("ff00"), "{shown}");
 }
 
 /// Mends the letter's time and sends it again, which happens once.
 fn mend(installation: &Installation, letter: &str, path: &str) {
-    let said = run(installation, &["dead-letters", "replay", letter]);
+    let said = installation.succeed(&["dead-letters", "replay", letter]);
     assert!(said.contains("it would be a dead letter again"), "{said}");
     assert!(said.contains("0 sent again; 1 not fit"), "{said}");
     let mend = ["dead-letters", "replay", letter, "--payload", path];
-    let said = run(installation, &[&mend[..], &["--dry-run"]].concat());
+    let said = installation.succeed(&[&mend[..], &["--dry-run"]].concat());
     assert!(
         said.contains("0 sent again, as this was a dry run"),
         "{said}"
     );
-    let said = run(installation, &mend);
+    let said = installation.succeed(&mend);
     assert!(said.contains("1 sent again; 0 not fit"), "{said}");
     let treatments = installation.wait_for("treatments.onsite", 1);
     assert_eq!(treatments[0].key_text(), "ana");
-    let said = run(installation, &mend);
+    let said = installation.succeed(&mend);
     assert!(said.contains("0 sent again; 0 not fit"), "{said}");
     assert_eq!(listed(installation, &[]).len(), 1);
     assert_eq!(listed(installation, &["--replayed"]).len(), 2);
