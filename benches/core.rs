@@ -17,9 +17,9 @@ use std::time::Instant;
 use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Schema, types};
 use moments::avro::{Schemas, local, wire};
-use moments::config::SchemaRegistry;
+use moments::decode::Decoder;
 use moments::engine::{Effect, Engine, Input};
-use moments::event::decode::{Decoder, Origin};
+use moments::event::record::Origin;
 use moments::event::{Event, Position, Vocabulary};
 use moments::population::{OCCASIONAL, Population, Settings};
 use moments::time::{DAY_MS, Timestamp};
@@ -61,8 +61,7 @@ fn main() {
     let records = in_avro(&lines);
     let bytes: usize = records.iter().map(Vec::len).sum();
     println!("Avro: {} bytes an event", bytes / EVENTS);
-    let schemas = Schemas::new(&SchemaRegistry::default(), decoder.times());
-    let schemas = schemas.expect("our own schemas");
+    let schemas = Schemas::ours(decoder.times());
     let decoder = decoder.with_avro(BTreeSet::from([AVRO.to_owned()]), schemas);
     let decode_avro = |(i, record): (usize, &Vec<u8>)| decode(&decoder, AVRO, i, record);
     let decode = |(i, line): (usize, &String)| decode(&decoder, JSON, i, line.as_bytes());
@@ -109,7 +108,7 @@ fn plan() -> Arc<Plan> {
     );
     match set::load(&path, &basis) {
         Ok(plan) => Arc::new(plan),
-        Err(reports) => panic!("{}", moments::trigger::report::rendered(&reports)),
+        Err(reports) => panic!("{}", moments::document::report::rendered(&reports)),
     }
 }
 

@@ -1,26 +1,45 @@
 //! `moments`: customer events in, treatment commands out, each once.
 //!
-//! The modules stand in the order the data flows.
+//! The rooms stand in the order in which the data flows, and each knows only those above it: first what is in everybody's hands
+//! (time, events, documents), then the way from a record to a command, which is the pure core, then what carries it out, and
+//! last what people see. A test (`tests/it/rooms.rs`) holds them to it.
 
-pub mod admin;
-pub mod avro;
-pub mod cli;
-pub mod config;
-pub mod demo;
-pub mod engine;
-pub mod event;
-pub mod http;
-pub mod json_schema;
-pub mod mapping;
-pub mod moment;
-pub mod policy;
-pub mod population;
-pub mod profile;
-pub mod reference;
-pub mod rehearsal;
-pub mod runtime;
-pub mod task;
-pub mod telemetry;
+// What is in everybody's hands.
 pub mod time;
+pub mod stats;
+pub mod event;
+pub mod value;
+pub mod document;
+
+// From a record to a command, and the protocol of a task: no clock, no waiting, no I/O, no logging, the same for the same input.
+pub mod avro;
+pub mod mapping;
+pub mod decode;
+pub mod profile;
+pub mod expression;
+pub mod moment;
 pub mod treatment;
 pub mod trigger;
+pub mod policy;
+pub mod engine;
+pub mod encode;
+pub mod task;
+pub mod scenario;
+
+// What carries it out: the registry, configuration, Kafka, HTTP.
+pub mod registry;
+pub mod config;
+pub mod telemetry;
+pub mod runtime;
+pub mod admin;
+pub mod http;
+
+// Events that were, or are made up.
+pub mod population;
+pub mod rehearsal;
+pub mod demo;
+
+// What people see.
+pub mod json_schema;
+pub mod reference;
+pub mod cli;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::producing::Outgoing;
 use super::{AdminError, Log, Sender};
 use crate::config::{Config, InputKind};
-use crate::event::decode::TIME_MIN;
+use crate::decode::TIME_MIN;
 use crate::event::limits;
 use crate::runtime::clock;
 use crate::time::Timestamp;
@@ -168,7 +168,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::event::decode::{Decoder, Origin};
+    use crate::decode::Decoder;
+    use crate::event::record::Origin;
     use crate::event::{EventName, Vocabulary};
 
     #[test]

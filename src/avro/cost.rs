@@ -16,7 +16,7 @@ const VOIDS: usize = 16;
 const DEPTH: usize = 64;
 
 /// Whether records of these schemas can be read within bounds; those that others refer to come first.
-pub(super) fn check<'a>(schemas: impl IntoIterator<Item = &'a Schema>) -> Result<(), String> {
+pub fn check<'a>(schemas: impl IntoIterator<Item = &'a Schema>) -> Result<(), String> {
     let mut walk = Walk::default();
     schemas
         .into_iter()

@@ -1,7 +1,7 @@
 //! The schemas in `schemas/`: one Avro record a topic, in versions. A version that was published never changes; a new one is a
 //! new file and a new line here, and reads what every older one wrote (the tests hold it to that).
 
-use super::wire::SchemaId;
+use crate::event::record::SchemaId;
 
 /// A version of a topic's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
@@ -12,13 +14,14 @@ use serde_json::{Value, json};
 
 use super::local::{INPUTS, OUTPUTS, Version, newest};
 use super::*;
-use crate::config::{Config, Format};
-use crate::event::decode::{Decoded, Decoder, Origin, Reject};
+use crate::decode::{Decoded, Decoder};
+use crate::encode::avro::decision_json;
+use crate::encode::cloud_event::Publishing;
+use crate::encode::{Encoder, Form};
+use crate::event::record::{Origin, Reject};
 use crate::event::{PropertyId, Type, Vocabulary};
 use crate::moment::{EventRef, Evidence};
 use crate::time::Timestamp;
-use crate::treatment::avro::decision_json;
-use crate::treatment::encoder::Encoder;
 use crate::treatment::{Command, Decision, Fields, Outcome};
 
 /// A file of a version: its schema, its sample in Avro or the same in JSON.
@@ -34,14 +37,6 @@ fn schema(version: &Version) -> Schema {
 
 /// A decoder of topic `avro`, and the schemas in a folder besides ours.
 fn decoder(schemas: &[(SchemaId, &str)]) -> Decoder {
-    let folder = tempfile::tempdir().unwrap();
-    for (id, text) in schemas {
-        fs::write(folder.path().join(format!("{id}.avsc")), text).unwrap();
-    }
-    let config = SchemaRegistry {
-        folder: folder.path().to_owned(),
-        ..SchemaRegistry::default()
-    };
     let mut vocabulary = Vocabulary::standard();
     let own = [
         ("showroom".to_owned(), Type::Text),
@@ -50,8 +45,11 @@ fn decoder(schemas: &[(SchemaId, &str)]) -> Decoder {
     vocabulary.declare("Product Added", &own).unwrap();
     let attributes = BTreeMap::from([("tier".to_owned(), Type::Text)]);
     let decoder = Decoder::new(Arc::new(vocabulary), Arc::new(attributes));
-    let schemas = Schemas::new(&config, decoder.times()).unwrap();
-    decoder.with_avro(BTreeSet::from(["avro".to_owned()]), schemas)
+    let known = Schemas::ours(decoder.times());
+    for (id, text) in schemas {
+        known.found(*id, text);
+    }
+    decoder.with_avro(BTreeSet::from(["avro".to_owned()]), known)
 }
 
 fn decode(decoder: &Decoder, topic: &str, payload: &[u8]) -> Result<Decoded, Reject> {
@@ -360,11 +358,7 @@ fn an_envelope_may_have_avro_in_it() {
         assert_eq!(rejected.word(), word, "{topic}: {rejected}");
     }
     // Its schema is asked for before it is read.
-    let registry = SchemaRegistry {
-        url: "http://127.0.0.1:1".to_owned(),
-        ..SchemaRegistry::default()
-    };
-    let schemas = Schemas::new(&registry, []).unwrap();
+    let schemas = Schemas::growing([]);
     let waiting = Decoder::new(Arc::default(), Arc::default())
         .with_avro(BTreeSet::from(["avro".to_owned()]), schemas);
     for (topic, payload, missing) in [
@@ -378,28 +372,6 @@ fn an_envelope_may_have_avro_in_it() {
     ] {
         assert_eq!(waiting.missing_schema(topic, &payload), missing, "{topic}");
     }
-}
-
-#[test]
-fn what_is_no_schema_is_not_kept_as_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let registry = SchemaRegistry {
-        url: "http://127.0.0.1:1".to_owned(),
-        folder: folder.path().to_owned(),
-        ..SchemaRegistry::default()
-    };
-    let schemas = Schemas::new(&registry, []).unwrap();
-    schemas.answered(11, Lookup::Refused("it is of type JSON".to_owned()));
-    schemas.answered(12, Lookup::Unknown);
-    schemas.answered(13, Lookup::Schema(newest("cart").text.to_owned()));
-    let Some(Verdict::Refused(reason)) = schemas.get(11) else {
-        panic!("it is refused")
-    };
-    assert_eq!(&*reason, "it is of type JSON");
-    assert!(matches!(schemas.get(12), Some(Verdict::Unknown)));
-    let files = fs::read_dir(folder.path()).unwrap();
-    let names = files.map(|file| file.unwrap().file_name());
-    assert_eq!(names.collect::<Vec<_>>(), ["13.avsc"]);
 }
 
 #[test]
@@ -482,13 +454,11 @@ proptest! {
 
 #[test]
 fn what_goes_out_is_the_sample() {
-    let mut config = Config::default();
-    (
-        config.topics.treatments_format,
-        config.topics.decisions_format,
-    ) = (Format::Avro, Format::Avro);
-    let schemas = Schemas::new(&config.schema_registry, []).unwrap();
-    let encoder = Encoder::new(&config, &schemas).unwrap();
+    let [treatments, decisions] = ["treatments", "decisions"].map(|topic| {
+        let version = newest(topic);
+        Form::avro(&version, version.id)
+    });
+    let encoder = Encoder::new(Publishing::default(), treatments, decisions);
     let decision = decision();
     let text = |version: &Version| serde_json::from_slice::<Value>(&file(version, "json")).unwrap();
     let [treatments, decisions] = ["treatments", "decisions"].map(newest);
@@ -557,34 +527,6 @@ fn decision() -> Decision {
         },
         revision: "b1f3827cf0680050".into(),
     }
-}
-
-#[test]
-fn too_many_ids_make_way() {
-    let registry = SchemaRegistry {
-        url: "http://127.0.0.1:1".to_owned(),
-        ..SchemaRegistry::default()
-    };
-    let schemas = Schemas::new(&registry, []).unwrap();
-    let id = |number: usize| SchemaId::try_from(number).unwrap();
-    schemas.take(0, newest("cart").text);
-    for number in 1..=SCHEMAS_MAX {
-        schemas.keep(id(number), Verdict::Unknown, Some(AGAIN));
-    }
-    assert!(matches!(schemas.get(0), Some(Verdict::Readable(_))));
-    assert!(schemas.get(1).is_none());
-    assert!(matches!(
-        schemas.get(id(SCHEMAS_MAX)),
-        Some(Verdict::Unknown)
-    ));
-    assert!(
-        schemas
-            .load(7)
-            .unwrap_err()
-            .to_string()
-            .contains("does not answer")
-    );
-    assert!(schemas.get(7).is_none());
 }
 
 mod writers;

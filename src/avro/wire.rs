@@ -1,9 +1,9 @@
 //! Confluent's wire format: byte 0, the id of the writer's schema in 4 bytes, big-endian, and the datum.
 
+use crate::event::record::SchemaId;
+
 /// The first byte of every record; no JSON text begins with it.
 pub const MAGIC: u8 = 0;
-/// The id of a schema, as its registry gave it: at most 2^31 - 1, as registries count in Java's `int`.
-pub type SchemaId = u32;
 
 /// The id and the datum; none where the payload is not in wire format.
 #[must_use]

@@ -199,11 +199,11 @@ fn replay(args: &Replay) -> anyhow::Result<()> {
     {
         println!("{missing}: not there, or sent again before (--again sends it once more)");
     }
-    let decoder = args.configured.decoder(&config)?;
+    let (decoder, schemas) = args.configured.decoder(&config)?;
     let (mut records, mut unfit) = (Vec::new(), 0);
     for letter in letters {
         let mended = args.mended(&letter)?;
-        match letter.mended(&config, &decoder, &mended, args.force) {
+        match letter.mended(&config, (&decoder, &schemas), &mended, args.force) {
             Ok(record) => {
                 println!("{}: to {}", letter.address, record.topic);
                 records.push((letter, record));

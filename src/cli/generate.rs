@@ -13,7 +13,7 @@ use clap::builder::PossibleValuesParser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::config::Config;
-use crate::event::decode::{TIME_MAX, TIME_MIN};
+use crate::decode::{TIME_MAX, TIME_MIN};
 use crate::population::files::{Files, Truths};
 use crate::population::kafka::Sender;
 use crate::population::{Population, Record, SHOPS, Settings, Shop, Window};

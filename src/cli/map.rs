@@ -8,14 +8,16 @@ use clap::Args;
 
 use super::basis;
 use crate::config::Config;
-use crate::event::decode::{Decoder, Origin};
-use crate::event::{Position, shown};
+use crate::decode::Decoder;
+use crate::decode::shown;
+use crate::document::reader::Declared;
+use crate::document::report;
+use crate::event::Position;
+use crate::event::record::Origin;
 use crate::mapping::Mappings;
 use crate::rehearsal::envelope::Envelope;
 use crate::rehearsal::files::Lines;
 use crate::rehearsal::{Record, Source as _};
-use crate::trigger::reader::Declared;
-use crate::trigger::report;
 
 /// Show the events that a mapping makes of foreign records, one JSON object a line.
 #[derive(Debug, Args)]

@@ -21,13 +21,14 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
-use crate::event::decode::Decoder;
+use crate::decode::Decoder;
+use crate::document::reader::Declared;
+use crate::document::report;
 use crate::mapping::Mappings;
+use crate::registry::Source;
 use crate::runtime::{self, clock};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
-use crate::trigger::reader::Declared;
-use crate::trigger::report;
 use crate::trigger::set::{self, Basis};
 
 /// Customer events from Kafka in, treatment commands out, each once.
@@ -103,7 +104,7 @@ impl Configured {
 
 impl Configured {
     /// What reads the topics' records.
-    fn decoder(&self, config: &Config) -> anyhow::Result<Decoder> {
+    fn decoder(&self, config: &Config) -> anyhow::Result<(Decoder, Source)> {
         let shared = Shared {
             triggers: None,
             config: self.config.clone(),
@@ -185,9 +186,9 @@ impl Shared {
 }
 
 /// What reads the topics' records.
-fn decoder(config: &Config, basis: &Basis) -> anyhow::Result<Decoder> {
+fn decoder(config: &Config, basis: &Basis) -> anyhow::Result<(Decoder, Source)> {
     let (vocabulary, mappings) = (Arc::clone(&basis.vocabulary), Arc::clone(&basis.mappings));
-    Ok(runtime::decoder(config, vocabulary, mappings)?.0)
+    Ok(runtime::decoder(config, vocabulary, mappings)?)
 }
 
 /// What a configuration means for triggers.

@@ -12,16 +12,16 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::{Shared, clock};
 use crate::config::Config;
+use crate::document::report;
+use crate::encode::Encoder;
 use crate::population::score::{Score, Scorer};
 use crate::rehearsal::files::Lines;
 use crate::rehearsal::{self, Observer, Record, Settings, Source, Summary, recording};
 use crate::task::watermark::TopicSettings;
 use crate::time::Timestamp;
 use crate::treatment::Decision;
-use crate::treatment::encoder::Encoder;
 use crate::trigger::plan::Plan;
 use crate::trigger::published::Entry;
-use crate::trigger::report;
 use crate::trigger::set::Basis;
 
 /// Try triggers on past events, with the same engine and policy as live.
@@ -68,12 +68,13 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         Some(path) => published(path, &basis)?,
         None => Vec::new(),
     };
-    let decoder = super::decoder(&config, &basis)?;
+    let (decoder, schemas) = super::decoder(&config, &basis)?;
     let future = clock().plus(config.time.future_tolerance_ms());
     let settings = Settings {
         plan: Arc::new(plan),
         published,
         decoder,
+        schemas,
         future,
     };
     let progress = progress(&args.events)?;

@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::basis;
 use crate::config::Config;
-use crate::trigger::report;
-use crate::trigger::scenario::{self, Outcome};
+use crate::document::report;
+use crate::scenario::{self, Outcome};
 
 /// Play the scenarios (*.test.yaml) beside triggers, and say where one goes another way than expected.
 #[derive(Debug, Args)]

@@ -10,12 +10,12 @@ use similar::TextDiff;
 
 use super::{Shared, clock};
 use crate::config::Config;
+use crate::document::report::{self, Report};
 use crate::event::Text;
 use crate::runtime::control::{Control, Newest};
 use crate::runtime::topics;
 use crate::trigger::plan::{Mode, Plan};
 use crate::trigger::published::{Common, Published};
-use crate::trigger::report::{self, Report};
 use crate::trigger::set::Basis;
 
 /// How often a change is made again that somebody else overtook.

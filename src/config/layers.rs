@@ -10,7 +10,7 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::Config;
-use crate::trigger::suggest::closest;
+use crate::document::suggest::closest;
 
 const PREFIX: &str = "MOMENTS__";
 const SEPARATOR: &str = "__";

@@ -20,10 +20,10 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::document::suggest::closest;
+use crate::encode::cloud_event::{Mode, Publishing};
 use crate::event::{Type, Vocabulary};
-use crate::treatment::cloud_event::{Mode, Publishing};
 use crate::trigger::plan;
-use crate::trigger::suggest::closest;
 
 pub use cloudevents::{CloudEvents, Output};
 pub use layers::ConfigError;
@@ -466,7 +466,7 @@ fn typed(key: &str, kind: &str) -> Result<Type, ConfigError> {
             key,
             format!(
                 "`{kind}` is no type{meant} Types are {}",
-                crate::trigger::suggest::listed(NAMES)
+                crate::document::suggest::listed(NAMES)
             ),
         )
     })

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Span};
-use crate::avro::registry::{Registry, RegistryError, Settings};
+use crate::registry::{Registry, RegistryError, SchemasError, Settings, Source};
 
 /// Where schemas of records in Avro come from: a registry with Confluent's HTTP interface, or, without one, `schemas/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +72,15 @@ impl Default for SchemaRegistry {
 }
 
 impl SchemaRegistry {
+    /// Where schemas come from. `times` are the names of properties and attributes that are instants.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or the settings do not make a client.
+    pub fn source(&self, times: impl IntoIterator<Item = String>) -> Result<Source, SchemasError> {
+        let folder = (!self.folder.as_os_str().is_empty()).then(|| self.folder.clone());
+        Source::new(self.registry()?, folder, times)
+    }
+
     /// A client of the registry, where there is one. Nothing is asked yet.
     ///
     /// # Errors

@@ -30,11 +30,11 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::BaseProducer;
 
 use crate::config::{Config, ConfigError};
+use crate::document::report::rendered;
 use crate::http;
 use crate::population::{self, EVERYDAY, Population};
 use crate::runtime::{Runtime, RuntimeError, clock, topics};
 use crate::time::{DAY_MS, Timestamp};
-use crate::trigger::report::rendered;
 use crate::trigger::set::Basis;
 use broker::Embedded;
 use call::Call;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::document::reader::Declared;
+use crate::document::report::{Report, Source};
 use crate::event::Text;
 use crate::trigger::definition::{self, Definition};
 use crate::trigger::plan::Plan;
-use crate::trigger::reader::Declared;
-use crate::trigger::report::{Report, Source};
 use crate::trigger::set::{self, Basis};
 
 macro_rules! shipped {

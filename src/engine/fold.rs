@@ -9,12 +9,12 @@ use std::mem;
 
 use super::Effect;
 use crate::event::Event;
+use crate::expression::Scope;
 use crate::moment::EventMoment;
 use crate::moment::{Moment, MomentState};
 use crate::policy::Asked;
 use crate::profile::{Facts, Profile, TailEvent};
 use crate::time::Timestamp;
-use crate::trigger::expression::Scope;
 use crate::trigger::plan::{Plan, Trigger};
 
 /// One input being worked in.

@@ -2,8 +2,7 @@
 //!
 //! Parsed once ([`decode`]) into the types below; from there on nobody looks at JSON again.
 
-pub mod decode;
-pub mod shown;
+pub mod record;
 pub mod vocabulary;
 
 use compact_str::CompactString;

@@ -15,9 +15,9 @@ use crate::admin::customers::{Customer, Said, say};
 use crate::admin::decisions::{self, Decisions};
 use crate::admin::{AdminError, Log, Sender};
 use crate::avro::wire;
+use crate::encode::avro;
 use crate::runtime;
 use crate::time::Timestamp;
-use crate::treatment::avro;
 
 /// A customer as she is committed.
 #[derive(Debug, Serialize, ToSchema)]

@@ -11,11 +11,12 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::config::{self, Config};
+use crate::document::keys::Shape;
 use crate::event::Vocabulary;
-use crate::mapping::{self, scenario::TEST};
+use crate::mapping;
+use crate::scenario::mapping::TEST;
+use crate::scenario::{self, SCENARIO};
 use crate::trigger::definition;
-use crate::trigger::keys::Shape;
-use crate::trigger::scenario::{self, SCENARIO};
 
 /// Which files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::trigger::keys::{Keys, Known, Need, Shape};
+use crate::document::keys::{Keys, Known, Need, Shape};
 
 /// Texts longer than this have no bound worth saying.
 const LENGTH_MAX: usize = 4096;

@@ -9,7 +9,6 @@
 pub mod path;
 mod read;
 mod rule;
-pub mod scenario;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -26,7 +25,7 @@ pub use set::{Mappings, is_mapping_file};
 
 use self::value::{Scope, Value};
 use crate::event::Text;
-use crate::event::decode::{Origin, Reject};
+use crate::event::record::{Origin, Reject};
 
 /// A mapping file, compiled.
 #[derive(Clone, Debug)]

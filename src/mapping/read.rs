@@ -8,11 +8,11 @@ use self::layer::Layer;
 use self::rules::Rules;
 use self::value::{PATHS, SHAPE as VALUE, TEXTS, Target, texts, value};
 use super::{Mapping, Named};
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{Declared, Fields, Reader};
+use crate::document::report::{Report, Source};
+use crate::document::yaml;
 use crate::event::{Text, Type};
-use crate::trigger::keys::{Keys, Known, Shape};
-use crate::trigger::reader::{Declared, Fields, Reader};
-use crate::trigger::report::{Report, Source};
-use crate::trigger::yaml;
 
 /// Declares the keys of a mapping and of an event of it: its own, and those of a layer, which both have.
 macro_rules! keys {

@@ -9,7 +9,7 @@ use super::counted;
 use super::path::Path;
 use super::time::Format;
 use super::value::{self, Convert, Scope, Value};
-use crate::event::decode::Reject;
+use crate::event::record::Reject;
 use crate::event::{Text, limits};
 
 /// What makes one event of ours.

@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Mapping, read};
-use crate::trigger::reader::Declared;
-use crate::trigger::report::Report;
-use crate::trigger::set::source;
+use crate::document::reader::Declared;
+use crate::document::report::{Report, Source};
 
 /// Mappings by topic.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +36,7 @@ impl Mappings {
         let (mut mappings, mut reports) = (Self::default(), Vec::new());
         for (topic, path) in files {
             let mapping = read_already.entry(path).or_insert_with(|| {
-                let file = source(path).map_err(|report| vec![report]);
+                let file = Source::load(path).map_err(|report| vec![report]);
                 match file.and_then(|file| read(&file, declared)) {
                     Ok(mapping) => Some(Arc::new(mapping)),
                     Err(wrong) => {

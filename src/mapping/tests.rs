@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::decode::Decoder;
+use crate::decode::shown;
+use crate::document::reader::Declared;
+use crate::document::report::{Report, Source};
 use crate::event::Type;
 use crate::event::Vocabulary;
-use crate::event::decode::Decoder;
-use crate::event::shown;
-use crate::trigger::reader::Declared;
-use crate::trigger::report::{Report, Source};
 
 fn load(text: &str) -> Result<Mapping, Vec<Report>> {
     let (vocabulary, attributes) = (Vocabulary::standard(), attributes());
@@ -29,7 +29,7 @@ fn attributes() -> BTreeMap<String, Type> {
 /// The event, or the word and the words of why there is none.
 fn mapped(text: &str, record: &Json) -> String {
     let mapping = load(text)
-        .unwrap_or_else(|reports| panic!("{}", crate::trigger::report::rendered(&reports)));
+        .unwrap_or_else(|reports| panic!("{}", crate::document::report::rendered(&reports)));
     let decoder = Decoder::new(Arc::default(), Arc::new(attributes()))
         .with_mappings(Arc::new(Mappings::one(mapping)));
     match decoder.decode(record.to_string().as_bytes(), &Origin::default()) {
@@ -220,7 +220,7 @@ fn what_cannot_be_read_is_not_missing_besides() {
             "mapping: m\nevent: Order Completed\nuserId: u\ntimestamp: {{ from: t, {wrong} }}\n"
         );
         let reports = load(&text).expect_err(&text);
-        let all = crate::trigger::report::rendered(&reports);
+        let all = crate::document::report::rendered(&reports);
         assert_eq!(reports.len(), 1, "{all}");
     }
 }
@@ -272,7 +272,7 @@ fn what_is_no_mapping_is_told_with_its_place() {
         let found = reports
             .iter()
             .find(|report| report.to_string().contains(message));
-        let all = crate::trigger::report::rendered(&reports);
+        let all = crate::document::report::rendered(&reports);
         let report = found.unwrap_or_else(|| panic!("{text}\n{all}"));
         assert!(report.position().is_some(), "{text}");
         if !meant.is_empty() {

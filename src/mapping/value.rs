@@ -6,7 +6,7 @@ use serde_json::{Number, Value as Json};
 
 use super::path::Path;
 use super::time::Format;
-use crate::event::decode::Origin;
+use crate::event::record::Origin;
 
 /// Where a value comes from.
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{AFTER_WATERMARK, Described, EventRef, Evidence, Matcher, Moment};
 use crate::event::{Event, Position, Text, limits};
+use crate::expression::{Expression, Scope};
 use crate::time::Timestamp;
-use crate::trigger::expression::{Expression, Scope};
-use crate::trigger::value::Value;
+use crate::value::Value;
 
 /// Deadlines one trigger may have open for one customer: a wide basket, each product on its own.
 /// What would open beyond is not opened, and counted.

@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{AFTER_WATERMARK, Described, EventRef, Evidence, Matcher, Moment};
 use crate::event::{Event, EventName, Text};
+use crate::expression::{Expression, Scope};
 use crate::profile::Facts;
 use crate::profile::facts::Orders;
+use crate::stats::deviation;
 use crate::time::Timestamp;
-use crate::trigger::expression::{Expression, Scope};
-use crate::trigger::value::Value;
+use crate::value::Value;
 
 /// Values kept one by one: the most that `ratio: { last }` may ask for.
 pub const LAST_MAX: u32 = 100;
@@ -378,21 +379,6 @@ impl Sums {
     fn deviation(&self) -> Option<f64> {
         deviation(self.n, self.sum, self.squares)
     }
-}
-
-/// Sample standard deviation (n - 1) from exact sums: sqrt((n Q - S^2) / (n (n - 1))).
-#[must_use]
-pub fn deviation(n: u32, sum: i64, squares: i128) -> Option<f64> {
-    if n < 2 {
-        return None;
-    }
-    let n = i128::from(n);
-    let spread = n
-        .saturating_mul(squares)
-        .saturating_sub(i128::from(sum).saturating_mul(i128::from(sum)));
-    #[expect(clippy::cast_precision_loss, reason = "the root is inexact anyway")]
-    let variance = spread.max(0) as f64 / (n * (n - 1)) as f64;
-    Some(variance.sqrt())
 }
 
 /// The least whole number at or above 0 that `is_beyond`, which is known to lie next to `bound`.

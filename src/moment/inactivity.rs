@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{AFTER_WATERMARK, Described, EventRef, Evidence, Matcher, Moment};
 use crate::event::EventName;
+use crate::expression::Scope;
 use crate::profile::facts::Orders;
 use crate::time::Timestamp;
-use crate::trigger::expression::Scope;
 
 /// For people.
 pub const DESCRIBED: Described = Described {

@@ -1,7 +1,7 @@
 //! Which events a trigger means: a name, several names, or a name with a condition.
 
 use crate::event::EventName;
-use crate::trigger::expression::{Expression, Scope};
+use crate::expression::{Expression, Scope};
 
 /// Matches events by name and, where asked, by an expression.
 #[derive(Debug, Default)]

@@ -19,9 +19,9 @@ pub use inactivity::{Inactivity, InactivityState};
 pub use matcher::Matcher;
 
 use crate::event::{Event, EventName, Text};
+use crate::expression::Scope;
 use crate::profile::Facts;
 use crate::time::{DAY_MS, Timestamp};
-use crate::trigger::expression::Scope;
 
 /// How a trigger's condition comes true.
 #[derive(Debug)]

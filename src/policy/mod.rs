@@ -6,66 +6,14 @@
 //! Deliberately absent: quiet hours, arbitration between triggers, hold-out, suppression lists.
 
 use crate::event::{Event, Text};
+use crate::expression::{Expression, Scope};
 use crate::moment::Moment;
 use crate::profile::{Contacts, Profile, TailEvent};
 use crate::time::Timestamp;
-use crate::treatment::{Command, Decision, Fields, Outcome, addresses, command_id, traceparent};
-use crate::trigger::expression::{Expression, Scope};
+use crate::treatment::{
+    Command, Decision, Fields, Outcome, Reason, addresses, command_id, traceparent,
+};
 use crate::trigger::plan::{Cap, Fill, Mode, Plan, Policy, TreatmentChoice, Trigger};
-
-/// Why a moment is not treated, in the order in which it is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    /// The trigger is off.
-    Off,
-    /// Before the trigger's `from`, or not before its `until`.
-    OutOfDates,
-    /// The switch that stops all sending is on.
-    SendingStopped,
-    /// Decided later than `good_for` after the moment.
-    Expired,
-    /// The customer is not in the audience.
-    Audience,
-    /// None of the treatments' conditions holds.
-    NoTreatmentFits,
-    /// No consent for the channel.
-    NoConsent,
-    /// The cap is used up.
-    Capped,
-    /// The trigger runs in shadow: everything was right, but nothing is sent.
-    Shadow,
-}
-
-impl Reason {
-    /// All reasons, in order.
-    pub const ALL: [Self; 9] = [
-        Self::Off,
-        Self::OutOfDates,
-        Self::SendingStopped,
-        Self::Expired,
-        Self::Audience,
-        Self::NoTreatmentFits,
-        Self::NoConsent,
-        Self::Capped,
-        Self::Shadow,
-    ];
-
-    /// The word for it in decisions, metrics and scenarios.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::OutOfDates => "out_of_dates",
-            Self::SendingStopped => "sending_stopped",
-            Self::Expired => "expired",
-            Self::Audience => "audience",
-            Self::NoTreatmentFits => "no_treatment_fits",
-            Self::NoConsent => "no_consent",
-            Self::Capped => "capped",
-            Self::Shadow => "shadow",
-        }
-    }
-}
 
 /// What a moment is decided on.
 pub struct Asked<'a> {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::*;
+use crate::decode::Decoder;
 use crate::event::Vocabulary;
-use crate::event::decode::{Decoder, Origin};
+use crate::event::record::Origin;
 
 /// A record of its own.
 type Told = (Timestamp, Option<InputKind>, String, String);

@@ -6,7 +6,7 @@
 use super::facts::{Basket, Consent, Facts, Interest, Line, Minor, Orders, Rhythm};
 use super::limits;
 use crate::event::{Event, EventName, PropertyId, Text, Traits, UNSUBSCRIBED_CHANNEL};
-use crate::moment::baseline::deviation;
+use crate::stats::{deviation, half_life};
 use crate::time::{DAY_MS, Timestamp};
 
 /// Events further apart belong to two visits: the half hour that web analytics has settled on.
@@ -203,8 +203,8 @@ impl Facts {
         };
         if let Some(interest) = self.interests.iter_mut().find(|i| i.category == *category) {
             let at = interest.at.max(event.time);
-            interest.score = half_life(interest.score, at.0 - interest.at.0)
-                + half_life(weight, at.0 - event.time.0);
+            interest.score = half_life(interest.score, at.0 - interest.at.0, INTEREST_HALF_LIFE_MS)
+                + half_life(weight, at.0 - event.time.0, INTEREST_HALF_LIFE_MS);
             interest.at = at;
             return;
         }
@@ -405,20 +405,12 @@ impl Rhythm {
 /// The score of an interest as of `now`.
 #[must_use]
 pub fn decayed(interest: &Interest, now: Timestamp) -> f64 {
-    half_life(interest.score, (now.0 - interest.at.0).max(0)).into()
-}
-
-fn half_life(score: f32, elapsed_ms: i64) -> f32 {
-    if elapsed_ms == 0 {
-        return score;
-    }
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "a score is no account"
-    )]
-    let halves = (elapsed_ms as f64 / INTEREST_HALF_LIFE_MS as f64) as f32;
-    score * libm::exp2f(-halves)
+    half_life(
+        interest.score,
+        (now.0 - interest.at.0).max(0),
+        INTEREST_HALF_LIFE_MS,
+    )
+    .into()
 }
 
 /// Value of an order: `total`, else `revenue`, else `value`, else its products together.

@@ -8,7 +8,7 @@ use super::apply::decayed;
 use super::facts::Minor;
 use crate::event::Type;
 use crate::time::Timestamp;
-use crate::trigger::value::Value;
+use crate::value::Value;
 
 /// Reads one field of a profile as of `now`.
 pub type Read = for<'a> fn(&'a Profile, now: Timestamp) -> Value<'a>;

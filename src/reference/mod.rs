@@ -8,17 +8,17 @@ use std::fmt::Write as _;
 
 use crate::config::Config;
 use crate::demo::programmes::SHIPPED;
+use crate::document::keys::{Known, Need, Shape};
+use crate::document::reader::Declared;
+use crate::document::report::Source;
 use crate::event::{Type, Vocabulary};
+use crate::expression::{FUNCTIONS, OPERATORS};
 use crate::mapping::Mappings;
 use crate::moment::{DESCRIBED, Described};
 use crate::profile::schema::{FIELDS, KEYED_FIELDS};
 use crate::telemetry::metrics::METRICS;
 use crate::trigger::definition;
 use crate::trigger::definition::moment::KINDS;
-use crate::trigger::expression::{FUNCTIONS, OPERATORS};
-use crate::trigger::keys::{Known, Need, Shape};
-use crate::trigger::reader::Declared;
-use crate::trigger::report::Source;
 
 /// Stands at the head of each page.
 const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test reference_pages`; do not edit. -->";

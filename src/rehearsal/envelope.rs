@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
-use crate::event::decode::Header;
+use crate::event::record::Header;
 
 /// A line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

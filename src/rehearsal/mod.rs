@@ -16,9 +16,11 @@ use std::sync::Arc;
 pub use replay::{ReplayError, replay};
 pub use summary::Summary;
 
+use crate::decode::Decoder;
 use crate::engine::{Effect, Engine, Input};
-use crate::event::decode::{Decoder, Header, Origin, Reject};
+use crate::event::record::{Header, Origin, Reject};
 use crate::event::{Event, Position};
+use crate::registry;
 use crate::task::watermark::{TopicSettings, Unread, Watermarks};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub published: Vec<Arc<Plan>>,
     /// Reads the records.
     pub decoder: Decoder,
+    /// Where schemas that the decoder does not know come from.
+    pub schemas: registry::Source,
     /// Events later than this do not move time.
     pub future: Timestamp,
 }
@@ -108,6 +112,7 @@ pub fn rehearse<S: Source>(
     let (topics, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
     let mut merge = Merge {
         decoder: &settings.decoder,
+        schemas: &settings.schemas,
         future: settings.future,
         topics: topics
             .iter()
@@ -207,6 +212,7 @@ impl Work {
 
 struct Merge<'a, S> {
     decoder: &'a Decoder,
+    schemas: &'a registry::Source,
     future: Timestamp,
     topics: Vec<Topic<S>>,
 }
@@ -258,8 +264,8 @@ impl<S: Source> Merge<'_, S> {
             headers: &record.headers,
             ..Origin::default()
         };
-        self.decoder
-            .load_schema(&topic.name, &record.payload)
+        self.schemas
+            .load_for(self.decoder, &topic.name, &record.payload)
             .map_err(std::io::Error::other)?;
         let content = self
             .decoder

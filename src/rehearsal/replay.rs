@@ -12,7 +12,7 @@ use super::envelope::Envelope;
 use super::{Observer, Settings, Source, Summary, Work};
 use crate::engine::{Engine, Input};
 use crate::event::Position;
-use crate::event::decode::{Header, Origin};
+use crate::event::record::{Header, Origin};
 use crate::task::journal::Line;
 use crate::trigger::plan::Plan;
 
@@ -204,7 +204,9 @@ fn play(
                     headers: &record.headers,
                     ..Origin::default()
                 };
-                let loaded = settings.decoder.load_schema(&key.0, &record.payload);
+                let loaded = settings
+                    .schemas
+                    .load_for(&settings.decoder, &key.0, &record.payload);
                 loaded.map_err(std::io::Error::other)?;
                 match settings.decoder.decode(&record.payload, &origin) {
                     Ok(decoded) => work.step(Input::Event(Box::new(decoded.event)), observer)?,

@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::engine::{Effect, Engine};
-use crate::event::decode::Reject;
+use crate::event::record::Reject;
 use crate::event::{CustomerId, Event};
-use crate::policy::Reason;
 use crate::population::score::Score;
 use crate::time::Timestamp;
+use crate::treatment::Reason;
 use crate::trigger::plan::Plan;
 
 /// The counts of a rehearsal; as JSON, what scripts read.

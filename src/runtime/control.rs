@@ -18,9 +18,9 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use super::clients::{self, Logged};
 use super::topics;
 use crate::config::Config;
+use crate::document::report::{Report, rendered};
 use crate::trigger::plan::Plan;
 use crate::trigger::published::{Chain, Entry, Published, PublishedError};
-use crate::trigger::report::{Report, rendered};
 use crate::trigger::set::Basis;
 
 /// It has one.

@@ -10,11 +10,13 @@ mod asker;
 pub mod clients;
 mod cluster;
 pub mod control;
+pub mod encoding;
 mod group;
 pub mod murmur2;
 mod placement;
 mod producer;
 mod queue;
+mod schemas;
 mod slot;
 pub mod topics;
 mod transactor;
@@ -41,20 +43,21 @@ use self::placement::Placement;
 use self::view::TaskView;
 use self::watchdog::Watchdog;
 use self::worker::ToWorker;
-use crate::avro::{Schemas, SchemasError, fetcher};
 use crate::config::Config;
+use crate::decode::Decoder;
+use crate::encode::Encoder;
 use crate::engine::Engine;
 use crate::event::Vocabulary;
-use crate::event::decode::Decoder;
+use crate::event::record::SchemaId;
 use crate::mapping::Mappings;
 use crate::profile::Profile;
+use crate::registry::{SchemasError, Source};
 use crate::task::customers::Customers;
 use crate::task::transaction::Sink;
 use crate::task::{Settings, Task};
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::time::Timestamp;
-use crate::treatment::encoder::Encoder;
 use crate::trigger::plan::Plan;
 use crate::trigger::revision;
 use crate::trigger::set::Basis;
@@ -118,6 +121,8 @@ struct Context {
     plan: Mutex<Arc<Plan>>,
     decoder: Decoder,
     encoder: Encoder,
+    /// Asks for a schema, without waiting.
+    schemas_wanted: Sender<SchemaId>,
     telemetry: Telemetry,
     traces: Option<Arc<Traces>>,
     /// Asks for ends, uncommitted records included.
@@ -200,13 +205,14 @@ impl Runtime {
             "" => None,
             endpoint => Some(Arc::new(Traces::start(endpoint, &config.application.id)?)),
         };
-        let (decoder, schemas) = decoder(&config, Arc::clone(&plan.vocabulary), mappings)?;
-        let encoder = Encoder::new(&config, &schemas)?;
+        let (decoder, source) = decoder(&config, Arc::clone(&plan.vocabulary), mappings)?;
+        let encoder = encoding::encoder(&config, &source)?;
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
         let offsets: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_committed").create_with_context(Logged)?);
         let (questions, asked) = mpsc::channel();
+        let (schemas_wanted, wanted) = mpsc::channel();
         let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
         let watchdog = Watchdog::start(timeout)?;
         let count = config
@@ -219,6 +225,7 @@ impl Runtime {
             plan: Mutex::new(plan),
             decoder,
             encoder,
+            schemas_wanted,
             telemetry: telemetry.clone(),
             traces,
             ends: Arc::clone(&ends),
@@ -251,7 +258,7 @@ impl Runtime {
                 }
             }
         };
-        fetcher::start(&schemas, telemetry, had)?;
+        schemas::start(&source, telemetry, wanted, had)?;
         Ok(Self {
             tasks: Tasks { context, workers },
             threads,
@@ -482,11 +489,11 @@ pub fn decoder(
     config: &Config,
     vocabulary: Arc<Vocabulary>,
     mappings: Arc<Mappings>,
-) -> Result<(Decoder, Schemas), SchemasError> {
+) -> Result<(Decoder, Source), SchemasError> {
     let decoder = Decoder::new(vocabulary, Arc::new(config.attributes())).with_mappings(mappings);
-    let schemas = Schemas::new(&config.schema_registry, decoder.times())?;
-    let decoder = decoder.with_avro(config.topics.in_avro(), schemas.clone());
-    Ok((decoder, schemas))
+    let source = config.schema_registry.source(decoder.times())?;
+    let decoder = decoder.with_avro(config.topics.in_avro(), source.schemas().clone());
+    Ok((decoder, source))
 }
 
 /// The clock on the wall.

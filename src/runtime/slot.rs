@@ -17,7 +17,8 @@ use super::queue::{Batch, PartitionQueue, Waker};
 use super::transactor::{self, Setup};
 use super::worker::ToWorker;
 use super::{Context, State, clock};
-use crate::event::decode::Decoder;
+use crate::decode::Decoder;
+use crate::event::record::SchemaId;
 use crate::task::core::RawRecord;
 use crate::task::customers::Customers;
 use crate::task::{Command, Input, Report, Session, Task};
@@ -276,7 +277,7 @@ impl Slot {
                 self.context.sample(&feed.topic, self.partition, last);
             }
             feed.held.extend(batch.records);
-            let records = feed.readable(&self.context.decoder);
+            let records = feed.readable(&self.context.decoder, &self.context.schemas_wanted);
             if let Some(last) = records.last() {
                 feed.position = last.offset + 1;
                 inputs.push((session, Input::Fetched { topic, records }));
@@ -438,7 +439,7 @@ impl Feed {
     }
 
     /// The records that can be read, up to the first whose schema must be asked for.
-    fn readable(&mut self, decoder: &Decoder) -> Vec<RawRecord> {
+    fn readable(&mut self, decoder: &Decoder, wanted: &Sender<SchemaId>) -> Vec<RawRecord> {
         let missing = |record: &RawRecord| {
             let payload = record.value.as_deref().unwrap_or_default();
             decoder.missing_schema(&self.topic, payload)
@@ -447,7 +448,8 @@ impl Feed {
         match waiting.filter_map(|(at, id)| Some((at, id?))).next() {
             None => std::mem::take(&mut self.held),
             Some((at, id)) => {
-                decoder.want_schema(id);
+                // The thread that is asked ends with the process.
+                let _ = wanted.send(id);
                 let waiting = self.held.split_off(at);
                 std::mem::replace(&mut self.held, waiting)
             }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::control::{self, Control, ControlError};
 use super::{topics, watchdog};
 use crate::config::Config;
+use crate::document::report::rendered;
 use crate::trigger::published::Published;
-use crate::trigger::report::rendered;
 use crate::trigger::set::Basis;
 
 /// Between two looks.

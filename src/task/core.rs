@@ -2,7 +2,7 @@
 //!
 //! [`Core`] is implemented by the engine, and in tests by something small enough to be checked by hand.
 
-pub use crate::event::decode::Header;
+pub use crate::event::record::Header;
 use crate::time::Timestamp;
 
 /// A record as it was read, before anybody looked into it.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::core::{Adopted, Core, Effect, RawRecord, Rejection, Treatment};
+use crate::decode::Decoder;
+use crate::encode::Encoder;
 use crate::engine::{self, Engine, Input};
 use crate::event::Event;
 use crate::event::Position;
-use crate::event::decode::{Decoder, Origin, Reject};
+use crate::event::record::{Origin, Reject};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
-use crate::treatment::encoder::Encoder;
 use crate::trigger::plan::Plan;
 
 /// The customers of one task.

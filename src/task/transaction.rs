@@ -7,7 +7,7 @@
 use super::core::{Effect, Header, RawRecord, Rejection};
 use super::inbox;
 use super::journal::Step;
-use crate::event::decode::TRACEPARENT;
+use crate::event::record::TRACEPARENT;
 use crate::time::Timestamp;
 use crate::treatment::TraceContext;
 

@@ -3,9 +3,7 @@
 //!
 //! Ids are derived, never random: the same moment gives the same id on every machine, at any restart.
 
-pub mod avro;
-pub mod cloud_event;
-pub mod encoder;
+mod reason;
 mod trace;
 
 use serde::ser::{SerializeMap, SerializeStruct};
@@ -14,10 +12,10 @@ use uuid::Uuid;
 
 use crate::event::{CustomerId, Text};
 use crate::moment::{EventRef, Evidence};
-use crate::policy::Reason;
 use crate::profile::Facts;
 use crate::time::Timestamp;
 
+pub use reason::Reason;
 pub use trace::TraceContext;
 
 /// Namespace of command ids (itself version 5, of the name `moments` in the namespace of URLs).
@@ -157,16 +155,20 @@ impl Decision {
     }
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
+/// What goes out, as JSON.
+#[must_use]
+pub fn json(value: &impl Serialize) -> Vec<u8> {
     #[expect(clippy::expect_used, reason = "keys are texts and memory grows")]
     let bytes = serde_json::to_vec(value).expect("every decision is JSON");
     bytes
 }
 
 /// A command with what it shares with its decision.
-struct CommandOf<'a> {
-    decision: &'a Decision,
-    command: &'a Command,
+pub struct CommandOf<'a> {
+    /// The decision.
+    pub decision: &'a Decision,
+    /// Its command.
+    pub command: &'a Command,
 }
 
 impl Serialize for Decision {

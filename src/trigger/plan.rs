@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::event::{EventName, Text, Vocabulary};
+use crate::expression::Expression;
 use crate::moment::Kind;
 use crate::time::{DAY_MS, Timestamp};
-use crate::trigger::expression::Expression;
 
 /// All triggers of one revision.
 #[derive(Debug)]

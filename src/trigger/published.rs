@@ -9,9 +9,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Plan, Policy};
-use super::report::{Report, Source};
 use super::revision;
 use super::set::{self, Basis};
+use crate::document::report::{Report, Source};
 use crate::event::Text;
 use crate::time::Timestamp;
 
@@ -105,7 +105,7 @@ impl Published {
                 .unwrap_or(file)
                 .display()
                 .to_string();
-            let text = set::source(file)?.text().to_owned();
+            let text = Source::load(file)?.text().to_owned();
             Ok(File { name, text })
         };
         let paths = set::files(path, set::is_trigger_file).map_err(|report| vec![report])?;

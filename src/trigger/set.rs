@@ -9,9 +9,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::definition::{self, Definition};
 use super::plan::{Plan, Policy};
-use super::reader::Declared;
-use super::report::{Report, Source};
-use super::yaml;
+use crate::document::reader::Declared;
+use crate::document::report::{Report, Source};
 use crate::event::{Type, Vocabulary};
 use crate::mapping::Mappings;
 
@@ -92,30 +91,6 @@ pub fn is_trigger_file(path: &Path) -> bool {
     stem.is_some_and(|stem| !stem.ends_with(".test"))
 }
 
-/// Reads a file, by the name that reports show.
-///
-/// # Errors
-/// Where it cannot be read, is too long, or is not UTF-8.
-pub fn source(path: &Path) -> Result<Source, Report> {
-    let name = path.display().to_string();
-    let bytes = fs::read(path)
-        .map_err(|error| Report::nowhere(format!("cannot read `{name}`: {error}")))?;
-    if bytes.len() > yaml::limits::FILE_BYTES {
-        return Err(Report::nowhere(format!(
-            "{name} has {} bytes; at most {} are read",
-            bytes.len(),
-            yaml::limits::FILE_BYTES
-        )));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        Report::nowhere(format!(
-            "{name} is not UTF-8: byte {} begins no character",
-            error.utf8_error().valid_up_to()
-        ))
-    })?;
-    Ok(Source::new(&name, text))
-}
-
 /// Loads a trigger file, or all of a directory.
 ///
 /// # Errors
@@ -124,7 +99,7 @@ pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
     let paths = files(path, is_trigger_file).map_err(|report| vec![report])?;
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for path in &paths {
-        match source(path) {
+        match Source::load(path) {
             Ok(source) => sources.push(source),
             Err(report) => reports.push(report),
         }

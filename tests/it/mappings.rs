@@ -5,9 +5,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use moments::config::Config;
+use moments::document::report;
 use moments::mapping::is_mapping_file;
-use moments::trigger::report;
-use moments::trigger::scenario;
+use moments::scenario;
 use moments::trigger::set::{self, Basis};
 
 #[test]

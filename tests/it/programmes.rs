@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moments::config::Config;
+use moments::document::report;
+use moments::document::report::Source;
 use moments::reference;
-use moments::trigger::report;
-use moments::trigger::scenario::{self, Outcome};
+use moments::scenario::{self, Outcome};
 use moments::trigger::set::{self, Basis};
 
 fn checkout(path: &str) -> PathBuf {
@@ -58,7 +59,7 @@ fn every_shipped_trigger_shows_each_of_its_treatments() {
         let trigger = &plan.triggers[0];
         let stem = file.file_stem().and_then(|stem| stem.to_str());
         assert_eq!(stem, Some(&*trigger.name), "{}", file.display());
-        let scenarios = set::source(&file.with_extension("test.yaml"))
+        let scenarios = Source::load(&file.with_extension("test.yaml"))
             .unwrap_or_else(|report| panic!("{}", report.rendered()));
         for treatment in &trigger.treatments {
             assert!(

@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum as _;
 use jsonschema::Validator;
 use moments::config::Config;
+use moments::document::keys::{Keys, Need, Shape};
+use moments::document::reader::Declared;
+use moments::document::report::Source;
+use moments::document::yaml;
 use moments::event::Vocabulary;
-use moments::event::decode::TRAITS;
+use moments::event::record::TRAITS;
 use moments::json_schema::Kind;
 use moments::mapping::{self, is_mapping_file};
+use moments::scenario::{SCENARIO, is_scenario_file};
 use moments::trigger::definition;
-use moments::trigger::keys::{Keys, Need, Shape};
-use moments::trigger::reader::Declared;
-use moments::trigger::report::Source;
-use moments::trigger::scenario::{SCENARIO, is_scenario_file};
 use moments::trigger::set::{self, is_trigger_file};
-use moments::trigger::yaml;
 use serde_json::{Value, json};
 
 fn checkout(path: &str) -> PathBuf {
@@ -76,7 +76,7 @@ fn all_fit(kind: Kind, folder: &str, is_meant: fn(&Path) -> bool) {
     let files = set::files(&checkout(folder), is_meant).expect("files");
     assert!(files.len() >= 3, "{files:?}");
     for file in files {
-        let source = set::source(&file).unwrap_or_else(|report| panic!("{}", report.rendered()));
+        let source = Source::load(&file).unwrap_or_else(|report| panic!("{}", report.rendered()));
         let wrong = wrong(&validator, &yaml_of(&source));
         assert!(wrong.is_empty(), "{}:\n{wrong}", file.display());
     }
@@ -295,7 +295,7 @@ fn every_key_is_described() {
     tables(&definition::KEYS, &mut found);
     tables(&SCENARIO, &mut found);
     tables(&mapping::KEYS, &mut found);
-    tables(&mapping::scenario::TEST, &mut found);
+    tables(&moments::scenario::mapping::TEST, &mut found);
     assert!(found.len() >= 16, "{}", found.len());
     for keys in found {
         for known in keys.known {

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use super::{CUT_HEADER, ERROR_HEADERS, MARK, REPLAYED_FROM};
 use crate::admin::producing::Outgoing;
 use crate::config::Config;
-use crate::event::decode::{Decoder, Origin};
+use crate::decode::Decoder;
+use crate::event::record::Origin;
+use crate::registry::Source;
 use crate::task::core::{Header, RawRecord};
 
 /// Where a letter stands: `partition:offset` of the topic of dead letters.
@@ -122,7 +124,7 @@ impl Letter {
     pub fn mended(
         &self,
         config: &Config,
-        decoder: &Decoder,
+        (decoder, schemas): (&Decoder, &Source),
         mended: &Mended,
         force: bool,
     ) -> Result<Outgoing, Unfit> {
@@ -145,7 +147,7 @@ impl Letter {
         });
         record.value = mended.value.clone().or(record.value);
         record.key = mended.key.clone().or(record.key);
-        match check(decoder, &topic, &mut record) {
+        match check((decoder, schemas), &topic, &mut record) {
             Err(Unfit::StillDead(_)) if force => {}
             checked => checked?,
         }
@@ -178,7 +180,11 @@ impl Letter {
 }
 
 /// Holds a record to be an event whose key is its customer; a record without a key gets it.
-fn check(decoder: &Decoder, topic: &str, record: &mut RawRecord) -> Result<(), Unfit> {
+fn check(
+    (decoder, schemas): (&Decoder, &Source),
+    topic: &str,
+    record: &mut RawRecord,
+) -> Result<(), Unfit> {
     let origin = Origin {
         topic,
         key: record.key.as_deref(),
@@ -186,7 +192,7 @@ fn check(decoder: &Decoder, topic: &str, record: &mut RawRecord) -> Result<(), U
         ..Origin::default()
     };
     let value = record.value.as_deref().unwrap_or_default();
-    let loaded = decoder.load_schema(topic, value);
+    let loaded = schemas.load_for(decoder, topic, value);
     loaded.map_err(|error| Unfit::StillDead(error.to_string()))?;
     let decoded = decoder.decode(value, &origin);
     let event = decoded
@@ -274,7 +280,7 @@ mod tests {
             ),
         ];
         for (letter, mended, expected) in table {
-            let said = match letter.mended(&config, &decoder, mended, false) {
+            let said = match letter.mended(&config, (&decoder, &Source::ours()), mended, false) {
                 Ok(record) => {
                     let names: Vec<&str> = record
                         .headers
@@ -297,12 +303,20 @@ mod tests {
             };
             assert!(said.contains(expected), "{expected}: {said}");
         }
-        let forced =
-            letter("purchase", None, "nonsense").mended(&config, &decoder, &as_it_was, true);
+        let forced = letter("purchase", None, "nonsense").mended(
+            &config,
+            (&decoder, &Source::ours()),
+            &as_it_was,
+            true,
+        );
         assert_eq!(forced.unwrap().partition, Some(2));
         // To be an event of another partition is never meant.
-        let forced =
-            letter("purchase", Some("ben"), good).mended(&config, &decoder, &as_it_was, true);
+        let forced = letter("purchase", Some("ben"), good).mended(
+            &config,
+            (&decoder, &Source::ours()),
+            &as_it_was,
+            true,
+        );
         assert!(matches!(forced, Err(Unfit::OtherKey { .. })));
     }
 

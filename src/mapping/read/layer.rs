@@ -3,15 +3,15 @@
 use std::ops::Range;
 
 use super::value::{PATHS, SHAPE as VALUE, Target, paths, value};
+use crate::document::keys::{Keys, Known};
+use crate::document::reader::{Fields, Reader};
+use crate::document::report::Report;
+use crate::document::suggest::{closest, listed};
+use crate::document::yaml::{Node, Yaml};
 use crate::event::Type;
-use crate::event::decode::{PRODUCT_FIELDS, TRAITS};
+use crate::event::record::{PRODUCT_FIELDS, TRAITS};
 use crate::mapping::path::Path;
 use crate::mapping::value::Value;
-use crate::trigger::keys::{Keys, Known};
-use crate::trigger::reader::{Fields, Reader};
-use crate::trigger::report::Report;
-use crate::trigger::suggest::{closest, listed};
-use crate::trigger::yaml::{Node, Yaml};
 
 const CAMPAIGN: [&str; 3] = ["source", "medium", "name"];
 

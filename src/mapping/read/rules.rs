@@ -6,18 +6,17 @@ use std::sync::Arc;
 use super::RULE;
 use super::layer::{Layer, Set};
 use super::value::conditions;
-use crate::event::decode::{PRODUCT_FIELDS, TRAITS};
+use crate::document::reader::{Declared, Fields, Reader};
+use crate::document::report::Report;
+use crate::document::suggest::{closest, listed};
+use crate::document::yaml::{Node, Yaml};
+use crate::event::record::{PRODUCT_FIELDS, TRAITS};
 use crate::event::vocabulary::EventSpec;
 use crate::event::{Text, Vocabulary};
 use crate::mapping::path::Path;
 use crate::mapping::rule::{self, Names, Object, Products, Rule};
 use crate::mapping::value::Value;
 use crate::mapping::{Named, counted};
-use crate::trigger::definition::event_name;
-use crate::trigger::reader::{Declared, Fields, Reader};
-use crate::trigger::report::Report;
-use crate::trigger::suggest::{closest, listed};
-use crate::trigger::yaml::{Node, Yaml};
 
 /// Foreign names of one mapping: more than any tool has.
 const NAMES_MAX: usize = 1000;
@@ -78,7 +77,7 @@ impl<'l> Rules<'l> {
     }
 
     fn plain(&mut self, reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
-        let name = event_name(reader, node)?;
+        let name = reader.event_name(node)?;
         let spec = reader.declared.vocabulary.event(name)?;
         self.finished(reader, node, spec, Vec::new(), &Layer::default())
     }
@@ -96,7 +95,7 @@ impl<'l> Rules<'l> {
         own: &Layer,
     ) -> Option<Rule> {
         let node = reader.required(fields, "event", "the name of our event")?;
-        let name = event_name(reader, node)?;
+        let name = reader.event_name(node)?;
         let when = match fields.get("when") {
             Some(node) => conditions(reader, node)?,
             None => Vec::new(),

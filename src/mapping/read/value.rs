@@ -2,17 +2,17 @@
 
 use serde_json::Value as Json;
 
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{Fields, Reader};
+use crate::document::report::Report;
+use crate::document::suggest::{closest, listed};
+use crate::document::yaml::{Key, Node, Yaml, locate};
 use crate::event::Type;
 use crate::mapping::path::{self, Path};
 use crate::mapping::rule::{Condition, Test};
 use crate::mapping::time::{self, Format};
 use crate::mapping::value::{self, Convert, Place, Value};
 use crate::time::Timestamp;
-use crate::trigger::keys::{Keys, Known, Shape};
-use crate::trigger::reader::{Fields, Reader};
-use crate::trigger::report::Report;
-use crate::trigger::suggest::{closest, listed};
-use crate::trigger::yaml::{Key, Node, Yaml, locate};
 
 /// What a value is for.
 #[derive(Clone, Copy, Debug)]

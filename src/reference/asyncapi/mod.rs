@@ -11,10 +11,10 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::avro::local;
 use crate::config::{Config, Format, Input, InputKind};
-use crate::event::decode::cloud_events::STRUCTURED_JSON;
+use crate::decode::cloud_events::STRUCTURED_JSON;
+use crate::encode::cloud_event::Mode;
 use crate::event::{Type, Vocabulary};
 use crate::mapping::Mappings;
-use crate::treatment::cloud_event::Mode;
 
 /// What the document is made from.
 #[derive(Clone, Copy, Debug)]

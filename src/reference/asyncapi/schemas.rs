@@ -3,11 +3,12 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{Basis, reference};
-use crate::event::decode::{NEVER_NEGATIVE, PRODUCT_FIELDS, TRACEPARENT, TRAITS};
+use crate::decode::NEVER_NEGATIVE;
+use crate::encode::cloud_event::Mode;
+use crate::event::record::{PRODUCT_FIELDS, TRACEPARENT, TRAITS};
 use crate::event::vocabulary::EventSpec;
 use crate::event::{EventName, PropertyId, Type, Vocabulary, limits};
-use crate::policy::Reason;
-use crate::treatment::cloud_event::Mode;
+use crate::treatment::Reason;
 
 /// Every schema, by name.
 pub(super) fn all(basis: &Basis<'_>) -> Map<String, Json> {

@@ -1,13 +1,14 @@
 //! `baseline:` what is measured of which events, and when it has departed from its history.
 
 use super::limits;
-use super::matcher::{EVENTS, SHAPE, matcher};
+use super::matcher::{SHAPE, matcher};
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{EVENTS, Fields, Reader};
+use crate::document::yaml::Node;
 use crate::event::Type;
+use crate::expression::read;
 use crate::moment::baseline::{Departure, LAST_MAX, Measure};
 use crate::moment::{Baseline, Kind, Matcher};
-use crate::trigger::keys::{Keys, Known, Shape};
-use crate::trigger::reader::{Fields, Reader};
-use crate::trigger::yaml::Node;
 
 /// The keys of `baseline`.
 pub const BASELINE: Keys = Keys {
@@ -157,10 +158,15 @@ fn measure(
         (_, None) => node,
     };
     let names: Vec<_> = of.event_names().collect();
-    let environment = reader.declared.environment(Some(&names), false);
-    reader
-        .expression_of(value, &environment, Type::Number, "what is measured")
-        .map(Measure::Value)
+    let environment = read::environment(reader.declared, Some(&names), false);
+    read::of_kind(
+        reader,
+        value,
+        &environment,
+        Type::Number,
+        "what is measured",
+    )
+    .map(Measure::Value)
 }
 
 fn departure(reader: &mut Reader<'_>, fields: &Fields<'_>, is_gap: bool) -> Option<Departure> {

@@ -1,14 +1,13 @@
 //! Which events are meant: a name, a list of names or of matchers, or names with a condition.
 
 use super::limits;
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{EVENTS, Reader};
+use crate::document::yaml::{Node, Yaml};
 use crate::event::EventName;
+use crate::expression::Expression;
+use crate::expression::read;
 use crate::moment::Matcher;
-use crate::trigger::expression::Expression;
-use crate::trigger::keys::{Keys, Known, Shape};
-use crate::trigger::reader::Reader;
-use crate::trigger::report::Report;
-use crate::trigger::suggest::closest;
-use crate::trigger::yaml::{Node, Yaml};
 
 /// One name or several.
 const NAMES: Shape = Shape::Either(&[
@@ -41,8 +40,6 @@ const MATCHER: Keys = Keys {
 };
 
 /// What is expected of a matcher, for messages.
-pub const EVENTS: &str = "an event's name, a list of names, or `{ name: ..., where: ... }`";
-
 /// Reads which events are meant.
 pub fn matcher(reader: &mut Reader<'_>, node: &Node) -> Option<Matcher> {
     let parts: Vec<&Node> = match &node.value {
@@ -77,7 +74,7 @@ pub fn matcher(reader: &mut Reader<'_>, node: &Node) -> Option<Matcher> {
 /// One name, or names with a condition.
 fn matched(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(EventName, Option<Expression>)>> {
     if !matches!(node.value, Yaml::Map(_)) {
-        return event_name(reader, node).map(|name| vec![(name, None)]);
+        return reader.event_name(node).map(|name| vec![(name, None)]);
     }
     let fields = reader.fields(node, MATCHER)?;
     let named = reader.required(&fields, "name", "an event's name, or a list of names")?;
@@ -87,7 +84,7 @@ fn matched(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(EventName, Optio
     };
     let read: Vec<_> = nodes
         .into_iter()
-        .map(|node| event_name(reader, node))
+        .map(|node| reader.event_name(node))
         .collect();
     let names = read
         .into_iter()
@@ -96,42 +93,10 @@ fn matched(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(EventName, Optio
     let Some(condition) = fields.get("where") else {
         return Some(names.into_iter().map(|name| (name, None)).collect());
     };
-    let environment = reader.declared.environment(Some(&names), true);
+    let environment = read::environment(reader.declared, Some(&names), true);
     let conditioned = |name: &EventName| {
-        reader
-            .condition(condition, &environment)
-            .map(|condition| (*name, Some(condition)))
+        read::condition(reader, condition, &environment).map(|condition| (*name, Some(condition)))
     };
     // Stops at the first that fails: the same text fails the same way for all names.
     names.iter().map(conditioned).collect()
-}
-
-/// An event of the vocabulary, by its name.
-pub fn event_name(reader: &mut Reader<'_>, node: &Node) -> Option<EventName> {
-    let text = reader.text(node, EVENTS)?;
-    let vocabulary = reader.declared.vocabulary;
-    let found = vocabulary.event_named(text);
-    if found.is_none() {
-        let names = vocabulary.events().map(|event| event.name.as_str());
-        let report = Report::at(
-            reader.source,
-            node.span.clone(),
-            format!("no event is called `{text}`"),
-        )
-        .expected(
-            "an event of Segment's specs, or one declared under [events] in the configuration"
-                .to_owned(),
-        )
-        .suggest(closest(text, names).map(str::to_owned));
-        reader.reports.push(report);
-    }
-    if found == Some(EventName::CUSTOMER_ERASED) {
-        reader.fails(
-            &node.span,
-            format!("`{text}` removes the customer: nobody is left to be treated"),
-            "another event".to_owned(),
-        );
-        return None;
-    }
-    found
 }

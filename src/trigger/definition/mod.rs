@@ -5,7 +5,6 @@
 
 mod baseline;
 mod matcher;
-pub(crate) use matcher::event_name;
 pub mod moment;
 mod policy;
 mod treatment;
@@ -14,13 +13,14 @@ pub use treatment::is_channel;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::expression::Expression;
-use super::keys::{Keys, Known, Shape};
 use super::plan::{Fill, Mode, TreatmentChoice, Trigger};
-use super::reader::{Declared, Fields, Reader};
-use super::report::{Report, Source};
-use super::yaml;
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{Declared, Fields, Reader};
+use crate::document::report::{Report, Source};
+use crate::document::yaml;
 use crate::event::Text;
+use crate::expression::Expression;
+use crate::expression::read;
 use crate::moment::Kind;
 use crate::time::Timestamp;
 
@@ -268,11 +268,9 @@ fn treated(
         // Whether there is an event is not known: better one error than many.
         None => return (None, None),
     };
-    let environment = reader
-        .declared
-        .environment(names.as_deref(), names.is_some());
+    let environment = read::environment(reader.declared, names.as_deref(), names.is_some());
     let audience = fields.get("audience");
-    let audience = audience.and_then(|node| reader.condition(node, &environment));
+    let audience = audience.and_then(|node| read::condition(reader, node, &environment));
     (
         audience,
         node.and_then(|node| treatment::choices(reader, node, &environment)),

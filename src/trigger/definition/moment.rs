@@ -1,15 +1,16 @@
 //! `moment:` exactly one kind, with its parameters.
 
 use super::baseline;
-use super::matcher::{EVENTS, SHAPE as EVENTS_SHAPE, matcher};
+use super::matcher::{SHAPE as EVENTS_SHAPE, matcher};
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{Declared, EVENTS, Fields, Reader};
+use crate::document::yaml::{Node, Yaml};
 use crate::event::Type;
+use crate::expression::read;
+use crate::expression::{Environment, Expression};
 use crate::moment::absence::{From, Per};
 use crate::moment::{self, absence, event, inactivity};
 use crate::moment::{Absence, EventMoment, Inactivity, Kind, Matcher};
-use crate::trigger::expression::{Environment, Expression};
-use crate::trigger::keys::{Keys, Known, Shape};
-use crate::trigger::reader::{Declared, Fields, Reader};
-use crate::trigger::yaml::{Node, Yaml};
 
 /// What this version knows, for messages.
 const INSTEAD: &str = "one of `event`, `absence`, `inactivity` and `baseline`";
@@ -223,7 +224,7 @@ fn per(reader: &mut Reader<'_>, node: &Node, of: &Matcher, after: &Matcher) -> O
             previous: false,
         };
         let expression = Expression::compile(text, &environment);
-        compiled = Some(reader.compiled(node, 0, expression)?);
+        compiled = Some(read::compiled(reader, node, 0, expression)?);
     }
     let key = compiled
         .filter(|key| key.uses_event() && !matches!(key.kind(), Type::List | Type::Duration));

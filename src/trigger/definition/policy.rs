@@ -1,10 +1,10 @@
 //! `policy:` what stands between a moment and a treatment.
 
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::Reader;
+use crate::document::yaml::Node;
 use crate::time::DAY_MS;
-use crate::trigger::keys::{Keys, Known, Shape};
 use crate::trigger::plan::Cap;
-use crate::trigger::reader::Reader;
-use crate::trigger::yaml::Node;
 
 /// How long a treatment makes sense unless its author says otherwise.
 const GOOD_FOR_DEFAULT_MS: i64 = DAY_MS;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::document::report;
 use crate::event::{EventName, Type, Vocabulary};
 use crate::moment::absence::{From, Per};
 use crate::moment::baseline::{Departure, Measure};
 use crate::time::{DAY_MS, Timestamp};
 use crate::trigger::plan::Cap;
-use crate::trigger::report;
 
 const BASKET: &str = r#"# deploy/triggers/engagement/abandoned-cart.yaml
 trigger: abandoned-cart

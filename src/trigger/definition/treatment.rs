@@ -5,13 +5,14 @@
 //! constant, and `valid_for` always is; but an unquoted text with such a name inside is refused.
 
 use super::limits;
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::Reader;
+use crate::document::yaml::{Key, Node, Yaml};
 use crate::event::Text;
+use crate::expression::read;
+use crate::expression::{Environment, Expression};
 use crate::time::parse_duration;
-use crate::trigger::expression::{Environment, Expression};
-use crate::trigger::keys::{Keys, Known, Shape};
 use crate::trigger::plan::{Fill, TreatmentChoice};
-use crate::trigger::reader::Reader;
-use crate::trigger::yaml::{Key, Node, Yaml};
 
 /// The keys of a treatment.
 pub const KEYS: Keys = Keys {
@@ -102,7 +103,7 @@ fn choice(
     let fields = reader.fields(node, KEYS)?;
     let condition = fields
         .get("if")
-        .map(|node| reader.condition(node, environment));
+        .map(|node| read::condition(reader, node, environment));
     let channel = reader.required(
         &fields,
         "channel",
@@ -205,7 +206,7 @@ fn fill(
     };
     let text = value.text().unwrap_or_default();
     let compiled = Expression::compile(&text[part.clone()], environment);
-    let expression = reader.compiled(value, part.start, compiled)?;
+    let expression = read::compiled(reader, value, part.start, compiled)?;
     Some((name, Fill::Expression(expression)))
 }
 

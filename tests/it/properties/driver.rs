@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use moments::document::report::Source;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::{Event, Vocabulary};
 use moments::profile::Profile;
 use moments::time::Timestamp;
 use moments::trigger::plan::{Plan, Policy};
-use moments::trigger::report::Source;
 use moments::trigger::set::{self, Basis};
 
 use super::history::{Grid, Happening};

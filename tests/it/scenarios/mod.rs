@@ -10,13 +10,14 @@ mod policy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use moments::decode::Decoder;
+use moments::document::report::Source;
 use moments::engine::{Effect, Engine, Input};
-use moments::event::decode::{Decoder, Origin};
+use moments::event::record::Origin;
 use moments::event::{Event, Position, Vocabulary};
 use moments::time::Timestamp;
 use moments::treatment::Outcome;
 use moments::trigger::plan::{Plan, Policy};
-use moments::trigger::report::Source;
 use moments::trigger::set::{self, Basis};
 
 const LATENESS_MS: i64 = 60_000;

@@ -1,14 +1,15 @@
 //! The engine itself in the simulation, with triggers of seconds.
 
 use super::subject::{States, Subject};
+use moments::decode::Decoder;
+use moments::document::report::Source;
 use moments::engine::{Engine, Input};
-use moments::event::decode::{Decoder, Origin};
+use moments::event::record::Origin;
 use moments::event::{EventName, Vocabulary};
 use moments::profile::packed;
 use moments::task::customers::Customers;
 use moments::time::Timestamp;
 use moments::trigger::plan::{Plan, Policy};
-use moments::trigger::report::Source;
 use moments::trigger::set::{self, Basis};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -78,7 +79,7 @@ fn compiled(revision: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
     };
     let plan = set::compile(&sources, &basis);
     let mut plan =
-        plan.unwrap_or_else(|reports| panic!("{}", moments::trigger::report::rendered(&reports)));
+        plan.unwrap_or_else(|reports| panic!("{}", moments::document::report::rendered(&reports)));
     plan.revision = revision.into();
     Arc::new(plan)
 }

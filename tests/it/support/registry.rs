@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use moments::avro::registry::{Registry, Settings};
+use moments::registry::{Registry, Settings};
 use tempfile::TempDir;
 
 use super::process::ProcessGuard;

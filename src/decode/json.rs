@@ -1,0 +1,457 @@
+//! The shapes of Segment's calls, read in one pass without a tree in between. What their fields mean
+//! is said by [`Call`], which Avro records fill too.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use smallvec::SmallVec;
+
+use super::{Decoded, Decoder, Defect, NEVER_NEGATIVE, TIME_MAX, TIME_MIN};
+use crate::event::record::{Attributes, Origin, PRODUCT_FIELDS, Reject, TRACEPARENT};
+use crate::event::{
+    CustomerId, Event, EventName, Product, Property, PropertyId, Text, Touchpoint, Traits, Type,
+    limits,
+};
+use crate::time::Timestamp;
+
+/// A W3C traceparent has 55 bytes; a later version of it may have some more.
+const TRACEPARENT_BYTES: usize = 128;
+
+/// What a visitor does with a value that is not what it reads: it passes over it. (PHP writes an
+/// empty object as `[]`; that is no reason to lose the event.)
+macro_rules! passes_over {
+    (scalars) => {
+        fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+            Ok(())
+        }
+    };
+    (texts) => {
+        fn visit_str<E>(self, _: &str) -> Result<(), E> {
+            Ok(())
+        }
+    };
+    (lists) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+            while items.next_element::<Skipped>()?.is_some() {}
+            Ok(())
+        }
+    };
+}
+
+/// Implements a seed that reads an object field by field, and takes anything else for nothing.
+macro_rules! object_seed {
+    ($seed:ident, $self:ident, $key:ident, $map:ident, $body:expr) => {
+        impl<'de> DeserializeSeed<'de> for $seed<'_, 'de> {
+            type Value = ();
+
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+                deserializer.deserialize_any(self)
+            }
+        }
+
+        impl<'de> Visitor<'de> for $seed<'_, 'de> {
+            type Value = ();
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_unit<E>(self) -> Result<(), E> {
+                Ok(())
+            }
+
+            passes_over!(scalars);
+            passes_over!(texts);
+            passes_over!(lists);
+
+            fn visit_map<A: MapAccess<'de>>($self, mut $map: A) -> Result<(), A::Error> {
+                while let Some($key) = $map.next_key::<Key<'de>>()? {
+                    $body
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+mod customer;
+mod scalar;
+
+use customer::{ContextSeed, TraitsSeed};
+pub(super) use customer::{set_address, set_consent};
+pub(super) use scalar::{Key, Owned, Scalar, Skipped};
+use scalar::{WHOLE_MAX, cut, shortened, skip};
+
+pub(super) fn decode(
+    decoder: &Decoder,
+    text: &str,
+    origin: &Origin<'_>,
+) -> Result<Decoded, Reject> {
+    if !text.trim_start().starts_with('{') {
+        return Err(Reject::BadJson("an event is an object".to_owned()));
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let mut call = Call::default();
+    let seed = CallSeed {
+        decoder,
+        call: &mut call,
+    };
+    seed.deserialize(&mut reader)
+        .and_then(|()| reader.end())
+        .map_err(|error| Reject::BadJson(error.to_string()))?;
+    if call.is_envelope && origin.cloud_event.is_none() {
+        return decoder.envelope(text.as_bytes(), origin);
+    }
+    call.into_event(decoder, origin)
+}
+
+/// Reads a call that is a tree already.
+pub(super) fn read(
+    decoder: &Decoder,
+    tree: &serde_json::Value,
+    origin: &Origin<'_>,
+) -> Result<Decoded, Reject> {
+    let mut call = Call::default();
+    let seed = CallSeed {
+        decoder,
+        call: &mut call,
+    };
+    seed.deserialize(tree)
+        .map_err(|error| Reject::BadJson(error.to_string()))?;
+    call.into_event(decoder, origin)
+}
+
+/// A call as it was read: nothing checked yet.
+#[derive(Default)]
+pub(super) struct Call<'de> {
+    pub(super) kind: Scalar<'de>,
+    pub(super) event: Scalar<'de>,
+    pub(super) user_id: Scalar<'de>,
+    pub(super) anonymous_id: Scalar<'de>,
+    pub(super) message_id: Scalar<'de>,
+    pub(super) timestamp: Scalar<'de>,
+    properties: SmallVec<[(PropertyId, Property); 4]>,
+    products: Vec<Product>,
+    negative: Option<&'static str>,
+    pub(super) traits: Option<Box<Traits>>,
+    pub(super) touchpoint: Option<Box<Touchpoint>>,
+    pub(super) defects: Vec<Defect>,
+    /// Whether it has what a CloudEvent has and an event has not.
+    is_envelope: bool,
+}
+
+impl Call<'_> {
+    /// Where the event says no id, time or customer, the envelope that it was in may.
+    fn stand_in(&mut self, attributes: &Attributes<'_>) {
+        if self.message_id.is_empty()
+            && let Some(id) = attributes.identity()
+        {
+            self.message_id = Scalar::Text(Cow::Owned(id));
+        }
+        let stand_in = |field: &mut Scalar<'_>, name: &str| {
+            if let (true, Some(value)) = (field.is_empty(), attributes.get(name)) {
+                *field = Scalar::Text(Cow::Owned(value.to_owned()));
+            }
+        };
+        stand_in(&mut self.timestamp, "time");
+        if self.anonymous_id.is_empty() {
+            stand_in(&mut self.user_id, "subject");
+        }
+    }
+
+    pub(super) fn into_event(
+        mut self,
+        decoder: &Decoder,
+        origin: &Origin<'_>,
+    ) -> Result<Decoded, Reject> {
+        if let Some(attributes) = origin.cloud_event {
+            self.stand_in(attributes);
+        }
+        let name = self.name(decoder)?;
+        let (customer, known) = self.customer()?;
+        let time = self.time()?;
+        let negative = NEVER_NEGATIVE.iter().find(|(id, _)| {
+            self.properties.iter().any(|(property, value)| {
+                property == id && matches!(value, Property::Number(n) if *n < 0.0)
+            })
+        });
+        if let Some(name) = self.negative.or(negative.map(|(_, name)| *name)) {
+            return Err(Reject::Negative(name));
+        }
+        let message_id = self
+            .message_id
+            .text()
+            .filter(|id| id.len() <= limits::ID_BYTES);
+        let event = Event {
+            customer,
+            time,
+            position: origin.position,
+            has_message_id: message_id.is_some(),
+            id: message_id.unwrap_or_else(|| {
+                compact_str::format_compact!(
+                    "{}/{}/{}",
+                    origin.topic,
+                    origin.partition,
+                    origin.position.offset
+                )
+            }),
+            name,
+            known,
+            properties: self.properties,
+            products: self.products,
+            traits: self.traits,
+            touchpoint: self.touchpoint,
+            traceparent: origin
+                .header(TRACEPARENT)
+                .filter(|parent| parent.len() <= TRACEPARENT_BYTES)
+                .map(Text::from),
+        };
+        Ok(Decoded {
+            event,
+            defects: self.defects,
+        })
+    }
+
+    fn name(&self, decoder: &Decoder) -> Result<EventName, Reject> {
+        match &self.kind {
+            Scalar::Null => {}
+            Scalar::Text(kind) => match kind.as_ref() {
+                "track" => {}
+                "identify" => return Ok(EventName::IDENTIFY),
+                "page" => return Ok(EventName::PAGE_VIEWED),
+                "screen" => return Ok(EventName::SCREEN_VIEWED),
+                _ => return Err(Reject::UnknownType(format!("`{}`", shortened(kind)))),
+            },
+            other => return Err(Reject::UnknownType(other.described())),
+        }
+        match &self.event {
+            Scalar::Text(name) if !name.is_empty() => Ok(decoder
+                .vocabulary
+                .event_named(name)
+                .unwrap_or(EventName::OTHER)),
+            _ => Err(Reject::NoEventName),
+        }
+    }
+
+    fn customer(&self) -> Result<(CustomerId, bool), Reject> {
+        for (id, known) in [(&self.user_id, true), (&self.anonymous_id, false)] {
+            if id.is_empty() {
+                continue;
+            }
+            if matches!(id, Scalar::Number(number) if number.abs() > WHOLE_MAX) {
+                return Err(Reject::InvalidCustomer("is a number too large to be exact"));
+            }
+            let id = id.text().ok_or(Reject::InvalidCustomer("is no text"))?;
+            if id.len() > limits::ID_BYTES {
+                return Err(Reject::InvalidCustomer("is longer than 256 bytes"));
+            }
+            if id.chars().any(char::is_control) {
+                return Err(Reject::InvalidCustomer("has a control character in it"));
+            }
+            return Ok((id, known));
+        }
+        Err(Reject::NoCustomer)
+    }
+
+    fn time(&self) -> Result<Timestamp, Reject> {
+        if matches!(self.timestamp, Scalar::Null) {
+            return Err(Reject::NoTime);
+        }
+        let time = self
+            .timestamp
+            .time()
+            .ok_or_else(|| Reject::InvalidTime(self.timestamp.described()))?;
+        if time < TIME_MIN || time >= TIME_MAX {
+            return Err(Reject::AbsurdTime(time));
+        }
+        Ok(time)
+    }
+}
+
+struct CallSeed<'a, 'de> {
+    decoder: &'a Decoder,
+    call: &'a mut Call<'de>,
+}
+
+object_seed!(CallSeed, self, key, map, {
+    let (decoder, call) = (self.decoder, &mut *self.call);
+    match key.0.as_ref() {
+        "type" => call.kind = map.next_value()?,
+        "event" => call.event = map.next_value()?,
+        "userId" => call.user_id = map.next_value()?,
+        "anonymousId" => call.anonymous_id = map.next_value()?,
+        "messageId" => call.message_id = map.next_value()?,
+        "timestamp" => call.timestamp = map.next_value()?,
+        "properties" => map.next_value_seed(PropertiesSeed { decoder, call })?,
+        "traits" => map.next_value_seed(TraitsSeed { decoder, call })?,
+        "context" => map.next_value_seed(ContextSeed { call })?,
+        "specversion" => {
+            call.is_envelope = true;
+            skip(&mut map)?;
+        }
+        _ => skip(&mut map)?,
+    }
+});
+
+struct PropertiesSeed<'a, 'de> {
+    decoder: &'a Decoder,
+    call: &'a mut Call<'de>,
+}
+
+object_seed!(PropertiesSeed, self, key, map, {
+    let call = &mut *self.call;
+    if key.0 == "products" {
+        map.next_value_seed(ProductsSeed { call })?;
+        continue;
+    }
+    let Some(id) = self.decoder.vocabulary.property_named(&key.0) else {
+        skip(&mut map)?;
+        continue;
+    };
+    call.property(self.decoder, id, map.next_value()?);
+});
+
+struct ProductsSeed<'a, 'de> {
+    call: &'a mut Call<'de>,
+}
+
+impl<'de> DeserializeSeed<'de> for ProductsSeed<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ProductsSeed<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of products")
+    }
+
+    passes_over!(scalars);
+    passes_over!(texts);
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let call = self.call;
+        let mut product = Product::default();
+        while items
+            .next_element_seed(ProductSeed {
+                call,
+                product: &mut product,
+            })?
+            .is_some()
+        {
+            call.product(std::mem::take(&mut product));
+        }
+        Ok(())
+    }
+}
+
+struct ProductSeed<'a, 'de> {
+    call: &'a mut Call<'de>,
+    product: &'a mut Product,
+}
+
+object_seed!(ProductSeed, self, key, map, {
+    if PRODUCT_FIELDS.iter().any(|(name, _)| *name == key.0) {
+        let value = map.next_value()?;
+        self.call.product_field(self.product, &key.0, value);
+    } else {
+        skip(&mut map)?;
+    }
+});
+
+impl Call<'_> {
+    /// A property of the vocabulary.
+    pub(super) fn property(&mut self, decoder: &Decoder, id: PropertyId, value: Scalar<'_>) {
+        let spec = decoder.vocabulary.property(id);
+        match value.typed(spec.kind) {
+            Ok(Some(value)) => {
+                self.properties.retain(|(known, _)| *known != id);
+                self.properties.push((id, value));
+            }
+            Ok(None) => {}
+            Err(expected) => self.defects.push(Defect {
+                name: spec.name.as_str().into(),
+                expected,
+            }),
+        }
+    }
+
+    /// One more product, within the bound.
+    pub(super) fn product(&mut self, product: Product) {
+        if self.products.len() < limits::PRODUCTS {
+            self.products.push(product);
+        } else if self
+            .defects
+            .last()
+            .is_none_or(|defect| defect.name != "products")
+        {
+            self.defects.push(Defect {
+                name: "products".into(),
+                expected: "at most 256 products",
+            });
+        }
+    }
+
+    /// A field of a product; one that nobody reads is passed over.
+    pub(super) fn product_field(&mut self, product: &mut Product, name: &str, value: Scalar<'_>) {
+        match name {
+            "product_id" => {
+                if let Some(id) = value.text() {
+                    product.id = cut(id);
+                }
+            }
+            "sku" if product.id.is_empty() => {
+                product.id = cut(value.text().unwrap_or_default());
+            }
+            "category" => product.category = value.text().map(cut),
+            "price" => product.price = self.amount("price", value),
+            "quantity" => product.quantity = self.amount("quantity", value),
+            _ => {}
+        }
+    }
+
+    fn amount(&mut self, name: &'static str, value: Scalar<'_>) -> Option<f64> {
+        match value.typed(Type::Number) {
+            Ok(Some(Property::Number(number))) => {
+                if number < 0.0 {
+                    self.negative = Some(name);
+                }
+                Some(number)
+            }
+            Ok(_) => None,
+            Err(expected) => {
+                self.defects.push(Defect {
+                    name: name.into(),
+                    expected,
+                });
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Values whose type is not known yet, and those that are passed over. Avro's are among them, which JSON does not have: bytes,
+//! and the symbols of enums.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+
+use crate::avro::fit::Unit;
+use crate::event::{Property, Text, Type, limits};
+use crate::time::{DAY_MS, Timestamp};
+
+/// Beyond this (2^53) doubles are no longer every whole number: two customers would become one.
+pub(super) const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// A value whose type is not known yet.
+#[derive(Default)]
+pub(in crate::decode) enum Scalar<'de> {
+    #[default]
+    Null,
+    Bool(bool),
+    Number(f64),
+    /// A whole number, to its last digit: ids are written so.
+    Whole(i128),
+    Text(Cow<'de, str>),
+    List(Vec<Text>),
+    /// Bytes that are no text.
+    Bytes(Vec<u8>),
+    Object,
+}
+
+impl Scalar<'_> {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Null) || matches!(self, Self::Text(text) if text.is_empty())
+    }
+
+    /// As text: numbers and truth values in their JSON form, empty text not at all.
+    pub(in crate::decode) fn text(&self) -> Option<Text> {
+        match self {
+            Self::Text(text) if !text.is_empty() => Some(Text::from(text.as_ref())),
+            Self::Number(number) => Some(Text::from(number_text(*number))),
+            Self::Whole(number) => Some(Text::from(number.to_string())),
+            Self::Bool(value) => Some(Text::from(value.to_string())),
+            _ => None,
+        }
+    }
+
+    /// As an instant: RFC 3339 text, or a number of ms since 1970.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Text(text) => Timestamp::parse(text),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "saturates, and is checked against bounds"
+            )]
+            Self::Number(ms) => Some(Timestamp(
+                (*ms as i64).clamp(Timestamp::MIN.0, Timestamp::MAX.0),
+            )),
+            Self::Whole(ms) => {
+                let ms = i64::try_from(*ms).unwrap_or(i64::MAX);
+                Some(Timestamp(ms.clamp(Timestamp::MIN.0, Timestamp::MAX.0)))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn truth(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            Self::Text(text) => match text.as_ref() {
+                "true" | "granted" => Some(true),
+                "false" | "denied" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            #[expect(clippy::cast_precision_loss, reason = "amounts are doubles")]
+            Self::Whole(number) => Some(*number as f64),
+            Self::Text(text) => text
+                .trim()
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite()),
+            _ => None,
+        }
+    }
+
+    /// As a property of a declared type. `Ok(None)`: not known. `Err`: it cannot be read as that.
+    pub(super) fn typed(self, kind: Type) -> Result<Option<Property>, &'static str> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let property = match kind {
+            Type::Bool => self.truth().map(Property::Bool),
+            Type::Number => self.number().map(Property::Number),
+            Type::Text => self.text().map(|text| Property::Text(cut(text))),
+            Type::Time => self.time().map(Property::Time),
+            Type::List => match self {
+                Self::List(items) => Some(Property::List(items)),
+                other => other.text().map(|text| Property::List(vec![cut(text)])),
+            },
+            Type::Duration => None,
+        };
+        property.map(Some).ok_or(kind.described())
+    }
+
+    /// What it stands for, by what only the schema of its record says.
+    pub(in crate::decode) fn converted(self, unit: Unit) -> Self {
+        match (self, unit) {
+            (Self::Text(digits), Unit::Decimal { scale }) => decimal(digits.as_bytes(), scale),
+            (Self::Bytes(digits), Unit::Decimal { scale }) => decimal(&digits, scale),
+            (Self::Whole(days), Unit::Days) => Self::Whole(days * i128::from(DAY_MS)),
+            (other, _) => other,
+        }
+    }
+
+    /// The text that it is, if it is one.
+    pub(in crate::decode) fn into_text(self) -> Option<serde_json::Value> {
+        match self {
+            Self::Text(text) => Some(serde_json::Value::String(text.into_owned())),
+            _ => None,
+        }
+    }
+
+    /// The same, borrowing nothing.
+    fn into_owned(self) -> Scalar<'static> {
+        match self {
+            Self::Null => Scalar::Null,
+            Self::Bool(value) => Scalar::Bool(value),
+            Self::Number(number) => Scalar::Number(number),
+            Self::Whole(number) => Scalar::Whole(number),
+            Self::Text(text) => Scalar::Text(Cow::Owned(text.into_owned())),
+            Self::List(items) => Scalar::List(items),
+            Self::Bytes(bytes) => Scalar::Bytes(bytes),
+            Self::Object => Scalar::Object,
+        }
+    }
+
+    pub(super) fn described(&self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Whole(number) => number.to_string(),
+            Self::Text(text) => format!("`{}`", shortened(text)),
+            Self::List(_) => "a list".to_owned(),
+            Self::Bytes(_) => "bytes".to_owned(),
+            Self::Object => "an object".to_owned(),
+        }
+    }
+}
+
+/// A double of Avro's. Not a number and infinity are no amounts: nothing can be read of them.
+fn finite(number: f64) -> Scalar<'static> {
+    if number.is_finite() {
+        Scalar::Number(number)
+    } else {
+        Scalar::Object
+    }
+}
+
+/// A whole number in the two's complement, big-endian, with its point moved. Exact for up to 15 digits, as doubles are.
+fn decimal(digits: &[u8], scale: i32) -> Scalar<'static> {
+    let Some(first) = digits.first() else {
+        return Scalar::Object;
+    };
+    let sign = if *first < 0x80 { 0.0 } else { -1.0 };
+    let whole = digits.iter();
+    let whole = whole.fold(sign, |whole, digit| whole * 256.0 + f64::from(*digit));
+    finite(whole / 10_f64.powi(scale))
+}
+
+pub(super) fn number_text(number: f64) -> String {
+    serde_json::Value::from(&crate::value::Value::Number(number)).to_string()
+}
+
+/// Text within its bound, cut between characters.
+pub(super) fn cut(text: Text) -> Text {
+    if text.len() <= limits::TEXT_BYTES {
+        text
+    } else {
+        Text::from(&text[..text.floor_char_boundary(limits::TEXT_BYTES)])
+    }
+}
+
+pub(super) fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(40)]
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Scalar::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Scalar::Bool(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(finite(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Scalar::Whole(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Scalar::Whole(value.into()))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Owned(value)))
+    }
+
+    /// Many a producer writes its text as bytes.
+    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => Scalar::Text(Cow::Owned(text)),
+            Err(error) => Scalar::Bytes(error.into_bytes()),
+        })
+    }
+
+    /// A symbol of an Avro enum.
+    fn visit_enum<A: EnumAccess<'de>>(self, symbol: A) -> Result<Self::Value, A::Error> {
+        let (Key(name), variant) = symbol.variant()?;
+        variant.unit_variant()?;
+        Ok(Scalar::Text(name))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        let mut only_texts = true;
+        while let Some(item) = items.next_element::<Scalar<'de>>()? {
+            match item.text() {
+                Some(text) if texts.len() < limits::LIST_ITEMS => texts.push(cut(text)),
+                Some(_) => {}
+                None => only_texts = false,
+            }
+        }
+        Ok(if only_texts {
+            Scalar::List(texts)
+        } else {
+            Scalar::Object
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+        Ok(Scalar::Object)
+    }
+}
+
+/// A value that borrows nothing, for what is read from a stream.
+pub(in crate::decode) struct Owned(pub(in crate::decode) Scalar<'static>);
+
+impl<'de> Deserialize<'de> for Owned {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Scalar::deserialize(deserializer).map(|value| Self(value.into_owned()))
+    }
+}
+
+/// A field name, borrowed where it has no escapes.
+pub(in crate::decode) struct Key<'de>(pub(in crate::decode) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Text(text) => Ok(Self(text)),
+            _ => Ok(Self(Cow::Borrowed(""))),
+        }
+    }
+}
+
+/// Passes over a value that means nothing here.
+pub(super) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<Skipped>().map(|_| ())
+}
+
+/// A value that means nothing here. Unlike serde's `IgnoredAny` it keeps to the reader's limit of
+/// nesting, so that a bomb is refused wherever it stands.
+pub(in crate::decode) struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Skipped {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bytes<E>(self, _: &[u8]) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, symbol: A) -> Result<Self, A::Error> {
+        let (Self, variant) = symbol.variant()?;
+        variant.unit_variant()?;
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
+}

@@ -1,0 +1,407 @@
+//! From bytes to an [`Event`]: Segment's track, identify, page and screen calls, in JSON or in Avro, by themselves or in a
+//! [CloudEvent](cloud_events).
+//!
+//! Declared types are applied at the door: "10" for a number is 10, and what cannot be read is a
+//! named [`Defect`] of the event, its value not known. What cannot be an event at all is a
+//! [`Reject`]: it goes to the dead-letter topic, with its reason. Nothing here can panic.
+
+mod avro;
+pub mod cloud_events;
+mod json;
+pub mod shown;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use self::cloud_events::Declared;
+use crate::avro::Schemas;
+use crate::avro::wire;
+use crate::event::record::{Origin, Reject, SchemaId};
+use crate::event::{Event, PropertyId, Text, Type, Vocabulary, limits};
+use crate::mapping::{Mapping, Mappings};
+use crate::time::Timestamp;
+
+/// Event times before this are clocks that were never set.
+pub const TIME_MIN: Timestamp = Timestamp(631_152_000_000); // 1990-01-01
+/// Event times from this on are no times.
+pub const TIME_MAX: Timestamp = Timestamp(4_102_444_800_000); // 2100-01-01
+
+/// Amounts and counts that cannot be below zero.
+pub const NEVER_NEGATIVE: [(PropertyId, &str); 5] = [
+    (PropertyId::PRICE, "price"),
+    (PropertyId::QUANTITY, "quantity"),
+    (PropertyId::TOTAL, "total"),
+    (PropertyId::SUBTOTAL, "subtotal"),
+    (PropertyId::REVENUE, "revenue"),
+];
+
+/// What is meant by a record of a JSON topic that begins as Avro does.
+const MAGIC_IN_JSON: &str = "it begins with byte 0, as Avro in Confluent's wire format does; for that, set `format = \"avro\"` for the topic";
+
+/// A property or trait whose value could not be read as its type; it counts as not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// Its name.
+    pub name: Text,
+    /// What was expected.
+    pub expected: &'static str,
+}
+
+/// Decodes records of one vocabulary.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    vocabulary: Arc<Vocabulary>,
+    attributes: Arc<BTreeMap<String, Type>>,
+    mappings: Arc<Mappings>,
+    avro: Option<Avro>,
+}
+
+/// What is needed to read Avro.
+#[derive(Clone, Debug)]
+struct Avro {
+    /// The topics that bring it.
+    topics: Arc<BTreeSet<String>>,
+    schemas: Schemas,
+}
+
+/// An event with what could not be read of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The event.
+    pub event: Event,
+    /// What could not be read.
+    pub defects: Vec<Defect>,
+}
+
+impl Decoder {
+    /// A decoder that knows `vocabulary` and the company's own `attributes`.
+    #[must_use]
+    pub fn new(vocabulary: Arc<Vocabulary>, attributes: Arc<BTreeMap<String, Type>>) -> Self {
+        Self {
+            vocabulary,
+            attributes,
+            mappings: Arc::default(),
+            avro: None,
+        }
+    }
+
+    /// The same, with topics whose records are foreign.
+    #[must_use]
+    pub fn with_mappings(self, mappings: Arc<Mappings>) -> Self {
+        Self { mappings, ..self }
+    }
+
+    /// The same, reading Avro too, on these topics. A JSON object there is still read: producers change one by one.
+    #[must_use]
+    pub fn with_avro(mut self, topics: BTreeSet<String>, schemas: Schemas) -> Self {
+        let topics = Arc::new(topics);
+        self.avro = Some(Avro { topics, schemas });
+        self
+    }
+
+    /// The schema that must be had before a record of this topic can be read, if it is not had yet.
+    #[must_use]
+    pub fn missing_schema(&self, topic: &str, payload: &[u8]) -> Option<SchemaId> {
+        let schemas = self.avro_of(topic)?;
+        if cloud_events::may_have_bytes(payload) {
+            let (_, data) = cloud_events::open(payload).ok()?;
+            return schemas.missing(&data);
+        }
+        schemas.missing(payload)
+    }
+
+    /// The names of properties and attributes that are instants.
+    #[must_use]
+    pub fn times(&self) -> Vec<String> {
+        let properties = self.vocabulary.properties();
+        let properties = properties.map(|spec| (&spec.name, spec.kind));
+        let attributes = self.attributes.iter().map(|(name, kind)| (name, *kind));
+        let times = properties.chain(attributes);
+        times
+            .filter(|(_, kind)| *kind == Type::Time)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    fn avro_of(&self, topic: &str) -> Option<&Schemas> {
+        let avro = self.avro.as_ref()?;
+        avro.topics.contains(topic).then_some(&avro.schemas)
+    }
+
+    /// The vocabulary.
+    #[must_use]
+    pub fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
+    }
+
+    /// The company's own attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &Arc<BTreeMap<String, Type>> {
+        &self.attributes
+    }
+
+    /// Reads one record. Its schema must be had: see [`Decoder::missing_schema`].
+    ///
+    /// # Errors
+    /// Why it is no event.
+    pub fn decode(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
+        if payload.is_empty() {
+            return Err(Reject::Empty);
+        }
+        if payload.len() > limits::RECORD_BYTES {
+            return Err(Reject::Oversized(payload.len()));
+        }
+        match cloud_events::declared(origin)? {
+            Declared::Nothing => self.payload(payload, origin),
+            Declared::Binary(attributes) => self.payload(payload, &origin.within(&attributes)),
+            Declared::Structured => self.envelope(payload, origin),
+        }
+    }
+
+    /// Reads the data of a CloudEvent whose envelope is JSON.
+    fn envelope(&self, envelope: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
+        let (attributes, data) = cloud_events::open(envelope)?;
+        self.payload(&data, &origin.within(&attributes))
+    }
+
+    /// Reads what is not, or not any more, in an envelope.
+    fn payload(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
+        let first = payload.first().copied();
+        match (first, self.avro_of(origin.topic)) {
+            (Some(wire::MAGIC), Some(schemas)) => {
+                return avro::decode(self, schemas, payload, origin);
+            }
+            (Some(wire::MAGIC), None) => return Err(Reject::BadJson(MAGIC_IN_JSON.to_owned())),
+            (_, Some(_)) if !payload.trim_ascii_start().starts_with(b"{") => {
+                return Err(Reject::BadWireFormat(avro::described(payload)));
+            }
+            _ => {}
+        }
+        self.json(payload, origin)
+    }
+
+    fn json(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
+        let text = std::str::from_utf8(payload)
+            .map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
+        match self.mappings.of(origin.topic) {
+            None => json::decode(self, text, origin),
+            Some(mapping) => self.foreign(mapping, text, origin),
+        }
+    }
+
+    /// Reads a record that is not written as ours.
+    fn foreign(
+        &self,
+        mapping: &Mapping,
+        text: &str,
+        origin: &Origin<'_>,
+    ) -> Result<Decoded, Reject> {
+        let record: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| Reject::BadJson(error.to_string()))?;
+        if origin.cloud_event.is_none() && record.get("specversion").is_some() {
+            return self.envelope(text.as_bytes(), origin);
+        }
+        let call = mapping.apply(&record, origin)?;
+        json::read(self, &call, origin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Position;
+    use crate::event::{EventName, Property};
+
+    fn decoder() -> Decoder {
+        let attributes = BTreeMap::from([
+            ("tier".to_owned(), Type::Text),
+            ("points".to_owned(), Type::Number),
+        ]);
+        Decoder::new(Arc::new(Vocabulary::standard()), Arc::new(attributes))
+    }
+
+    fn decode(text: &str) -> Result<Decoded, Reject> {
+        decoder().decode(
+            text.as_bytes(),
+            &Origin {
+                topic: "cart",
+                partition: 3,
+                position: Position {
+                    topic: 2,
+                    offset: 7,
+                },
+                ..Origin::default()
+            },
+        )
+    }
+
+    #[test]
+    fn a_track_call_is_read() {
+        let decoded = decode(
+            r#"{"type":"track","event":"Order Completed","userId":"ana","anonymousId":"x","messageId":"m1",
+                "timestamp":"2026-03-02T10:00:00Z","properties":{"total":"39.95","currency":"EUR","unheard_of":{"a":[1]},
+                "products":[{"product_id":"p1","price":30,"quantity":1},{"sku":"s2","price":"9.95","category":"tea"}]},
+                "context":{"campaign":{"source":"newsletter","medium":"email"},"timezone":"Europe/Madrid"}}"#,
+        )
+        .unwrap();
+        assert_eq!(decoded.defects, []);
+        let event = decoded.event;
+        assert_eq!((event.customer.as_str(), event.known), ("ana", true));
+        assert_eq!(event.name, EventName::ORDER_COMPLETED);
+        assert_eq!(event.number(PropertyId::TOTAL), Some(39.95));
+        assert_eq!(event.products[1].id, "s2");
+        assert_eq!(event.products[1].price, Some(9.95));
+        assert_eq!(
+            event.touchpoint.unwrap().source.as_deref(),
+            Some("newsletter")
+        );
+        assert_eq!(
+            event.traits.unwrap().timezone.as_deref(),
+            Some("Europe/Madrid")
+        );
+    }
+
+    #[test]
+    fn an_identify_call_is_read() {
+        let decoded = decode(
+            r#"{"type":"identify","anonymousId":"a1","timestamp":1772445600000,"traits":{"email":"a@example.com",
+                "phone":null,"consent":{"email":true,"sms":"denied"},"tier":"gold","points":"12","shoe_size":38,
+                "address":{"street":"Gran Via 1","city":"Madrid","country":"ES"}}}"#,
+        )
+        .unwrap();
+        let event = decoded.event;
+        assert_eq!(
+            (event.name, event.known, event.has_message_id),
+            (EventName::IDENTIFY, false, false)
+        );
+        assert_eq!(event.id, "cart/3/7");
+        assert_eq!(event.time.to_string(), "2026-03-02T10:00:00.000Z");
+        let traits = event.traits.unwrap();
+        assert_eq!(
+            traits.consent,
+            [("email".into(), true), ("sms".into(), false)]
+        );
+        assert_eq!(traits.address.as_deref(), Some("Gran Via 1, Madrid, ES"));
+        assert_eq!(traits.country.as_deref(), Some("ES"));
+        let attributes = [
+            ("tier".into(), Property::Text("gold".into())),
+            ("points".into(), Property::Number(12.0)),
+        ];
+        assert_eq!(traits.attributes, attributes);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_defect_of_the_event() {
+        let decoded = decode(
+            r#"{"event":"Product Added","userId":7,"timestamp":"2026-03-02T10:00:00Z",
+                "properties":{"price":"cheap","quantity":[1],"product_id":12,"category":""}}"#,
+        )
+        .unwrap();
+        let names: Vec<_> = decoded
+            .defects
+            .iter()
+            .map(|defect| defect.name.as_str())
+            .collect();
+        assert_eq!(names, ["price", "quantity"]);
+        assert_eq!(decoded.event.customer, "7");
+        assert_eq!(decoded.event.text(PropertyId::PRODUCT_ID).unwrap(), "12");
+        assert_eq!(decoded.event.property(PropertyId::CATEGORY), None);
+    }
+
+    #[test]
+    fn an_id_is_read_to_its_last_digit() {
+        let id = |id: &str| {
+            let text = format!(
+                r#"{{"event":"Product Added","userId":{id},"messageId":{id},"timestamp":1772445600000}}"#
+            );
+            decode(&text).map(|decoded| (decoded.event.customer, decoded.event.id))
+        };
+        for exact in ["9007199254740993", "18446744073709551615", "-7"] {
+            assert_eq!(id(exact), Ok((exact.into(), exact.into())));
+        }
+        assert_eq!(
+            id("18446744073709551617").unwrap_err().word(),
+            "invalid_customer"
+        );
+    }
+
+    #[test]
+    fn what_should_be_an_object_and_is_none_is_passed_over() {
+        for odd in ["[]", "[[1],{}]", "7", "-7", "1.5", "true", "\"x\"", "null"] {
+            let text = format!(
+                r#"{{"event":"Order Completed","userId":"a","timestamp":1772445600000,"properties":{odd},"context":{odd},"traits":{odd}}}"#
+            );
+            assert!(decode(&text).is_ok(), "{text}");
+            let text = format!(
+                r#"{{"type":"identify","userId":"a","timestamp":1772445600000,"traits":{{"consent":{odd},"email":"e"}},
+                    "context":{{"campaign":{odd},"device":{odd}}},"properties":{{"products":{odd}}}}}"#
+            );
+            let traits = decode(&text).unwrap().event.traits.unwrap();
+            assert_eq!(traits.email.as_deref(), Some("e"), "{text}");
+        }
+        let products = r#"{"event":"Order Completed","userId":"a","timestamp":1772445600000,"properties":{"products":{"a":1}}}"#;
+        assert_eq!(decode(products).unwrap().event.products, []);
+    }
+
+    #[test]
+    fn what_is_said_many_times_is_kept_once() {
+        let traits = r#""tier":"gold","#.repeat(10_000);
+        let consent = (0..1000)
+            .map(|i| format!(r#""c{i}":true,"#))
+            .collect::<String>();
+        let text = format!(
+            r#"{{"type":"identify","userId":"a","timestamp":1772445600000,"traits":{{{traits}"consent":{{{consent}"c0":false}}}}}}"#
+        );
+        let traits = decode(&text).unwrap().event.traits.unwrap();
+        assert_eq!(traits.attributes.len(), 1);
+        assert_eq!(traits.consent.len(), limits::LIST_ITEMS);
+        assert_eq!(traits.consent.last(), Some(&("c0".into(), false)));
+    }
+
+    #[test]
+    fn what_is_no_event_says_why() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let bomb = format!(r#"{{"userId":"a","properties":{{"x":{deep}}}}}"#);
+        let track = |rest: &str| {
+            format!(r#"{{"type":"track","event":"Product Added","userId":"a"{rest}}}"#)
+        };
+        let time = r#","timestamp":"2026-03-02T10:00:00Z""#;
+        let table = [
+            (String::new(), "empty"),
+            ("nonsense".into(), "bad_json"),
+            ("[1]".into(), "bad_json"),
+            ("{\"a\":1} trailing".into(), "bad_json"),
+            (bomb, "bad_json"),
+            (deep, "bad_json"),
+            (r#"{"type":"group","userId":"a","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "unknown_type"),
+            (r#"{"type":"track","userId":"a","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "no_event_name"),
+            (r#"{"type":"track","event":"Product Added","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "no_customer"),
+            (r#"{"event":"Product Added","userId":"","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "no_customer"),
+            (r#"{"event":"Product Added","userId":{},"timestamp":"2026-03-02T10:00:00Z"}"#.into(), "invalid_customer"),
+            (r#"{"event":"Product Added","userId":"a\u0000b","timestamp":"2026-03-02T10:00:00Z"}"#.into(), "invalid_customer"),
+            (format!(r#"{{"event":"X","userId":"{}"{time}}}"#, "a".repeat(300)), "invalid_customer"),
+            (track(""), "no_time"),
+            (track(r#","timestamp":"yesterday""#), "invalid_time"),
+            (track(r#","timestamp":true"#), "invalid_time"),
+            (track(r#","timestamp":"1970-01-01T00:00:00Z""#), "absurd_time"),
+            (track(r#","timestamp":"9999-01-01T00:00:00Z""#), "absurd_time"),
+            (track(r#","timestamp":1e300"#), "absurd_time"),
+            (track(&format!(r#"{time},"properties":{{"price":-1}}"#)), "negative"),
+            (track(&format!(r#"{time},"properties":{{"products":[{{"price":"-0.5"}}]}}"#)), "negative"),
+        ];
+        for (text, word) in table {
+            let rejected = decode(&text).map(|_| ()).map_err(|reject| reject.word());
+            assert_eq!(rejected, Err(word), "{}", &text[..text.len().min(120)]);
+        }
+        let invalid = decoder().decode(b"{\"userId\":\"\xff\"}", &Origin::default());
+        assert_eq!(invalid.unwrap_err(), Reject::InvalidUtf8(11));
+        let large = vec![b' '; limits::RECORD_BYTES + 1];
+        assert_eq!(
+            decoder()
+                .decode(&large, &Origin::default())
+                .unwrap_err()
+                .word(),
+            "oversized"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! Documents that people write: YAML with the position of every value, keys that are checked, reports with a caret.
+
+pub mod keys;
+pub mod reader;
+pub mod report;
+pub mod suggest;
+pub mod yaml;

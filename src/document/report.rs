@@ -1,0 +1,177 @@
+//! An error in a file: where, what, what was expected, and what was probably meant.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+};
+
+/// Bytes of a file that a person wrote; what is longer was made by a program that went wrong.
+pub const FILE_BYTES: usize = 256 * 1024;
+
+/// A file and its text.
+#[derive(Clone, Debug)]
+pub struct Source(Arc<NamedSource<String>>);
+
+impl Source {
+    /// A file by the name that reports show.
+    #[must_use]
+    pub fn new(name: &str, text: String) -> Self {
+        Self(Arc::new(NamedSource::new(name, text)))
+    }
+
+    /// Reads a file, by the name that reports show.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is too long, or is not UTF-8.
+    pub fn load(path: &Path) -> Result<Self, Report> {
+        let name = path.display().to_string();
+        let bytes = fs::read(path)
+            .map_err(|error| Report::nowhere(format!("cannot read `{name}`: {error}")))?;
+        if bytes.len() > FILE_BYTES {
+            let found = bytes.len();
+            return Err(Report::nowhere(format!(
+                "{name} has {found} bytes; at most {FILE_BYTES} are read"
+            )));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            Report::nowhere(format!(
+                "{name} is not UTF-8: byte {} begins no character",
+                error.utf8_error().valid_up_to()
+            ))
+        })?;
+        Ok(Self::new(&name, text))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.inner()
+    }
+}
+
+/// One error in one file; shown with the line and a caret.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Report {
+    message: String,
+    place: Option<(Source, Range<usize>)>,
+    expected: Option<String>,
+    suggestion: Option<String>,
+}
+
+impl Report {
+    /// An error at some bytes of a file.
+    #[must_use]
+    pub fn at(source: &Source, span: Range<usize>, message: impl Into<String>) -> Self {
+        let place = Some((source.clone(), span));
+        Self {
+            message: message.into(),
+            place,
+            expected: None,
+            suggestion: None,
+        }
+    }
+
+    /// An error that has no place in a file, such as that there is none.
+    #[must_use]
+    pub fn nowhere(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: None,
+            expected: None,
+            suggestion: None,
+        }
+    }
+
+    /// Says what was expected.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<Option<String>>) -> Self {
+        self.expected = expected.into();
+        self
+    }
+
+    /// Says what was probably meant.
+    #[must_use]
+    pub fn suggest(mut self, suggestion: impl Into<Option<String>>) -> Self {
+        self.suggestion = suggestion.into();
+        self
+    }
+
+    /// File, line and column (both from 1, in characters).
+    #[must_use]
+    pub fn position(&self) -> Option<(&str, usize, usize)> {
+        let (source, span) = self.place.as_ref()?;
+        let before = source.text().get(..span.start)?;
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .map_or(0, |line| line.chars().count())
+            + 1;
+        Some((source.name(), line, column))
+    }
+
+    /// The text that is meant.
+    #[must_use]
+    pub fn meant(&self) -> Option<&str> {
+        let (source, span) = self.place.as_ref()?;
+        source.text().get(span.clone())
+    }
+
+    /// As a person reads it, without colours: message, file, line, caret.
+    #[must_use]
+    pub fn rendered(&self) -> String {
+        let mut text = String::new();
+        let handler =
+            GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(120);
+        match handler.render_report(&mut text, self) {
+            Ok(()) => text,
+            Err(_) => self.to_string(),
+        }
+    }
+}
+
+impl Diagnostic for Report {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.place
+            .as_ref()
+            .map(|(source, _)| &*source.0 as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let (_, span) = self.place.as_ref()?;
+        let label = self.suggestion.as_ref().map_or("here".to_owned(), |meant| {
+            format!("did you mean `{meant}`?")
+        });
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(
+            Some(label),
+            span.clone(),
+        ))))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.expected
+            .as_ref()
+            .map(|expected| Box::new(format!("expected: {expected}")) as Box<dyn std::fmt::Display>)
+    }
+}
+
+/// All of them, one after the other, and how many.
+#[must_use]
+pub fn rendered(reports: &[Report]) -> String {
+    let mut text: String = reports.iter().map(Report::rendered).collect();
+    let plural = if reports.len() == 1 { "" } else { "s" };
+    let _infallible = writeln!(text, "{} error{plural}", reports.len());
+    text
+}

@@ -1,0 +1,297 @@
+//! From syntax to a typed tree: names resolved, types checked, constants folded.
+
+use std::ops::Range;
+
+use cel::common::ast::{
+    CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, operators as cel_operators,
+};
+
+use super::functions::{FUNCTIONS, Function, FunctionDoc};
+use super::names::{self, Path, Segment};
+use super::operators::Binary;
+use super::parse::Parsed;
+use super::tree::Tree;
+use super::{Environment, ExpressionError};
+use crate::document::suggest::{closest, listed};
+use crate::event::{Text, Type};
+use crate::time::{Timestamp, parse_duration};
+
+/// A checked expression.
+pub struct Checked {
+    pub kind: Type,
+    pub tree: Tree,
+    pub uses_event: bool,
+    pub uses_previous: bool,
+}
+
+/// A node with its type; `None` is the type of `null` itself.
+pub(super) type Typed = (Option<Type>, Tree);
+
+/// Checks a parsed text.
+pub fn check(
+    parsed: &Parsed<'_>,
+    environment: &Environment<'_>,
+) -> Result<Checked, ExpressionError> {
+    let mut checker = Checker {
+        parsed,
+        environment,
+        uses_event: false,
+        uses_previous: false,
+    };
+    let (kind, tree) = checker.node(&parsed.root)?;
+    let kind = kind.ok_or_else(|| {
+        error(
+            checker.parsed.span(&parsed.root),
+            "`null` alone says nothing",
+        )
+    })?;
+    Ok(Checked {
+        kind,
+        tree,
+        uses_event: checker.uses_event,
+        uses_previous: checker.uses_previous,
+    })
+}
+
+/// A check under way.
+pub(super) struct Checker<'c> {
+    parsed: &'c Parsed<'c>,
+    environment: &'c Environment<'c>,
+    uses_event: bool,
+    uses_previous: bool,
+}
+
+impl Checker<'_> {
+    pub(super) fn node(&mut self, node: &IdedExpr) -> Result<Typed, ExpressionError> {
+        match &node.expr {
+            Expr::Literal(literal) => self.literal(node, literal),
+            Expr::Ident(_) | Expr::Select(_) => self.path(node),
+            Expr::Call(call) if call.func_name == cel_operators::INDEX => self.path(node),
+            Expr::Call(call) => self.call(node, call),
+            Expr::List(list) => self.texts(list),
+            Expr::Map(_) | Expr::Struct(_) => {
+                Err(self.fails(node, "maps are not part of this language"))
+            }
+            Expr::Comprehension(_) | Expr::Unspecified => {
+                Err(self.fails(node, "this is not part of this language"))
+            }
+        }
+    }
+
+    fn literal(&self, node: &IdedExpr, literal: &LiteralValue) -> Result<Typed, ExpressionError> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "all numbers of the language are f64"
+        )]
+        let typed = match literal {
+            LiteralValue::Null => (None, Tree::Null),
+            LiteralValue::Boolean(value) => (Some(Type::Bool), Tree::Bool(*value.inner())),
+            LiteralValue::Double(value) => (Some(Type::Number), Tree::Number(*value.inner())),
+            LiteralValue::Int(value) => (Some(Type::Number), Tree::Number(*value.inner() as f64)),
+            LiteralValue::UInt(value) => (Some(Type::Number), Tree::Number(*value.inner() as f64)),
+            LiteralValue::String(value) if value.inner().is_empty() => {
+                return Err(ExpressionError {
+                    expected: Some("`has(x)`, `x == null` or `x != null`".to_owned()),
+                    ..self.fails(
+                        node,
+                        "empty text counts as not known and is equal to nothing",
+                    )
+                });
+            }
+            LiteralValue::String(value) => (Some(Type::Text), Tree::Text(value.inner().into())),
+            LiteralValue::Bytes(_) => {
+                return Err(self.fails(node, "bytes are not part of this language"));
+            }
+        };
+        Ok(typed)
+    }
+
+    fn texts(&mut self, list: &ListExpr) -> Result<Typed, ExpressionError> {
+        let mut texts: Vec<Text> = Vec::with_capacity(list.elements.len());
+        for element in &list.elements {
+            match self.node(element)? {
+                (_, Tree::Text(text)) => texts.push(Text::from(&*text)),
+                (kind, _) => {
+                    let found = kind.map_or("null", Type::described);
+                    let message = format!("a list holds texts in quotes, and this is {found}");
+                    let expected =
+                        Some("texts; after `in`, a list may hold anything of one type".to_owned());
+                    return Err(ExpressionError {
+                        expected,
+                        ..self.fails(element, &message)
+                    });
+                }
+            }
+        }
+        Ok((Some(Type::List), Tree::Texts(texts.into())))
+    }
+
+    fn path(&mut self, node: &IdedExpr) -> Result<Typed, ExpressionError> {
+        let path = self.segments(node)?;
+        let (kind, tree) = names::resolve(&path, self.environment)?;
+        self.uses_event |= path.root == "event";
+        self.uses_previous |= path.root == "previous";
+        Ok((Some(kind), tree))
+    }
+
+    fn segments(&self, node: &IdedExpr) -> Result<Path, ExpressionError> {
+        match &node.expr {
+            Expr::Ident(name) => Ok(Path {
+                root: name.clone(),
+                root_span: self.parsed.span(node),
+                segments: Vec::new(),
+            }),
+            Expr::Select(select) => {
+                let mut path = self.segments(&select.operand)?;
+                let span = self.parsed.field_span(node, &select.field);
+                path.segments.push(Segment {
+                    name: select.field.clone(),
+                    span,
+                    keyed: false,
+                });
+                Ok(path)
+            }
+            Expr::Call(CallExpr {
+                func_name, args, ..
+            }) if func_name == cel_operators::INDEX && args.len() == 2 => {
+                let mut path = self.segments(&args[0])?;
+                let span = self.parsed.span(&args[1]);
+                let Expr::Literal(LiteralValue::String(key)) = &args[1].expr else {
+                    return Err(error(span, "the key in brackets is a text in quotes"));
+                };
+                path.segments.push(Segment {
+                    name: key.inner().to_owned(),
+                    span,
+                    keyed: true,
+                });
+                Ok(path)
+            }
+            _ => Err(self.fails(node, "only `event`, `profile` and `previous` have fields")),
+        }
+    }
+
+    fn call(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<Typed, ExpressionError> {
+        match (call.func_name.as_str(), call.args.as_slice()) {
+            (cel_operators::CONDITIONAL, [condition, yes, no]) => self.choice(condition, yes, no),
+            (cel_operators::LOGICAL_NOT, [of]) => {
+                let of = self.bool(of, "!")?;
+                Ok((Some(Type::Bool), Tree::Not(Box::new(of))))
+            }
+            (cel_operators::NEGATE, [of]) => match self.node(of)? {
+                (kind @ Some(Type::Number | Type::Duration), tree) => {
+                    Ok((kind, Tree::Negative(Box::new(tree))))
+                }
+                (kind, _) => {
+                    let message = format!(
+                        "`-` takes a number or a duration, and this is {}",
+                        described(kind)
+                    );
+                    Err(self.fails(of, &message))
+                }
+            },
+            (name, [left, right]) if call.target.is_none() => match Binary::named(name) {
+                Some((operator, symbol)) => self.binary(node, operator, symbol, left, right),
+                None => self.function(node, call),
+            },
+            _ => self.function(node, call),
+        }
+    }
+
+    fn function(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<Typed, ExpressionError> {
+        let name = call.func_name.as_str();
+        let Some(doc) = FUNCTIONS.iter().find(|doc| doc.name == name) else {
+            let names = FUNCTIONS.iter().map(|doc| doc.name);
+            return Err(ExpressionError {
+                expected: Some(format!("one of {}", listed(names.clone()))),
+                suggestion: closest(name, names).map(str::to_owned),
+                ..error(
+                    self.parsed.name_span(node, name),
+                    &format!("there is no function `{name}`"),
+                )
+            });
+        };
+        let arguments: Vec<&IdedExpr> = call
+            .target
+            .as_deref()
+            .into_iter()
+            .chain(&call.args)
+            .collect();
+        if arguments.len() != doc.takes.len() {
+            let message = format!("`{name}` is written `{}`", doc.call);
+            return Err(ExpressionError {
+                expected: Some(doc.about.to_owned()),
+                ..self.fails(node, &message)
+            });
+        }
+        let mut trees = Vec::with_capacity(arguments.len());
+        for (argument, kinds) in arguments.iter().zip(doc.takes) {
+            let (kind, tree) = self.node(argument)?;
+            if !kind.is_some_and(|kind| kinds.contains(&kind)) {
+                let wanted: Vec<_> = kinds.iter().map(|kind| kind.described()).collect();
+                let message = format!(
+                    "`{name}` takes {} here, and this is {}",
+                    wanted.join(" or "),
+                    described(kind)
+                );
+                let expected = Some(format!("`{}`: {}", doc.call, doc.about));
+                return Err(ExpressionError {
+                    expected,
+                    ..self.fails(argument, &message)
+                });
+            }
+            trees.push(tree);
+        }
+        self.called(doc, &arguments, trees)
+    }
+
+    fn called(
+        &self,
+        doc: &FunctionDoc,
+        arguments: &[&IdedExpr],
+        mut trees: Vec<Tree>,
+    ) -> Result<Typed, ExpressionError> {
+        let tree = match (doc.function, trees.first()) {
+            (Function::Has, Some(_)) => Tree::Known(Box::new(trees.swap_remove(0))),
+            (Function::Duration, Some(Tree::Text(text))) => Tree::Duration(
+                parse_duration(text).map_err(|message| self.fails(arguments[0], &message))?,
+            ),
+            (Function::Timestamp, Some(Tree::Text(text))) => match Timestamp::parse(text) {
+                Some(time) => Tree::Time(time),
+                None => {
+                    let expected = Some("such as `2026-03-02T10:00:00Z`".to_owned());
+                    let message = format!("`{text}` is no time in RFC 3339");
+                    return Err(ExpressionError {
+                        expected,
+                        ..self.fails(arguments[0], &message)
+                    });
+                }
+            },
+            (Function::Duration | Function::Timestamp, _) => {
+                let message = format!(
+                    "`{}` takes a text in quotes, written as `{}`",
+                    doc.name, doc.call
+                );
+                return Err(self.fails(arguments[0], &message));
+            }
+            (function, _) => Tree::Call(function, trees.into()),
+        };
+        Ok((Some(doc.gives), tree))
+    }
+
+    pub(super) fn fails(&self, node: &IdedExpr, message: &str) -> ExpressionError {
+        error(self.parsed.span(node), message)
+    }
+}
+
+pub(super) fn described(kind: Option<Type>) -> &'static str {
+    kind.map_or("null", Type::described)
+}
+
+fn error(span: Range<usize>, message: &str) -> ExpressionError {
+    ExpressionError {
+        span,
+        message: message.to_owned(),
+        expected: None,
+        suggestion: None,
+    }
+}

@@ -1,0 +1,199 @@
+//! The functions of the language: one table, from which the reference is made.
+
+use super::Scope;
+use super::operators::finite;
+use super::tree::Tree;
+use crate::event::Type;
+use crate::value::Value;
+
+/// A function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    Abs,
+    Contains,
+    DaysBetween,
+    Duration,
+    EndsWith,
+    Has,
+    Max,
+    Min,
+    Round,
+    Size,
+    StartsWith,
+    Timestamp,
+}
+
+/// One row of the reference.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// How it is written.
+    pub call: &'static str,
+    /// The types each argument may have. What a call such as `x.startsWith("a")` is made on is the
+    /// first argument.
+    pub takes: &'static [&'static [Type]],
+    /// What it gives.
+    pub gives: Type,
+    /// What it does.
+    pub about: &'static str,
+    pub(super) function: Function,
+}
+
+const ANY: &[Type] = &[
+    Type::Bool,
+    Type::Number,
+    Type::Text,
+    Type::Time,
+    Type::Duration,
+    Type::List,
+];
+const NUMBER: &[Type] = &[Type::Number];
+const TEXT: &[Type] = &[Type::Text];
+const TIME: &[Type] = &[Type::Time];
+
+/// Every function, sorted by name.
+pub const FUNCTIONS: &[FunctionDoc] = &[
+    FunctionDoc {
+        name: "abs",
+        call: "abs(number)",
+        takes: &[NUMBER],
+        gives: Type::Number,
+        about: "the number without its sign",
+        function: Function::Abs,
+    },
+    FunctionDoc {
+        name: "contains",
+        call: "text.contains(part)",
+        takes: &[TEXT, TEXT],
+        gives: Type::Bool,
+        about: "whether the part stands in the text; upper and lower case differ",
+        function: Function::Contains,
+    },
+    FunctionDoc {
+        name: "days_between",
+        call: "days_between(a, b)",
+        takes: &[TIME, TIME],
+        gives: Type::Number,
+        about: "whole calendar days from a to b in the customer's time zone: the day of b minus the day of a",
+        function: Function::DaysBetween,
+    },
+    FunctionDoc {
+        name: "duration",
+        call: "duration(\"7d\")",
+        takes: &[TEXT],
+        gives: Type::Duration,
+        about: "a length of time, written as everywhere in trigger files: ms, s, m, h, d (24 h) or w",
+        function: Function::Duration,
+    },
+    FunctionDoc {
+        name: "endsWith",
+        call: "text.endsWith(end)",
+        takes: &[TEXT, TEXT],
+        gives: Type::Bool,
+        about: "whether the text ends so",
+        function: Function::EndsWith,
+    },
+    FunctionDoc {
+        name: "has",
+        call: "has(x)",
+        takes: &[ANY],
+        gives: Type::Bool,
+        about: "whether x is known",
+        function: Function::Has,
+    },
+    FunctionDoc {
+        name: "max",
+        call: "max(a, b)",
+        takes: &[NUMBER, NUMBER],
+        gives: Type::Number,
+        about: "the larger of two numbers; not known where one is not",
+        function: Function::Max,
+    },
+    FunctionDoc {
+        name: "min",
+        call: "min(a, b)",
+        takes: &[NUMBER, NUMBER],
+        gives: Type::Number,
+        about: "the smaller of two numbers; not known where one is not",
+        function: Function::Min,
+    },
+    FunctionDoc {
+        name: "round",
+        call: "round(number)",
+        takes: &[NUMBER],
+        gives: Type::Number,
+        about: "the nearest whole number, halves away from zero",
+        function: Function::Round,
+    },
+    FunctionDoc {
+        name: "size",
+        call: "size(x)",
+        takes: &[&[Type::List, Type::Text]],
+        gives: Type::Number,
+        about: "how many entries a list has, or characters a text",
+        function: Function::Size,
+    },
+    FunctionDoc {
+        name: "startsWith",
+        call: "text.startsWith(start)",
+        takes: &[TEXT, TEXT],
+        gives: Type::Bool,
+        about: "whether the text begins so",
+        function: Function::StartsWith,
+    },
+    FunctionDoc {
+        name: "timestamp",
+        call: "timestamp(\"2026-03-02T10:00:00Z\")",
+        takes: &[TEXT],
+        gives: Type::Time,
+        about: "an instant, in RFC 3339",
+        function: Function::Timestamp,
+    },
+];
+
+impl Function {
+    /// Its value. Where an argument is not known the result is not either, or, for a bool, false.
+    pub fn call<'a>(self, arguments: &'a [Tree], scope: &Scope<'a>) -> Value<'a> {
+        let argument = |i: usize| arguments[i].eval(scope);
+        let number = |apply: fn(f64) -> f64| match argument(0) {
+            Value::Number(a) => Value::Number(apply(a)),
+            _ => Value::Null,
+        };
+        let numbers = |apply: fn(f64, f64) -> f64| match (argument(0), argument(1)) {
+            (Value::Number(a), Value::Number(b)) => finite(apply(a, b)),
+            _ => Value::Null,
+        };
+        let texts = |holds: fn(&str, &str) -> bool| match (argument(0), argument(1)) {
+            (Value::Text(a), Value::Text(b)) => Value::Bool(holds(a, b)),
+            _ => Value::Bool(false),
+        };
+        match self {
+            Self::Abs => number(f64::abs),
+            Self::Round => number(f64::round),
+            Self::Max => numbers(f64::max),
+            Self::Min => numbers(f64::min),
+            Self::Contains => texts(|text, part| text.contains(part)),
+            Self::EndsWith => texts(|text, end| text.ends_with(end)),
+            Self::StartsWith => texts(|text, start| text.starts_with(start)),
+            Self::Size => match argument(0) {
+                Value::List(items) => count(items.len()),
+                Value::Text(text) => count(text.chars().count()),
+                _ => Value::Null,
+            },
+            Self::DaysBetween => match (argument(0), argument(1)) {
+                (Value::Time(a), Value::Time(b)) => {
+                    let zone = scope.profile.facts.zone();
+                    Value::Number(f64::from(b.day(&zone)) - f64::from(a.day(&zone)))
+                }
+                _ => Value::Null,
+            },
+            // These are constants, or nodes of their own, once checked.
+            Self::Has | Self::Duration | Self::Timestamp => Value::Null,
+        }
+    }
+}
+
+fn count<'v>(len: usize) -> Value<'v> {
+    Value::number(u32::try_from(len).ok().map(f64::from))
+}

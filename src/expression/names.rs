@@ -1,0 +1,359 @@
+//! What a path of names stands for: a part of the event, a field of the profile, or now.
+
+use std::ops::Range;
+
+use super::tree::{EventPart, Tree, Whose, is_of_product};
+use super::{Environment, ExpressionError};
+use crate::document::suggest::{closest, listed};
+use crate::event::{EventName, PropertyId, Type};
+use crate::profile::schema::{FIELDS, KEYED_FIELDS};
+
+/// A path such as `profile.interests["shoes"]`.
+pub struct Path {
+    /// Its first name.
+    pub root: String,
+    /// The place of the first name.
+    pub root_span: Range<usize>,
+    /// What follows.
+    pub segments: Vec<Segment>,
+}
+
+/// One step of a path.
+pub struct Segment {
+    /// The name or key.
+    pub name: String,
+    /// Its place.
+    pub span: Range<usize>,
+    /// Written in brackets.
+    pub keyed: bool,
+}
+
+/// Facts of the design that the profile does not have yet.
+const NOT_YET: &[(&str, &str)] = &[
+    ("segments", "segments"),
+    ("segment", "segments"),
+    ("rfm", "RFM labels"),
+    ("propensity", "predictions"),
+    ("alive", "predictions"),
+    ("stage", "journey stage"),
+    ("milestones", "milestones"),
+];
+
+/// What `event` has of its own, beside properties.
+const EVENT_OWN: &[&str] = &["id", "name", "products", "time"];
+
+/// Resolves a path to its type and its node.
+pub fn resolve(
+    path: &Path,
+    environment: &Environment<'_>,
+) -> Result<(Type, Tree), ExpressionError> {
+    match path.root.as_str() {
+        "now" if path.segments.is_empty() => Ok((Type::Time, Tree::Now)),
+        "now" => Err(error(
+            &path.segments[0].span,
+            "`now` is a time and has no fields".to_owned(),
+        )),
+        "event" => of_event(path, environment),
+        "profile" => of_profile(path, environment, Whose::Now),
+        "previous" if environment.previous => of_profile(path, environment, Whose::Before),
+        "previous" => Err(ExpressionError {
+            expected: Some("`profile`, or a moment of kind `event`".to_owned()),
+            ..error(
+                &path.root_span,
+                "`previous` is the profile before the event, and here there is no event to ask about".to_owned(),
+            )
+        }),
+        _ => Err(unknown_root(path)),
+    }
+}
+
+fn unknown_root(path: &Path) -> ExpressionError {
+    let written = dotted(&path.root, &path.segments);
+    let known = ["event", "previous", "profile", "now"];
+    let suggestion = closest(&path.root, known)
+        .map(|root| dotted(root, &path.segments))
+        .or_else(|| is_field(&written).then(|| format!("profile.{written}")))
+        .or_else(|| path.segments.is_empty().then(|| format!("\"{written}\"")));
+    ExpressionError {
+        expected: Some(
+            "a path beginning with `event`, `profile` or `previous`, or `now`".to_owned(),
+        ),
+        suggestion,
+        ..error(
+            &path.root_span,
+            format!("nothing is called `{}` here", path.root),
+        )
+    }
+}
+
+fn is_field(path: &str) -> bool {
+    let keyed = KEYED_FIELDS
+        .iter()
+        .any(|field| path.starts_with(field.path));
+    keyed || FIELDS.iter().any(|field| field.path == path)
+}
+
+fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), ExpressionError> {
+    let Some(events) = environment.events else {
+        return Err(ExpressionError {
+            expected: Some("`profile` or `now`; what an event said is on the profile as far as it is kept".to_owned()),
+            ..error(
+                &path.root_span,
+                "`event` is not there: this moment comes true when time has passed, and the events before it are gone"
+                    .to_owned(),
+            )
+        });
+    };
+    let Some((segment, more)) = path.segments.split_first() else {
+        return Err(ExpressionError {
+            expected: Some("a property, such as `event.product_id`, or `event.name`".to_owned()),
+            ..error(&path.root_span, "`event` alone is no value".to_owned())
+        });
+    };
+    if let Some(extra) = more.first() {
+        return Err(error(
+            &extra.span,
+            format!("`event.{}` has no fields", segment.name),
+        ));
+    }
+    match segment.name.as_str() {
+        "name" if !segment.keyed => Ok((
+            Type::Text,
+            Tree::Event(EventPart::Name(names(events, environment))),
+        )),
+        "time" if !segment.keyed => Ok((Type::Time, Tree::Event(EventPart::Time))),
+        "id" if !segment.keyed => Ok((Type::Text, Tree::Event(EventPart::Id))),
+        "products" if !segment.keyed => Ok((Type::List, Tree::Event(EventPart::Products))),
+        _ => property(segment, events, environment),
+    }
+}
+
+fn names(events: &[EventName], environment: &Environment<'_>) -> Box<[(EventName, Box<str>)]> {
+    let spec = |name: &EventName| {
+        environment
+            .vocabulary
+            .event(*name)
+            .map(|event| (*name, event.name.as_str().into()))
+    };
+    events.iter().filter_map(spec).collect()
+}
+
+fn property(
+    segment: &Segment,
+    events: &[EventName],
+    environment: &Environment<'_>,
+) -> Result<(Type, Tree), ExpressionError> {
+    let vocabulary = environment.vocabulary;
+    let carried = |id: PropertyId| {
+        let carries = |event: &EventName| {
+            vocabulary
+                .event(*event)
+                .is_some_and(|spec| spec.properties.contains(&id))
+        };
+        events.iter().any(carries)
+    };
+    let id = vocabulary.property_named(&segment.name);
+    if let Some(id) = id {
+        let of_product = environment.each_product && is_of_product(id);
+        if of_product || carried(id) {
+            let part = if of_product {
+                EventPart::OfProduct(id)
+            } else {
+                EventPart::Property(id)
+            };
+            return Ok((vocabulary.property(id).kind, Tree::Event(part)));
+        }
+    }
+    let here: Vec<&str> = events
+        .iter()
+        .filter_map(|event| vocabulary.event(*event))
+        .flat_map(|spec| &spec.properties)
+        .map(|id| vocabulary.property(*id).name.as_str())
+        .collect();
+    let whose = listed(
+        events
+            .iter()
+            .filter_map(|event| vocabulary.event(*event))
+            .map(|spec| spec.name.as_str()),
+    );
+    let elsewhere = id.map(|id| {
+        let carrying = vocabulary
+            .events()
+            .filter(|spec| spec.properties.contains(&id));
+        listed(carrying.map(|spec| spec.name.as_str()))
+    });
+    let mut known: Vec<&str> = here.iter().chain(EVENT_OWN).copied().collect();
+    known.sort_unstable();
+    known.dedup();
+    Err(ExpressionError {
+        expected: Some(match elsewhere {
+            Some(elsewhere) => format!(
+                "it is a property of {elsewhere}; here there are {}",
+                listed(known.iter().copied())
+            ),
+            None => format!(
+                "one of {}, or a property declared under [events] in the configuration",
+                listed(known.iter().copied())
+            ),
+        }),
+        suggestion: closest(&segment.name, known).map(str::to_owned),
+        ..error(
+            &segment.span,
+            format!("{whose} has no property `{}`", segment.name),
+        )
+    })
+}
+
+fn of_profile(
+    path: &Path,
+    environment: &Environment<'_>,
+    whose: Whose,
+) -> Result<(Type, Tree), ExpressionError> {
+    let written = dotted("", &path.segments);
+    if let Some(field) = FIELDS.iter().find(|field| field.path == written) {
+        return Ok((
+            field.kind,
+            Tree::Profile {
+                read: field.read,
+                whose,
+            },
+        ));
+    }
+    for field in KEYED_FIELDS {
+        let depth = field.path.split('.').count();
+        if path.segments.len() <= depth || dotted("", &path.segments[..depth]) != field.path {
+            continue;
+        }
+        if let Some(extra) = path.segments.get(depth + 1) {
+            return Err(error(
+                &extra.span,
+                format!("`{}.{written}` has no fields", path.root),
+            ));
+        }
+        let key = &path.segments[depth];
+        let kind = match field.kind {
+            Some(kind) => kind,
+            None => attribute(key, environment)?,
+        };
+        return Ok((
+            kind,
+            Tree::Member {
+                read: field.read,
+                key: key.name.as_str().into(),
+                kind,
+                whose,
+            },
+        ));
+    }
+    Err(unknown_field(path, &written))
+}
+
+fn attribute(key: &Segment, environment: &Environment<'_>) -> Result<Type, ExpressionError> {
+    if let Some(kind) = environment.attributes.get(&key.name) {
+        return Ok(*kind);
+    }
+    let declared = environment.attributes.keys().map(String::as_str);
+    let expected = match environment.attributes.len() {
+        0 => "attributes are declared in the configuration, under [attributes]; none is".to_owned(),
+        _ => format!(
+            "one of {}, or another that is declared in the configuration under [attributes]",
+            listed(declared.clone())
+        ),
+    };
+    Err(ExpressionError {
+        expected: Some(expected),
+        suggestion: closest(&key.name, declared).map(str::to_owned),
+        ..error(
+            &key.span,
+            format!("no attribute `{}` is declared", key.name),
+        )
+    })
+}
+
+fn unknown_field(path: &Path, written: &str) -> ExpressionError {
+    let root = &path.root;
+    let Some(first) = path.segments.first() else {
+        let expected = Some(format!("a field of it, such as `{root}.basket.value`"));
+        return ExpressionError {
+            expected,
+            ..error(&path.root_span, format!("`{root}` alone is no value"))
+        };
+    };
+    let span = first.span.start
+        ..path
+            .segments
+            .last()
+            .map_or(first.span.end, |last| last.span.end);
+    if let Some((_, what)) = NOT_YET.iter().find(|(name, _)| *name == first.name) {
+        return error(
+            &span,
+            format!("no such field `{root}.{written}`: the profile has no {what} in this version"),
+        );
+    }
+    let paths = || {
+        FIELDS
+            .iter()
+            .map(|field| field.path)
+            .chain(KEYED_FIELDS.iter().map(|field| field.path))
+    };
+    if let Some(field) = KEYED_FIELDS.iter().find(|field| field.path == written) {
+        let expected = Some(format!(
+            "a key: `{root}.{written}[\"...\"]`: {}",
+            field.about
+        ));
+        return ExpressionError {
+            expected,
+            ..error(&span, format!("`{root}.{written}` needs a key"))
+        };
+    }
+    let below = |prefix: &str| {
+        let prefix = format!("{prefix}.");
+        listed(paths().filter_map(|path| path.strip_prefix(&prefix)))
+    };
+    let inside = below(written);
+    if !inside.is_empty() {
+        let expected = Some(format!("one of its fields: {inside}"));
+        return ExpressionError {
+            expected,
+            ..error(&span, format!("`{root}.{written}` is a group of fields"))
+        };
+    }
+    let last = path
+        .segments
+        .last()
+        .map_or("", |segment| segment.name.as_str());
+    let suggestion = closest(written, paths())
+        .or_else(|| paths().find(|path| path.rsplit('.').next() == Some(last)))
+        .map(|path| format!("{root}.{path}"));
+    let group = below(&first.name);
+    let expected = if group.is_empty() {
+        "a field of the profile's schema".to_owned()
+    } else {
+        format!("`{root}.{}` has {group}", first.name)
+    };
+    ExpressionError {
+        expected: Some(expected),
+        suggestion,
+        ..error(&span, format!("the profile has no field `{written}`"))
+    }
+}
+
+/// Names joined by dots, after `root` where it is not empty.
+fn dotted(root: &str, segments: &[Segment]) -> String {
+    let names = segments.iter().map(|segment| segment.name.as_str());
+    let names: Vec<&str> = Some(root)
+        .filter(|root| !root.is_empty())
+        .into_iter()
+        .chain(names)
+        .collect();
+    names.join(".")
+}
+
+fn error(span: &Range<usize>, message: String) -> ExpressionError {
+    ExpressionError {
+        span: span.clone(),
+        message,
+        expected: None,
+        suggestion: None,
+    }
+}

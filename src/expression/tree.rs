@@ -1,0 +1,221 @@
+//! The checked expression, and how it is asked.
+
+use super::Scope;
+use super::functions::Function;
+use super::operators::{Arithmetic, Order, equal};
+use crate::event::{Event, EventName, Product, PropertyId, Text, Type};
+use crate::profile::Profile;
+use crate::profile::schema::Read;
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// How the member of a keyed field is read.
+pub type ReadMember = for<'a> fn(&'a Profile, key: &str, now: Timestamp) -> Value<'a>;
+
+/// A node. The types of its parts were checked when it was made.
+pub enum Tree {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(Box<str>),
+    Time(Timestamp),
+    Duration(i64),
+    Texts(Box<[Text]>),
+    Now,
+    Event(EventPart),
+    Profile {
+        read: Read,
+        whose: Whose,
+    },
+    Member {
+        read: ReadMember,
+        key: Box<str>,
+        kind: Type,
+        whose: Whose,
+    },
+    Known(Box<Tree>),
+    Not(Box<Tree>),
+    Negative(Box<Tree>),
+    And(Box<[Tree; 2]>),
+    Or(Box<[Tree; 2]>),
+    Choice(Box<[Tree; 3]>),
+    Equal(Box<[Tree; 2]>),
+    Order(Order, Box<[Tree; 2]>),
+    Among(Box<Tree>, Box<[Tree]>),
+    In(Box<[Tree; 2]>),
+    Arithmetic(Arithmetic, Box<[Tree; 2]>),
+    Call(Function, Box<[Tree]>),
+}
+
+/// Which profile is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The customer as she is.
+    Now,
+    /// As she was before the event.
+    Before,
+}
+
+/// What is asked of the event.
+pub enum EventPart {
+    /// Its name, by the names it may have.
+    Name(Box<[(EventName, Box<str>)]>),
+    Time,
+    Id,
+    /// The ids of its products.
+    Products,
+    Property(PropertyId),
+    /// A property that, where the event lacks it, the product that is meant has.
+    OfProduct(PropertyId),
+}
+
+impl Tree {
+    /// Its value.
+    pub fn eval<'a>(&'a self, scope: &Scope<'a>) -> Value<'a> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Number(number) => Value::Number(*number),
+            Self::Text(text) => Value::Text(text),
+            Self::Time(time) => Value::Time(*time),
+            Self::Duration(ms) => Value::Duration(*ms),
+            Self::Texts(items) => Value::texts(items),
+            Self::Now => Value::Time(scope.now),
+            Self::Event(part) => known(
+                scope
+                    .event
+                    .map_or(Value::Null, |event| part.read(event, scope.product)),
+            ),
+            Self::Profile { read, whose } => known(
+                whose
+                    .profile(scope)
+                    .map_or(Value::Null, |profile| read(profile, scope.now)),
+            ),
+            Self::Member {
+                read,
+                key,
+                kind,
+                whose,
+            } => {
+                let value = whose
+                    .profile(scope)
+                    .map_or(Value::Null, |profile| read(profile, key, scope.now));
+                // An attribute that was stored under an older declaration may have another type.
+                if value.kind() == Some(*kind) {
+                    known(value)
+                } else {
+                    Value::Null
+                }
+            }
+            Self::Negative(of) => match of.eval(scope) {
+                Value::Number(number) => Value::Number(-number),
+                Value::Duration(ms) => Value::Duration(ms.saturating_neg()),
+                _ => Value::Null,
+            },
+            Self::Choice(parts) => {
+                let [condition, yes, no] = &**parts;
+                if condition.holds(scope) {
+                    yes.eval(scope)
+                } else {
+                    no.eval(scope)
+                }
+            }
+            Self::Arithmetic(operator, parts) => {
+                operator.apply(&parts[0].eval(scope), &parts[1].eval(scope))
+            }
+            Self::Call(function, arguments) => function.call(arguments, scope),
+            Self::Bool(_)
+            | Self::Known(_)
+            | Self::Not(_)
+            | Self::And(_)
+            | Self::Or(_)
+            | Self::Equal(_)
+            | Self::Order(..)
+            | Self::Among(..)
+            | Self::In(_) => Value::Bool(self.holds(scope)),
+        }
+    }
+
+    /// Whether it is true; what is not known is not.
+    pub fn holds(&self, scope: &Scope<'_>) -> bool {
+        match self {
+            Self::Bool(value) => *value,
+            Self::Known(of) => !matches!(of.eval(scope), Value::Null),
+            Self::Not(of) => !of.holds(scope),
+            Self::And(parts) => parts[0].holds(scope) && parts[1].holds(scope),
+            Self::Or(parts) => parts[0].holds(scope) || parts[1].holds(scope),
+            Self::Equal(parts) => equal(&parts[0].eval(scope), &parts[1].eval(scope)),
+            Self::Order(order, parts) => order.holds(&parts[0].eval(scope), &parts[1].eval(scope)),
+            Self::Among(needle, items) => {
+                let needle = needle.eval(scope);
+                items.iter().any(|item| equal(&needle, &item.eval(scope)))
+            }
+            Self::In(parts) => match (parts[0].eval(scope), parts[1].eval(scope)) {
+                (Value::Text(text), Value::List(items)) => items.contains(&text),
+                _ => false,
+            },
+            _ => matches!(self.eval(scope), Value::Bool(true)),
+        }
+    }
+}
+
+impl Whose {
+    fn profile<'a>(self, scope: &Scope<'a>) -> Option<&'a Profile> {
+        match self {
+            Self::Now => Some(scope.profile),
+            Self::Before => scope.previous,
+        }
+    }
+}
+
+impl EventPart {
+    fn read<'a>(&'a self, event: &'a Event, product: Option<&'a Product>) -> Value<'a> {
+        match self {
+            Self::Name(names) => {
+                let found = names.iter().find(|(name, _)| *name == event.name);
+                found.map_or(Value::Null, |(_, name)| Value::Text(name))
+            }
+            Self::Time => Value::Time(event.time),
+            Self::Id => Value::Text(&event.id),
+            Self::Products => {
+                let ids = event.products.iter().map(|product| product.id.as_str());
+                Value::List(ids.filter(|id| !id.is_empty()).collect())
+            }
+            Self::Property(id) => event.property(*id).map_or(Value::Null, Value::of),
+            Self::OfProduct(id) => match event.property(*id) {
+                Some(value) => Value::of(value),
+                None => product.map_or(Value::Null, |product| of_product(product, *id)),
+            },
+        }
+    }
+}
+
+/// Whether a product of a list has this property.
+pub fn is_of_product(id: PropertyId) -> bool {
+    let of_product = [
+        PropertyId::PRODUCT_ID,
+        PropertyId::SKU,
+        PropertyId::CATEGORY,
+        PropertyId::PRICE,
+        PropertyId::QUANTITY,
+    ];
+    of_product.contains(&id)
+}
+
+fn of_product(product: &Product, id: PropertyId) -> Value<'_> {
+    match id {
+        PropertyId::PRODUCT_ID | PropertyId::SKU => Value::Text(&product.id),
+        PropertyId::CATEGORY => Value::text(product.category.as_ref()),
+        PropertyId::PRICE => Value::number(product.price),
+        PropertyId::QUANTITY => Value::number(product.quantity),
+        _ => Value::Null,
+    }
+}
+
+/// A value from outside: empty text and numbers that are none are not known.
+fn known(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Text("") => Value::Null,
+        Value::Number(number) if !number.is_finite() => Value::Null,
+        value => value,
+    }
+}

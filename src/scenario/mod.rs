@@ -1,0 +1,498 @@
+//! Scenarios: unit tests of a trigger, in `*.test.yaml` beside it, that a marketer can read and write.
+//!
+//! ```yaml
+//! - test: an order just in time cancels the reminder
+//!   profile: { timezone: Europe/Madrid, consent: [email] }
+//!   events: |
+//!     2026-03-02T10:00:00Z  Product Added    { product_id: p1, price: 30.00, quantity: 1 }
+//!     2026-03-02T10:30:00Z  Order Completed  { order_id: o1, total: 30.00 }
+//!   expect: []
+//! ```
+//!
+//! - The trigger is the one in the file of the same name (`abandoned-cart.yaml` beside
+//!   `abandoned-cart.test.yaml`), or the one that `trigger:` names. It is alone, and one in shadow is
+//!   tested as if it were live.
+//! - `anonymous: true` says that the customer is known by an anonymous id only.
+//! - `profile` is what an identify call says of the customer just before the first event.
+//! - `events` are lines of time, name and properties, or a list of such lines, or of
+//!   mappings `{ time, event, properties, context, id }`. They arrive in this order, with a lateness
+//!   of 0. After the last, time runs on from deadline to deadline until `until`, or as long as there
+//!   are deadlines, at most 400 days.
+//! - `expect` lists all treatments in order, each with the keys that are to be checked: `at` (when the
+//!   moment came true), `channel`, `template`, `offer`, `data`, `valid_until`. Of a mapping inside
+//!   `offer` or `data`, only the keys that are written are checked.
+//! - `refused`, where it is given, lists all refusals in order: `at`, `reason`.
+
+mod events;
+pub mod mapping;
+mod play;
+mod shown;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::decode::Decoder;
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{Declared, Fields, Reader};
+use crate::document::report::{Report, Source};
+use crate::document::suggest::closest;
+use crate::document::yaml::{self, Node, Yaml};
+use crate::event::Event;
+use crate::time::Timestamp;
+use crate::treatment::Reason;
+use crate::trigger::definition::limits::NAME_BYTES;
+use crate::trigger::plan::Plan;
+use crate::trigger::set::{self, Basis};
+use events::Told;
+
+/// Bounds of a file of scenarios.
+pub mod limits {
+    /// Scenarios of one file: beyond this they belong to several triggers.
+    pub const SCENARIOS: usize = 200;
+    /// How long after the last event deadlines are waited for, in days.
+    pub const DAYS_AFTER: i64 = 400;
+    /// Treatments or refusals of one scenario, for the schema.
+    pub const EXPECTED: usize = 1000;
+    /// A name that is expected, for the schema.
+    pub const TEXT_BYTES: usize = 256;
+}
+
+/// The keys of a scenario.
+pub const SCENARIO: Keys = Keys {
+    of: "a scenario",
+    known: &[
+        Known::required(
+            "test",
+            Shape::Text(yaml::limits::FILE_BYTES),
+            "What it shows, in words.",
+        ),
+        Known::optional(
+            "trigger",
+            Shape::Text(NAME_BYTES),
+            "The trigger it is about, where that is not the one in the file of the same name.",
+        ),
+        Known::optional(
+            "about",
+            Shape::Text(yaml::limits::FILE_BYTES),
+            "More words. For people.",
+        ),
+        Known::default(
+            "anonymous",
+            "false",
+            Shape::Bool,
+            "Whether the customer is known by an anonymous id only.",
+        ),
+        Known::optional(
+            "profile",
+            Shape::Open(&events::PROFILE),
+            "What an identify call said of the customer just before the first event; declared attributes too.",
+        ),
+        Known::required(
+            "events",
+            events::SHAPE,
+            "What happens, in order of arrival: lines of time, name and properties.",
+        ),
+        Known::optional(
+            "until",
+            Shape::Instant,
+            "How long time runs on; without it, as long as there are deadlines, at most 400 days.",
+        ),
+        Known::required(
+            "expect",
+            Shape::List(&Shape::Mapping(&TREATMENT), 0, limits::EXPECTED),
+            "All treatments, in order.",
+        ),
+        Known::optional(
+            "refused",
+            Shape::List(&Shape::Mapping(&REFUSAL), 0, limits::EXPECTED),
+            "All refusals, in order; without it they are not checked.",
+        ),
+    ],
+    later: &[],
+};
+const TREATMENT: Keys = Keys {
+    of: "an expected treatment",
+    known: &[
+        Known::optional("at", Shape::Instant, "When the moment came true."),
+        Known::optional("channel", Shape::Text(limits::TEXT_BYTES), "Its channel."),
+        Known::optional("template", Shape::Text(limits::TEXT_BYTES), "Its template."),
+        Known::optional(
+            "offer",
+            Shape::Values,
+            "Of the offer, only what is written is checked; null: it is not there.",
+        ),
+        Known::optional(
+            "data",
+            Shape::Values,
+            "Of the data, only what is written is checked; null: it is not there.",
+        ),
+        Known::optional(
+            "valid_until",
+            Shape::Instant,
+            "Until when it may be carried out.",
+        ),
+    ],
+    later: &[],
+};
+const REFUSAL: Keys = Keys {
+    of: "an expected refusal",
+    known: &[
+        Known::optional("at", Shape::Instant, "When the moment came true."),
+        Known::optional("reason", Shape::Words(&REASONS), "Why it was refused."),
+    ],
+    later: &[],
+};
+
+/// The words for all reasons.
+const REASONS: [&str; Reason::ALL.len()] = {
+    let mut words = [""; Reason::ALL.len()];
+    let mut i = 0;
+    while i < words.len() {
+        words[i] = Reason::ALL[i].word();
+        i += 1;
+    }
+    words
+};
+
+/// One scenario.
+#[derive(Debug)]
+pub struct Scenario {
+    /// What it shows.
+    pub name: String,
+    /// Its file.
+    pub source: Source,
+    /// Where its name stands.
+    pub span: Range<usize>,
+    /// The trigger it is about, where it says so.
+    pub trigger: Option<(String, Range<usize>)>,
+    /// What happens, in order of arrival.
+    pub events: Vec<Event>,
+    /// How long time runs on.
+    pub until: Option<Timestamp>,
+    /// The treatments.
+    pub expect: Vec<Expected>,
+    /// The refusals, where they are checked.
+    pub refused: Option<Vec<Expected>>,
+}
+
+/// One expected treatment or refusal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// When the moment came true.
+    pub at: Option<Timestamp>,
+    /// The rest of what is checked, in the order written.
+    pub named: Vec<(String, Json)>,
+}
+
+/// How a scenario went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What it shows.
+    pub test: String,
+    /// Its file.
+    pub file: String,
+    /// The line of its name, from 1.
+    pub line: usize,
+    /// Expected and got, side by side, where they differ.
+    pub failure: Option<String>,
+}
+
+/// Whether a path is that of a file of scenarios.
+#[must_use]
+pub fn is_scenario_file(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
+    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
+}
+
+/// Runs all scenarios of a file, or of a directory; beside a mapping, its [tests](scenario::mapping).
+///
+/// # Errors
+/// Everything that is wrong with the files themselves, and with the triggers they are about.
+pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
+    let paths = set::files(path, is_scenario_file).map_err(|report| vec![report])?;
+    let root = if path.is_dir() {
+        path
+    } else {
+        path.parent().unwrap_or(path)
+    };
+    let mut triggers = Triggers {
+        root: root.to_owned(),
+        basis,
+        plans: BTreeMap::new(),
+    };
+    let (mut outcomes, mut reports) = (Vec::new(), Vec::new());
+    if paths.is_empty() {
+        reports.push(Report::nowhere(format!(
+            "there is no *.test.yaml below {}",
+            path.display()
+        )));
+    }
+    for path in paths {
+        let read = Source::load(&path).map_err(|report| vec![report]);
+        let mapping = beside(&path).filter(|beside| crate::mapping::is_mapping_file(beside));
+        if let Some(mapping) = mapping {
+            match mapping::run(&path, &mapping, basis) {
+                Ok(played) => outcomes.extend(played),
+                Err(wrong) => reports.extend(wrong),
+            }
+            continue;
+        }
+        match read.and_then(|source| self::read(&source, basis)) {
+            Ok(scenarios) => {
+                for scenario in scenarios {
+                    match triggers.of(&scenario, &path) {
+                        Ok(plan) => outcomes.push(played(&scenario, &plan)),
+                        Err(wrong) => reports.extend(wrong),
+                    }
+                }
+            }
+            Err(wrong) => reports.extend(wrong),
+        }
+    }
+    if reports.is_empty() {
+        Ok(outcomes)
+    } else {
+        Err(reports)
+    }
+}
+
+/// Plays a scenario against a trigger and compares.
+#[must_use]
+pub fn played(scenario: &Scenario, plan: &Arc<Plan>) -> Outcome {
+    let decisions = play::decisions(plan, &scenario.events, scenario.until);
+    let (treated, refused): (Vec<_>, Vec<_>) = decisions
+        .iter()
+        .map(play::Got::of)
+        .partition(play::Got::is_treatment);
+    let line = Report::at(&scenario.source, scenario.span.clone(), "")
+        .position()
+        .map_or(0, |(_, line, _)| line);
+    Outcome {
+        test: scenario.name.clone(),
+        file: scenario.source.name().to_owned(),
+        line,
+        failure: shown::difference(scenario, &treated, &refused),
+    }
+}
+
+/// The triggers that scenarios are about, each alone in a plan.
+struct Triggers<'a> {
+    root: PathBuf,
+    basis: &'a Basis,
+    plans: BTreeMap<PathBuf, Arc<Plan>>,
+}
+
+impl Triggers<'_> {
+    fn of(&mut self, scenario: &Scenario, path: &Path) -> Result<Arc<Plan>, Vec<Report>> {
+        let Some((name, span)) = &scenario.trigger else {
+            return match beside(path) {
+                Some(path) => self.plan(&path),
+                None => Err(vec![
+                    Report::at(
+                        &scenario.source,
+                        scenario.span.clone(),
+                        "there is no trigger file of the same name beside this one",
+                    )
+                    .expected(
+                        "such a file, or `trigger:` with the name of one below the same directory"
+                            .to_owned(),
+                    ),
+                ]),
+            };
+        };
+        let mut names = Vec::new();
+        for path in set::files(&self.root, set::is_trigger_file).map_err(|report| vec![report])? {
+            // A file that another scenario is about is told there, if it is wrong.
+            let Ok(plan) = self.plan(&path) else { continue };
+            if plan.triggers.iter().any(|trigger| trigger.name == *name) {
+                return Ok(plan);
+            }
+            names.extend(plan.triggers.iter().map(|trigger| trigger.name.to_string()));
+        }
+        let suggestion = closest(name, names.iter().map(String::as_str)).map(str::to_owned);
+        let message = format!(
+            "no trigger is called `{name}` below {}",
+            self.root.display()
+        );
+        Err(vec![
+            Report::at(&scenario.source, span.clone(), message).suggest(suggestion),
+        ])
+    }
+
+    fn plan(&mut self, path: &Path) -> Result<Arc<Plan>, Vec<Report>> {
+        if let Some(plan) = self.plans.get(path) {
+            return Ok(Arc::clone(plan));
+        }
+        let source = Source::load(path).map_err(|report| vec![report])?;
+        let plan = Arc::new(set::compile(&[source], self.basis)?);
+        self.plans.insert(path.to_owned(), Arc::clone(&plan));
+        Ok(plan)
+    }
+}
+
+/// The trigger file of the same name.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let stem = name
+        .strip_suffix(".test.yaml")
+        .or_else(|| name.strip_suffix(".test.yml"))?;
+    ["yaml", "yml"]
+        .map(|ending| path.with_file_name(format!("{stem}.{ending}")))
+        .into_iter()
+        .find(|path| path.exists())
+}
+
+/// Reads a file of scenarios.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(source: &Source, basis: &Basis) -> Result<Vec<Scenario>, Vec<Report>> {
+    let declared = Declared {
+        vocabulary: &basis.vocabulary,
+        attributes: &basis.attributes,
+    };
+    let decoder = Decoder::new(
+        Arc::clone(&basis.vocabulary),
+        Arc::new(basis.attributes.clone()),
+    );
+    let source = &quoted(source);
+    let mut reader = Reader::new(source, declared);
+    let mut scenarios = Vec::new();
+    let root = yaml::parse(source, &mut reader.reports);
+    match root.as_ref().map(|root| (root, &root.value)) {
+        Some((_, Yaml::List(items))) if (1..=limits::SCENARIOS).contains(&items.len()) => {
+            for item in items {
+                if let Some(fields) = reader.fields(item, SCENARIO) {
+                    scenarios.extend(scenario(&mut reader, &fields, &decoder));
+                }
+            }
+        }
+        Some((root, _)) => reader.unexpected(
+            root,
+            format!(
+                "a list of 1 to {} scenarios, each with `test`",
+                limits::SCENARIOS
+            ),
+        ),
+        None => {}
+    }
+    if reader.reports.is_empty() {
+        Ok(scenarios)
+    } else {
+        Err(reader.reports)
+    }
+}
+
+/// A list of event lines, as one writes it without thinking of YAML, to which `{ price: 3 }` within a
+/// plain line is a mistake: each line gets its quotes.
+fn quoted(source: &Source) -> Source {
+    let line = |line: &str| -> String {
+        let item = line.trim_start().strip_prefix("- ").map(str::trim_start);
+        let word = item.and_then(|item| item.split_whitespace().next());
+        match (item, word) {
+            (Some(item), Some(word))
+                if Timestamp::parse(word).is_some() && item.len() > word.len() =>
+            {
+                let indent = &line[..line.len() - item.len()];
+                format!("{indent}'{}'", item.trim_end().replace('\'', "''"))
+            }
+            _ => line.to_owned(),
+        }
+    };
+    let lines: Vec<_> = source.text().split('\n').map(line).collect();
+    Source::new(source.name(), lines.join("\n"))
+}
+
+fn scenario(reader: &mut Reader<'_>, fields: &Fields<'_>, decoder: &Decoder) -> Option<Scenario> {
+    let named = reader.required(fields, "test", "what it shows");
+    let name = named.and_then(|node| reader.text(node, "what it shows"));
+    let trigger = fields.get("trigger").map(|node| {
+        reader
+            .text(node, "a trigger's name")
+            .map(|text| (text, node))
+    });
+    let events = reader.required(fields, "events", events::EXPECTED);
+    let anonymous = fields.get("anonymous");
+    let anonymous = anonymous.map_or(Some(false), |node| {
+        reader
+            .one_of(node, &["true", "false"])
+            .map(|word| word == "true")
+    });
+    let told = Told {
+        anonymous: anonymous?,
+        profile: fields.get("profile"),
+    };
+    let events = events.and_then(|node| events::read(reader, node, told, decoder));
+    let until = fields.get("until").map(|node| reader.instant(node));
+    let expect = match fields.entry("expect") {
+        Some((_, node)) => expected(reader, node, TREATMENT),
+        None => {
+            reader.required(fields, "expect", "the list of treatments, `[]` for none");
+            None
+        }
+    };
+    let refused = fields
+        .get("refused")
+        .map(|node| expected(reader, node, REFUSAL));
+    Some(Scenario {
+        name: name?.to_owned(),
+        source: reader.source.clone(),
+        span: named?.span.clone(),
+        trigger: match trigger {
+            Some(trigger) => trigger.map(|(text, node)| (text.to_owned(), node.span.clone())),
+            None => None,
+        },
+        events: events?,
+        until: until.flatten(),
+        expect: expect?,
+        refused: match refused {
+            Some(refused) => Some(refused?),
+            None => None,
+        },
+    })
+}
+
+fn expected(reader: &mut Reader<'_>, node: &Node, keys: Keys) -> Option<Vec<Expected>> {
+    let Yaml::List(items) = &node.value else {
+        reader.unexpected(node, "a list, `[]` for none");
+        return None;
+    };
+    let read: Vec<_> = items
+        .iter()
+        .map(|item| expectation(reader, item, keys))
+        .collect();
+    read.into_iter().collect()
+}
+
+fn expectation(reader: &mut Reader<'_>, node: &Node, keys: Keys) -> Option<Expected> {
+    let fields = reader.fields(node, keys)?;
+    let mut expected = Expected {
+        at: None,
+        named: Vec::new(),
+    };
+    for (key, value) in fields.entries() {
+        match key.text.as_str() {
+            "at" => expected.at = Some(reader.instant(value)?),
+            "valid_until" => {
+                let until = reader.instant(value)?.to_string();
+                expected.named.push((key.text.clone(), until.into()));
+            }
+            "reason" => {
+                let word = reader.one_of(value, &REASONS)?.to_owned();
+                expected.named.push((key.text.clone(), word.into()));
+            }
+            _ => expected.named.push((key.text.clone(), value.json())),
+        }
+    }
+    Some(expected)
+}
+
+#[cfg(test)]
+mod tests;

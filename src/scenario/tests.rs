@@ -1,0 +1,210 @@
+//! Scenarios about scenarios.
+
+use std::fs;
+
+use super::*;
+use crate::document::report;
+use crate::event::{Type, Vocabulary};
+use crate::trigger::plan::Policy;
+
+const BASKET: &str = "trigger: abandoned-cart
+moment:
+  absence: { of: Order Completed, after: Product Added, within: 30m }
+audience: profile.basket.value >= 20
+treatments:
+  - { channel: email, template: reminder, data: { products: profile.basket.products, tier: profile.attributes.tier } }
+policy: { cap: 1 in 7d }
+";
+
+const GOOD: &str = r#"
+- test: nothing was ordered
+  profile: { timezone: Europe/Madrid, consent: [email], tier: gold }
+  events: |
+    # what she put in
+    2026-03-02T10:00:00Z  Product Added    { product_id: p1, price: 30.00, quantity: 1 }
+  expect:
+    - { at: 2026-03-02T10:30:00Z, channel: email, template: reminder, data: { products: [p1] } }
+- test: an order just in time cancels the reminder
+  profile: { consent: [email] }
+  events:
+    - "2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30.00, quantity: 1 }"
+    - { time: 2026-03-02T10:30:00Z, event: Order Completed, properties: { order_id: o1, total: 30 } }
+  expect: []
+  refused: []
+- test: a list of lines needs no quotes
+  profile: { consent: [email] }
+  events:
+    - 2026-03-02T10:00:00Z  Product Added    { product_id: 'p1', price: 30.00, quantity: 1 }
+    - 2026-03-02T10:30:00Z  Order Completed  { order_id: o1, total: 30.00 }
+  expect: []
+  refused: []
+- test: one a week, and only for a basket worth it
+  profile: { consent: { email: true } }
+  events: |
+    2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 1 }
+    2026-03-02T12:00:00Z  Product Added  { product_id: p2, price: 30 }
+    2026-03-03T12:00:00Z  Product Added  { product_id: p3, price: 30 }
+  expect:
+    - { data: { products: [p1, p2], tier: null } }
+  refused:
+    - { at: 2026-03-02T10:30:00Z, reason: audience }
+    - { reason: capped }
+- test: time stops before the deadline
+  events: |
+    2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30 }
+  until: 2026-03-02T10:29:59Z
+  expect: []
+"#;
+
+fn basis() -> Basis {
+    Basis {
+        vocabulary: Arc::new(Vocabulary::standard()),
+        attributes: BTreeMap::from([("tier".to_owned(), Type::Text)]),
+        policy: Policy::default(),
+        mappings: Arc::default(),
+    }
+}
+
+/// The outcomes of scenarios about a trigger.
+fn outcomes(trigger: &str, scenarios: &str) -> Result<Vec<Outcome>, Vec<Report>> {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("basket.yaml"), trigger).unwrap();
+    fs::write(directory.path().join("basket.test.yaml"), scenarios).unwrap();
+    run(directory.path(), &basis())
+}
+
+#[test]
+fn scenarios_pass() {
+    for trigger in [BASKET.to_owned(), format!("{BASKET}mode: shadow\n")] {
+        let outcomes = outcomes(&trigger, GOOD)
+            .map_err(|reports| report::rendered(&reports))
+            .unwrap();
+        assert_eq!(outcomes.len(), 5);
+        for outcome in outcomes {
+            assert!(
+                outcome.failure.is_none(),
+                "{}\n{}",
+                outcome.test,
+                outcome.failure.unwrap_or_default()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_failure_shows_both_sides() {
+    let wrong = GOOD
+        .replace("products: [p1] }", "products: [p2], tier: gold }")
+        .replace("  refused: []", "");
+    let wrong = wrong.replacen(
+        "expect: []",
+        "expect:\n    - { at: 2026-03-02T10:30:00Z }",
+        1,
+    );
+    let outcomes = outcomes(BASKET, &wrong)
+        .map_err(|reports| report::rendered(&reports))
+        .unwrap();
+    assert_eq!(
+        (outcomes[1].line, outcomes[1].test.as_str()),
+        (9, "an order just in time cancels the reminder")
+    );
+    let failures: Vec<_> = outcomes
+        .into_iter()
+        .filter_map(|outcome| outcome.failure)
+        .collect();
+    insta::assert_snapshot!(failures.join("---\n"), @r#"
+    treatments:
+        expected                                                                        got
+      ✗ 2026-03-02T10:30:00Z  email  reminder  data {"products":["p2"],"tier":"gold"}   2026-03-02T10:30:00Z  email  reminder
+            data.products: expected ["p2"], got ["p1"]
+    ---
+    treatments:
+        expected               got
+      ✗ 2026-03-02T10:30:00Z   nothing
+    "#);
+}
+
+#[rustfmt::skip]
+const ERRORS: &[(&str, &str, &str)] = &[
+    ("- test: t\n  events: |\n    2026-03-02T10:00:00Z  Product Aded\n  expect: []", "2026-03-02T10:00:00Z  Product Aded", "did you mean `Product Added`?"),
+    ("- test: t\n  events: |\n    yesterday  Product Added\n  expect: []", "yesterday", "`yesterday` is no time"),
+    ("- test: t\n  events: |\n    2026-03-02T10:00:00Z  Product Added  { prise: 1 }\n  expect: []", "prise", "did you mean `price`?"),
+    ("- test: t\n  events: |\n    2026-03-02T10:00:00Z  Product Added  { price: [\n  expect: []", "", "this is no YAML"),
+    ("- test: t\n  events:\n    - '2026-03-02T10:00:00Z Product Added { price: cheap }'\n  expect: []", "2026-03-02T10:00:00Z Product Added { price: cheap }", "`price` cannot be read"),
+    ("- test: t\n  events:\n    - { time: 2026-03-02T10:00:00Z, event: Product Added, properties: { price: -1 } }\n  expect: []", "{ time: 2026-03-02T10:00:00Z, event: Product Added, properties: { price: -1 } }", "negative"),
+    ("- test: t\n  events: []\n  expect: []", "[]", "at least one event"),
+    ("- test: t\n  events: |\n    2026-03-02T10:00:00Z  Product Added", "", "`expect` is missing"),
+    ("- test: t\n  profile: { timzone: UTC }\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []", "timzone", "did you mean `timezone`?"),
+    ("- test: t\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: [{ chanel: email }]", "chanel", "did you mean `channel`?"),
+    ("- test: t\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []\n  refused: [{ reason: caped }]", "caped", "did you mean `capped`?"),
+    ("- test: t\n  trigger: abandoned-card\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []", "abandoned-card", "did you mean `abandoned-cart`?"),
+    ("test: t", "test: t", "a list of 1 to 200 scenarios"),
+];
+
+#[test]
+fn errors_stand_at_their_place() {
+    for (text, meant, message) in ERRORS.iter().copied() {
+        let reports = outcomes(BASKET, text).expect_err(text);
+        let shown = report::rendered(&reports);
+        assert!(
+            reports.len() == 1 && shown.contains(message),
+            "{text}\n{shown}"
+        );
+        assert_eq!(reports[0].meant(), Some(meant), "{shown}");
+    }
+}
+
+/// Trigger, its moment and the rest, and a scenario: each kind comes true when TRIGGERS says.
+#[rustfmt::skip]
+const KINDS: &[(&str, &str, &str)] = &[
+    ("event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 60' }", "data: { order: event.order_id }", "
+    2026-01-01T10:00:00Z  Order Completed  { order_id: o1, total: 10 }
+    2026-03-02T09:00:00Z  Order Completed  { order_id: o2, total: 10 }
+    2026-05-02T09:00:00Z  Order Completed  { order_id: o3, total: 10 }
+  expect: [{ at: 2026-05-02T09:00:00Z, data: { order: o3 } }]"),
+    ("inactivity: { of: [Order Completed, Product Viewed], for: 90d }", "offer: { percent: 10 }", "
+    2026-01-01T10:00:00Z  Product Viewed   { product_id: p1 }
+    2026-01-02T10:00:00Z  Order Completed  { order_id: o1, total: 10 }
+  expect: [{ at: 2026-04-02T10:00:00Z, offer: { percent: 10.0 } }]"),
+    ("absence: { of: Order Completed, after: Product Added, within: 1d, per: event.product_id }", "data: { left: profile.orders.count }", "
+    2026-01-01T10:00:00Z  Product Added    { product_id: p1 }
+    2026-01-01T11:00:00Z  Product Added    { product_id: p2 }
+    2026-01-01T12:00:00Z  Order Completed  { order_id: o1, total: 10, products: [{ product_id: p1 }] }
+  expect: [{ at: 2026-01-02T11:00:00Z, data: { left: 1 } }]"),
+    ("absence: { of: Order Completed, after: Product Added, within: 1h, from: first }", "data: {}", "
+    2026-01-01T10:00:00Z  Product Added    { product_id: p1 }
+    2026-01-01T10:59:00Z  Product Added    { product_id: p2 }
+  expect: [{ at: 2026-01-01T11:00:00Z }]"),
+    ("baseline: { of: Order Completed, measure: gap, history_min: 3, deviations: 2 }", "data: { mean: profile.rhythm.mean }", "
+    2026-01-01T10:00:00Z  Order Completed  { order_id: o1, total: 10 }
+    2026-01-08T10:00:00Z  Order Completed  { order_id: o2, total: 10 }
+    2026-01-15T10:00:00Z  Order Completed  { order_id: o3, total: 10 }
+    2026-01-22T10:00:00Z  Order Completed  { order_id: o4, total: 10 }
+  expect: [{ at: 2026-01-30T00:00:00Z, data: { mean: 7 } }]"),
+    ("baseline: { of: Order Completed, measure: event.total, history_min: 3, ratio: { last: 2, below: 0.7 } }", "data: { last: profile.orders.last_value }", "
+    2026-01-01T10:00:00Z  Order Completed  { order_id: o1, total: 100 }
+    2026-01-02T10:00:00Z  Order Completed  { order_id: o2, total: 100 }
+    2026-01-03T10:00:00Z  Order Completed  { order_id: o3, total: 80 }
+    2026-01-04T10:00:00Z  Order Completed  { order_id: o4, total: 59 }
+  expect: [{ at: 2026-01-04T10:00:00Z, data: { last: 59 } }]"),
+];
+
+#[test]
+fn every_kind_comes_true() {
+    for (moment, filled, events) in KINDS {
+        let trigger = format!(
+            "trigger: t\nmoment:\n  {moment}\ntreatments:\n  - channel: email\n    template: t\n    {filled}\n"
+        );
+        let scenario =
+            format!("- test: {moment:?}\n  profile: {{ consent: [email] }}\n  events: |{events}\n");
+        let outcomes = outcomes(&trigger, &scenario)
+            .map_err(|reports| report::rendered(&reports))
+            .unwrap();
+        let failure = outcomes[0].failure.as_deref();
+        assert!(
+            failure.is_none(),
+            "{moment}\n{}",
+            failure.unwrap_or_default()
+        );
+    }
+}
