@@ -7,6 +7,7 @@
 // What is in everybody's hands.
 pub mod time;
 pub mod stats;
+pub mod stored;
 pub mod event;
 pub mod value;
 pub mod document;

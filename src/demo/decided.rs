@@ -7,10 +7,8 @@ use serde_json::Value;
 
 use super::programmes::Programmes;
 use crate::event::Text;
-use crate::moment::baseline::Departure;
-use crate::moment::{Kind, Matcher};
+use crate::moment::Telling;
 use crate::time::{DAY_MS, Timestamp};
-use crate::trigger::plan::Plan;
 
 /// A record of the decisions topic, as far as the demo shows it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -82,35 +80,18 @@ impl Decided {
                 .and_then(Value::as_f64)
                 .unwrap_or_default()
         };
-        match &trigger.kind {
-            Kind::Event(_) => programmes.about(&self.trigger).to_owned(),
-            Kind::Absence(absence) => format!(
-                "no {} within {} of {}{}",
-                first_name(&absence.of, plan),
-                long(absence.within_ms),
-                first_name(&absence.after, plan),
-                self.since(" at %H:%M")
-            ),
-            Kind::Inactivity(inactivity) => format!(
-                "no {} for {}{}",
-                first_name(&inactivity.of, plan),
-                long(inactivity.for_ms),
-                self.since(", since %e %b %Y")
-            ),
-            Kind::Baseline(baseline) => match baseline.departs {
-                Departure::Ratio { last, .. } => format!(
-                    "her last {last} orders average {:.0} EUR, those before {:.0}",
-                    fact("mean_recent"),
-                    fact("mean_before")
-                ),
-                Departure::Deviations(_) => format!(
-                    "silent for more than {:.1} days; she buys every {:.1}, give or take {:.1}",
-                    fact("bound_days"),
-                    fact("mean_days"),
-                    fact("deviation_days")
-                ),
-            },
-        }
+        let name = |name| {
+            let event = plan.vocabulary.event(name);
+            event.map_or_else(String::new, |event| event.name.clone())
+        };
+        let telling = Telling {
+            name: &name,
+            fact: &fact,
+            since: &|format| self.since(format),
+            long: &long,
+        };
+        let told = trigger.kind.told(&telling);
+        told.unwrap_or_else(|| programmes.about(&self.trigger).to_owned())
     }
 
     /// When the first event of the evidence was, as strftime has it.
@@ -191,13 +172,6 @@ pub fn reason_words(reason: &str) -> &str {
         "shadow" => "only on trial",
         other => other,
     }
-}
-
-fn first_name(of: &Matcher, plan: &Plan) -> String {
-    of.event_names()
-        .next()
-        .and_then(|name| plan.vocabulary.event(name))
-        .map_or_else(String::new, |event| event.name.clone())
 }
 
 /// A length of time as people say it.

@@ -115,7 +115,11 @@ impl<'a> Reader<'a> {
                     "`{}` of {} is known, but not in this version",
                     key.text, keys.of
                 );
-                self.fails(&key.span, message, (*instead).to_owned());
+                let expected = match *instead {
+                    "" => format!("one of {}", listed(keys.names())),
+                    instead => instead.to_owned(),
+                };
+                self.fails(&key.span, message, expected);
             } else {
                 let report = Report::at(
                     self.source,

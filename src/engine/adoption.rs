@@ -1,16 +1,16 @@
 //! Going over to other triggers.
 //!
 //! A customer keeps what triggers know of her that are in both sets, and loses what others knew. What a new trigger would know
-//! had it always been there is filled in as far as her facts tell it ([`Kind::known`](crate::moment::Kind::known)). A deadline of a
+//! had it always been there is filled in as far as her facts tell it ([`Kind::begin`](crate::moment::Kind::begin)). A deadline of a
 //! new or changed trigger that the watermark has passed already is let go, unless the trigger says `backfill: true`: then
 //! it comes true now. Going over again changes nothing.
 
 use std::sync::Arc;
 
+use super::customer::Customer;
 use super::fold::{Expiry, Fold};
 use super::{Effect, Engine};
-use crate::moment::MomentState;
-use crate::profile::Profile;
+use crate::moment::State;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
@@ -91,13 +91,13 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let before = effects.len();
         let (working, forgotten) = self.customers.go_over(slot, &plan);
-        let filled_in = plan.fill_in(&mut working.profile);
+        let filled_in = plan.fill_in(&mut working.customer);
         let mut fold = Fold::adopting(&plan, now, effects);
-        fold.settle(&mut working.profile, self.watermark, Expiry::Later);
+        fold.settle(&mut working.customer, self.watermark, Expiry::Later);
         let let_go = fold.let_go;
         let changed = forgotten || filled_in || let_go || effects.len() > before;
         working.dirty = changed;
-        let look = plan.next_look(&working.profile);
+        let look = plan.next_look(&working.customer);
         self.customers.gone_over(look);
         changed
     }
@@ -115,21 +115,18 @@ impl Plan {
     }
 
     /// Fills in what triggers that know nothing of her would know; whether there was anything.
-    fn fill_in(&self, profile: &mut Profile) -> bool {
+    fn fill_in(&self, customer: &mut Customer) -> bool {
+        let Customer { profile, states } = customer;
         let mut any = false;
         for trigger in &self.triggers {
-            let at = profile.moments.iter().position(|it| it.0 == trigger.key);
-            let decided = match at.map(|at| &profile.moments[at].1) {
-                Some(MomentState::Gone(decided)) => Some(*decided),
+            let decided = match states.get(trigger.key) {
+                Some(State::Gone(decided)) => Some(*decided),
                 Some(_) => continue,
                 None => None,
             };
-            any |= at.is_some();
-            if let Some(at) = at {
-                profile.moments.remove(at);
-            }
-            if let Some(state) = trigger.kind.known(&profile.facts, decided) {
-                profile.keep(trigger.key, state);
+            any |= states.take(trigger.key).is_some();
+            if let Some(state) = trigger.kind.begin(&profile.settled, decided) {
+                states.keep(trigger.key, state);
                 any = true;
             }
         }

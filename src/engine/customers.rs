@@ -16,10 +16,11 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 
 use self::entry::{Entry, record, unpacked};
+use super::customer::Customer;
 use super::erasures::Record;
+use super::packed;
 use crate::event::CustomerId;
-use crate::profile::Profile;
-use crate::profile::packed::{self, PackedError};
+use crate::stored::StoredError;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
@@ -54,7 +55,7 @@ pub(super) struct Customers {
 #[derive(Debug)]
 pub(super) struct Working {
     /// Boxed: it is large, and moves about with its neighbours.
-    pub profile: Box<Profile>,
+    pub customer: Box<Customer>,
     pub look: Timestamp,
     pub dirty: bool,
     slot: Slot,
@@ -117,16 +118,12 @@ impl Customers {
     fn unpack(&mut self, slot: Slot, plan: &Plan) -> &mut Working {
         let entry = &self.entries[slot as usize];
         if entry.working == NONE {
-            let mut profile = self.latest(slot);
-            profile.forget(|key| plan.by_key(key).is_none());
-            profile
-                .contacts
-                .by_trigger
-                .retain(|(key, _)| plan.by_key(*key).is_some());
+            let mut customer = self.latest(slot);
+            customer.forget(|key| plan.by_key(key).is_none());
             let look = entry.look;
             let place = self.working.len();
             self.working.push(Working {
-                profile: Box::new(profile),
+                customer: Box::new(customer),
                 look,
                 dirty: false,
                 slot,
@@ -138,7 +135,7 @@ impl Customers {
     }
 
     /// The last packed profile: sealed if there is one, else committed.
-    fn latest(&self, slot: Slot) -> Profile {
+    fn latest(&self, slot: Slot) -> Customer {
         let entry = &self.entries[slot as usize];
         let packed = match entry.sealed {
             NONE => entry.packed(),
@@ -159,11 +156,8 @@ impl Customers {
 
     /// As [`Customers::look_at`], and whether `plan` lacks a trigger that knew something of her; [`Customers::gone_over`] ends the work.
     pub fn go_over(&mut self, slot: Slot, plan: &Plan) -> (&mut Working, bool) {
-        let before = self.latest(slot);
-        let working = self.unpack(slot, plan);
-        let forgotten = before.moments != working.profile.moments
-            || before.contacts.by_trigger.len() > working.profile.contacts.by_trigger.len();
-        (working, forgotten)
+        let forgotten = self.latest(slot).forget(|key| plan.by_key(key).is_none());
+        (self.unpack(slot, plan), forgotten)
     }
 
     // Closing.
@@ -229,8 +223,8 @@ impl Customers {
     pub fn schedule_all(&mut self, plan: &Plan) {
         for slot in self.in_order() {
             let entry = &mut self.entries[slot as usize];
-            let profile = unpacked(entry, entry.packed());
-            let look = entry.look.min(plan.next_look(&profile));
+            let customer = unpacked(entry, entry.packed());
+            let look = entry.look.min(plan.next_look(&customer));
             let start = entry.record.len() - entry.packed().len();
             packed::set_look(&mut entry.record[start..], look);
             self.schedule(slot, look);
@@ -292,9 +286,9 @@ impl Customers {
     // Transactions.
 
     /// The profiles that the next seal packs.
-    pub fn changed(&mut self) -> impl Iterator<Item = &mut Profile> {
+    pub fn changed(&mut self) -> impl Iterator<Item = &mut Customer> {
         let working = self.working.iter_mut().filter(|working| working.dirty);
-        working.map(|working| &mut *working.profile)
+        working.map(|working| &mut *working.customer)
     }
 
     pub fn seal(&mut self) -> Vec<Record> {
@@ -306,12 +300,13 @@ impl Customers {
         for working in std::mem::take(&mut self.working) {
             self.entries[working.slot as usize].working = NONE;
             if working.dirty {
-                let blank = working.profile.is_blank();
-                let bytes = (!blank).then(|| packed::pack(&working.profile, working.look));
+                let blank = working.customer.is_blank();
+                let bytes = (!blank).then(|| packed::pack(&working.customer, working.look));
                 self.entries[working.slot as usize].sealed = place32(self.sealed.len());
                 self.sealed
                     .push((working.slot, bytes.clone().map(Vec::into_boxed_slice)));
-                records.push((working.profile.id.as_bytes().to_vec(), bytes));
+                let id = &working.customer.profile.settled.id;
+                records.push((id.as_bytes().to_vec(), bytes));
             } else {
                 self.free_if_empty(working.slot);
             }
@@ -319,7 +314,7 @@ impl Customers {
         records
     }
 
-    pub fn committed(&mut self) {
+    pub fn commit(&mut self) {
         for (slot, bytes) in std::mem::take(&mut self.sealed) {
             let entry = &mut self.entries[slot as usize];
             entry.sealed = NONE;
@@ -377,7 +372,7 @@ impl Customers {
         id: &str,
         packed: Option<&[u8]>,
         plan: &Plan,
-    ) -> Result<(), PackedError> {
+    ) -> Result<(), StoredError> {
         let Some(packed) = packed else {
             if let Some(slot) = self.find(id) {
                 let entry = &mut self.entries[slot as usize];
@@ -389,7 +384,7 @@ impl Customers {
             return Ok(());
         };
         let mut bytes = packed.to_vec();
-        let look = packed::look(&bytes)?.min(plan.next_look(&packed::unpack(&bytes)?));
+        let look = packed::look(&bytes)?.min(plan.next_look(&packed::check(&bytes)?));
         packed::set_look(&mut bytes, look);
         let slot = self.slot(id);
         let entry = &mut self.entries[slot as usize];
@@ -410,13 +405,14 @@ impl Customers {
         self.working.len()
     }
 
-    pub fn committed_profile(&self, id: &str) -> Option<Profile> {
+    /// A customer as she is committed.
+    pub fn committed(&self, id: &str) -> Option<Customer> {
         let entry = &self.entries[self.find(id)? as usize];
         (!entry.packed().is_empty()).then(|| unpacked(entry, entry.packed()))
     }
 
-    /// Every committed profile as it was packed.
-    pub fn committed_profiles(&self) -> impl Iterator<Item = Profile> {
+    /// Everybody as they are committed.
+    pub fn all_committed(&self) -> impl Iterator<Item = Customer> {
         let known = self
             .entries
             .iter()
@@ -424,14 +420,14 @@ impl Customers {
         known.map(|entry| unpacked(entry, entry.packed()))
     }
 
-    /// Every profile as the work so far leaves it, committed or not.
-    pub fn latest_profiles(&self) -> impl Iterator<Item = Profile> {
+    /// Everybody as the work so far leaves them, committed or not.
+    pub fn all_latest(&self) -> impl Iterator<Item = Customer> {
         (0u32..)
             .zip(&self.entries)
             .filter(|(_, entry)| !entry.is_nobodys())
             .map(|(slot, entry)| match entry.working {
                 NONE => self.latest(slot),
-                place => self.working[place as usize].profile.as_ref().clone(),
+                place => self.working[place as usize].customer.as_ref().clone(),
             })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::profile::packed::PackedError;
+use crate::stored::StoredError;
 use crate::time::Timestamp;
 
 /// What the changelog keys of erasures begin with. No customer id has control characters.
@@ -135,21 +135,27 @@ impl Erasures {
     }
 
     /// Takes a changelog record in; `key` without [`KEY`].
-    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), PackedError> {
+    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoredError> {
         let hash = key
             .try_into()
-            .map_err(|_| PackedError::Damaged("an erasure without its hash".to_owned()))?;
+            .map_err(|_| StoredError::Damaged("an erasure without its hash".to_owned()))?;
         let until = match value {
             None => None,
             Some([VERSION, rest @ ..]) => {
                 let bytes = rest
                     .try_into()
-                    .map_err(|_| PackedError::Damaged("an erasure that is cut off".to_owned()))?;
+                    .map_err(|_| StoredError::Damaged("an erasure that is cut off".to_owned()))?;
                 Some(Timestamp(i64::from_le_bytes(bytes)))
             }
-            Some([found, ..]) => return Err(PackedError::Newer { found: *found }),
+            Some([found, ..]) => {
+                return Err(StoredError::Newer {
+                    part: "an erasure".to_owned(),
+                    found: *found,
+                    known: VERSION,
+                });
+            }
             Some([]) => {
-                return Err(PackedError::Damaged(
+                return Err(StoredError::Damaged(
                     "an erasure without its time".to_owned(),
                 ));
             }

@@ -1,19 +1,17 @@
 //! How events and deadlines become state and decisions.
 //!
 //! *Settling* folds the tail up to the watermark into the settled state, in time order, an event
-//! before a deadline at the same time. Deadline kinds see nothing else. Immediate kinds see settled
+//! before a deadline at the same time. Kinds that wait see nothing else. Those that speak at once see settled
 //! state plus tail when the event arrives; one that arrives out of order replays the tail, and may
-//! add an occurrence only where none was emitted.
-
-use std::mem;
+//! add an occurrence only where none was emitted. What comes true at one instant is decided together.
 
 use super::Effect;
+use super::customer::Customer;
 use crate::event::Event;
 use crate::expression::Scope;
-use crate::moment::EventMoment;
-use crate::moment::{Moment, MomentState};
+use crate::moment::{Found, Moment, States};
 use crate::policy::Asked;
-use crate::profile::{Facts, Profile, TailEvent};
+use crate::profile::{Profile, Settled, TailEvent};
 use crate::time::Timestamp;
 use crate::trigger::plan::{Plan, Trigger};
 
@@ -52,8 +50,8 @@ impl<'a> Fold<'a> {
 /// What waits for the watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// The deadline of the state with this index.
-    Deadline(usize),
+    /// The deadline of the trigger with this key.
+    Deadline(u32),
     /// The customer was idle for too long.
     Expiry,
 }
@@ -69,36 +67,54 @@ pub(super) enum Expiry {
 
 /// What settling did.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settled {
+pub(super) struct Settling {
     /// Whether there was anything.
     pub any: bool,
     /// Whether the customer has expired and is left as she is.
     pub expires: bool,
 }
 
+/// A customer as she is seen beyond the watermark: settled state and so much of her tail.
+struct Ahead {
+    settled: Settled,
+    /// Of those that speak at once.
+    states: States,
+}
+
+/// A moment that came true, and the event that made it true where it did so by itself.
+struct Came<'a> {
+    trigger: &'a Trigger,
+    moment: Moment,
+    cause: Option<(&'a Event, Option<&'a Settled>)>,
+}
+
 impl Fold<'_> {
+    // Settling.
+
     /// Folds everything up to `watermark` into the settled state.
     pub fn settle(
         &mut self,
-        profile: &mut Profile,
+        customer: &mut Customer,
         watermark: Timestamp,
         expiry: Expiry,
-    ) -> Settled {
+    ) -> Settling {
         let mut any = false;
         loop {
-            let (settled, due) = self.settle_events(profile, watermark);
+            let (settled, due) = self.settle_events(customer, watermark);
             any |= settled || due.is_some();
             match due {
-                Some(Due::Deadline(index)) => self.fire(profile, index),
-                Some(Due::Expiry) if expiry == Expiry::Later && profile.tail.is_empty() => {
-                    return Settled { any, expires: true };
+                Some((at, Due::Deadline(_))) => self.fire(customer, at),
+                Some((_, Due::Expiry))
+                    if expiry == Expiry::Later && customer.profile.tail.is_empty() =>
+                {
+                    return Settling { any, expires: true };
                 }
-                Some(Due::Expiry) => {
-                    profile.begin_anew();
+                Some((_, Due::Expiry)) => {
+                    customer.begin_anew();
                     self.effects.push(Effect::Expired(1));
                 }
                 None => {
-                    return Settled {
+                    return Settling {
                         any,
                         expires: false,
                     };
@@ -111,260 +127,291 @@ impl Fold<'_> {
     /// is next, if the watermark has reached it.
     pub fn settle_events(
         &mut self,
-        profile: &mut Profile,
+        customer: &mut Customer,
         watermark: Timestamp,
-    ) -> (bool, Option<Due>) {
-        let mut settled = 0;
+    ) -> (bool, Option<(Timestamp, Due)>) {
+        let Customer {
+            profile: Profile { settled, tail },
+            states,
+        } = customer;
+        let mut taken = 0;
         let due = loop {
-            let event = profile
-                .tail
-                .get(settled)
-                .map(|tail| tail.event.time)
-                .filter(|time| *time <= watermark);
-            let due = self.next_due(profile).filter(|(at, _)| *at <= watermark);
-            match (event, due) {
-                (Some(time), due) if due.is_none_or(|(at, _)| time <= at) => {
-                    let mut tail = mem::take(&mut profile.tail);
-                    let (event, ahead) = (&tail[settled].event, &tail[settled + 1..]);
-                    self.fold_event(profile, event, ahead);
-                    mem::swap(&mut profile.tail, &mut tail);
-                    settled += 1;
+            let next = tail.events.get(taken).map(|tail| &tail.event);
+            let next = next.filter(|event| event.time <= watermark);
+            let due = self
+                .next_due(settled, states)
+                .filter(|(at, _)| *at <= watermark);
+            match next {
+                Some(event) if due.is_none_or(|(at, _)| event.time <= at) => {
+                    taken += 1;
+                    self.fold_event(settled, states, event, &tail.events[taken..]);
                 }
-                (_, due) => break due.map(|(_, due)| due),
+                _ => break due,
             }
         };
-        profile.tail.drain(..settled);
-        (settled > 0, due)
+        if taken > 0 {
+            tail.events.drain(..taken);
+        }
+        (taken > 0, due)
     }
 
-    /// What comes next but for events, and when: the first deadline, by the index of the state it belongs
-    /// to, or the customer's expiry. Of several deadlines at one time, the most important trigger's; the
-    /// expiry is last.
-    fn next_due(&self, profile: &Profile) -> Option<(Timestamp, Due)> {
-        let due = profile
-            .moments
-            .iter()
-            .enumerate()
-            .filter_map(|(i, (key, state))| {
-                let trigger = self.plan.by_key(*key)?;
-                Some((
-                    trigger.kind.due(state, &profile.facts)?,
-                    self.plan.rank(*key),
-                    i,
-                ))
-            });
-        let deadline = due.min().map(|(at, _, i)| (at, Due::Deadline(i)));
-        let expiry = self.plan.expiry(profile);
+    /// What comes next but for events, and when: the first deadline, by the trigger it belongs to, or the customer's expiry. Of
+    /// several deadlines at one time, the most important trigger's; the expiry is last.
+    fn next_due(&self, settled: &Settled, states: &States) -> Option<(Timestamp, Due)> {
+        let due = states.iter().filter_map(|(key, state)| {
+            let trigger = self.plan.by_key(key)?;
+            Some((trigger.kind.due(state, settled)?, self.plan.rank(key), key))
+        });
+        let deadline = due.min().map(|(at, _, key)| (at, Due::Deadline(key)));
+        let expiry = self.plan.expiry(settled);
         match deadline {
             Some((at, _)) if at <= expiry => deadline,
             _ => (expiry < Timestamp::MAX).then_some((expiry, Due::Expiry)),
         }
     }
 
-    fn fire(&mut self, profile: &mut Profile, index: usize) {
-        let (key, state) = &mut profile.moments[index];
-        let Some(trigger) = self.plan.by_key(*key) else {
-            return;
-        };
-        if let Some(moment) = trigger.kind.fire(state, &profile.facts) {
-            let ahead = mem::take(&mut profile.tail);
-            self.decide(trigger, moment, profile, &ahead, None);
-            profile.tail = ahead;
+    /// Everything that is due at this instant.
+    fn fire(&mut self, customer: &mut Customer, at: Timestamp) {
+        let Customer {
+            profile: Profile { settled, tail },
+            states,
+        } = customer;
+        let plan = self.plan;
+        let mut came = Vec::new();
+        while let Some((due, Due::Deadline(key))) = self.next_due(settled, states)
+            && due == at
+        {
+            let trigger = plan.by_key(key);
+            let state = states.get_mut(key);
+            let moment = trigger.zip(state).and_then(|(trigger, state)| {
+                let moment = trigger.kind.fire(state, settled)?;
+                Some(Came {
+                    trigger,
+                    moment,
+                    cause: None,
+                })
+            });
+            let Some(moment) = moment else { break };
+            came.push(moment);
         }
+        self.decide(came, settled, &tail.events);
     }
 
-    /// Applies a settled event and shows it to the triggers that wait for deadlines.
-    fn fold_event(&mut self, profile: &mut Profile, event: &Event, ahead: &[TailEvent]) {
+    /// Applies a settled event and shows it to the triggers that name it.
+    fn fold_event(
+        &mut self,
+        settled: &mut Settled,
+        states: &mut States,
+        event: &Event,
+        ahead: &[TailEvent],
+    ) {
         let plan = self.plan;
-        let waiting = || {
-            plan.naming(event.name)
-                .filter(|trigger| !trigger.kind.is_immediate())
-        };
-        let previous = waiting()
-            .any(|trigger| trigger.uses_previous)
-            .then(|| profile.view());
-        profile.facts.apply(event);
-        let mut came_true = Vec::new();
-        for trigger in waiting() {
-            let at = profile
-                .moments
-                .iter()
-                .position(|(key, _)| *key == trigger.key);
-            let mut state = at.map(|i| profile.moments.remove(i).1);
-            let scope = Scope {
-                event: Some(event),
-                product: None,
-                profile,
-                previous: previous.as_ref(),
-                now: event.time,
-            };
-            let taken = trigger.kind.event(&mut state, &scope);
-            if taken.refused > 0 {
+        let waiting = || plan.naming(event.name).filter(|it| !it.kind.is_immediate());
+        let asks = waiting().any(|trigger| trigger.uses_previous);
+        let previous = asks.then(|| settled.clone());
+        settled.apply(event);
+        for trigger in plan.everybody() {
+            if states.get(trigger.key).is_none()
+                && let Some(begun) = trigger.kind.begin(settled, None)
+            {
+                states.keep(trigger.key, begun);
+            }
+        }
+        let mut came = Vec::new();
+        for trigger in plan.naming(event.name) {
+            let found = shown(trigger, event, settled, previous.as_ref(), states);
+            if found.refused > 0 {
                 self.effects.push(Effect::OpenLimit {
                     trigger: trigger.name.clone(),
-                    refused: taken.refused,
+                    refused: found.refused,
                 });
             }
-            if let Some(moment) = taken.moment {
-                came_true.push((trigger, moment));
-            }
-            if let Some(state) = state {
-                profile.keep(trigger.key, state);
+            // What speaks at once has done so when the event was seen.
+            if let Some(moment) = found.moment.filter(|_| !trigger.kind.is_immediate()) {
+                came.push(Came {
+                    trigger,
+                    moment,
+                    cause: None,
+                });
             }
         }
-        for (trigger, moment) in came_true {
-            self.decide(trigger, moment, profile, ahead, None);
-        }
+        self.decide(came, settled, ahead);
     }
 
+    // At once.
+
     /// Takes an event beyond the watermark into the tail, and decides what follows at once.
-    pub fn take(&mut self, profile: &mut Profile, event: Event) {
-        let at = profile
-            .tail
-            .partition_point(|tail| tail.event.order() <= event.order());
-        profile.tail.insert(
-            at,
-            TailEvent {
-                event,
-                fired: Vec::new(),
-            },
-        );
+    pub fn take(&mut self, customer: &mut Customer, event: Event) {
+        let Customer {
+            profile: Profile { settled, tail },
+            states,
+        } = customer;
+        let at = tail.place(&event);
+        let fired = Vec::new();
+        tail.events.insert(at, TailEvent { event, fired });
         let plan = self.plan;
-        let immediate = |event: &Event| {
-            plan.naming(event.name)
-                .any(|trigger| trigger.kind.is_immediate())
+        let speaks = |tail: &TailEvent| {
+            let mut named = plan.naming(tail.event.name);
+            named.any(|trigger| trigger.kind.is_immediate())
         };
-        if !profile.tail[at..].iter().any(|tail| immediate(&tail.event)) {
+        if !tail.events[at..].iter().any(speaks) {
             return;
         }
-        let mut tail = mem::take(&mut profile.tail);
-        let mut view = profile.view();
-        for i in 0..tail.len() {
-            let (until, ahead) = tail.split_at_mut(i + 1);
+        let mut view = self.ahead(settled, states);
+        for i in 0..tail.events.len() {
+            let (until, ahead) = tail.events.split_at_mut(i + 1);
             let TailEvent { event, fired } = &mut until[i];
             self.expire(&mut view, event.time);
             if i < at {
-                view.facts.apply(event);
+                self.see(&mut view, event);
             } else {
-                self.take_immediate(&mut view, event, fired, ahead);
+                self.speak(&mut view, event, fired, ahead);
             }
         }
-        profile.tail = tail;
-        profile.contacts = view.contacts;
-    }
-
-    /// Who has expired before `time` is a new customer then, whether the watermark has reached it or not.
-    fn expire(&self, view: &mut Profile, time: Timestamp) {
-        if self.plan.expiry(view) < time {
-            view.facts = Facts::default();
-        }
+        settled.contacts = view.settled.contacts;
     }
 
     /// Takes an event for which the tail has no place into the settled state, before its turn. An
     /// order so still cancels what it came in time for; younger events find it counted already.
-    pub fn take_at_once(&mut self, profile: &mut Profile, event: &Event) {
-        let tail = mem::take(&mut profile.tail);
-        let at = tail.partition_point(|tail| tail.event.order() < event.order());
-        let (before, ahead) = tail.split_at(at);
-        let mut view = profile.view();
+    pub fn take_at_once(&mut self, customer: &mut Customer, event: &Event) {
+        let Customer {
+            profile: Profile { settled, tail },
+            states,
+        } = customer;
+        let at = tail
+            .events
+            .partition_point(|tail| tail.event.order() < event.order());
+        let (before, ahead) = tail.events.split_at(at);
+        let mut view = self.ahead(settled, states);
         for tail in before {
             self.expire(&mut view, tail.event.time);
-            view.facts.apply(&tail.event);
+            self.see(&mut view, &tail.event);
         }
         self.expire(&mut view, event.time);
-        self.take_immediate(&mut view, event, &mut Vec::new(), ahead);
-        profile.contacts = view.contacts;
-        self.fold_event(profile, event, ahead);
-        profile.tail = tail;
+        self.speak(&mut view, event, &mut Vec::new(), ahead);
+        settled.contacts = view.settled.contacts;
+        self.fold_event(settled, states, event, ahead);
     }
 
     /// Takes an event behind the watermark straight into the settled state.
-    pub fn take_late(&mut self, profile: &mut Profile, event: &Event) {
-        let ahead = mem::take(&mut profile.tail);
-        let mut view = profile.view();
-        self.take_immediate(&mut view, event, &mut Vec::new(), &ahead);
-        profile.contacts = view.contacts;
-        self.fold_event(profile, event, &ahead);
-        profile.tail = ahead;
+    pub fn take_late(&mut self, customer: &mut Customer, event: &Event) {
+        let Customer {
+            profile: Profile { settled, tail },
+            states,
+        } = customer;
+        let mut view = self.ahead(settled, states);
+        self.speak(&mut view, event, &mut Vec::new(), &tail.events);
+        settled.contacts = view.settled.contacts;
+        self.fold_event(settled, states, event, &tail.events);
     }
 
-    /// Applies an event to a view and decides the immediate triggers that match and have not fired.
-    fn take_immediate(
+    /// What those who speak at once see before the tail.
+    fn ahead(&self, settled: &Settled, states: &States) -> Ahead {
+        let speaks = |key| {
+            let trigger = self.plan.by_key(key);
+            trigger.is_some_and(|trigger| trigger.kind.is_immediate())
+        };
+        Ahead {
+            settled: settled.clone(),
+            states: states.only(speaks),
+        }
+    }
+
+    /// Who has expired before `time` is a new customer then, whether the watermark has reached it or not.
+    fn expire(&self, view: &mut Ahead, time: Timestamp) {
+        if self.plan.expiry(&view.settled) < time {
+            view.settled.forget_facts();
+            view.states = States::default();
+        }
+    }
+
+    /// Takes an event in that has spoken already, or stands before those that may.
+    fn see(&self, view: &mut Ahead, event: &Event) {
+        view.settled.apply(event);
+        let remembering = self.plan.naming(event.name);
+        for trigger in remembering.filter(|it| it.kind.is_immediate() && it.kind.remembers()) {
+            shown(trigger, event, &view.settled, None, &mut view.states);
+        }
+    }
+
+    /// Takes an event in and decides the moments that it makes true at once and that have not fired.
+    fn speak(
         &mut self,
-        view: &mut Profile,
+        view: &mut Ahead,
         event: &Event,
         fired: &mut Vec<u32>,
         ahead: &[TailEvent],
     ) {
         let plan = self.plan;
-        let immediate = || {
-            plan.naming(event.name)
-                .filter(|trigger| trigger.kind.is_immediate())
-        };
-        let previous = immediate()
-            .any(|trigger| trigger.uses_previous)
-            .then(|| view.view());
-        view.facts.apply(event);
+        let immediate = || plan.naming(event.name).filter(|it| it.kind.is_immediate());
+        let asks = immediate().any(|trigger| trigger.uses_previous);
+        let previous = asks.then(|| view.settled.clone());
+        view.settled.apply(event);
+        let mut came = Vec::new();
         for trigger in immediate() {
-            let crate::moment::Kind::Event(moment) = &trigger.kind else {
-                continue;
-            };
-            let scope = Scope {
-                event: Some(event),
-                product: None,
-                profile: view,
-                previous: previous.as_ref(),
-                now: event.time,
-            };
-            if fired.contains(&trigger.key) || !moment.of.matches(&scope) {
-                continue;
+            let Ahead { settled, states } = view;
+            let found = shown(trigger, event, settled, previous.as_ref(), states);
+            if let Some(moment) = found.moment
+                && !fired.contains(&trigger.key)
+            {
+                fired.push(trigger.key);
+                came.push(Came {
+                    trigger,
+                    moment,
+                    cause: Some((event, previous.as_ref())),
+                });
             }
-            fired.push(trigger.key);
-            let cause = Some((event, previous.as_ref()));
-            self.decide(trigger, EventMoment::moment(event), view, ahead, cause);
         }
+        self.decide(came, &mut view.settled, ahead);
     }
 
-    fn decide(
-        &mut self,
-        trigger: &Trigger,
-        moment: Moment,
-        profile: &mut Profile,
-        ahead: &[TailEvent],
-        cause: Option<(&Event, Option<&Profile>)>,
-    ) {
-        if self.adopting && !trigger.backfill {
-            self.let_go = true;
-            return;
-        }
-        let asked = Asked {
+    // Deciding.
+
+    /// Decides what came true at one instant, the most important first.
+    fn decide(&mut self, came: Vec<Came<'_>>, settled: &mut Settled, ahead: &[TailEvent]) {
+        for Came {
             trigger,
             moment,
-            profile,
-            ahead,
             cause,
-            now: self.now,
-        };
-        let decision = self.plan.decide(asked);
-        profile.contacts.note(trigger, &decision);
-        self.effects.push(Effect::Decided(Box::new(decision)));
+        } in came
+        {
+            if self.adopting && !trigger.backfill {
+                self.let_go = true;
+                continue;
+            }
+            let asked = Asked {
+                trigger,
+                moment,
+                profile: settled,
+                ahead,
+                cause,
+                now: self.now,
+            };
+            let decision = self.plan.decide(asked);
+            settled.contacts.note(trigger, &decision);
+            self.effects.push(Effect::Decided(Box::new(decision)));
+        }
     }
 }
 
-impl Profile {
-    /// What expressions may see of a profile: facts and contacts.
-    fn view(&self) -> Self {
-        Self {
-            id: self.id.clone(),
-            facts: self.facts.clone(),
-            contacts: self.contacts.clone(),
-            ..Self::default()
-        }
-    }
-
-    /// Keeps a trigger's state. States stand sorted by key, so that equal profiles have equal bytes.
-    pub(super) fn keep(&mut self, key: u32, state: MomentState) {
-        let at = self.moments.partition_point(|(known, _)| *known < key);
-        self.moments.insert(at, (key, state));
-    }
+/// Shows an event that the profile has taken in to a trigger that names it.
+fn shown(
+    trigger: &Trigger,
+    event: &Event,
+    settled: &Settled,
+    previous: Option<&Settled>,
+    states: &mut States,
+) -> Found {
+    let scope = Scope {
+        event: Some(event),
+        product: None,
+        profile: settled,
+        previous,
+        now: event.time,
+    };
+    let mut found = Found::default();
+    states.change(trigger.key, |state| {
+        trigger.kind.event(state, &scope, &mut found);
+    });
+    found
 }

@@ -14,21 +14,23 @@
 //! 5. [`Engine::adopt`] between two transactions, when there are other triggers.
 
 pub mod adoption;
+pub mod customer;
 mod customers;
 mod erasures;
 mod fold;
 mod looks;
+pub mod packed;
 
 use std::sync::Arc;
 
+pub use customer::Customer;
 use customers::{Customers, Slot};
 use erasures::Erasures;
 pub use erasures::Record;
 use fold::{Expiry, Fold};
 
 use crate::event::{Event, EventName, Text};
-use crate::profile::Profile;
-use crate::profile::packed::PackedError;
+use crate::stored::StoredError;
 use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
@@ -118,12 +120,12 @@ impl Engine {
     ///
     /// # Errors
     /// Where the value was written by a newer build, or is damaged.
-    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), PackedError> {
+    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoredError> {
         if let Some(hash) = key.strip_prefix(erasures::KEY) {
             return self.erasures.restore(hash, value);
         }
         let customer =
-            std::str::from_utf8(key).map_err(|error| PackedError::Damaged(error.to_string()))?;
+            std::str::from_utf8(key).map_err(|error| StoredError::Damaged(error.to_string()))?;
         self.customers.restore(customer, value, &self.plan)
     }
 
@@ -155,36 +157,39 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let watermark = self.watermark;
         let working = self.customers.open(&event.customer, &plan);
-        if event.has_message_id && working.profile.remember(&event.id) {
-            effects.push(Effect::Duplicate);
-            return;
+        let customer = &mut *working.customer;
+        if event.has_message_id {
+            if customer.profile.settled.seen.knows(&event.id) {
+                effects.push(Effect::Duplicate);
+                return;
+            }
+            customer.profile.settled.seen.remember(&event.id);
         }
         let mut fold = Fold::new(&plan, now, effects);
-        let settled = fold
-            .settle(&mut working.profile, watermark, Expiry::Now)
-            .any;
-        if settled && event.has_message_id {
+        let settled = fold.settle(customer, watermark, Expiry::Now).any;
+        let seen = &mut customer.profile.settled.seen;
+        if settled && event.has_message_id && !seen.knows(&event.id) {
             // Whoever expired meanwhile has forgotten it.
-            working.profile.remember(&event.id);
+            seen.remember(&event.id);
         }
         let look = if event.time <= watermark {
             fold.effects.push(Effect::Late {
                 behind_ms: watermark.0 - event.time.0,
             });
-            fold.take_late(&mut working.profile, &event);
-            fold.settle(&mut working.profile, watermark, Expiry::Now);
+            fold.take_late(customer, &event);
+            fold.settle(customer, watermark, Expiry::Now);
             None
-        } else if working.profile.is_tail_full(&event) {
+        } else if customer.profile.tail.is_full(&event) {
             fold.effects.push(Effect::TailFull);
-            fold.take_at_once(&mut working.profile, &event);
+            fold.take_at_once(customer, &event);
             None
         } else {
-            let look = plan.looks_again(&event, &working.profile).min(working.look);
-            fold.take(&mut working.profile, event);
-            (!settled).then_some(look)
+            let look = plan.looks_again(&event, &customer.profile.settled);
+            fold.take(customer, event);
+            (!settled).then_some(look.min(working.look))
         };
         working.dirty = true;
-        let look = look.unwrap_or_else(|| plan.next_look(&working.profile));
+        let look = look.unwrap_or_else(|| plan.next_look(&working.customer));
         self.customers.close(look);
     }
 
@@ -198,10 +203,11 @@ impl Engine {
         let working = self.customers.open(&event.customer, &plan);
         // What the watermark has passed counts as settled, whether somebody has looked at her since or not.
         let gone = event.time.max(self.watermark);
-        working.profile.tail.retain(|tail| tail.event.time > gone);
-        working.profile.begin_anew();
+        let tail = &mut working.customer.profile.tail;
+        tail.events.retain(|tail| tail.event.time > gone);
+        working.customer.begin_anew();
         working.dirty = true;
-        let look = plan.next_look(&working.profile);
+        let look = plan.next_look(&working.customer);
         self.customers.close(look);
     }
 
@@ -231,10 +237,12 @@ impl Engine {
         let working = self.customers.look_at(slot, &plan);
         let before = effects.len();
         let mut fold = Fold::new(&plan, now, effects);
-        let expires = fold.settle(&mut working.profile, watermark, expiry).expires;
+        let expires = fold
+            .settle(&mut working.customer, watermark, expiry)
+            .expires;
         // What only folded its tail is folded again when it is next opened: nothing to write.
         working.dirty |= effects.len() > before;
-        let look = plan.next_look(&working.profile);
+        let look = plan.next_look(&working.customer);
         if expires {
             self.customers.expires(look);
         } else {
@@ -251,12 +259,12 @@ impl Engine {
     /// are adopted later find the same in a state that was restored and in one that was not.
     pub fn seal(&mut self) -> Vec<Record> {
         let (plan, watermark) = (Arc::clone(&self.plan), self.watermark);
-        for profile in self.customers.changed() {
-            let oldest = profile.tail.first();
-            if oldest.is_some_and(|tail| tail.event.time <= watermark) {
+        for customer in self.customers.changed() {
+            let oldest = customer.profile.tail.begins();
+            if oldest.is_some_and(|time| time <= watermark) {
                 let mut effects = Vec::new();
                 let mut fold = Fold::new(&plan, Timestamp::MIN, &mut effects);
-                fold.settle_events(profile, watermark);
+                fold.settle_events(customer, watermark);
                 // Who has something to be decided was looked at when time moved.
                 debug_assert!(!effects.iter().any(|it| matches!(it, Effect::Decided(_))));
             }
@@ -268,7 +276,7 @@ impl Engine {
 
     /// The sealed transaction is durable.
     pub fn committed(&mut self) {
-        self.customers.committed();
+        self.customers.commit();
         self.erasures.committed();
     }
 
@@ -321,31 +329,31 @@ impl Engine {
         self.customers.dirty()
     }
 
-    /// The committed profile of a customer, with its tail settled up to the watermark as far as no
+    /// A customer as she is committed, with her tail settled up to the watermark as far as no
     /// deadline stands in between. `None` where she is not known.
     #[must_use]
-    pub fn profile(&self, customer: &str) -> Option<Profile> {
-        let profile = self.customers.committed_profile(customer)?;
-        Some(self.settled(profile))
+    pub fn customer(&self, id: &str) -> Option<Customer> {
+        let customer = self.customers.committed(id)?;
+        Some(self.settled(customer))
     }
 
-    /// Every committed profile, as [`Engine::profile`] gives one, in no particular order.
-    pub fn profiles(&self) -> impl Iterator<Item = Profile> {
-        let committed = self.customers.committed_profiles();
-        committed.map(|profile| self.settled(profile))
+    /// Every committed customer, as [`Engine::customer`] gives one, in no particular order.
+    pub fn customers(&self) -> impl Iterator<Item = Customer> {
+        let committed = self.customers.all_committed();
+        committed.map(|customer| self.settled(customer))
     }
 
-    /// Every committed profile as it was packed, which is what the changelog holds, in no particular
+    /// Every committed customer as she was packed, which is what the changelog holds, in no particular
     /// order.
-    pub fn packed_profiles(&self) -> impl Iterator<Item = Profile> {
-        self.customers.committed_profiles()
+    pub fn packed_customers(&self) -> impl Iterator<Item = Customer> {
+        self.customers.all_committed()
     }
 
-    fn settled(&self, mut profile: Profile) -> Profile {
+    fn settled(&self, mut customer: Customer) -> Customer {
         let mut effects = Vec::new();
         let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);
-        fold.settle_events(&mut profile, self.watermark);
-        profile
+        fold.settle_events(&mut customer, self.watermark);
+        customer
     }
 
     /// Armed deadlines by trigger, in the order of the plan's triggers: those that would come true
@@ -354,14 +362,14 @@ impl Engine {
     pub fn armed(&self) -> Vec<usize> {
         let mut armed = vec![0; self.plan.triggers.len()];
         let mut effects = Vec::new();
-        for mut profile in self.customers.latest_profiles() {
+        for mut customer in self.customers.all_latest() {
             let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);
-            fold.settle(&mut profile, self.watermark, Expiry::Now);
-            for (key, state) in &profile.moments {
-                let Some(i) = self.plan.triggers.iter().position(|t| t.key == *key) else {
-                    continue;
-                };
-                armed[i] += self.plan.triggers[i].kind.armed(state, &profile.facts);
+            fold.settle(&mut customer, self.watermark, Expiry::Now);
+            for (key, state) in customer.states.iter() {
+                if let Some(rank) = self.plan.rank(key) {
+                    let kind = &self.plan.triggers[rank].kind;
+                    armed[rank] += kind.armed(state, &customer.profile.settled);
+                }
             }
         }
         armed

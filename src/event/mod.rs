@@ -232,6 +232,13 @@ impl Event {
         }
     }
 
+    /// The product it is about: `product_id`, else `sku`.
+    #[must_use]
+    pub fn product(&self) -> Option<&Text> {
+        self.text(PropertyId::PRODUCT_ID)
+            .or_else(|| self.text(PropertyId::SKU))
+    }
+
     /// A time property.
     #[must_use]
     pub fn instant(&self, id: PropertyId) -> Option<Timestamp> {

@@ -183,7 +183,7 @@ impl Function {
             },
             Self::DaysBetween => match (argument(0), argument(1)) {
                 (Value::Time(a), Value::Time(b)) => {
-                    let zone = scope.profile.facts.zone();
+                    let zone = scope.profile.identity.zone();
                     Value::Number(f64::from(b.day(&zone)) - f64::from(a.day(&zone)))
                 }
                 _ => Value::Null,

@@ -38,7 +38,7 @@ pub use functions::{FUNCTIONS, FunctionDoc};
 pub use operators::{OPERATORS, OperatorDoc};
 
 use crate::event::{Event, EventName, Product, Type, Vocabulary};
-use crate::profile::Profile;
+use crate::profile::Settled;
 use crate::time::Timestamp;
 use crate::value::Value;
 use tree::Tree;
@@ -62,9 +62,9 @@ pub struct Scope<'a> {
     /// `quantity` that the event itself lacks are read from it.
     pub product: Option<&'a Product>,
     /// The customer.
-    pub profile: &'a Profile,
+    pub profile: &'a Settled,
     /// The customer as she was before the event.
-    pub previous: Option<&'a Profile>,
+    pub previous: Option<&'a Settled>,
     /// The instant at which it is asked.
     pub now: Timestamp,
 }

@@ -6,7 +6,7 @@ use super::tree::{EventPart, Tree, Whose, is_of_product};
 use super::{Environment, ExpressionError};
 use crate::document::suggest::{closest, listed};
 use crate::event::{EventName, PropertyId, Type};
-use crate::profile::schema::{FIELDS, KEYED_FIELDS};
+use crate::profile::{FIELDS, KEYED_FIELDS};
 
 /// A path such as `profile.interests["shoes"]`.
 pub struct Path {
@@ -219,7 +219,7 @@ fn of_profile(
             },
         ));
     }
-    for field in KEYED_FIELDS {
+    for field in KEYED_FIELDS.iter() {
         let depth = field.path.split('.').count();
         if path.segments.len() <= depth || dotted("", &path.segments[..depth]) != field.path {
             continue;

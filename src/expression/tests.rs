@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::event::{Position, Property, PropertyId, Text};
-use crate::profile::facts::{Interest, Line};
+use crate::profile::basket::Line;
+use crate::profile::browsing::Interest;
 
 const NAMES: &[EventName] = &[EventName::ORDER_COMPLETED, EventName::PRODUCT_ADDED];
 
@@ -54,24 +55,24 @@ fn event() -> Event {
     }
 }
 
-fn profile() -> Profile {
-    let mut profile = Profile::default();
-    let facts = &mut profile.facts;
-    facts.timezone = Some("Europe/Madrid".into());
-    facts.country = Some("ES".into());
+fn profile() -> Settled {
+    let mut profile = Settled::default();
+    let facts = &mut profile;
+    facts.identity.timezone = Some("Europe/Madrid".into());
+    facts.identity.country = Some("ES".into());
     facts.basket.lines.push(Line {
         product: "p1".into(),
         price: 1050,
         quantity: 2,
     });
-    facts.wishlist = vec!["w1".into(), "w2".into()];
+    facts.wishlist.products = vec!["w1".into(), "w2".into()];
     facts.orders.count = 3;
     facts.orders.last = Some(at("2026-03-01T22:30:00Z"));
-    facts.attributes = vec![
+    facts.identity.attributes = vec![
         ("tier".into(), Property::Text("gold".into())),
         ("visits".into(), Property::Text("old".into())),
     ];
-    facts.interests = vec![Interest {
+    facts.browsing.interests = vec![Interest {
         category: "shoes".into(),
         score: 2.0,
         at: at("2026-03-02T23:30:00Z"),
@@ -90,7 +91,7 @@ fn asked(text: &str) -> Result<String, ExpressionError> {
         previous: true,
     };
     let expression = Expression::compile(text, &environment)?;
-    let (event, profile, previous) = (event(), profile(), Profile::default());
+    let (event, profile, previous) = (event(), profile(), Settled::default());
     let scope = Scope {
         event: Some(&event),
         product: event.products.first(),

@@ -4,13 +4,12 @@ use super::Scope;
 use super::functions::Function;
 use super::operators::{Arithmetic, Order, equal};
 use crate::event::{Event, EventName, Product, PropertyId, Text, Type};
-use crate::profile::Profile;
-use crate::profile::schema::Read;
+use crate::profile::Settled;
+use crate::profile::section::{Read, ReadMember};
 use crate::time::Timestamp;
 use crate::value::Value;
 
 /// How the member of a keyed field is read.
-pub type ReadMember = for<'a> fn(&'a Profile, key: &str, now: Timestamp) -> Value<'a>;
 
 /// A node. The types of its parts were checked when it was made.
 pub enum Tree {
@@ -159,7 +158,7 @@ impl Tree {
 }
 
 impl Whose {
-    fn profile<'a>(self, scope: &Scope<'a>) -> Option<&'a Profile> {
+    fn profile<'a>(self, scope: &Scope<'a>) -> Option<&'a Settled> {
         match self {
             Self::Now => Some(scope.profile),
             Self::Before => scope.previous,

@@ -123,16 +123,16 @@ pub(super) async fn one(
         Some(runtime::State::Running | runtime::State::Waiting) => {}
     }
     let found = api.tasks.customer(&id).await;
-    let profile = found.ok_or_else(|| {
+    let customer = found.ok_or_else(|| {
         Problem::unknown("no event of this customer is committed, or she was removed")
     })?;
-    let plan = api.tasks.plan();
+    let (plan, settled) = (api.tasks.plan(), &customer.profile.settled);
     Ok(Json(Shown {
-        customer: profile.id.to_string(),
-        profile: profile::fields(&profile, runtime::clock()),
-        sent: profile::sent(&profile, &plan),
-        open: profile::open(&profile, &plan),
-        unsettled_events: profile.tail.len(),
+        customer: settled.id.to_string(),
+        profile: profile::fields(settled, runtime::clock()),
+        sent: profile::sent(settled, &plan),
+        open: profile::open(&customer, &plan),
+        unsettled_events: customer.profile.tail.events.len(),
     }))
 }
 

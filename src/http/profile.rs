@@ -3,37 +3,23 @@
 use serde_json::{Map, Value};
 
 use super::customers::{Open, Sent};
-use crate::profile::Profile;
-use crate::profile::schema::{FIELDS, KEYED_FIELDS};
+use crate::engine::Customer;
+use crate::profile::{FIELDS, KEYED_FIELDS, Settled};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
 /// The fields of a profile as of `now`. What is not known is left out.
-pub(super) fn fields(profile: &Profile, now: Timestamp) -> Value {
+pub(super) fn fields(profile: &Settled, now: Timestamp) -> Value {
     let mut fields = Map::new();
-    for field in FIELDS {
+    for field in FIELDS.iter() {
         put(
             &mut fields,
             field.path,
             (&(field.read)(profile, now)).into(),
         );
     }
-    for keyed in KEYED_FIELDS {
-        let keys: Vec<&str> = match keyed.path {
-            "attributes" => profile
-                .facts
-                .attributes
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .collect(),
-            _ => profile
-                .facts
-                .interests
-                .iter()
-                .map(|interest| interest.category.as_str())
-                .collect(),
-        };
-        let members: Map<String, Value> = keys
+    for keyed in KEYED_FIELDS.iter() {
+        let members: Map<String, Value> = (keyed.keys)(profile)
             .into_iter()
             .map(|key| (key.to_owned(), (&(keyed.read)(profile, key, now)).into()))
             .collect();
@@ -43,7 +29,7 @@ pub(super) fn fields(profile: &Profile, now: Timestamp) -> Value {
 }
 
 /// What was sent, by trigger.
-pub(super) fn sent(profile: &Profile, plan: &Plan) -> Vec<Sent> {
+pub(super) fn sent(profile: &Settled, plan: &Plan) -> Vec<Sent> {
     let sent = profile.contacts.by_trigger.iter();
     let sent = sent.filter_map(|(key, times)| {
         Some(Sent {
@@ -55,12 +41,15 @@ pub(super) fn sent(profile: &Profile, plan: &Plan) -> Vec<Sent> {
 }
 
 /// The deadlines that come true if nothing more happens.
-pub(super) fn open(profile: &Profile, plan: &Plan) -> Vec<Open> {
-    let opened = profile.moments.iter().filter_map(|(key, state)| {
-        let trigger = plan.by_key(*key)?;
+pub(super) fn open(customer: &Customer, plan: &Plan) -> Vec<Open> {
+    let opened = customer.states.iter().filter_map(|(key, state)| {
+        let trigger = plan.by_key(key)?;
         Some(Open {
             trigger: trigger.name.to_string(),
-            due: trigger.kind.due(state, &profile.facts)?.to_string(),
+            due: trigger
+                .kind
+                .due(state, &customer.profile.settled)?
+                .to_string(),
         })
     });
     opened.collect()
@@ -91,12 +80,12 @@ mod tests {
 
     #[test]
     fn fields_stand_under_the_names_of_expressions() {
-        let mut profile = Profile {
+        let mut profile = Settled {
             id: Text::from("ana"),
-            ..Profile::default()
+            ..Settled::default()
         };
-        profile.facts.addresses.email = Some("ana@example.com".into());
-        profile.facts.viewed.push("p1".into());
+        profile.identity.addresses.email = Some("ana@example.com".into());
+        profile.browsing.viewed.push("p1".into());
         let shown = fields(&profile, Timestamp(0));
         assert_eq!(shown["addresses"]["email"], "ana@example.com");
         assert_eq!(shown["viewed"], json!(["p1"]));

@@ -10,9 +10,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AFTER_WATERMARK, Described, EventRef, Evidence, Matcher, Moment};
-use crate::event::{Event, Position, Text, limits};
-use crate::expression::{Expression, Scope};
+use super::kind::{
+    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Telling,
+};
+use super::matcher::{self, Matcher};
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{Declared, Reader};
+use crate::document::yaml::Node;
+use crate::event::{Event, Position, Text, Type, limits};
+use crate::expression::{Environment, Expression, Scope, read};
+use crate::profile::Settled;
+use crate::stored::Stored;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -20,14 +28,36 @@ use crate::value::Value;
 /// What would open beyond is not opened, and counted.
 pub const OPEN_MAX: usize = 32;
 
-/// For people.
-pub const DESCRIBED: Described = Described {
-    word: "absence",
-    comes_true: "At the anchor (an `after`) + `within`, when no `of` with the same `per` has come by then.",
-    decided: AFTER_WATERMARK,
-    occurrence: "the value of `per` and the time of the anchor",
-    again: "after the next `after`",
+const KEYS: Keys = Keys {
+    of: "`absence`",
+    known: &[
+        Known::required("of", matcher::SHAPE, "The events that do not come."),
+        Known::required(
+            "after",
+            matcher::SHAPE,
+            "The events that they were to follow: the anchor.",
+        ),
+        Known::required(
+            "within",
+            Shape::Duration,
+            "In what time. An `of` exactly at its end is in time.",
+        ),
+        Known::default(
+            "per",
+            "customer",
+            Shape::Expression,
+            "`customer`, or an expression on both events: a deadline of its own for each product, cart, order.",
+        ),
+        Known::default(
+            "from",
+            "last",
+            Shape::Words(FROM),
+            "`last`: each further `after` moves the anchor. `first`: it stays until fired or cancelled.",
+        ),
+    ],
+    later: &[],
 };
+const FROM: &[&str] = &["last", "first"];
 
 /// The compiled form.
 #[derive(Debug)]
@@ -79,30 +109,6 @@ struct Open {
 }
 
 impl Absence {
-    /// Takes an event in. Gives how many deadlines could not be opened for [`OPEN_MAX`].
-    pub fn event(&self, state: &mut AbsenceState, scope: &Scope<'_>) -> u32 {
-        let Some(event) = scope.event else { return 0 };
-        let (of, after) = (self.of.matches(scope), self.after.matches(scope));
-        if !of && !after {
-            return 0;
-        }
-        let keys = self.per.keys(scope);
-        if of {
-            state.open.retain(|open| {
-                let in_time = open.anchor.time <= event.time && event.time <= self.deadline(open);
-                !(in_time && keys.contains(&open.per))
-            });
-        }
-        let stale = state.latest.is_some_and(|latest| event.order() < latest);
-        let refused = if after {
-            self.arm(state, event, keys, stale)
-        } else {
-            0
-        };
-        state.latest = state.latest.max(Some(event.order()));
-        refused
-    }
-
     fn arm(&self, state: &mut AbsenceState, event: &Event, keys: Vec<Text>, stale: bool) -> u32 {
         let mut refused = 0;
         for per in keys {
@@ -127,21 +133,103 @@ impl Absence {
     fn deadline(&self, open: &Open) -> Timestamp {
         open.anchor.time.plus(self.within_ms)
     }
+}
 
-    /// The next deadline.
-    #[must_use]
-    pub fn due(&self, state: &AbsenceState) -> Option<Timestamp> {
+impl Stored for AbsenceState {
+    const VERSION: u8 = 1;
+}
+
+impl MomentKind for Absence {
+    type State = AbsenceState;
+
+    const TAG: u16 = 2;
+    const DESCRIBED: Described = Described {
+        word: "absence",
+        comes_true: "At the anchor (an `after`) + `within`, when no `of` with the same `per` has come by then.",
+        decided: AFTER_WATERMARK,
+        occurrence: "the value of `per` and the time of the anchor",
+        again: "after the next `after`",
+        has_event: false,
+    };
+    const SHAPE: Shape = Shape::Mapping(&KEYS);
+
+    fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        let fields = reader.fields(node, KEYS)?;
+        let of = matcher::required(reader, &fields, "of");
+        let after = matcher::required(reader, &fields, "after");
+        let within_ms = reader
+            .required(&fields, "within", "in what time, such as 30m")
+            .and_then(|node| reader.duration(node));
+        let from = match fields.get("from") {
+            None => Some(From::Last),
+            Some(node) => reader.one_of(node, FROM).map(|word| match word {
+                "first" => From::First,
+                _ => From::Last,
+            }),
+        };
+        let (of, after) = (of?, after?);
+        let per = fields
+            .get("per")
+            .map_or(Some(Per::Customer), |node| per(reader, node, &of, &after));
+        Some(Self {
+            of,
+            after,
+            within_ms: within_ms?,
+            per: per?,
+            from: from?,
+        })
+    }
+
+    fn concerns(&self) -> Concerns {
+        Concerns {
+            events: self
+                .of
+                .event_names()
+                .chain(self.after.event_names())
+                .collect(),
+            ..Concerns::default()
+        }
+    }
+
+    fn uses_previous(&self) -> bool {
+        self.of.uses_previous() || self.after.uses_previous()
+    }
+
+    /// What goes beyond [`OPEN_MAX`] is counted.
+    fn event(&self, state: &mut Option<AbsenceState>, scope: &Scope<'_>, found: &mut Found) {
+        let Some(event) = scope.event else { return };
+        let (of, after) = (self.of.matches(scope), self.after.matches(scope));
+        if !of && !after {
+            return;
+        }
+        let state = state.get_or_insert_default();
+        let keys = self.per.keys(scope);
+        if of {
+            state.open.retain(|open| {
+                let in_time = open.anchor.time <= event.time && event.time <= self.deadline(open);
+                !(in_time && keys.contains(&open.per))
+            });
+        }
+        let stale = state.latest.is_some_and(|latest| event.order() < latest);
+        if after {
+            found.refused = self.arm(state, event, keys, stale);
+        }
+        state.latest = state.latest.max(Some(event.order()));
+    }
+
+    fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+        let mut after = self.after.event_names();
+        after
+            .any(|name| name == event.name)
+            .then(|| event.time.plus(self.within_ms))
+    }
+
+    fn due(&self, state: &AbsenceState, _settled: &Settled) -> Option<Timestamp> {
         state.open.iter().map(|open| self.deadline(open)).min()
     }
 
-    /// How many deadlines are open.
-    #[must_use]
-    pub fn open(state: &AbsenceState) -> usize {
-        state.open.len()
-    }
-
-    /// What comes true at the next deadline; it is no longer open then.
-    pub fn fire(&self, state: &mut AbsenceState) -> Option<Moment> {
+    /// The first deadline is no longer open then.
+    fn fire(&self, state: &mut AbsenceState, _settled: &Settled) -> Option<Moment> {
         let order = |open: &Open| (self.deadline(open), open.per.clone());
         let first = (0..state.open.len()).min_by_key(|i| order(&state.open[*i]))?;
         let open = state.open.remove(first);
@@ -170,6 +258,20 @@ impl Absence {
                 facts,
             },
         })
+    }
+
+    fn armed(&self, state: &AbsenceState, _settled: &Settled) -> usize {
+        state.open.len()
+    }
+
+    fn told(&self, telling: &Telling<'_>) -> Option<String> {
+        Some(format!(
+            "no {} within {} of {}{}",
+            self.of.first(telling),
+            (telling.long)(self.within_ms),
+            self.after.first(telling),
+            (telling.since)(" at %H:%M")
+        ))
     }
 }
 
@@ -206,4 +308,42 @@ fn key_text(value: &Value<'_>) -> Option<Text> {
         other => Text::from(serde_json::Value::from(other).to_string()),
     };
     (!text.is_empty() && text.len() <= limits::TEXT_BYTES).then_some(text)
+}
+
+/// `customer`, or an expression that the events of both matchers can answer.
+fn per(reader: &mut Reader<'_>, node: &Node, of: &Matcher, after: &Matcher) -> Option<Per> {
+    let text = reader.text(node, "`customer`, or an expression such as `event.cart_id`")?;
+    if text == "customer" {
+        return Some(Per::Customer);
+    }
+    let Declared {
+        vocabulary,
+        attributes,
+    } = reader.declared;
+    let mut compiled = None;
+    for matcher in [of, after] {
+        let names: Vec<_> = matcher.event_names().collect();
+        let environment = Environment {
+            vocabulary,
+            attributes,
+            events: Some(&names),
+            each_product: true,
+            previous: false,
+        };
+        let expression = Expression::compile(text, &environment);
+        compiled = Some(read::compiled(reader, node, 0, expression)?);
+    }
+    let key = compiled
+        .filter(|key| key.uses_event() && !matches!(key.kind(), Type::List | Type::Duration));
+    if key.is_none() {
+        let expected =
+            "`customer`, or a text, number or time of the event, such as `event.cart_id`"
+                .to_owned();
+        reader.fails(
+            &node.span,
+            "this does not tell one deadline of a customer from another",
+            expected,
+        );
+    }
+    key.map(Per::Key)
 }

@@ -15,14 +15,23 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AFTER_WATERMARK, Described, EventRef, Evidence, Matcher, Moment};
-use crate::event::{Event, EventName, Text};
-use crate::expression::{Expression, Scope};
-use crate::profile::Facts;
-use crate::profile::facts::Orders;
+use super::kind::{
+    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Telling,
+};
+use super::matcher::{self, Matcher};
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{Fields, Reader};
+use crate::document::yaml::Node;
+use crate::event::{Event, EventName, Type};
+use crate::expression::{Expression, Scope, read};
+use crate::profile::Settled;
 use crate::stats::deviation;
-use crate::time::Timestamp;
+use crate::stored::Stored;
+use crate::time::{DAY_MS, Timestamp};
 use crate::value::Value;
+
+/// History that is asked for: beyond this a rhythm is no better known.
+const HISTORY_MAX: u32 = 1000;
 
 /// Values kept one by one: the most that `ratio: { last }` may ask for.
 pub const LAST_MAX: u32 = 100;
@@ -33,14 +42,60 @@ const MICROS: f64 = 1e6;
 /// Values beyond this (10^12) are no measure of a customer: they would overflow the sums.
 const VALUE_MAX: f64 = 1e12;
 
-/// For people.
-pub const DESCRIBED: Described = Described {
-    word: "baseline",
-    comes_true: "Where the customer departs from her own history. A gap: at 00:00, in her time zone, of the first day on \
-        which her silence is longer than the bound; with `by: exact`, at the last event + the bound. A value: at the event.",
-    decided: AFTER_WATERMARK,
-    occurrence: "the id of the last event before the gap, or of the event with the value",
-    again: "after the next matching event",
+const KEYS: Keys = Keys {
+    of: "`baseline`",
+    known: &[
+        Known::required("of", matcher::SHAPE, "The events that are compared."),
+        Known::required(
+            "measure",
+            Shape::Expression,
+            "`gap`: the silence with her own gaps. `value`: the number `value` of each event, at the event.",
+        ),
+        Known::default(
+            "by",
+            "calendar_day",
+            Shape::Words(BY),
+            "How gaps are counted: between distinct days in her time zone, or to the millisecond.",
+        ),
+        Known::optional(
+            "value",
+            Shape::Expression,
+            "With `measure: value`: a number of the event, such as `event.total`.",
+        ),
+        Known::required(
+            "history_min",
+            Shape::Whole(1, HISTORY_MAX),
+            "How many gaps, or values before the event, must be known.",
+        ),
+        Known::optional(
+            "deviations",
+            Shape::Number(-100.0, 100.0),
+            "So many sample standard deviations (n - 1) above the mean; below it, for values, where negative.",
+        ),
+        Known::optional(
+            "ratio",
+            Shape::Mapping(&RATIO),
+            "For values: the mean of the last ones is below a factor times the mean of all before them.",
+        ),
+    ],
+    later: &[],
+};
+const BY: &[&str] = &["calendar_day", "exact"];
+const RATIO: Keys = Keys {
+    of: "`ratio`",
+    known: &[
+        Known::required(
+            "last",
+            Shape::Whole(1, LAST_MAX),
+            "How many of the last values, this one among them.",
+        ),
+        Known::required(
+            "below",
+            Shape::Number(0.0, 100.0),
+            "The factor, such as 0.7.",
+        ),
+    ],
+    later: &[],
 };
 
 /// The compiled form.
@@ -103,62 +158,48 @@ struct Sums {
     squares: i128,
 }
 
-impl BaselineState {
-    pub(super) fn last_decided(&self) -> Option<Timestamp> {
-        let last = self.last.as_ref().filter(|_| self.fired)?;
-        Some(last.time)
-    }
+impl Stored for BaselineState {
+    const VERSION: u8 = 1;
 }
 
-impl Baseline {
-    /// Takes an event in. Gives the moment where a value departs; gaps depart by time passing.
-    pub fn event(&self, state: &mut BaselineState, scope: &Scope<'_>) -> Option<Moment> {
-        let event = scope.event.filter(|_| self.of.matches(scope))?;
-        if state
-            .last
-            .as_ref()
-            .is_some_and(|last| event.time < last.time)
-        {
-            return None;
-        }
-        match &self.measure {
-            Measure::GapDays => {
-                let day = event.time.day(&scope.profile.facts.zone());
-                if state.last.is_some() && day > state.last_day {
-                    state.sums.add(i64::from(day) - i64::from(state.last_day));
-                }
-                state.last_day = if state.last.is_some() {
-                    day.max(state.last_day)
-                } else {
-                    day
-                };
-                state.arm(event);
-                None
-            }
-            Measure::GapExact => {
-                if let Some(last) = &state.last {
-                    state.sums.add(event.time.0 - last.time.0);
-                }
-                state.arm(event);
-                None
-            }
-            Measure::Value(expression) => {
-                let Value::Number(value) = expression.eval(scope) else {
-                    return None;
-                };
-                self.value(state, event, value)
-            }
+impl MomentKind for Baseline {
+    type State = BaselineState;
+
+    const TAG: u16 = 4;
+    const DESCRIBED: Described = Described {
+        word: "baseline",
+        comes_true: "Where the customer departs from her own history. A gap: at 00:00, in her time zone, of the first day on \
+            which her silence is longer than the bound; with `by: exact`, at the last event + the bound. A value: at the event.",
+        decided: AFTER_WATERMARK,
+        occurrence: "the id of the last event before the gap, or of the event with the value",
+        again: "after the next matching event",
+        has_event: false,
+    };
+    const SHAPE: Shape = Shape::Mapping(&KEYS);
+
+    fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        let fields = reader.fields(node, KEYS)?;
+        baseline(reader, &fields)
+    }
+
+    fn concerns(&self) -> Concerns {
+        Concerns {
+            events: self.of.event_names().collect(),
+            days: matches!(self.measure, Measure::GapDays),
+            ..Concerns::default()
         }
     }
 
-    /// What a customer's orders say to a trigger that is new, of the days between them. The last is known by its time, for its id
-    /// is not kept.
-    #[must_use]
-    pub fn known(&self, orders: &Orders, decided: Option<Timestamp>) -> Option<BaselineState> {
+    fn uses_previous(&self) -> bool {
+        self.of.uses_previous()
+    }
+
+    /// What her orders say of the days between them. The last is known by its time, for its id is not kept.
+    fn begin(&self, settled: &Settled, decided: Option<Timestamp>) -> Option<BaselineState> {
         let meant =
             matches!(self.measure, Measure::GapDays) && self.of.is_just(EventName::ORDER_COMPLETED);
-        let rhythm = &orders.rhythm;
-        let (last, last_day) = orders.last.zip(rhythm.last_day).filter(|_| meant)?;
+        let rhythm = &settled.orders.rhythm;
+        let (last, last_day) = settled.orders.last.zip(rhythm.last_day).filter(|_| meant)?;
         let sums = Sums {
             n: rhythm.gaps,
             sum: rhythm.sum,
@@ -173,10 +214,131 @@ impl Baseline {
         })
     }
 
-    fn value(&self, state: &mut BaselineState, event: &Event, value: f64) -> Option<Moment> {
-        if !value.is_finite() || value.abs() > VALUE_MAX {
-            return None;
+    /// A value departs at the event; gaps depart by time passing.
+    fn event(&self, state: &mut Option<BaselineState>, scope: &Scope<'_>, found: &mut Found) {
+        let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
+            return;
+        };
+        let last = state.as_ref().and_then(|state| state.last.as_ref());
+        if last.is_some_and(|last| event.time < last.time) {
+            return;
         }
+        match &self.measure {
+            Measure::GapDays => {
+                let state = state.get_or_insert_default();
+                let day = event.time.day(&scope.profile.identity.zone());
+                if state.last.is_some() && day > state.last_day {
+                    state.sums.add(i64::from(day) - i64::from(state.last_day));
+                }
+                state.last_day = match state.last {
+                    Some(_) => day.max(state.last_day),
+                    None => day,
+                };
+                state.arm(event);
+            }
+            Measure::GapExact => {
+                let state = state.get_or_insert_default();
+                if let Some(last) = &state.last {
+                    state.sums.add(event.time.0 - last.time.0);
+                }
+                state.arm(event);
+            }
+            Measure::Value(expression) => {
+                if let Value::Number(value) = expression.eval(scope)
+                    && value.is_finite()
+                    && value.abs() <= VALUE_MAX
+                {
+                    found.moment = self.value(state.get_or_insert_default(), event, value);
+                }
+            }
+        }
+    }
+
+    fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+        Some(match self.measure {
+            // Gaps between distinct days are at least one, so the first day in question is the
+            // day after tomorrow; two hours for the longest change of a clock.
+            Measure::GapDays => event.time.plus(DAY_MS - 2 * 3_600_000),
+            Measure::GapExact | Measure::Value(_) => event.time,
+        })
+    }
+
+    /// Of gaps only.
+    fn due(&self, state: &BaselineState, settled: &Settled) -> Option<Timestamp> {
+        let last = state.last.as_ref().filter(|_| !state.fired)?;
+        let bound = self.bound(state)?;
+        let identity = &settled.identity;
+        match self.measure {
+            Measure::GapDays => {
+                let silence = least(bound, |days| self.beyond(state, days).is_gt());
+                let day = i32::try_from(silence).unwrap_or(DAY_MAX);
+                let day = state.last_day.saturating_add(day);
+                let midnight = Timestamp::start_of_day(day.min(DAY_MAX), &identity.zone());
+                // A midnight that she has passed by moving to another zone is past when she moves.
+                Some(midnight.max(identity.identified.unwrap_or(midnight)))
+            }
+            Measure::GapExact => {
+                let silence = least(bound, |ms| self.beyond(state, ms).is_ge());
+                Some(last.time.plus(silence))
+            }
+            Measure::Value(_) => None,
+        }
+    }
+
+    fn fire(&self, state: &mut BaselineState, settled: &Settled) -> Option<Moment> {
+        let at = self.due(state, settled)?;
+        let (mean, deviation, bound) = (
+            state.sums.mean()?,
+            state.sums.deviation()?,
+            self.bound(state)?,
+        );
+        state.fired = true;
+        let last = state.last.clone()?;
+        let unit = match self.measure {
+            Measure::GapExact => DAY_MS,
+            _ => 1,
+        };
+        let days = |x: f64| serde_json::Value::from(x / float(unit));
+        Some(Moment {
+            at,
+            occurrence: last.id.clone(),
+            evidence: Evidence {
+                events: vec![last],
+                facts: vec![
+                    ("gaps", state.sums.n.into()),
+                    ("mean_days", days(mean)),
+                    ("deviation_days", days(deviation)),
+                    ("bound_days", days(bound)),
+                ],
+            },
+        })
+    }
+
+    fn last_decided(state: &BaselineState) -> Option<Timestamp> {
+        let last = state.last.as_ref().filter(|_| state.fired)?;
+        Some(last.time)
+    }
+
+    fn told(&self, telling: &Telling<'_>) -> Option<String> {
+        let fact = telling.fact;
+        Some(match self.departs {
+            Departure::Ratio { last, .. } => format!(
+                "her last {last} orders average {:.0} EUR, those before {:.0}",
+                fact("mean_recent"),
+                fact("mean_before")
+            ),
+            Departure::Deviations(_) => format!(
+                "silent for more than {:.1} days; she buys every {:.1}, give or take {:.1}",
+                fact("bound_days"),
+                fact("mean_days"),
+                fact("deviation_days")
+            ),
+        })
+    }
+}
+
+impl Baseline {
+    fn value(&self, state: &mut BaselineState, event: &Event, value: f64) -> Option<Moment> {
         #[expect(clippy::cast_possible_truncation, reason = "bounded by VALUE_MAX")]
         let micros = (value * MICROS).round() as i64;
         let facts = self.departure(state, micros).map(|mut facts| {
@@ -193,17 +355,7 @@ impl Baseline {
             state.sums.add(oldest);
         }
         state.arm(event);
-        Some(Moment {
-            at: event.time,
-            occurrence: event.id.clone(),
-            evidence: Evidence {
-                events: vec![EventRef {
-                    id: event.id.clone(),
-                    time: event.time,
-                }],
-                facts: facts?,
-            },
-        })
+        Some(Moment::of_event(event, facts?))
     }
 
     /// Whether a value departs from the history before it, with the facts that say so.
@@ -253,58 +405,6 @@ impl Baseline {
         }
     }
 
-    /// The next deadline: of gaps only.
-    #[must_use]
-    pub fn due(&self, state: &BaselineState, facts: &Facts) -> Option<Timestamp> {
-        let last = state.last.as_ref().filter(|_| !state.fired)?;
-        let bound = self.bound(state)?;
-        match self.measure {
-            Measure::GapDays => {
-                let silence = least(bound, |days| self.beyond(state, days).is_gt());
-                let day = i32::try_from(silence).unwrap_or(DAY_MAX);
-                let day = state.last_day.saturating_add(day);
-                let midnight = Timestamp::start_of_day(day.min(DAY_MAX), &facts.zone());
-                // A midnight that she has passed by moving to another zone is past when she moves.
-                Some(midnight.max(facts.identified.unwrap_or(midnight)))
-            }
-            Measure::GapExact => {
-                let silence = least(bound, |ms| self.beyond(state, ms).is_ge());
-                Some(last.time.plus(silence))
-            }
-            Measure::Value(_) => None,
-        }
-    }
-
-    /// What comes true at the deadline.
-    pub fn fire(&self, state: &mut BaselineState, facts: &Facts) -> Option<Moment> {
-        let at = self.due(state, facts)?;
-        let (mean, deviation, bound) = (
-            state.sums.mean()?,
-            state.sums.deviation()?,
-            self.bound(state)?,
-        );
-        state.fired = true;
-        let last = state.last.clone()?;
-        let unit = match self.measure {
-            Measure::GapExact => crate::time::DAY_MS,
-            _ => 1,
-        };
-        let days = |x: f64| serde_json::Value::from(x / float(unit));
-        Some(Moment {
-            at,
-            occurrence: last.id.clone(),
-            evidence: Evidence {
-                events: vec![last],
-                facts: vec![
-                    ("gaps", state.sums.n.into()),
-                    ("mean_days", days(mean)),
-                    ("deviation_days", days(deviation)),
-                    ("bound_days", days(bound)),
-                ],
-            },
-        })
-    }
-
     /// On which side of mean + k standard deviations a gap or value lies.
     fn beyond(&self, state: &BaselineState, value: i64) -> Ordering {
         match self.departs {
@@ -329,10 +429,7 @@ const DAY_MAX: i32 = 2_932_000;
 
 impl BaselineState {
     fn arm(&mut self, event: &Event) {
-        self.last = Some(EventRef {
-            id: Text::clone(&event.id),
-            time: event.time,
-        });
+        self.last = Some(EventRef::of(event));
         self.fired = false;
     }
 }
@@ -399,4 +496,169 @@ fn float(whole: i64) -> f64 {
     )]
     let float = whole as f64;
     float
+}
+
+/// Reads its keys.
+fn baseline(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Baseline> {
+    let of = matcher::required(reader, fields, "of");
+    let history_min = reader
+        .required(
+            fields,
+            "history_min",
+            "how many gaps, or values before the event, must be known",
+        )
+        .and_then(|node| reader.whole(node, 1..=HISTORY_MAX));
+    let measured = reader.required(
+        fields,
+        "measure",
+        "`gap`, or `value` with the `value` that is measured",
+    );
+    let is_gap = measured.and_then(|node| node.text()) == Some("gap");
+    let departs = departure(reader, fields, is_gap);
+    let of = of?;
+    let measure = measured.and_then(|node| measure(reader, fields, node, &of));
+    let (history_min, departs) = (history_min?, departs?);
+    // A sample standard deviation needs two values; a ratio needs values before the last ones.
+    let needed = match departs {
+        Departure::Deviations(_) => 2,
+        Departure::Ratio { last, .. } => last,
+    };
+    if let Some(node) = fields.get("history_min").filter(|_| history_min < needed) {
+        reader.fails(
+            &node.span,
+            format!("a history of {history_min} is too short for this comparison"),
+            format!("at least {needed}"),
+        );
+        return None;
+    }
+    Some(Baseline {
+        of,
+        measure: measure?,
+        history_min,
+        departs,
+    })
+}
+
+fn measure(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    node: &Node,
+    of: &Matcher,
+) -> Option<Measure> {
+    let text = reader.text(node, "`gap`, `value`, or a number expression on the event")?;
+    if text == "gap" {
+        if let Some((key, _)) = fields.entry("value") {
+            reader.fails(
+                &key.span,
+                "a gap has no `value`",
+                "`measure: value`, or no `value`".to_owned(),
+            );
+        }
+        let by = fields
+            .get("by")
+            .map_or(Some("calendar_day"), |node| reader.one_of(node, BY))?;
+        return Some(if by == "exact" {
+            Measure::GapExact
+        } else {
+            Measure::GapDays
+        });
+    }
+    if let Some((key, _)) = fields.entry("by") {
+        reader.fails(
+            &key.span,
+            "`by` says how gaps are counted, and a value has none",
+            "no `by`, or `measure: gap`".to_owned(),
+        );
+    }
+    let value = match (text, fields.get("value")) {
+        ("value", Some(value)) => value,
+        ("value", None) => {
+            reader.fails(
+                &node.span,
+                "`measure: value` does not say which value",
+                "`value: event.total`, or another number expression".to_owned(),
+            );
+            return None;
+        }
+        (_, Some(_)) => {
+            reader.unexpected(node, "`value`, as there is a `value`");
+            return None;
+        }
+        (_, None) => node,
+    };
+    let names: Vec<_> = of.event_names().collect();
+    let environment = read::environment(reader.declared, Some(&names), false);
+    read::of_kind(
+        reader,
+        value,
+        &environment,
+        Type::Number,
+        "what is measured",
+    )
+    .map(Measure::Value)
+}
+
+fn departure(reader: &mut Reader<'_>, fields: &Fields<'_>, is_gap: bool) -> Option<Departure> {
+    const EXPECTED: &str = "`deviations: 2`, or for values `ratio: { last: 3, below: 0.7 }`";
+    match (fields.get("deviations"), fields.get("ratio")) {
+        (Some(node), None) => {
+            let number = reader.number(node, "how many sample standard deviations, such as 2")?;
+            let fits = if is_gap { number >= 0.0 } else { number != 0.0 };
+            if !fits || number.abs() > 100.0 {
+                let expected = if is_gap {
+                    "0 to 100: a gap departs by being longer"
+                } else {
+                    "-100 to 100, below 0 for values that fall, and not 0"
+                };
+                reader.unexpected(node, expected);
+                return None;
+            }
+            Some(Departure::Deviations(number))
+        }
+        (None, Some(node)) if is_gap => {
+            let message =
+                "`ratio` compares values, and a gap has departed as soon as it is too long";
+            reader.fails(
+                &node.span,
+                message,
+                "`deviations: 2`, or `measure: value`".to_owned(),
+            );
+            None
+        }
+        (None, Some(node)) => {
+            let ratio = reader.fields(node, RATIO)?;
+            let last = reader
+                .required(&ratio, "last", "how many of the last values")
+                .and_then(|node| reader.whole(node, 1..=LAST_MAX));
+            let below = reader.required(&ratio, "below", "the factor, such as 0.7");
+            let below = below.and_then(|node| {
+                let number = reader.number(node, "a factor above 0, such as 0.7")?;
+                if !(number > 0.0 && number <= 100.0) {
+                    reader.unexpected(node, "a factor above 0, such as 0.7");
+                    return None;
+                }
+                Some(number)
+            });
+            Some(Departure::Ratio {
+                last: last?,
+                below: below?,
+            })
+        }
+        (Some(_), Some(node)) => {
+            reader.fails(
+                &node.span,
+                "`deviations` and `ratio` exclude each other",
+                EXPECTED.to_owned(),
+            );
+            None
+        }
+        (None, None) => {
+            reader.fails(
+                &fields.node.span,
+                "nothing says when it has departed",
+                EXPECTED.to_owned(),
+            );
+            None
+        }
+    }
 }

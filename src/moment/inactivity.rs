@@ -5,19 +5,34 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AFTER_WATERMARK, Described, EventRef, Evidence, Matcher, Moment};
-use crate::event::EventName;
+use super::kind::{
+    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Telling,
+};
+use super::matcher::{self, Matcher};
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::Reader;
+use crate::document::yaml::Node;
+use crate::event::{Event, EventName};
 use crate::expression::Scope;
-use crate::profile::facts::Orders;
+use crate::profile::Settled;
+use crate::stored::Stored;
 use crate::time::Timestamp;
 
-/// For people.
-pub const DESCRIBED: Described = Described {
-    word: "inactivity",
-    comes_true: "At the last matching event + `for`, when none has followed it by then.",
-    decided: AFTER_WATERMARK,
-    occurrence: "the id of that last event",
-    again: "after the next matching event",
+const KEYS: Keys = Keys {
+    of: "`inactivity`",
+    known: &[
+        Known::required(
+            "of",
+            matcher::SHAPE,
+            "The events that stopped. Whoever never did one is not meant.",
+        ),
+        Known::required(
+            "for",
+            Shape::Duration,
+            "For how long, since the last of them. An event exactly then is in time.",
+        ),
+    ],
+    later: &[],
 };
 
 /// The compiled form.
@@ -36,55 +51,83 @@ pub struct InactivityState {
     fired: bool,
 }
 
-impl InactivityState {
-    pub(super) fn last_decided(&self) -> Option<Timestamp> {
-        self.fired.then_some(self.last.time)
-    }
+impl Stored for InactivityState {
+    const VERSION: u8 = 1;
 }
 
-impl Inactivity {
-    /// Takes an event in; an older one than the last changes nothing.
-    pub fn event(
-        &self,
-        state: Option<InactivityState>,
-        scope: &Scope<'_>,
-    ) -> Option<InactivityState> {
-        let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
-            return state;
-        };
-        match state {
-            Some(state) if event.time < state.last.time => Some(state),
-            _ => Some(InactivityState {
-                last: EventRef {
-                    id: event.id.clone(),
-                    time: event.time,
-                },
-                fired: false,
-            }),
+impl MomentKind for Inactivity {
+    type State = InactivityState;
+
+    const TAG: u16 = 3;
+    const DESCRIBED: Described = Described {
+        word: "inactivity",
+        comes_true: "At the last matching event + `for`, when none has followed it by then.",
+        decided: AFTER_WATERMARK,
+        occurrence: "the id of that last event",
+        again: "after the next matching event",
+        has_event: false,
+    };
+    const SHAPE: Shape = Shape::Mapping(&KEYS);
+
+    fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        let fields = reader.fields(node, KEYS)?;
+        let of = matcher::required(reader, &fields, "of");
+        let for_ms = reader
+            .required(&fields, "for", "how long, such as 90d")
+            .and_then(|node| reader.duration(node));
+        Some(Self {
+            of: of?,
+            for_ms: for_ms?,
+        })
+    }
+
+    fn concerns(&self) -> Concerns {
+        Concerns {
+            events: self.of.event_names().collect(),
+            ..Concerns::default()
         }
     }
 
-    /// What a customer's orders say to a trigger that is new. The occurrence is the time of the last, whose id is not kept.
-    #[must_use]
-    pub fn known(&self, orders: &Orders, decided: Option<Timestamp>) -> Option<InactivityState> {
-        let last = orders
-            .last
-            .filter(|_| self.of.is_just(EventName::ORDER_COMPLETED))?;
+    fn uses_previous(&self) -> bool {
+        self.of.uses_previous()
+    }
+
+    /// `Order Completed` is known by the time of the last, whose id is not kept.
+    fn begin(&self, settled: &Settled, decided: Option<Timestamp>) -> Option<InactivityState> {
+        let meant = self.of.is_just(EventName::ORDER_COMPLETED);
+        let last = settled.orders.last.filter(|_| meant)?;
         Some(InactivityState {
             last: EventRef::at(last),
             fired: decided >= Some(last),
         })
     }
 
-    /// The next deadline.
-    #[must_use]
-    pub fn due(&self, state: &InactivityState) -> Option<Timestamp> {
+    /// An event older than the last changes nothing.
+    fn event(&self, state: &mut Option<InactivityState>, scope: &Scope<'_>, _found: &mut Found) {
+        let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
+            return;
+        };
+        if state
+            .as_ref()
+            .is_none_or(|state| state.last.time <= event.time)
+        {
+            *state = Some(InactivityState {
+                last: EventRef::of(event),
+                fired: false,
+            });
+        }
+    }
+
+    fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+        Some(event.time.plus(self.for_ms))
+    }
+
+    fn due(&self, state: &InactivityState, _settled: &Settled) -> Option<Timestamp> {
         (!state.fired).then(|| state.last.time.plus(self.for_ms))
     }
 
-    /// What comes true at the deadline.
-    pub fn fire(&self, state: &mut InactivityState) -> Option<Moment> {
-        let at = self.due(state)?;
+    fn fire(&self, state: &mut InactivityState, settled: &Settled) -> Option<Moment> {
+        let at = self.due(state, settled)?;
         state.fired = true;
         Some(Moment {
             at,
@@ -94,5 +137,18 @@ impl Inactivity {
                 facts: Vec::new(),
             },
         })
+    }
+
+    fn last_decided(state: &InactivityState) -> Option<Timestamp> {
+        state.fired.then_some(state.last.time)
+    }
+
+    fn told(&self, telling: &Telling<'_>) -> Option<String> {
+        Some(format!(
+            "no {} for {}{}",
+            self.of.first(telling),
+            (telling.long)(self.for_ms),
+            (telling.since)(", since %e %b %Y")
+        ))
     }
 }

@@ -1,7 +1,43 @@
-//! Which events a trigger means: a name, several names, or a name with a condition.
+//! Which events a trigger means: a name, a list of names or of matchers, or names with a condition.
 
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{EVENTS, Fields, Reader};
+use crate::document::yaml::{Node, Yaml};
 use crate::event::EventName;
-use crate::expression::{Expression, Scope};
+use crate::expression::{Expression, Scope, read};
+
+/// Events of one matcher.
+const EVENT_NAMES_MAX: usize = 64;
+
+/// One name or several.
+const NAMES: Shape = Shape::Either(&[
+    Shape::EventName,
+    Shape::List(&Shape::EventName, 1, EVENT_NAMES_MAX),
+]);
+
+/// What a matcher looks like.
+pub const SHAPE: Shape = Shape::Either(&[
+    Shape::EventName,
+    Shape::Mapping(&MATCHER),
+    Shape::List(
+        &Shape::Either(&[Shape::EventName, Shape::Mapping(&MATCHER)]),
+        1,
+        EVENT_NAMES_MAX,
+    ),
+]);
+
+const MATCHER: Keys = Keys {
+    of: "a matcher",
+    known: &[
+        Known::required("name", NAMES, "The name of an event, or a list of names."),
+        Known::optional(
+            "where",
+            Shape::Expression,
+            "A condition on the event, the customer with it taken in (`profile`), and before it (`previous`).",
+        ),
+    ],
+    later: &[],
+};
 
 /// Matches events by name and, where asked, by an expression.
 #[derive(Debug, Default)]
@@ -30,6 +66,13 @@ impl Matcher {
         self.names.iter().map(|(name, _)| *name)
     }
 
+    /// The name of the first of them, for people.
+    #[must_use]
+    pub fn first(&self, telling: &super::Telling<'_>) -> String {
+        let first = self.event_names().next();
+        first.map_or_else(String::new, telling.name)
+    }
+
     /// Whether it matches every event of this name, and no other.
     #[must_use]
     pub fn is_just(&self, name: EventName) -> bool {
@@ -43,4 +86,71 @@ impl Matcher {
             .iter()
             .any(|(_, condition)| condition.as_ref().is_some_and(Expression::uses_previous))
     }
+}
+
+/// Reads which events are meant, under a key that must be there.
+pub fn required(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Matcher> {
+    let node = reader.required(fields, key, EVENTS)?;
+    matcher(reader, node)
+}
+
+/// Reads which events are meant.
+pub fn matcher(reader: &mut Reader<'_>, node: &Node) -> Option<Matcher> {
+    let parts: Vec<&Node> = match &node.value {
+        Yaml::List(items) if items.is_empty() => {
+            reader.unexpected(node, EVENTS);
+            return None;
+        }
+        Yaml::List(items) => items.iter().collect(),
+        _ => vec![node],
+    };
+    let read: Vec<_> = parts
+        .into_iter()
+        .map(|part| matched(reader, part))
+        .collect();
+    let names: Vec<_> = read
+        .into_iter()
+        .collect::<Option<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect();
+    if names.len() > EVENT_NAMES_MAX {
+        reader.fails(
+            &node.span,
+            format!("{} events are named", names.len()),
+            format!("at most {}", EVENT_NAMES_MAX),
+        );
+        return None;
+    }
+    Some(Matcher { names })
+}
+
+/// One name, or names with a condition.
+fn matched(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(EventName, Option<Expression>)>> {
+    if !matches!(node.value, Yaml::Map(_)) {
+        return reader.event_name(node).map(|name| vec![(name, None)]);
+    }
+    let fields = reader.fields(node, MATCHER)?;
+    let named = reader.required(&fields, "name", "an event's name, or a list of names")?;
+    let nodes: Vec<&Node> = match &named.value {
+        Yaml::List(items) => items.iter().collect(),
+        _ => vec![named],
+    };
+    let read: Vec<_> = nodes
+        .into_iter()
+        .map(|node| reader.event_name(node))
+        .collect();
+    let names = read
+        .into_iter()
+        .collect::<Option<Vec<EventName>>>()
+        .filter(|names| !names.is_empty())?;
+    let Some(condition) = fields.get("where") else {
+        return Some(names.into_iter().map(|name| (name, None)).collect());
+    };
+    let environment = read::environment(reader.declared, Some(&names), true);
+    let conditioned = |name: &EventName| {
+        read::condition(reader, condition, &environment).map(|condition| (*name, Some(condition)))
+    };
+    // Stops at the first that fails: the same text fails the same way for all names.
+    names.iter().map(conditioned).collect()
 }

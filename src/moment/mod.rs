@@ -1,281 +1,306 @@
-//! The points at which a trigger's condition comes true: one file a kind.
+//! The points at which a trigger's condition comes true: one file a kind, and one line in `kinds!`.
 //!
-//! Each kind has a compiled form (what the trigger file declared), a state on the profile (only for
-//! customers whom it concerns), and three questions: what an event does to the state, when its next
-//! deadline is, and what comes true there.
+//! A kind ([`MomentKind`]) has a compiled form (what the trigger file declared) and a state for each customer whom it concerns.
+//! The macro makes of the list what has to know all of them: [`Kind`] and [`State`], the keys of `moment`, and what the reference
+//! page is made from. There is no arm for "any other kind".
 
 pub mod absence;
 pub mod baseline;
 pub mod event;
 pub mod inactivity;
+pub mod kind;
 pub mod matcher;
+pub mod states;
 
-use serde::{Deserialize, Serialize};
-
-pub use absence::{Absence, AbsenceState};
-pub use baseline::{Baseline, BaselineState};
-pub use event::EventMoment;
-pub use inactivity::{Inactivity, InactivityState};
-pub use matcher::Matcher;
-
-use crate::event::{Event, EventName, Text};
+use crate::document::keys::{Keys, Known};
+use crate::document::reader::Reader;
+use crate::document::suggest::listed;
+use crate::document::yaml::{Node, Yaml};
+use crate::event::Event;
 use crate::expression::Scope;
-use crate::profile::Facts;
-use crate::time::{DAY_MS, Timestamp};
+use crate::profile::Settled;
+use crate::stored::{Lazy, Part, Stored, StoredError, read};
+use crate::time::Timestamp;
 
-/// How a trigger's condition comes true.
-#[derive(Debug)]
-pub enum Kind {
-    /// An event matches.
-    Event(EventMoment),
-    /// A was not followed by B in time.
-    Absence(Absence),
-    /// Nothing of a kind for a time.
-    Inactivity(Inactivity),
-    /// A departure from the customer's own history.
-    Baseline(Baseline),
+pub use absence::Absence;
+pub use baseline::Baseline;
+pub use event::EventMoment;
+pub use inactivity::Inactivity;
+pub use kind::{Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Sees, Telling};
+pub use matcher::Matcher;
+pub use states::States;
+
+/// What [`State::Gone`] is stored under.
+const GONE: u16 = 0;
+
+/// A line for each kind: its name, and its type.
+macro_rules! kinds {
+    ($($Kind:ident: $Type:ty,)*) => {
+        /// How a trigger's condition comes true.
+        #[derive(Debug)]
+        pub enum Kind {
+            $(#[doc = concat!("See [`", stringify!($Type), "`].")]
+            $Kind($Type),)*
+        }
+
+        /// Where a trigger stands with one customer.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum State {
+            $(#[doc = concat!("Of a [`", stringify!($Type), "`].")]
+            $Kind(Lazy<<$Type as MomentKind>::State>),)*
+            /// The trigger is in the set no more; the last it decided was about what happened then. Should it come back, it does
+            /// not decide that again.
+            Gone(Timestamp),
+        }
+
+        /// Every kind.
+        pub const DESCRIBED: &[Described] = &[$(<$Type>::DESCRIBED),*];
+
+        /// The kinds, each with its parameters.
+        pub const KINDS: Keys = Keys {
+            of: "a moment",
+            known: &[$(Known::optional(
+                <$Type>::DESCRIBED.word,
+                <$Type>::SHAPE,
+                <$Type>::DESCRIBED.comes_true,
+            )),*],
+            later: LATER,
+        };
+
+        impl Kind {
+            /// Reads what stands under the word of a kind; the word is one.
+            fn under(word: &str, reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+                $(if word == <$Type>::DESCRIBED.word {
+                    return <$Type>::read(reader, node).map(Self::$Kind);
+                })*
+                None
+            }
+
+            /// It, for people.
+            #[must_use]
+            pub fn described(&self) -> &'static Described {
+                match self {
+                    $(Self::$Kind(_) => const { &<$Type>::DESCRIBED },)*
+                }
+            }
+
+            /// See [`MomentKind::concerns`].
+            #[must_use]
+            pub fn concerns(&self) -> Concerns {
+                match self {
+                    $(Self::$Kind(kind) => kind.concerns(),)*
+                }
+            }
+
+            /// See [`MomentKind::sees`].
+            #[must_use]
+            pub fn sees(&self) -> Sees {
+                match self {
+                    $(Self::$Kind(kind) => kind.sees(),)*
+                }
+            }
+
+            /// See [`MomentKind::remembers`].
+            #[must_use]
+            pub fn remembers(&self) -> bool {
+                match self {
+                    $(Self::$Kind(kind) => kind.remembers(),)*
+                }
+            }
+
+            /// See [`MomentKind::uses_previous`].
+            #[must_use]
+            pub fn uses_previous(&self) -> bool {
+                match self {
+                    $(Self::$Kind(kind) => kind.uses_previous(),)*
+                }
+            }
+
+            /// See [`MomentKind::looks_again`].
+            #[must_use]
+            pub fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+                match self {
+                    $(Self::$Kind(kind) => kind.looks_again(event),)*
+                }
+            }
+
+            /// See [`MomentKind::begin`].
+            #[must_use]
+            pub fn begin(&self, settled: &Settled, decided: Option<Timestamp>) -> Option<State> {
+                match self {
+                    $(Self::$Kind(kind) => {
+                        let begun = kind.begin(settled, decided)?;
+                        Some(State::$Kind(begun.into()))
+                    })*
+                }
+            }
+
+            /// See [`MomentKind::event`]. A state of another kind is left from an older definition, and makes way.
+            pub fn event(&self, state: &mut Option<State>, scope: &Scope<'_>, found: &mut Found) {
+                match self {
+                    $(Self::$Kind(kind) => {
+                        let mut own = match state.take() {
+                            Some(State::$Kind(own)) => Some(own.into_inner()),
+                            _ => None,
+                        };
+                        kind.event(&mut own, scope, found);
+                        *state = own.map(|own| State::$Kind(own.into()));
+                    })*
+                }
+            }
+
+            /// See [`MomentKind::due`].
+            #[must_use]
+            pub fn due(&self, state: &State, settled: &Settled) -> Option<Timestamp> {
+                match self {
+                    $(Self::$Kind(kind) => match state {
+                        State::$Kind(own) => kind.due(own, settled),
+                        _ => None,
+                    },)*
+                }
+            }
+
+            /// See [`MomentKind::fire`].
+            pub fn fire(&self, state: &mut State, settled: &Settled) -> Option<Moment> {
+                match self {
+                    $(Self::$Kind(kind) => match state {
+                        State::$Kind(own) => kind.fire(own, settled),
+                        _ => None,
+                    },)*
+                }
+            }
+
+            /// See [`MomentKind::armed`].
+            #[must_use]
+            pub fn armed(&self, state: &State, settled: &Settled) -> usize {
+                match self {
+                    $(Self::$Kind(kind) => match state {
+                        State::$Kind(own) => kind.armed(own, settled),
+                        _ => 0,
+                    },)*
+                }
+            }
+
+            /// See [`MomentKind::told`].
+            #[must_use]
+            pub fn told(&self, telling: &Telling<'_>) -> Option<String> {
+                match self {
+                    $(Self::$Kind(kind) => kind.told(telling),)*
+                }
+            }
+        }
+
+        impl State {
+            /// See [`MomentKind::last_decided`].
+            #[must_use]
+            pub fn last_decided(&self) -> Option<Timestamp> {
+                match self {
+                    $(Self::$Kind(own) => <$Type>::last_decided(own),)*
+                    Self::Gone(at) => Some(*at),
+                }
+            }
+
+            /// Writes it behind `out`.
+            pub fn write(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Self::$Kind(own) => own.write(<$Type>::TAG, out),)*
+                    Self::Gone(at) => Lazy::from(*at).write(GONE, out),
+                }
+            }
+
+            /// Takes a part that was written.
+            ///
+            /// # Errors
+            /// Where no kind has its tag.
+            pub fn from_part(part: Part) -> Result<Self, StoredError> {
+                Ok(match part.tag {
+                    $(<$Type>::TAG => Self::$Kind(Lazy::from_part(part)),)*
+                    GONE => Self::Gone(read(part.version, &part.bytes)?),
+                    tag => return Err(unknown(tag)),
+                })
+            }
+
+            /// Whether it can be read.
+            ///
+            /// # Errors
+            /// As [`read`].
+            pub fn check(&self) -> Result<(), StoredError> {
+                match self {
+                    $(Self::$Kind(own) => own.check(),)*
+                    Self::Gone(_) => Ok(()),
+                }
+            }
+        }
+    };
 }
 
-/// A kind, for people who declare one.
-#[derive(Clone, Copy, Debug)]
-pub struct Described {
-    /// Its word in trigger files.
-    pub word: &'static str,
-    /// When it comes true.
-    pub comes_true: &'static str,
-    /// When it is decided.
-    pub decided: &'static str,
-    /// What makes a moment this one and no other, within trigger, generation and customer.
-    pub occurrence: &'static str,
-    /// When it can come true again.
-    pub again: &'static str,
+kinds! {
+    Event: EventMoment,
+    Absence: Absence,
+    Inactivity: Inactivity,
+    Baseline: Baseline,
 }
 
-/// Every kind.
-pub const DESCRIBED: [Described; 4] = [
-    event::DESCRIBED,
-    absence::DESCRIBED,
-    inactivity::DESCRIBED,
-    baseline::DESCRIBED,
+/// Kinds of the design that are not there yet.
+const LATER: &[(&str, &str)] = &[
+    ("sequence", ""),
+    ("threshold", ""),
+    ("transition", ""),
+    ("calendar", ""),
+    ("prediction", ""),
+    ("broadcast", ""),
 ];
 
-const AFTER_WATERMARK: &str = "when the watermark has reached it";
-
-/// Where a trigger stands with one customer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum MomentState {
-    /// Open absences.
-    Absence(AbsenceState),
-    /// The last matching event.
-    Inactivity(InactivityState),
-    /// Sums over her history.
-    Baseline(BaselineState),
-    /// The trigger is in the set no more; the last it decided was about what happened then. Should it come back, it does not
-    /// decide that again.
-    Gone(Timestamp),
-}
-
-impl MomentState {
-    /// What the last decision was about, where it might be decided again: the time of the last event before it.
-    #[must_use]
-    pub fn last_decided(&self) -> Option<Timestamp> {
-        match self {
-            Self::Absence(_) => None,
-            Self::Inactivity(state) => state.last_decided(),
-            Self::Baseline(state) => state.last_decided(),
-            Self::Gone(at) => Some(*at),
-        }
+fn unknown(tag: u16) -> StoredError {
+    StoredError::Newer {
+        part: format!("a state of kind {tag}"),
+        found: 1,
+        known: 0,
     }
 }
 
-/// A moment: the condition of a trigger came true for a customer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Moment {
-    /// When it came true, in event time.
-    pub at: Timestamp,
-    /// What makes it this one and no other, within (trigger, generation, customer).
-    pub occurrence: Text,
-    /// The events and facts that made it true.
-    pub evidence: Evidence,
-}
-
-/// What made a moment true.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Evidence {
-    /// The events.
-    pub events: Vec<EventRef>,
-    /// Named facts, such as the bound that was passed.
-    pub facts: Vec<(&'static str, serde_json::Value)>,
-}
-
-/// An event as evidence remembers it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventRef {
-    /// Its id.
-    pub id: Text,
-    /// When it happened.
-    pub time: Timestamp,
-}
-
-impl EventRef {
-    /// An event of which only the time is known.
-    #[must_use]
-    pub fn at(time: Timestamp) -> Self {
-        let id = compact_str::format_compact!("{time}");
-        Self { id, time }
-    }
-}
-
-/// What an event did to a trigger's state.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// A moment that came true at the event itself, now that it is settled.
-    pub moment: Option<Moment>,
-    /// Deadlines that could not be opened for a bound.
-    pub refused: u32,
+impl Stored for Timestamp {
+    const VERSION: u8 = 1;
 }
 
 impl Kind {
-    /// The events it names.
-    #[must_use]
-    pub fn event_names(&self) -> Vec<EventName> {
-        match self {
-            Self::Event(moment) => moment.of.event_names().collect(),
-            Self::Absence(moment) => moment
-                .of
-                .event_names()
-                .chain(moment.after.event_names())
-                .collect(),
-            Self::Inactivity(moment) => moment.of.event_names().collect(),
-            Self::Baseline(moment) => moment.of.event_names().collect(),
-        }
-    }
-
     /// Its word in trigger files.
     #[must_use]
     pub fn word(&self) -> &'static str {
-        match self {
-            Self::Event(_) => "event",
-            Self::Absence(_) => "absence",
-            Self::Inactivity(_) => "inactivity",
-            Self::Baseline(_) => "baseline",
-        }
+        self.described().word
     }
 
     /// Whether it is decided when the event is seen, and not when the watermark has passed.
     #[must_use]
     pub fn is_immediate(&self) -> bool {
-        matches!(self, Self::Event(_))
+        self.sees() == Sees::SoFar
     }
 
-    /// Whether its deadlines depend on the customer's time zone.
-    #[must_use]
-    pub fn counts_days(&self) -> bool {
-        matches!(self, Self::Baseline(moment) if matches!(moment.measure, baseline::Measure::GapDays))
-    }
-
-    /// The earliest that a deadline may follow an event at `time`: when the customer must be looked
-    /// at again. Too early costs a look, too late would delay a decision.
-    #[must_use]
-    pub fn looks_again(&self, event: &Event) -> Option<Timestamp> {
-        match self {
-            Self::Event(_) => None,
-            Self::Absence(moment) => moment
-                .after
-                .event_names()
-                .any(|name| name == event.name)
-                .then(|| event.time.plus(moment.within_ms)),
-            Self::Inactivity(moment) => Some(event.time.plus(moment.for_ms)),
-            Self::Baseline(moment) => match moment.measure {
-                // Gaps between distinct days are at least one, so the first day in question is the
-                // day after tomorrow; two hours for the longest change of a clock.
-                baseline::Measure::GapDays => Some(event.time.plus(DAY_MS - 2 * 3_600_000)),
-                baseline::Measure::GapExact | baseline::Measure::Value(_) => Some(event.time),
-            },
+    /// Reads `moment`: exactly one kind.
+    pub fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        let before = reader.reports.len();
+        let fields = reader.fields(node, KINDS)?;
+        let [(key, value)] = fields.entries() else {
+            let message = format!("a moment has one kind; here are {}", fields.entries().len());
+            let expected = format!("exactly one of {}", listed(KINDS.names()));
+            reader.fails(&node.span, message, expected);
+            return None;
+        };
+        if reader.reports.len() > before {
+            return None;
         }
+        Self::under(&key.text, reader, value)
     }
+}
 
-    /// Takes a settled event into `state`, which begins to exist when an event concerns it.
-    pub fn event(&self, state: &mut Option<MomentState>, scope: &Scope<'_>) -> Taken {
-        match self {
-            Self::Event(_) => Taken::default(),
-            Self::Absence(moment) => {
-                let mut inner = match state.take() {
-                    Some(MomentState::Absence(inner)) => inner,
-                    _ => AbsenceState::default(),
-                };
-                let refused = moment.event(&mut inner, scope);
-                *state = (inner != AbsenceState::default()).then_some(MomentState::Absence(inner));
-                Taken {
-                    moment: None,
-                    refused,
-                }
-            }
-            Self::Inactivity(moment) => {
-                let inner = match state.take() {
-                    Some(MomentState::Inactivity(inner)) => Some(inner),
-                    _ => None,
-                };
-                *state = moment.event(inner, scope).map(MomentState::Inactivity);
-                Taken::default()
-            }
-            Self::Baseline(moment) => {
-                let mut inner = match state.take() {
-                    Some(MomentState::Baseline(inner)) => inner,
-                    _ => BaselineState::default(),
-                };
-                let came_true = moment.event(&mut inner, scope);
-                *state =
-                    (inner != BaselineState::default()).then_some(MomentState::Baseline(inner));
-                Taken {
-                    moment: came_true,
-                    refused: 0,
-                }
-            }
-        }
-    }
-
-    /// The next deadline of `state`.
-    #[must_use]
-    pub fn due(&self, state: &MomentState, facts: &Facts) -> Option<Timestamp> {
-        match (self, state) {
-            (Self::Absence(moment), MomentState::Absence(state)) => moment.due(state),
-            (Self::Inactivity(moment), MomentState::Inactivity(state)) => moment.due(state),
-            (Self::Baseline(moment), MomentState::Baseline(state)) => moment.due(state, facts),
-            // A state of another kind is left from an older definition.
+/// The word of the only kind that stands under `moment`, readable or not; none where there is another or none.
+#[must_use]
+pub fn word_of(node: &Node) -> Option<&str> {
+    match &node.value {
+        Yaml::Map(kinds) => match kinds.as_slice() {
+            [(word, _)] => Some(&word.text),
             _ => None,
-        }
-    }
-
-    /// What comes true at the next deadline of `state`.
-    pub fn fire(&self, state: &mut MomentState, facts: &Facts) -> Option<Moment> {
-        match (self, state) {
-            (Self::Absence(moment), MomentState::Absence(state)) => moment.fire(state),
-            (Self::Inactivity(moment), MomentState::Inactivity(state)) => moment.fire(state),
-            (Self::Baseline(moment), MomentState::Baseline(state)) => moment.fire(state, facts),
-            _ => None,
-        }
-    }
-
-    /// What a trigger that is new would know of a customer had it always been there, as far as her facts tell it exactly: the
-    /// inactivity and the gap by calendar day of `Order Completed`, whatever the order. Nothing for the rest, which counts
-    /// from its first event on. `decided`: what it was about that the trigger decided last, where it was in the set before.
-    #[must_use]
-    pub fn known(&self, facts: &Facts, decided: Option<Timestamp>) -> Option<MomentState> {
-        let orders = &facts.orders;
-        match self {
-            Self::Event(_) | Self::Absence(_) => None,
-            Self::Inactivity(moment) => moment.known(orders, decided).map(MomentState::Inactivity),
-            Self::Baseline(moment) => moment.known(orders, decided).map(MomentState::Baseline),
-        }
-    }
-
-    /// How many deadlines `state` has armed.
-    #[must_use]
-    pub fn armed(&self, state: &MomentState, facts: &Facts) -> usize {
-        match state {
-            MomentState::Absence(state) => Absence::open(state),
-            _ => usize::from(self.due(state, facts).is_some()),
-        }
+        },
+        _ => None,
     }
 }

@@ -8,7 +8,7 @@
 use crate::event::{Event, Text};
 use crate::expression::{Expression, Scope};
 use crate::moment::Moment;
-use crate::profile::{Contacts, Profile, TailEvent};
+use crate::profile::{Contacts, Settled, TailEvent};
 use crate::time::Timestamp;
 use crate::treatment::{
     Command, Decision, Fields, Outcome, Reason, addresses, command_id, traceparent,
@@ -22,11 +22,11 @@ pub struct Asked<'a> {
     /// The moment.
     pub moment: Moment,
     /// The profile as of the moment.
-    pub profile: &'a Profile,
+    pub profile: &'a Settled,
     /// What is known beyond the moment: only a consent taken back there counts.
     pub ahead: &'a [TailEvent],
     /// The event of an immediate moment, and the profile before it where somebody asks for it.
-    pub cause: Option<(&'a Event, Option<&'a Profile>)>,
+    pub cause: Option<(&'a Event, Option<&'a Settled>)>,
     /// The clock.
     pub now: Timestamp,
 }
@@ -147,7 +147,7 @@ impl Plan {
             data: filled(&choice.data, scope),
             good_from: decided_at,
             valid_until: moment.at.plus(trigger.good_for_ms),
-            addresses: addresses(&scope.profile.facts, |channel| {
+            addresses: addresses(&scope.profile.identity.addresses, |channel| {
                 self.policy.may_contact(scope.profile, ahead, channel)
             }),
             traceparent: traceparent(id, cause),
@@ -159,14 +159,14 @@ impl Policy {
     /// Whether she said yes to a channel, or it needs no yes and she did not say no. A no that lies
     /// beyond the moment, in `ahead`, counts as well: nobody is written to who is known to have said no.
     #[must_use]
-    pub fn may_contact(&self, profile: &Profile, ahead: &[TailEvent], channel: &str) -> bool {
+    pub fn may_contact(&self, profile: &Settled, ahead: &[TailEvent], channel: &str) -> bool {
         let said = |tail: &TailEvent| tail.event.consent_said(channel);
         if ahead.iter().rev().find_map(said) == Some(false) {
             return false;
         }
         profile
-            .facts
-            .consents(channel)
+            .consent
+            .given(channel)
             .unwrap_or_else(|| self.consent_by_default.iter().any(|free| free == channel))
     }
 }

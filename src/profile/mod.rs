@@ -1,22 +1,35 @@
 //! The customer: one living profile, in one place.
 //!
-//! [`Profile`] is *settled* state, everything up to the watermark, plus a bounded *tail* of the
-//! events beyond it. [`Facts`] is what events say of the customer; [`Profile::moments`] is where
-//! each trigger stands with her; [`Contacts`] is what was sent. [`schema`] names every fact for
-//! expressions; [`packed`] is the encoding at rest.
+//! [`Profile`] is what is *settled*, everything up to the watermark, and apart from it a bounded *tail* of the events beyond.
+//! [`Settled`] is made of families ([`section::Section`]), a file each: what it holds, how events change it, what expressions may
+//! name of it. A new family is a file here and a line in [`settled`].
 
-pub mod apply;
-pub mod facts;
-pub mod packed;
-pub mod schema;
+pub mod basket;
+pub mod browsing;
+pub mod consent;
+pub mod contacts;
+pub mod deliveries;
+pub mod identity;
+pub mod messages;
+pub mod money;
+pub mod nps;
+pub mod orders;
+pub mod presence;
+pub mod section;
+pub mod seen;
+pub mod sessions;
+pub mod settled;
+pub mod shares;
+pub mod support;
+pub mod tail;
+pub mod touchpoints;
+pub mod wishlist;
 
-use serde::{Deserialize, Serialize};
+pub use contacts::Contacts;
+pub use settled::{FIELDS, KEYED_FIELDS, Settled};
+pub use tail::{Tail, TailEvent};
 
-pub use facts::Facts;
-
-use crate::event::{CustomerId, Event, Text};
-use crate::moment::MomentState;
-use crate::time::Timestamp;
+use crate::stored::Lazy;
 
 /// Bounds of a profile, each with its reason.
 pub mod limits {
@@ -50,66 +63,11 @@ pub mod limits {
     pub const LIGHT_BYTES: usize = 4096;
 }
 
-/// Everything known of one customer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Everything that her events say of one customer.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
-    /// Whose; not packed, for it is the key.
-    #[serde(skip)]
-    pub id: CustomerId,
-    /// What her events up to the watermark say.
-    pub facts: Facts,
-    /// Where each trigger stands with her: (key of trigger and generation, state).
-    pub moments: Vec<(u32, MomentState)>,
-    /// What was sent, for caps.
-    pub contacts: Contacts,
-    /// Hashes (48 bits) of the last message ids, newest last.
-    pub seen: Vec<MessageHash>,
-    /// Events beyond the watermark, in order.
-    pub tail: Vec<TailEvent>,
-}
-
-/// The low 48 bits of the hash of a message id. Of a billion events, one in three thousand such
-/// years is taken for a duplicate that is none.
-pub type MessageHash = [u8; 6];
-
-/// An event that the watermark has not reached.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TailEvent {
-    /// The event.
-    pub event: Event,
-    /// Immediate triggers (by key) that fired on it, so that a replay of the tail adds nothing twice.
-    pub fired: Vec<u32>,
-}
-
-/// What was sent to her, as far as caps and expressions ask.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Contacts {
-    /// Commands ever.
-    pub count: u32,
-    /// The last command: when and by which channel.
-    pub last: Option<(Timestamp, Text)>,
-    /// By trigger key: the times of the last commands, as many as its cap asks for, oldest first.
-    pub by_trigger: Vec<(u32, Vec<Timestamp>)>,
-}
-
-impl Profile {
-    /// Whether the tail has no place for another event.
-    #[must_use]
-    pub fn is_tail_full(&self, event: &Event) -> bool {
-        let weight = event.weight();
-        if self.tail.len() < limits::TAIL_UNWEIGHED && weight < limits::LIGHT_BYTES {
-            return false;
-        }
-        let tail = self.tail.iter().map(|tail| tail.event.weight());
-        self.tail.len() >= limits::TAIL_EVENTS || tail.sum::<usize>() + weight > limits::TAIL_BYTES
-    }
-
-    /// The state of one trigger, if it has any.
-    #[must_use]
-    pub fn moment(&self, key: u32) -> Option<&MomentState> {
-        self.moments
-            .iter()
-            .find(|(k, _)| *k == key)
-            .map(|(_, state)| state)
-    }
+    /// What those up to the watermark say.
+    pub settled: Settled,
+    /// Those beyond it.
+    pub tail: Lazy<Tail>,
 }

@@ -14,11 +14,10 @@ use crate::document::report::Source;
 use crate::event::{Type, Vocabulary};
 use crate::expression::{FUNCTIONS, OPERATORS};
 use crate::mapping::Mappings;
-use crate::moment::{DESCRIBED, Described};
-use crate::profile::schema::{FIELDS, KEYED_FIELDS};
+use crate::moment::{DESCRIBED, Described, KINDS};
+use crate::profile::{FIELDS, KEYED_FIELDS};
 use crate::telemetry::metrics::METRICS;
 use crate::trigger::definition;
-use crate::trigger::definition::moment::KINDS;
 
 /// Stands at the head of each page.
 const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test reference_pages`; do not edit. -->";
@@ -138,6 +137,7 @@ fn kinds() -> String {
             decided,
             occurrence,
             again,
+            has_event: _,
         } = kind;
         let _infallible = write!(
             text,

@@ -46,11 +46,11 @@ use self::worker::ToWorker;
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::encode::Encoder;
+use crate::engine::Customer;
 use crate::engine::Engine;
 use crate::event::Vocabulary;
 use crate::event::record::SchemaId;
 use crate::mapping::Mappings;
-use crate::profile::Profile;
 use crate::registry::{SchemasError, Source};
 use crate::task::customers::Customers;
 use crate::task::transaction::Sink;
@@ -404,7 +404,7 @@ impl Tasks {
     }
 
     /// A customer's committed profile; none where she is not known, or not here.
-    pub async fn customer(&self, customer: &str) -> Option<Box<Profile>> {
+    pub async fn customer(&self, customer: &str) -> Option<Box<Customer>> {
         let partition = self.partition_of(customer);
         let (reply, answer) = tokio::sync::oneshot::channel();
         let worker = &self.workers[worker_of(partition, self.workers.len())];

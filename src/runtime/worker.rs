@@ -11,7 +11,7 @@ use super::slot::{Assignment, Slot};
 use super::view::TaskView;
 use super::watchdog::EndsProcess;
 use super::{Context, State, clock};
-use crate::profile::Profile;
+use crate::engine::Customer;
 use crate::task::{Input, Session};
 use crate::trigger::plan::Plan;
 
@@ -56,7 +56,7 @@ pub(super) enum ToWorker {
     Customer {
         partition: i32,
         customer: String,
-        reply: tokio::sync::oneshot::Sender<Option<Box<Profile>>>,
+        reply: tokio::sync::oneshot::Sender<Option<Box<Customer>>>,
     },
     /// There are other triggers.
     Offer(Arc<Plan>),
@@ -165,9 +165,9 @@ impl Worker {
                 reply,
             } => {
                 let slot = self.slots.get(&partition);
-                let profile = slot.and_then(|slot| slot.task().core().engine().profile(&customer));
+                let found = slot.and_then(|slot| slot.task().core().engine().customer(&customer));
                 // Whoever asked may have gone.
-                let _ = reply.send(profile.map(Box::new));
+                let _ = reply.send(found.map(Box::new));
             }
             ToWorker::Offer(plan) => {
                 for slot in self.slots.values_mut() {

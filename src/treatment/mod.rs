@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::event::{CustomerId, Text};
 use crate::moment::{EventRef, Evidence};
-use crate::profile::Facts;
+use crate::profile::identity::Addresses;
 use crate::time::Timestamp;
 
 pub use reason::Reason;
@@ -111,12 +111,12 @@ pub fn traceparent(id: Uuid, cause: Option<&str>) -> Text {
 
 /// The addresses that consent allows: `allowed` says which channels may be used.
 #[must_use]
-pub fn addresses(facts: &Facts, allowed: impl Fn(&str) -> bool) -> Fields {
+pub fn addresses(addresses: &Addresses, allowed: impl Fn(&str) -> bool) -> Fields {
     let known = [
-        ("email", &["email"][..], &facts.addresses.email),
-        ("phone", &["sms", "phone"][..], &facts.addresses.phone),
-        ("push_token", &["push"][..], &facts.addresses.push_token),
-        ("postal", &["print"][..], &facts.addresses.postal),
+        ("email", &["email"][..], &addresses.email),
+        ("phone", &["sms", "phone"][..], &addresses.phone),
+        ("push_token", &["push"][..], &addresses.push_token),
+        ("postal", &["print"][..], &addresses.postal),
     ];
     let allowed = known
         .into_iter()

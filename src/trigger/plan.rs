@@ -20,6 +20,8 @@ pub struct Plan {
     pub revision: Text,
     /// Whether a deadline of any trigger depends on the customer's time zone.
     pub counts_days: bool,
+    /// The triggers that concern everybody, whatever she does.
+    everybody: Vec<u16>,
     /// By event name: the triggers that name it.
     by_event: Vec<Vec<u16>>,
     /// Key and index of each trigger, sorted.
@@ -164,7 +166,7 @@ impl Plan {
         });
         let mut by_event = vec![Vec::new(); vocabulary.events_end()];
         for (i, trigger) in (0u16..).zip(&triggers) {
-            for name in trigger.kind.event_names() {
+            for name in trigger.kind.concerns().events {
                 let listed: &mut Vec<u16> = &mut by_event[usize::from(name.0)];
                 if listed.last() != Some(&i) {
                     listed.push(i);
@@ -176,9 +178,11 @@ impl Plan {
             .map(|(i, trigger)| (trigger.key, i))
             .collect();
         by_key.sort_unstable();
-        let counts_days = triggers.iter().any(|trigger| trigger.kind.counts_days());
+        let concerns = (0u16..).zip(triggers.iter().map(|it| it.kind.concerns()));
+        let everybody = concerns.clone().filter(|(_, it)| it.everybody);
         Self {
-            counts_days,
+            counts_days: concerns.clone().any(|(_, it)| it.days),
+            everybody: everybody.map(|(i, _)| i).collect(),
             vocabulary,
             triggers,
             policy,
@@ -195,6 +199,13 @@ impl Plan {
             .get(usize::from(name.0))
             .map_or(&[][..], Vec::as_slice);
         listed.iter().map(|i| &self.triggers[usize::from(*i)])
+    }
+
+    /// The triggers that concern everybody, most important first.
+    pub fn everybody(&self) -> impl Iterator<Item = &Trigger> {
+        self.everybody
+            .iter()
+            .map(|i| &self.triggers[usize::from(*i)])
     }
 
     /// The trigger whose state a profile keeps under `key`.

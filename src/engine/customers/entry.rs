@@ -1,8 +1,8 @@
 //! A customer in the table: her id and the packed bytes of her last committed profile in one allocation.
 
 use super::NONE;
-use crate::profile::Profile;
-use crate::profile::packed;
+use crate::engine::customer::Customer;
+use crate::engine::packed;
 use crate::time::Timestamp;
 
 #[derive(Debug)]
@@ -62,13 +62,13 @@ pub(super) fn record(id: &[u8], packed: &[u8]) -> Box<[u8]> {
     bytes.into_boxed_slice()
 }
 
-/// Unpacks a profile that this engine packed, or checked when it was restored.
-pub(super) fn unpacked(entry: &Entry, packed: &[u8]) -> Profile {
-    let mut profile = if packed.is_empty() {
-        Profile::default()
+/// Unpacks a customer whom this engine packed, or checked when she was restored.
+pub(super) fn unpacked(entry: &Entry, packed: &[u8]) -> Customer {
+    let mut customer = if packed.is_empty() {
+        Customer::default()
     } else {
         packed::unpack(packed).unwrap_or_default()
     };
-    profile.id = entry.id_text().into();
-    profile
+    customer.profile.settled.id = entry.id_text().into();
+    customer
 }

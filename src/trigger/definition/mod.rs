@@ -3,9 +3,6 @@
 //! Each key of the file is read in one place, by the room that its meaning belongs to: [`moment`],
 //! [`treatment`], [`policy`]; what is left is here.
 
-mod baseline;
-mod matcher;
-pub mod moment;
 mod policy;
 mod treatment;
 
@@ -21,7 +18,7 @@ use crate::document::yaml;
 use crate::event::Text;
 use crate::expression::Expression;
 use crate::expression::read;
-use crate::moment::Kind;
+use crate::moment::{self, Kind};
 use crate::time::Timestamp;
 
 /// Bounds of a trigger file.
@@ -32,14 +29,10 @@ pub mod limits {
     pub const TREATMENTS: usize = 16;
     /// Entries of `data` or `offer`, each computed for every command.
     pub const FILLS: usize = 32;
-    /// Events of one matcher.
-    pub const EVENT_NAMES: usize = 64;
     /// Text of a template's name, a constant key, and the like.
     pub const TEXT_BYTES: usize = 256;
     /// A channel is the end of a topic's name.
     pub const CHANNEL_BYTES: usize = 32;
-    /// History that a baseline asks for: beyond this a rhythm is no better known.
-    pub const HISTORY: u32 = 1000;
 }
 
 /// Where on the path the customer is, as MISSION names it.
@@ -196,7 +189,7 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
     let backfill = fields.get("backfill");
     let backfill = backfill.map_or(Some(false), |node| reader.boolean(node));
     let kind = reader.required(fields, "moment", "when it comes true");
-    let kind = kind.and_then(|node| moment::kind(reader, node));
+    let kind = kind.and_then(|node| Kind::read(reader, node));
     let (audience, choices) = treated(reader, fields, kind.as_ref());
     let onsite_only = choices
         .iter()
@@ -261,12 +254,13 @@ fn treated(
     kind: Option<&Kind>,
 ) -> (Option<Expression>, Option<Vec<TreatmentChoice>>) {
     let node = reader.required(fields, "treatments", "a list of what may be done");
-    let names: Option<Vec<_>> = match kind {
-        Some(Kind::Event(event)) => Some(event.of.event_names().collect()),
-        Some(_) => None,
-        None if moment::waits(fields) => None,
+    let word = fields.get("moment").and_then(moment::word_of);
+    let described = moment::DESCRIBED.iter().find(|it| Some(it.word) == word);
+    let names = match (kind, described) {
+        (Some(kind), Some(described)) => described.has_event.then(|| kind.concerns().events),
+        (None, Some(described)) if !described.has_event => None,
         // Whether there is an event is not known: better one error than many.
-        None => return (None, None),
+        _ => return (None, None),
     };
     let environment = read::environment(reader.declared, names.as_deref(), names.is_some());
     let audience = fields.get("audience");
@@ -299,18 +293,14 @@ fn name_of(reader: &mut Reader<'_>, node: &yaml::Node) -> Option<Text> {
 fn uses_previous(trigger: &Trigger) -> bool {
     let asks = |expression: Option<&Expression>| expression.is_some_and(Expression::uses_previous);
     let filled = |(_, fill): &(Text, Fill)| matches!(fill, Fill::Expression(expression) if expression.uses_previous());
-    let of_kind = match &trigger.kind {
-        Kind::Event(kind) => kind.of.uses_previous(),
-        Kind::Absence(kind) => kind.of.uses_previous() || kind.after.uses_previous(),
-        Kind::Inactivity(kind) => kind.of.uses_previous(),
-        Kind::Baseline(kind) => kind.of.uses_previous(),
-    };
     let chosen = |choice: &TreatmentChoice| {
         asks(choice.condition.as_ref())
             || choice.offer.iter().any(filled)
             || choice.data.iter().any(filled)
     };
-    of_kind || asks(trigger.audience.as_ref()) || trigger.treatments.iter().any(chosen)
+    trigger.kind.uses_previous()
+        || asks(trigger.audience.as_ref())
+        || trigger.treatments.iter().any(chosen)
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::Plan;
 
 use super::cases;
-use super::driver::{Found, found, inputs, plan, profiles, tell};
+use super::driver::{Found, customers, found, inputs, plan, tell};
 use super::history::{BASE, Grid, Happening, arrivals, history, in_order};
 use crate::reference::{Definition, From, RefEvent, RefMoment, moments, open};
+use crate::support::facts;
 
 const MINUTE: i64 = 60_000;
 
@@ -101,9 +102,10 @@ impl Cases {
             let named = self.plan.triggers.iter().map(|t| t.name.to_string());
             let armed: BTreeMap<_, _> = named.zip(engine.armed()).collect();
             prop_assert_eq!(armed, left);
-            let states_of = profiles(&mut engine).into_iter().map(|(id, profile)| {
-                prop_assert!(profile.tail.is_empty(), "time has passed all of it");
-                Ok((id, profile.facts, profile.moments))
+            let states_of = customers(&mut engine).into_iter().map(|(id, customer)| {
+                let passed = customer.profile.tail.is_empty();
+                prop_assert!(passed, "time has passed all of it");
+                Ok((id, facts(&customer), customer.states))
             });
             states.push(states_of.collect::<Result<Vec<_>, _>>()?);
         }

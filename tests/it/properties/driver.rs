@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use moments::document::report::Source;
+use moments::engine::Customer;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::{Event, Vocabulary};
-use moments::profile::Profile;
 use moments::time::Timestamp;
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
@@ -95,12 +95,12 @@ pub fn found(effects: &[Effect]) -> Vec<Found> {
     found
 }
 
-/// Every committed profile, by customer.
-pub fn profiles(engine: &mut Engine) -> BTreeMap<String, Profile> {
+/// Every committed customer, by id.
+pub fn customers(engine: &mut Engine) -> BTreeMap<String, Customer> {
     engine.seal();
     engine.committed();
     engine
-        .profiles()
-        .map(|profile| (profile.id.to_string(), profile))
+        .customers()
+        .map(|customer| (customer.profile.settled.id.to_string(), customer))
         .collect()
 }

@@ -11,9 +11,10 @@ use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 
 use super::cases;
-use super::driver::{Found, Told, found, inputs, plan, plan_with, profiles, tell};
+use super::driver::{Found, Told, customers, found, inputs, plan, plan_with, tell};
 use super::history::{Grid, Happening, arrivals, history};
 use super::restore::rows;
+use crate::support::facts;
 
 const GRID: Grid = Grid {
     step_ms: DAY_MS / 4,
@@ -73,8 +74,8 @@ fn events(told: &Inputs) -> impl Iterator<Item = &Event> {
 
 /// Facts and deadlines by customer. What was sent is not compared: it is forgotten with the rest.
 fn states(engine: &mut Engine) -> BTreeMap<String, String> {
-    let profiles = profiles(engine).into_iter();
-    let shown = profiles.map(|(id, it)| (id, format!("{:?} {:?}", it.facts, it.moments)));
+    let profiles = customers(engine).into_iter();
+    let shown = profiles.map(|(id, it)| (id, format!("{:?} {:?}", facts(&it), it.states)));
     shown.collect()
 }
 
@@ -166,7 +167,7 @@ proptest! {
         prop_assert_eq!(states(&mut engine), states(&mut naive));
         // And what is sealed is free of her, where she did nothing since.
         if !events(&without).any(|event| event.customer == customer) {
-            prop_assert!(engine.profile(&customer).is_none());
+            prop_assert!(engine.customer(&customer).is_none());
         }
     }
 }

@@ -12,7 +12,7 @@ use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 
 use super::cases;
-use super::driver::{Told, inputs, plan, plan_with, profiles, tell};
+use super::driver::{Told, customers, inputs, plan, plan_with, tell};
 use super::history::{Grid, arrivals, history};
 
 const GRID: Grid = Grid {
@@ -204,7 +204,7 @@ fn held(plan: &Arc<Plan>, told: &[(Told, Timestamp)], turns: &[Turn]) -> Result<
     }
     prop_assert_eq!(&tried.effects, &live.effects);
     prop_assert_eq!(tried.engine.armed(), live.engine.armed());
-    prop_assert_eq!(profiles(&mut tried.engine), profiles(&mut live.engine));
+    prop_assert_eq!(customers(&mut tried.engine), customers(&mut live.engine));
     Ok(())
 }
 

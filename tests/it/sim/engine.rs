@@ -1,12 +1,13 @@
 //! The engine itself in the simulation, with triggers of seconds.
 
 use super::subject::{States, Subject};
+use crate::support::facts;
 use moments::decode::Decoder;
 use moments::document::report::Source;
+use moments::engine::packed;
 use moments::engine::{Engine, Input};
 use moments::event::record::Origin;
 use moments::event::{EventName, Vocabulary};
-use moments::profile::packed;
 use moments::task::customers::Customers;
 use moments::time::Timestamp;
 use moments::trigger::plan::{Plan, Policy};
@@ -157,8 +158,8 @@ impl Subject for Customers {
 
     fn committed_states(&self) -> BTreeMap<String, String> {
         self.engine()
-            .packed_profiles()
-            .map(|profile| (profile.id.to_string(), format!("{profile:?}")))
+            .packed_customers()
+            .map(|it| (it.profile.settled.id.to_string(), format!("{it:?}")))
             .collect()
     }
 
@@ -167,8 +168,9 @@ impl Subject for Customers {
     fn replayed(states: &States) -> BTreeMap<String, String> {
         let mut words = Self::settled(states);
         for (customer, packed) in customers(states) {
-            let profile = packed::unpack(packed).expect("packed by an engine");
-            let known = format!(" {:?} {:?}", profile.contacts, profile.seen);
+            let customer_of = packed::check(packed).expect("packed by an engine");
+            let settled = &customer_of.profile.settled;
+            let known = format!(" {:?} {:?}", settled.contacts, settled.seen);
             words
                 .entry(String::from_utf8_lossy(customer).into_owned())
                 .or_default()
@@ -200,10 +202,10 @@ impl Subject for Customers {
         }
         engine.seal();
         engine.committed();
-        let words = engine.profiles().map(|profile| {
+        let words = engine.customers().map(|customer| {
             (
-                profile.id.to_string(),
-                format!("{:?} {:?}", profile.facts, profile.moments),
+                customer.profile.settled.id.to_string(),
+                format!("{:?} {:?}", facts(&customer), customer.states),
             )
         });
         words.collect()

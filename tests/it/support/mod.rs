@@ -7,6 +7,8 @@ pub mod producing;
 pub mod proxy;
 pub mod registry;
 
+use moments::engine::Customer;
+use moments::profile::Settled;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,4 +34,13 @@ pub fn unique(name: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{name}-{}-{number}", std::process::id())
+}
+
+/// What a customer's events say of her: not what was sent to her, nor which messages were seen.
+pub fn facts(customer: &Customer) -> Settled {
+    Settled {
+        contacts: Default::default(),
+        seen: Default::default(),
+        ..customer.profile.settled.clone()
+    }
 }

@@ -1,0 +1,45 @@
+//! One customer, as the engine works on her.
+
+use crate::moment::States;
+use crate::profile::Profile;
+use crate::profile::seen::Seen;
+use crate::profile::settled::Settled;
+
+/// Her profile, and where each trigger stands with her.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Customer {
+    /// What her events say.
+    pub profile: Profile,
+    /// What triggers remember of what is settled.
+    pub states: States,
+}
+
+impl Customer {
+    /// Forgets everything but the tail: a new customer, as far as anybody can tell.
+    pub(super) fn begin_anew(&mut self) {
+        let events = self.profile.tail.events.iter().map(|tail| &tail.event);
+        let ids = events.filter(|event| event.has_message_id);
+        let seen = Seen::last_of(ids.map(|event| event.id.as_str()));
+        self.profile.settled = Settled {
+            id: std::mem::take(&mut self.profile.settled.id),
+            seen: seen.into(),
+            ..Settled::default()
+        };
+        self.states = States::default();
+    }
+
+    /// Whether no event is behind it: every other has a last one, or one in its tail.
+    pub(super) fn is_blank(&self) -> bool {
+        self.profile.tail.is_empty() && self.profile.settled.presence.last_seen.is_none()
+    }
+
+    /// Forgets what triggers knew that are in the set no more; whether there was anything.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(u32) -> bool) -> bool {
+        let contacts = &mut self.profile.settled.contacts;
+        let counted = contacts.by_trigger.iter().any(|(key, _)| is_gone(*key));
+        if counted {
+            contacts.by_trigger.retain(|(key, _)| !is_gone(*key));
+        }
+        self.states.forget(is_gone) || counted
+    }
+}

@@ -1,0 +1,213 @@
+//! What a way for a condition to come true is made of.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::keys::Shape;
+use crate::document::reader::Reader;
+use crate::document::yaml::Node;
+use crate::event::{Event, EventName, Text};
+use crate::expression::Scope;
+use crate::profile::Settled;
+use crate::stored::Stored;
+use crate::time::Timestamp;
+
+/// Decided when its deadline is reached.
+pub const AFTER_WATERMARK: &str = "when the watermark has reached it";
+
+/// A way for a condition to come true: one file each, with its keys, its reading, its state, its documentation, and one line in
+/// [`super::kinds`].
+///
+/// What is asked of it, in this order: it [begins](MomentKind::begin) for a customer it knows nothing of, takes
+/// [events](MomentKind::event) in as they settle, says when its next deadline [is due](MomentKind::due), and
+/// [fires](MomentKind::fire) there. One that speaks [`Sees::SoFar`] is shown each event also when it is seen, on a copy of its
+/// state to which the events before it that are not settled yet were shown: what it finds there is decided at once, and what it
+/// finds when the event settles counts for its state alone.
+pub trait MomentKind: Sized {
+    /// What it remembers of one customer, once something concerns her.
+    type State: Stored + Clone + PartialEq + fmt::Debug;
+
+    /// What its state is stored under; never another kind's again. 0 is nobody's.
+    const TAG: u16;
+    /// For people.
+    const DESCRIBED: Described;
+    /// What stands under its word in a trigger file.
+    const SHAPE: Shape;
+
+    /// Reads what stands under its word.
+    fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self>;
+
+    /// What may change its state.
+    fn concerns(&self) -> Concerns;
+
+    /// When its moments are decided.
+    fn sees(&self) -> Sees {
+        Sees::Settled
+    }
+
+    /// Whether it remembers anything from event to event.
+    fn remembers(&self) -> bool {
+        size_of::<Self::State>() > 0
+    }
+
+    /// Whether one of its expressions asks for the profile before the event.
+    fn uses_previous(&self) -> bool;
+
+    /// What it knows of a customer whom it was not shown so far, as far as what is settled tells it exactly; none: it begins with
+    /// the first event that concerns it. `decided`: what it was about that the trigger decided last, where it was in the set
+    /// before.
+    fn begin(&self, _settled: &Settled, _decided: Option<Timestamp>) -> Option<Self::State> {
+        None
+    }
+
+    /// Takes the event of `scope` in, after the profile has. None: it remembers nothing.
+    fn event(&self, state: &mut Option<Self::State>, scope: &Scope<'_>, found: &mut Found);
+
+    /// The earliest that a deadline may follow an event of a name that concerns it: when the customer must be looked at again.
+    /// Too early costs a look, too late would delay a decision.
+    fn looks_again(&self, event: &Event) -> Option<Timestamp>;
+
+    /// The next deadline.
+    fn due(&self, state: &Self::State, settled: &Settled) -> Option<Timestamp>;
+
+    /// What comes true at the next deadline; it is not due again then.
+    fn fire(&self, state: &mut Self::State, settled: &Settled) -> Option<Moment>;
+
+    /// What the last decision was about, where it might be decided again: the time of the last event before it.
+    fn last_decided(_state: &Self::State) -> Option<Timestamp> {
+        None
+    }
+
+    /// How many deadlines are armed.
+    fn armed(&self, state: &Self::State, settled: &Settled) -> usize {
+        usize::from(self.due(state, settled).is_some())
+    }
+
+    /// What came true, in a sentence for people; none: what the trigger is for says it.
+    fn told(&self, _telling: &Telling<'_>) -> Option<String> {
+        None
+    }
+}
+
+/// A kind, for people who declare one.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    /// Its word in trigger files.
+    pub word: &'static str,
+    /// When it comes true.
+    pub comes_true: &'static str,
+    /// When it is decided.
+    pub decided: &'static str,
+    /// What makes a moment this one and no other, within trigger, generation and customer.
+    pub occurrence: &'static str,
+    /// When it can come true again.
+    pub again: &'static str,
+    /// Whether the event is at hand when it is decided, for `event` and `previous` in audience and treatments.
+    pub has_event: bool,
+}
+
+/// What may change the state of a kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Concerns {
+    /// Events of these names.
+    pub events: Vec<EventName>,
+    /// Her time zone: a deadline counts calendar days.
+    pub days: bool,
+    /// Every customer, whatever she does: it begins when she is first known, and traits may bring its deadline nearer.
+    pub everybody: bool,
+}
+
+/// When what an event brings is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sees {
+    /// When the event is seen: on what is settled and what is known beyond.
+    SoFar,
+    /// When the event is settled.
+    Settled,
+}
+
+/// A moment: the condition of a trigger came true for a customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// When it came true, in event time.
+    pub at: Timestamp,
+    /// What makes it this one and no other, within (trigger, generation, customer).
+    pub occurrence: Text,
+    /// The events and facts that made it true.
+    pub evidence: Evidence,
+}
+
+/// What made a moment true.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// The events.
+    pub events: Vec<EventRef>,
+    /// Named facts, such as the bound that was passed.
+    pub facts: Vec<(&'static str, serde_json::Value)>,
+}
+
+/// An event as evidence remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRef {
+    /// Its id.
+    pub id: Text,
+    /// When it happened.
+    pub time: Timestamp,
+}
+
+impl EventRef {
+    /// An event of which only the time is known.
+    #[must_use]
+    pub fn at(time: Timestamp) -> Self {
+        let id = compact_str::format_compact!("{time}");
+        Self { id, time }
+    }
+}
+
+/// What came of an event.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The moment that came true at the event itself.
+    pub moment: Option<Moment>,
+    /// Deadlines that could not be opened for a bound.
+    pub refused: u32,
+}
+
+/// What a moment is told from: names of events, and what its decision recorded.
+pub struct Telling<'a> {
+    /// The name of an event.
+    pub name: &'a dyn Fn(EventName) -> String,
+    /// A fact of the evidence; 0 where it is not there.
+    pub fact: &'a dyn Fn(&str) -> f64,
+    /// When the first event of the evidence was, in the form of `strftime`; empty where there is none.
+    pub since: &'a dyn Fn(&str) -> String,
+    /// A length of time in ms, in words.
+    pub long: &'a dyn Fn(i64) -> String,
+}
+
+impl Moment {
+    /// The moment of an event that made it true by itself.
+    #[must_use]
+    pub fn of_event(event: &Event, facts: Vec<(&'static str, serde_json::Value)>) -> Self {
+        Self {
+            at: event.time,
+            occurrence: event.id.clone(),
+            evidence: Evidence {
+                events: vec![EventRef::of(event)],
+                facts,
+            },
+        }
+    }
+}
+
+impl EventRef {
+    /// An event.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        Self {
+            id: event.id.clone(),
+            time: event.time,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What she looked at, and what interests her.
+
+use serde::{Deserialize, Serialize};
+
+use super::limits;
+use super::section::{Field, KeyedField, Local, Section, field, push_newest};
+use crate::event::{Event, EventName, PropertyId, Text, Type};
+use crate::stats::half_life;
+use crate::stored::Stored;
+use crate::time::{DAY_MS, Timestamp};
+use crate::value::Value;
+
+/// An interest halves in a month.
+pub const INTEREST_HALF_LIFE_MS: i64 = 30 * DAY_MS;
+
+/// What a customer looked at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Browsing {
+    /// Products viewed lately, newest last.
+    pub viewed: Vec<Text>,
+    /// Categories by decaying interest.
+    pub interests: Vec<Interest>,
+}
+
+/// Interest in one category: the score halves every [`INTEREST_HALF_LIFE_MS`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interest {
+    /// The category.
+    pub category: Text,
+    /// The score at `at`.
+    pub score: f32,
+    /// When it last rose.
+    pub at: Timestamp,
+}
+
+impl Browsing {
+    fn interest(&mut self, event: &Event, weight: f32) {
+        let Some(category) = event.text(PropertyId::CATEGORY) else {
+            return;
+        };
+        if let Some(interest) = self.interests.iter_mut().find(|i| i.category == *category) {
+            let at = interest.at.max(event.time);
+            interest.score = half_life(interest.score, at.0 - interest.at.0, INTEREST_HALF_LIFE_MS)
+                + half_life(weight, at.0 - event.time.0, INTEREST_HALF_LIFE_MS);
+            interest.at = at;
+            return;
+        }
+        if self.interests.len() >= limits::INTERESTS {
+            let now = event.time;
+            let weakest = (0..self.interests.len()).min_by(|a, b| {
+                decayed(&self.interests[*a], now).total_cmp(&decayed(&self.interests[*b], now))
+            });
+            self.interests.remove(weakest.unwrap_or(0));
+        }
+        self.interests.push(Interest {
+            category: category.clone(),
+            score: weight,
+            at: event.time,
+        });
+    }
+}
+
+/// The score of an interest as of `now`.
+#[must_use]
+pub fn decayed(interest: &Interest, now: Timestamp) -> f64 {
+    half_life(
+        interest.score,
+        (now.0 - interest.at.0).max(0),
+        INTEREST_HALF_LIFE_MS,
+    )
+    .into()
+}
+
+impl Stored for Browsing {
+    const VERSION: u8 = 1;
+}
+
+impl Section for Browsing {
+    const TAG: u16 = 6;
+    const WRITTEN_BY: &'static [EventName] = &[
+        EventName::PRODUCT_VIEWED,
+        EventName::PRODUCT_CLICKED,
+        EventName::PRODUCT_ADDED,
+        EventName::PRODUCT_ADDED_TO_WISHLIST,
+    ];
+    const FIELDS: &'static [Field] = &[
+        field(
+            "top_interest",
+            Type::Text,
+            "category of the highest interest",
+            |p, now| {
+                let best = p
+                    .browsing
+                    .interests
+                    .iter()
+                    .max_by(|a, b| decayed(a, now).total_cmp(&decayed(b, now)));
+                Value::text(best.map(|interest| &interest.category))
+            },
+        ),
+        field(
+            "viewed",
+            Type::List,
+            "products viewed lately, newest last",
+            |p, _| Value::texts(&p.browsing.viewed),
+        ),
+    ];
+    const KEYED_FIELDS: &'static [KeyedField] = &[KeyedField {
+        path: "interests",
+        kind: Some(Type::Number),
+        about: "interest in a category: a view adds 1, a product put in the basket 3, and it halves every 30 days",
+        keys: |p| {
+            let interests = p.browsing.interests.iter();
+            interests.map(|it| it.category.as_str()).collect()
+        },
+        read: |p, key, now| {
+            let found = p.browsing.interests.iter().find(|it| it.category == key);
+            Value::Number(found.map_or(0.0, |interest| decayed(interest, now)))
+        },
+    }];
+
+    fn apply(&mut self, event: &Event, _local: Local<'_>) {
+        match event.name {
+            EventName::PRODUCT_ADDED => self.interest(event, 3.0),
+            EventName::PRODUCT_ADDED_TO_WISHLIST => self.interest(event, 2.0),
+            _ => {
+                push_newest(&mut self.viewed, event.product(), limits::VIEWED_PRODUCTS);
+                self.interest(event, 1.0);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Who she is and where she can be reached, as she or a system last said.
+
+use serde::{Deserialize, Serialize};
+
+use super::limits;
+use super::section::{Field, KeyedField, Local, Section, earliest, field, replace};
+use crate::event::{Event, EventName, Property, Text, Traits, Type};
+use crate::stored::Stored;
+use crate::time::{Timestamp, Zone};
+use crate::value::Value;
+
+/// Who a customer is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// When she signed up.
+    pub signed_up: Option<Timestamp>,
+    /// Time of the last identify that was taken; an older one changes nothing it set.
+    pub identified: Option<Timestamp>,
+    /// Where she can be reached.
+    pub addresses: Addresses,
+    /// IANA time zone.
+    pub timezone: Option<Text>,
+    /// BCP 47 language tag.
+    pub locale: Option<Text>,
+    /// Country.
+    pub country: Option<Text>,
+    /// The company's own attributes.
+    pub attributes: Vec<(Text, Property)>,
+}
+
+/// Where a customer can be reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// E-mail.
+    pub email: Option<Text>,
+    /// Telephone.
+    pub phone: Option<Text>,
+    /// Device token.
+    pub push_token: Option<Text>,
+    /// Postal address.
+    pub postal: Option<Text>,
+}
+
+impl Identity {
+    /// Her time zone; UTC where none is known.
+    #[must_use]
+    pub fn zone(&self) -> Zone {
+        self.timezone
+            .as_deref()
+            .and_then(Zone::named)
+            .unwrap_or_default()
+    }
+
+    /// Traits that are known replace those of before; an older identify changes nothing.
+    fn identify(&mut self, traits: &Traits, at: Timestamp) {
+        if self.identified.is_some_and(|identified| at < identified) {
+            return;
+        }
+        self.identified = Some(at);
+        replace(&mut self.addresses.email, traits.email.as_ref());
+        replace(&mut self.addresses.phone, traits.phone.as_ref());
+        replace(&mut self.addresses.push_token, traits.push_token.as_ref());
+        replace(&mut self.addresses.postal, traits.address.as_ref());
+        replace(&mut self.timezone, traits.timezone.as_ref());
+        replace(&mut self.locale, traits.locale.as_ref());
+        replace(&mut self.country, traits.country.as_ref());
+        for (name, value) in &traits.attributes {
+            let full = self.attributes.len() >= limits::ATTRIBUTES;
+            match self.attributes.iter_mut().find(|(known, _)| known == name) {
+                Some((_, known)) => known.clone_from(value),
+                None if !full => {
+                    self.attributes.push((name.clone(), value.clone()));
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+impl Stored for Identity {
+    const VERSION: u8 = 1;
+}
+
+impl Section for Identity {
+    const TAG: u16 = 2;
+    const WRITTEN_BY: &'static [EventName] = &[EventName::SIGNED_UP];
+    const FIELDS: &'static [Field] = &[
+        field("addresses.email", Type::Text, "e-mail address", |p, _| {
+            Value::text(p.identity.addresses.email.as_ref())
+        }),
+        field("addresses.phone", Type::Text, "telephone number", |p, _| {
+            Value::text(p.identity.addresses.phone.as_ref())
+        }),
+        field("addresses.postal", Type::Text, "postal address", |p, _| {
+            Value::text(p.identity.addresses.postal.as_ref())
+        }),
+        field(
+            "addresses.push_token",
+            Type::Text,
+            "device token for push",
+            |p, _| Value::text(p.identity.addresses.push_token.as_ref()),
+        ),
+        field("country", Type::Text, "country", |p, _| {
+            Value::text(p.identity.country.as_ref())
+        }),
+        field("locale", Type::Text, "language tag", |p, _| {
+            Value::text(p.identity.locale.as_ref())
+        }),
+        field("signed_up", Type::Time, "when she signed up", |p, _| {
+            Value::time(p.identity.signed_up)
+        }),
+        field("timezone", Type::Text, "IANA time zone", |p, _| {
+            Value::text(p.identity.timezone.as_ref())
+        }),
+    ];
+    const KEYED_FIELDS: &'static [KeyedField] = &[KeyedField {
+        path: "attributes",
+        kind: None,
+        about: "the company's own attributes, declared in the configuration under [attributes]",
+        keys: |p| {
+            let attributes = p.identity.attributes.iter();
+            attributes.map(|(name, _)| name.as_str()).collect()
+        },
+        read: |p, key, _| {
+            let found = p.identity.attributes.iter().find(|(name, _)| name == key);
+            found.map_or(Value::Null, |(_, value)| Value::of(value))
+        },
+    }];
+
+    fn is_written_by(event: &Event) -> bool {
+        event.traits.is_some() || Self::WRITTEN_BY.contains(&event.name)
+    }
+
+    fn apply(&mut self, event: &Event, _local: Local<'_>) {
+        if let Some(traits) = &event.traits {
+            self.identify(traits, event.time);
+        }
+        if event.name == EventName::SIGNED_UP {
+            self.signed_up = earliest(self.signed_up, event.time);
+        }
+    }
+}

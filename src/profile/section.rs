@@ -1,0 +1,107 @@
+//! A family of what is known of a customer: one file each, and one line in [`super::settled`].
+
+use crate::event::{Event, EventName, Text, Type};
+use crate::profile::Settled;
+use crate::stored::Stored;
+use crate::time::{Timestamp, Zone};
+use crate::value::Value;
+
+/// Her time zone, looked up only where somebody asks for it.
+pub type Local<'a> = &'a dyn Fn() -> Zone;
+
+/// A family of facts.
+pub trait Section: Stored + Default + PartialEq {
+    /// What it is stored under; never another family's again.
+    const TAG: u16;
+    /// The events that change it, by name.
+    const WRITTEN_BY: &'static [EventName];
+    /// What expressions may name of it.
+    const FIELDS: &'static [Field];
+    /// What expressions may name of it with a key.
+    const KEYED_FIELDS: &'static [KeyedField] = &[];
+
+    /// Whether an event changes it.
+    #[must_use]
+    fn is_written_by(event: &Event) -> bool {
+        Self::WRITTEN_BY.contains(&event.name)
+    }
+
+    /// Takes an event in that changes it. Events normally come in time order, because only settled ones are applied for good. A
+    /// late one comes out of order: it adds to counts and sums, but does not undo what a younger one said.
+    fn apply(&mut self, event: &Event, local: Local<'_>);
+}
+
+/// Reads one field of a profile as of `now`.
+pub type Read = for<'a> fn(&'a Settled, now: Timestamp) -> Value<'a>;
+
+/// Reads the member of a key.
+pub type ReadMember = for<'a> fn(&'a Settled, key: &str, now: Timestamp) -> Value<'a>;
+
+/// One field that expressions may name as `profile.PATH` (and `previous.PATH`).
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Path after `profile.`
+    pub path: &'static str,
+    /// Type.
+    pub kind: Type,
+    /// What it is, with its unit.
+    pub about: &'static str,
+    /// How it is read.
+    pub read: Read,
+}
+
+/// One family of fields with a key of the author's choice: `profile.PATH["key"]` or `profile.PATH.key`.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyedField {
+    /// Path after `profile.`
+    pub path: &'static str,
+    /// Type of every member; `None` where each key has its own, declared in the configuration.
+    pub kind: Option<Type>,
+    /// What it is, with its unit.
+    pub about: &'static str,
+    /// The keys that she has.
+    pub keys: for<'a> fn(&'a Settled) -> Vec<&'a str>,
+    /// How the member of a key is read.
+    pub read: ReadMember,
+}
+
+/// One row of a family's fields.
+#[must_use]
+pub const fn field(path: &'static str, kind: Type, about: &'static str, read: Read) -> Field {
+    Field {
+        path,
+        kind,
+        about,
+        read,
+    }
+}
+
+/// A number of things.
+pub(super) fn count(len: usize) -> f64 {
+    u32::try_from(len).map_or(f64::MAX, f64::from)
+}
+
+pub(super) fn earliest(known: Option<Timestamp>, time: Timestamp) -> Option<Timestamp> {
+    Some(known.map_or(time, |known| known.min(time)))
+}
+
+pub(super) fn replace<T: Clone + PartialEq>(known: &mut Option<T>, new: Option<&T>) {
+    if let Some(new) = new
+        && known.as_ref() != Some(new)
+    {
+        *known = Some(new.clone());
+    }
+}
+
+/// Puts a product last in a list of distinct ones, the oldest making way.
+pub(super) fn push_newest(list: &mut Vec<Text>, product: Option<&Text>, most: usize) {
+    let Some(product) = product else { return };
+    if list.last() == Some(product) {
+        return;
+    }
+    list.retain(|known| known != product);
+    if list.len() >= most {
+        list.remove(0);
+    }
+    list.push(product.clone());
+}

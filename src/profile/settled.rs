@@ -1,0 +1,152 @@
+//! What her events up to the watermark say of a customer: the registry of families.
+
+use std::sync::LazyLock;
+
+use super::basket::Basket;
+use super::browsing::Browsing;
+use super::consent::Consents;
+use super::contacts::Contacts;
+use super::deliveries::Deliveries;
+use super::identity::Identity;
+use super::messages::Messages;
+use super::nps::Nps;
+use super::orders::Orders;
+use super::presence::Presence;
+use super::section::{Field, KeyedField, Section};
+use super::seen::Seen;
+use super::sessions::Sessions;
+use super::shares::Shares;
+use super::support::Support;
+use super::touchpoints::Touchpoints;
+use super::wishlist::Wishlist;
+use crate::event::{CustomerId, Event};
+use crate::stored::{Lazy, Part, StoredError};
+
+/// A line for each family. Who she is comes first: the others ask for her time zone.
+macro_rules! sections {
+    ($who:ident: $Who:ty, $($family:ident: $Family:ty,)*) => {
+        /// Everything settled of one customer. A family that nobody touches stays bytes.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Settled {
+            /// Whose; not stored, for it is the key.
+            pub id: CustomerId,
+            #[doc = "See [`super::identity`]."]
+            pub $who: Lazy<$Who>,
+            $(#[doc = concat!("See [`super::", stringify!($family), "`].")]
+            pub $family: Lazy<$Family>,)*
+        }
+
+        impl Settled {
+            /// Takes one event in.
+            pub fn apply(&mut self, event: &Event) {
+                let Self { id: _, $who, $($family,)* } = self;
+                if <$Who>::is_written_by(event) {
+                    $who.apply(event, &Default::default);
+                }
+                let local = || $who.zone();
+                $(if <$Family>::is_written_by(event) {
+                    $family.apply(event, &local);
+                })*
+            }
+
+            /// Writes every family that holds anything.
+            pub fn write(&self, out: &mut Vec<u8>) {
+                self.$who.write_any(<$Who>::TAG, out);
+                $(self.$family.write_any(<$Family>::TAG, out);)*
+            }
+
+            /// Takes a part that was written; gives back what is no family.
+            #[must_use]
+            pub fn take(&mut self, part: Part) -> Option<Part> {
+                match part.tag {
+                    <$Who>::TAG => self.$who = Lazy::from_part(part),
+                    $(<$Family>::TAG => self.$family = Lazy::from_part(part),)*
+                    _ => return Some(part),
+                }
+                None
+            }
+
+            /// Whether every family can be read.
+            ///
+            /// # Errors
+            /// What one of them says.
+            pub fn check(&self) -> Result<(), StoredError> {
+                self.$who.check()?;
+                $(self.$family.check()?;)*
+                Ok(())
+            }
+
+            /// What each family is stored under.
+            pub const TAGS: &[u16] = &[<$Who>::TAG, $(<$Family>::TAG,)*];
+        }
+
+        /// Every plain field, sorted by path.
+        pub static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+            let mut fields: Vec<Field> = [<$Who>::FIELDS, $(<$Family>::FIELDS,)*].concat();
+            fields.sort_by_key(|field| field.path);
+            fields
+        });
+
+        /// Every keyed field, sorted by path.
+        pub static KEYED_FIELDS: LazyLock<Vec<KeyedField>> = LazyLock::new(|| {
+            let mut fields: Vec<KeyedField> =
+                [<$Who>::KEYED_FIELDS, $(<$Family>::KEYED_FIELDS,)*].concat();
+            fields.sort_by_key(|field| field.path);
+            fields
+        });
+    };
+}
+
+sections! {
+    identity: Identity,
+    presence: Presence,
+    consent: Consents,
+    basket: Basket,
+    wishlist: Wishlist,
+    browsing: Browsing,
+    sessions: Sessions,
+    touchpoints: Touchpoints,
+    orders: Orders,
+    support: Support,
+    nps: Nps,
+    deliveries: Deliveries,
+    messages: Messages,
+    shares: Shares,
+    contacts: Contacts,
+    seen: Seen,
+}
+
+impl Settled {
+    /// A new customer of the same id, as far as facts go: what was sent to her stays, and which messages were seen.
+    pub fn forget_facts(&mut self) {
+        *self = Self {
+            id: std::mem::take(&mut self.id),
+            contacts: std::mem::take(&mut self.contacts),
+            seen: std::mem::take(&mut self.seen),
+            ..Self::default()
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_families_share_a_tag_or_a_path() {
+        let mut settled = Settled::default();
+        settled.presence.known = true;
+        let mut out = Vec::new();
+        settled.write(&mut out);
+        let parts = Part::all(Bytes::from(out)).unwrap();
+        assert_eq!(parts.iter().map(|it| it.tag).collect::<Vec<_>>(), [1]);
+        let paths: BTreeSet<_> = FIELDS.iter().map(|field| field.path).collect();
+        assert_eq!(paths.len(), FIELDS.len());
+        let tags: BTreeSet<u16> = Settled::TAGS.iter().copied().collect();
+        assert_eq!(tags.len(), Settled::TAGS.len());
+        // Below those of the tail and the states.
+        assert!(tags.iter().all(|tag| (1..64).contains(tag)));
+    }
+}

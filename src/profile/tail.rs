@@ -1,0 +1,65 @@
+//! Her events beyond the watermark.
+
+use serde::{Deserialize, Serialize};
+
+use super::limits;
+use crate::event::Event;
+use crate::stored::Stored;
+use crate::time::Timestamp;
+
+/// Events that the watermark has not reached, in order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tail {
+    /// The events, in the order of a customer's events.
+    pub events: Vec<TailEvent>,
+}
+
+/// An event that the watermark has not reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TailEvent {
+    /// The event.
+    pub event: Event,
+    /// Immediate triggers (by key) that fired on it, so that a replay of the tail adds nothing twice.
+    pub fired: Vec<u32>,
+}
+
+impl Tail {
+    /// What it is stored under.
+    pub const TAG: u16 = 64;
+
+    /// Whether it has no place for another event.
+    #[must_use]
+    pub fn is_full(&self, event: &Event) -> bool {
+        let weight = event.weight();
+        if self.events.len() < limits::TAIL_UNWEIGHED && weight < limits::LIGHT_BYTES {
+            return false;
+        }
+        let tail = self.events.iter().map(|tail| tail.event.weight());
+        self.events.len() >= limits::TAIL_EVENTS
+            || tail.sum::<usize>() + weight > limits::TAIL_BYTES
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The time of the first.
+    #[must_use]
+    pub fn begins(&self) -> Option<Timestamp> {
+        self.events.first().map(|tail| tail.event.time)
+    }
+
+    /// Where an event stands in it: behind those that are not later.
+    #[must_use]
+    pub fn place(&self, event: &Event) -> usize {
+        self.events
+            .partition_point(|tail| tail.event.order() <= event.order())
+    }
+}
+
+impl Stored for Tail {
+    const VERSION: u8 = 1;
+}
