@@ -15,9 +15,11 @@ use crate::admin::customers::{Customer, Said, say};
 use crate::admin::decisions::{self, Decisions};
 use crate::admin::{AdminError, Log, Sender};
 use crate::avro::wire;
+use crate::profile::Profile;
 use crate::runtime;
 use crate::time::Timestamp;
 use crate::treatment::avro;
+use crate::trigger::plan::Plan;
 
 /// A customer as she is committed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -126,14 +128,18 @@ pub(super) async fn one(
     let profile = found.ok_or_else(|| {
         Problem::unknown("no event of this customer is committed, or she was removed")
     })?;
-    let plan = api.tasks.plan();
-    Ok(Json(Shown {
+    Ok(Json(shown(&profile, &api.tasks.plan(), runtime::clock())))
+}
+
+/// A customer as of `now`.
+pub(super) fn shown(profile: &Profile, plan: &Plan, now: Timestamp) -> Shown {
+    Shown {
         customer: profile.id.to_string(),
-        profile: profile::fields(&profile, runtime::clock()),
-        sent: profile::sent(&profile, &plan),
-        open: profile::open(&profile, &plan),
+        profile: profile::fields(profile, now),
+        sent: profile::sent(profile, plan),
+        open: profile::open(profile, plan),
         unsettled_events: profile.tail.len(),
-    }))
+    }
 }
 
 /// What was decided for a customer, newest first. Any process answers; a page reads at most 100,000 records of the topic.
