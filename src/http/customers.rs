@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::page::Page;
 use super::problem::Problem;
+use super::profile::Shown;
 use super::{Api, Segment, profile};
 use crate::admin::customers::{Customer, Said, say};
 use crate::admin::decisions::{self, Decisions};
@@ -18,41 +19,6 @@ use crate::avro::wire;
 use crate::encode::avro;
 use crate::runtime;
 use crate::time::Timestamp;
-
-/// A customer as she is committed.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Customer)]
-pub struct Shown {
-    /// Her id.
-    customer: String,
-    /// Every field that expressions may name, under its name; what is not known is left out.
-    #[schema(value_type = Object)]
-    profile: Value,
-    /// When commands were sent to her, by trigger, as far as caps ask.
-    sent: Vec<Sent>,
-    /// Deadlines that come true if nothing more happens.
-    open: Vec<Open>,
-    /// Events beyond the watermark.
-    unsettled_events: usize,
-}
-
-/// Commands of a trigger to a customer.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Sent {
-    /// The trigger.
-    pub(super) trigger: String,
-    /// When, RFC 3339.
-    pub(super) at: Vec<String>,
-}
-
-/// A deadline.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Open {
-    /// The trigger.
-    pub(super) trigger: String,
-    /// When it comes true, RFC 3339.
-    pub(super) due: String,
-}
 
 /// A page of decisions.
 #[derive(Debug, Serialize, ToSchema)]
@@ -126,14 +92,8 @@ pub(super) async fn one(
     let customer = found.ok_or_else(|| {
         Problem::unknown("no event of this customer is committed, or she was removed")
     })?;
-    let (plan, settled) = (api.tasks.plan(), &customer.profile.settled);
-    Ok(Json(Shown {
-        customer: settled.id.to_string(),
-        profile: profile::fields(settled, runtime::clock()),
-        sent: profile::sent(settled, &plan),
-        open: profile::open(&customer, &plan),
-        unsettled_events: customer.profile.tail.events.len(),
-    }))
+    let shown = profile::shown(&customer, &api.tasks.plan(), runtime::clock());
+    Ok(Json(shown))
 }
 
 /// What was decided for a customer, newest first. Any process answers; a page reads at most 100,000 records of the topic.

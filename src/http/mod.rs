@@ -34,6 +34,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -41,7 +42,10 @@ use utoipa::openapi::{Content, Ref, ResponseBuilder};
 
 use self::problem::Problem;
 use crate::admin::Log;
+use crate::engine::Customer;
 use crate::runtime::Tasks;
+use crate::time::Timestamp;
+use crate::trigger::plan::Plan;
 
 /// Probes send no token.
 const OPEN_TO_ALL: &str = "/health/";
@@ -97,6 +101,16 @@ pub fn document() -> String {
     }
     // A document of our own types is JSON.
     document.to_pretty_json().unwrap_or_default() + "\n"
+}
+
+/// The body that `/api/v1/customers/{id}` answers with for a profile, as of `now`.
+///
+/// # Panics
+/// Never: what is shown is plain data.
+#[must_use]
+pub fn customer(customer: &Customer, plan: &Plan, now: Timestamp) -> Value {
+    let shown = profile::shown(customer, plan, now);
+    serde_json::to_value(shown).expect("plain data into memory")
 }
 
 /// A server that has its port.

@@ -2,14 +2,63 @@
 
 use serde_json::{Map, Value};
 
-use super::customers::{Open, Sent};
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::engine::Customer;
 use crate::profile::{FIELDS, KEYED_FIELDS, Settled};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
+/// A customer as she is committed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Customer)]
+pub struct Shown {
+    /// Her id.
+    customer: String,
+    /// Every field that expressions may name, under its name; what is not known is left out.
+    #[schema(value_type = Object)]
+    profile: Value,
+    /// When commands were sent to her, by trigger, as far as caps ask.
+    sent: Vec<Sent>,
+    /// Deadlines that come true if nothing more happens.
+    open: Vec<Open>,
+    /// Events beyond the watermark.
+    unsettled_events: usize,
+}
+
+/// Commands of a trigger to a customer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Sent {
+    /// The trigger.
+    pub(super) trigger: String,
+    /// When, RFC 3339.
+    pub(super) at: Vec<String>,
+}
+
+/// A deadline.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Open {
+    /// The trigger.
+    pub(super) trigger: String,
+    /// When it comes true, RFC 3339.
+    pub(super) due: String,
+}
+
+/// A customer as of `now`.
+pub(super) fn shown(customer: &Customer, plan: &Plan, now: Timestamp) -> Shown {
+    let settled = &customer.profile.settled;
+    Shown {
+        customer: settled.id.to_string(),
+        profile: fields(settled, now),
+        sent: sent(settled, plan),
+        open: open(customer, plan),
+        unsettled_events: customer.profile.tail.events.len(),
+    }
+}
+
 /// The fields of a profile as of `now`. What is not known is left out.
-pub(super) fn fields(profile: &Settled, now: Timestamp) -> Value {
+fn fields(profile: &Settled, now: Timestamp) -> Value {
     let mut fields = Map::new();
     for field in FIELDS.iter() {
         put(
@@ -29,7 +78,7 @@ pub(super) fn fields(profile: &Settled, now: Timestamp) -> Value {
 }
 
 /// What was sent, by trigger.
-pub(super) fn sent(profile: &Settled, plan: &Plan) -> Vec<Sent> {
+fn sent(profile: &Settled, plan: &Plan) -> Vec<Sent> {
     let sent = profile.contacts.by_trigger.iter();
     let sent = sent.filter_map(|(key, times)| {
         Some(Sent {
@@ -41,7 +90,7 @@ pub(super) fn sent(profile: &Settled, plan: &Plan) -> Vec<Sent> {
 }
 
 /// The deadlines that come true if nothing more happens.
-pub(super) fn open(customer: &Customer, plan: &Plan) -> Vec<Open> {
+fn open(customer: &Customer, plan: &Plan) -> Vec<Open> {
     let opened = customer.states.iter().filter_map(|(key, state)| {
         let trigger = plan.by_key(key)?;
         Some(Open {

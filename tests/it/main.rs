@@ -7,6 +7,7 @@ mod deploy;
 mod documents;
 mod kafka;
 mod kafka_smoke;
+mod kept;
 mod mappings;
 mod population;
 mod programmes;

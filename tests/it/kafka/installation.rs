@@ -264,6 +264,11 @@ impl Installation {
 }
 
 impl Member {
+    /// A process of `moments` that was started otherwise; `name` heads what is said of it.
+    pub fn new(name: String, process: ProcessGuard) -> Self {
+        Self { process, name }
+    }
+
     /// The answer to a GET: status and body.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         let (status, _, body) = self.ask(&format!("GET {path}"), &[], "")?;

@@ -6,7 +6,7 @@ mod erasure;
 mod examples;
 mod fault;
 mod foreign;
-mod installation;
+pub mod installation;
 mod once;
 mod reload;
 mod replaying;

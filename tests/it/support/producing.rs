@@ -40,6 +40,17 @@ impl Producer {
         self.flush();
     }
 
+    /// Begins a transaction, and waits until the broker has these records of it.
+    fn begin<'a>(&self, records: impl IntoIterator<Item = (&'a str, NewRecord)>) {
+        self.producer
+            .begin_transaction()
+            .expect("a transaction begins");
+        for (topic, record) in records {
+            send(&self.producer, topic, &record);
+        }
+        self.flush();
+    }
+
     fn flush(&self) {
         self.producer
             .flush(LIMIT)
@@ -60,13 +71,7 @@ impl Undecided {
         this.producer
             .init_transactions(LIMIT)
             .expect("a producer epoch");
-        this.producer
-            .begin_transaction()
-            .expect("a transaction begins");
-        for (topic, record) in records {
-            send(&this.producer, topic, &record);
-        }
-        this.flush();
+        this.begin(records);
         Self(this)
     }
 
@@ -83,6 +88,30 @@ impl Undecided {
         self.0
             .producer
             .abort_transaction(LIMIT)
+            .expect("the transaction ends");
+    }
+}
+
+/// One transaction after the other, by one producer.
+pub struct Transactions(Producer);
+
+impl Transactions {
+    /// Fences whoever had this id before.
+    pub fn new(client: &ClientConfig, transactional_id: &str) -> Self {
+        let mut client = client.clone();
+        let this = Producer::new(client.set("transactional.id", transactional_id));
+        this.producer
+            .init_transactions(LIMIT)
+            .expect("a producer epoch");
+        Self(this)
+    }
+
+    /// Produces the records in a transaction, and commits it.
+    pub fn commit<'a>(&self, records: impl IntoIterator<Item = (&'a str, NewRecord)>) {
+        self.0.begin(records);
+        self.0
+            .producer
+            .commit_transaction(LIMIT)
             .expect("the transaction ends");
     }
 }

@@ -1,0 +1,59 @@
+//! The kept journal, replayed over the kept records by this build: the kept decisions, byte for byte.
+
+use std::fs;
+use std::process::Command;
+
+use super::fixture::{DECISIONS, INPUTS, JOURNAL, Kept, directory};
+use crate::support::kafka::OwnedRecord;
+
+#[test]
+fn the_kept_journal_replays_to_the_kept_decisions() {
+    let kept = Kept::load();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str| dir.path().join(name);
+    let write = |name: &str, lines: Vec<String>| {
+        fs::write(file(name), lines.join("\n") + "\n").expect("a file");
+    };
+    let inputs = kept.log.iter();
+    let inputs = inputs.filter(|it| INPUTS.contains(&it.topic.as_str()));
+    write(
+        "events.jsonl",
+        inputs.map(super::fixture::Record::line).collect(),
+    );
+    let text = |record: &OwnedRecord| record.text();
+    let texts = |topic| -> Vec<String> { kept.of(topic).map(|it| text(&it.record)).collect() };
+    // The log is in order of partitions: task by task.
+    write("journal.jsonl", texts(JOURNAL));
+    let published = kept.published();
+    write(
+        "published.jsonl",
+        published.iter().map(ToString::to_string).collect(),
+    );
+    fs::create_dir(file("triggers")).expect("a folder");
+    kept.write_triggers(&file("triggers"));
+    let output = Command::new(env!("CARGO_BIN_EXE_moments"))
+        .current_dir(dir.path())
+        .args([
+            "rehearse",
+            "--journal",
+            "journal.jsonl",
+            "--published",
+            "published.jsonl",
+        ])
+        .args([
+            "--triggers",
+            "triggers",
+            "--out",
+            "replayed.jsonl",
+            "--config",
+        ])
+        .arg(directory().join("moments.toml"))
+        .arg("events.jsonl")
+        .output()
+        .expect("moments runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let replayed = fs::read_to_string(file("replayed.jsonl")).expect("decisions");
+    let replayed: Vec<&str> = replayed.lines().collect();
+    assert_eq!(replayed, texts(DECISIONS));
+}
