@@ -2,7 +2,6 @@
 
 use super::Scope;
 use super::operators::finite;
-use super::tree::Tree;
 use crate::event::Type;
 use crate::value::Value;
 
@@ -153,9 +152,8 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
 ];
 
 impl Function {
-    /// Its value. Where an argument is not known the result is not either, or, for a bool, false.
-    pub fn call<'a>(self, arguments: &'a [Tree], scope: &Scope<'a>) -> Value<'a> {
-        let argument = |i: usize| arguments[i].eval(scope);
+    /// Its value; `argument` gives the value of the argument of a number. Where one is not known the result is not either, or, for a bool, false.
+    pub fn call<'a>(self, argument: impl Fn(usize) -> Value<'a>, scope: &Scope<'a>) -> Value<'a> {
         let number = |apply: fn(f64) -> f64| match argument(0) {
             Value::Number(a) => Value::Number(apply(a)),
             _ => Value::Null,

@@ -9,8 +9,6 @@ use crate::profile::section::{Read, ReadMember};
 use crate::time::Timestamp;
 use crate::value::Value;
 
-/// How the member of a keyed field is read.
-
 /// A node. The types of its parts were checked when it was made.
 pub enum Tree {
     Null,
@@ -121,7 +119,7 @@ impl Tree {
             Self::Arithmetic(operator, parts) => {
                 operator.apply(&parts[0].eval(scope), &parts[1].eval(scope))
             }
-            Self::Call(function, arguments) => function.call(arguments, scope),
+            Self::Call(function, arguments) => function.call(|i| arguments[i].eval(scope), scope),
             Self::Bool(_)
             | Self::Known(_)
             | Self::Not(_)

@@ -9,6 +9,7 @@
 pub mod path;
 mod read;
 mod rule;
+mod scalar;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -92,7 +93,7 @@ impl Mapping {
             return Ok(Text::default());
         };
         let found = value.of(scope).ok().flatten();
-        let name = found.as_deref().and_then(value::text);
+        let name = found.as_deref().and_then(scalar::text);
         let name = name.ok_or(Reject::NoForeignName)?;
         let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
         Ok(counted(name, self.any_case))

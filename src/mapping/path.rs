@@ -88,7 +88,7 @@ impl Path {
             Step::Item(index) => at.get(index),
             Step::Which(name, value) => at.as_array()?.iter().find(|item| {
                 let field = item.get(name);
-                field.is_some_and(|field| super::value::is_text(field, value))
+                field.is_some_and(|field| super::scalar::is_text(field, value))
             }),
         });
         found.filter(|found| !found.is_null())

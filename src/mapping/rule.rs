@@ -7,8 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use super::counted;
 use super::path::Path;
+use super::scalar;
 use super::time::Format;
-use super::value::{self, Convert, Scope, Value};
+use super::value::{Convert, Scope, Value};
 use crate::event::record::Reject;
 use crate::event::{Text, limits};
 
@@ -89,7 +90,7 @@ impl Condition {
     fn holds(&self, scope: &Scope<'_>) -> bool {
         let found = scope.find(&self.path);
         let among = |texts: &[String]| {
-            found.is_some_and(|found| texts.iter().any(|text| value::is_text(found, text)))
+            found.is_some_and(|found| texts.iter().any(|text| scalar::is_text(found, text)))
         };
         match &self.test {
             Test::OneOf(texts) => among(texts),

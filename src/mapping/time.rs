@@ -89,7 +89,7 @@ impl Format {
             Self::Rfc3339 => Timestamp::parse(value.as_str()?),
             Self::Epoch(unit) => unit.read(value),
             Self::Custom { pattern, zone } => {
-                let text = super::value::text(value)?;
+                let text = super::scalar::text(value)?;
                 let read = BrokenDownTime::parse(pattern, text.as_bytes()).ok()?;
                 let instant = match (read.to_timestamp(), zone) {
                     (Ok(instant), _) => instant,
@@ -141,7 +141,7 @@ impl Unit {
             (Some(n), Self::Micros) => n.div_euclid(1000),
             (Some(n), Self::Nanos) => n.div_euclid(1_000_000),
             (None, _) => {
-                let number = super::value::number(value)?;
+                let number = super::scalar::number(value)?;
                 let ms = match self {
                     Self::Seconds => number * 1e3,
                     Self::Millis => number,

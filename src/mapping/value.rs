@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Number, Value as Json};
 
 use super::path::Path;
+use super::scalar::{is_text, number, text};
 use super::time::Format;
 use crate::event::record::Origin;
 
@@ -181,30 +182,6 @@ fn decimal_comma(text: &str) -> Option<f64> {
     } else {
         number
     })
-}
-
-/// A scalar as text; whole numbers to their last digit.
-pub fn text(value: &Json) -> Option<Cow<'_, str>> {
-    match value {
-        Json::String(text) => Some(Cow::Borrowed(text)),
-        Json::Number(number) => Some(Cow::Owned(number.to_string())),
-        Json::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
-        _ => None,
-    }
-}
-
-/// Whether a scalar has this text.
-pub fn is_text(value: &Json, wanted: &str) -> bool {
-    text(value).is_some_and(|text| text == wanted)
-}
-
-/// A number, or a text that is one.
-pub fn number(value: &Json) -> Option<f64> {
-    match value {
-        Json::Number(number) => number.as_f64(),
-        Json::String(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
-        _ => None,
-    }
 }
 
 /// What a value is, for messages.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -13,36 +13,14 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::clients::Logged;
+use super::message::{About, Question, ToWorker};
 use super::watchdog::EndsProcess;
-use super::worker::ToWorker;
-use crate::task::{Input, Session};
+use crate::task::Input;
 
 /// An answer takes a millisecond; after this the question is asked again.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Between an answer that failed and the next question.
 const RETRY: Duration = Duration::from_millis(100);
-
-/// A question of a task.
-#[derive(Debug)]
-pub(super) struct Question {
-    pub partition: i32,
-    pub session: Session,
-    pub about: About,
-    /// Not to be asked before.
-    pub after: Instant,
-    /// Where the answer goes.
-    pub worker: Sender<ToWorker>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum About {
-    /// Where every topic ends; the number of the ask.
-    Ends(u64),
-    /// Where every topic ends, to say how far behind the task is.
-    Lag,
-    /// Whether a topic can be read from this offset on, or where it begins.
-    Start(usize, Option<i64>),
-}
 
 /// One question of a kind is open at a time.
 type Open = BTreeMap<(i32, usize), Question>;

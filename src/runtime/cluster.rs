@@ -9,7 +9,7 @@ use rdkafka::admin::{
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::clients::{self, Logged};
-use super::topics::{TopicsError, Wanted};
+use super::wanted::{TopicsError, Wanted};
 use crate::config::Config;
 
 /// How long Kafka may take to answer.

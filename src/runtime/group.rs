@@ -5,7 +5,7 @@
 //! assigned, until their task has restored its state and says where to read; the group's metadata is taken in the
 //! callback of the assignment; a revocation waits until the tasks have committed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,29 +13,17 @@ use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::message::{Assignment, Member, ToWorker};
 use super::queue::split;
-use super::slot::Assignment;
-use super::worker::ToWorker;
 use super::{Context, State, clients};
 
 /// How soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(100);
-
-/// What librdkafka calls back.
-pub(super) struct Member {
-    context: Arc<Context>,
-    workers: Vec<Sender<ToWorker>>,
-    /// How long tasks may take to commit what is open.
-    timeout: Duration,
-    owned: Mutex<BTreeSet<i32>>,
-    /// Assigned, and not yet handed to workers.
-    assigned: Mutex<Vec<(i32, ConsumerGroupMetadata)>>,
-}
 
 impl ClientContext for Member {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {

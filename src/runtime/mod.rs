@@ -12,6 +12,7 @@ mod cluster;
 pub mod control;
 pub mod encoding;
 mod group;
+mod message;
 pub mod murmur2;
 mod placement;
 mod producer;
@@ -22,6 +23,7 @@ pub mod topics;
 mod transactor;
 pub mod view;
 pub mod watch;
+mod wanted;
 mod watchdog;
 mod worker;
 
@@ -36,13 +38,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
-use self::asker::Question;
 use self::clients::Logged;
 use self::control::{Control, ControlError, Taken};
+use self::message::{Question, ToWorker};
 use self::placement::Placement;
 use self::view::TaskView;
 use self::watchdog::Watchdog;
-use self::worker::ToWorker;
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::encode::Encoder;
@@ -292,7 +293,7 @@ impl Runtime {
         let timeout = Duration::from_millis(context.config.kafka.call_timeout.ms.unsigned_abs());
         let traces = context.traces.clone();
         let config = clients::member(&context.config);
-        let member = group::Member::new(context, self.tasks.workers.clone(), timeout);
+        let member = message::Member::new(context, self.tasks.workers.clone(), timeout);
         let result = group::run(&config, member, stop);
         for worker in &self.tasks.workers {
             // One that is gone has stopped.

@@ -6,16 +6,14 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::asker::{About, Question};
-use super::group::Member;
+use super::message::{About, Assignment, Member, Question, ToWorker};
 use super::placement::Stands;
 use super::queue::{Batch, PartitionQueue, Waker};
 use super::transactor::{self, Setup};
-use super::worker::ToWorker;
 use super::{Context, State, clock};
 use crate::decode::Decoder;
 use crate::event::record::SchemaId;
@@ -73,13 +71,6 @@ struct Feed {
     position: i64,
     /// Records that came, from the first on whose schema is not had yet. To the task it is as if they were not fetched.
     held: Vec<RawRecord>,
-}
-
-/// What a task is assigned with.
-pub(super) struct Assignment {
-    pub partition: i32,
-    pub consumer: Arc<BaseConsumer<Member>>,
-    pub group: ConsumerGroupMetadata,
 }
 
 impl Slot {

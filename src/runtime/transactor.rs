@@ -12,10 +12,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::clients::{self, Logged};
+use super::message::ToWorker;
 use super::producer::TaskProducer;
 use super::queue::{PartitionQueue, split};
 use super::watchdog::{EndsProcess, Watchdog};
-use super::worker::ToWorker;
 use super::{Names, asker};
 use crate::config::Config;
 use crate::task::transaction::{Sink, Transaction};

@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::asker::{About, Question};
+use super::message::{About, Assignment, Question, ToWorker};
 use super::queue::Waker;
-use super::slot::{Assignment, Slot};
-use super::view::TaskView;
+use super::slot::Slot;
 use super::watchdog::EndsProcess;
 use super::{Context, State, clock};
-use crate::engine::Customer;
-use crate::task::{Input, Session};
-use crate::trigger::plan::Plan;
+use crate::task::Session;
 
 /// Nothing is due later than this.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -24,50 +21,6 @@ const STANDBY: Duration = Duration::from_secs(600);
 const GAUGES: Duration = Duration::from_secs(1);
 /// How often topics are asked for their ends on behalf of the lag.
 const LAG: Duration = Duration::from_secs(5);
-
-/// What others tell a worker.
-pub(super) enum ToWorker {
-    /// Something came into a queue.
-    Wake,
-    /// A task is its own.
-    Assign(Box<Assignment>),
-    /// A task is not any more; `done` is dropped when everything that can be committed is.
-    Revoke {
-        partition: i32,
-        lost: bool,
-        done: Sender<()>,
-    },
-    /// A command was carried out.
-    Answer {
-        partition: i32,
-        session: Session,
-        input: Input,
-    },
-    /// A topic may be read from here on.
-    Begin {
-        partition: i32,
-        session: Session,
-        topic: usize,
-        offset: i64,
-    },
-    /// Where the topics of a task end, for its lag.
-    Lag { partition: i32, ends: Vec<i64> },
-    /// Somebody asks for a customer.
-    Customer {
-        partition: i32,
-        customer: String,
-        reply: tokio::sync::oneshot::Sender<Option<Box<Customer>>>,
-    },
-    /// There are other triggers.
-    Offer(Arc<Plan>),
-    /// Somebody asks how a task stands.
-    View {
-        partition: i32,
-        reply: tokio::sync::oneshot::Sender<Option<Box<TaskView>>>,
-    },
-    /// The process ends.
-    Stop,
-}
 
 struct Worker {
     context: Arc<Context>,

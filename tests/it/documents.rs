@@ -23,6 +23,7 @@ const PAGES: &[&str] = &[
     "docs/operations.md",
     "docs/http-api.md",
     "docs/editors.md",
+    "docs/extending.md",
 ];
 
 /// Words in a text that look like the name of a metric.

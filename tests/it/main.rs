@@ -14,6 +14,7 @@ mod programmes;
 mod properties;
 mod real_data;
 mod reference;
+mod rooms;
 mod scenarios;
 mod schemas;
 mod sim;

@@ -10,8 +10,9 @@ use crate::document::yaml::{Key, Node, Yaml, locate};
 use crate::event::Type;
 use crate::mapping::path::{self, Path};
 use crate::mapping::rule::{Condition, Test};
+use crate::mapping::scalar;
 use crate::mapping::time::{self, Format};
-use crate::mapping::value::{self, Convert, Place, Value};
+use crate::mapping::value::{Convert, Place, Value};
 use crate::time::Timestamp;
 
 /// What a value is for.
@@ -205,7 +206,7 @@ pub(super) fn texts(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<String>>
     let read: Vec<_> = several(reader, node)?
         .iter()
         .map(|node| {
-            let text = value::text(&node.json()).map(std::borrow::Cow::into_owned);
+            let text = scalar::text(&node.json()).map(std::borrow::Cow::into_owned);
             if text.is_none() {
                 reader.unexpected(node, "a text, a number, true or false");
             }
@@ -440,12 +441,12 @@ fn fits(json: &Json, kind: Type) -> bool {
             json.is_boolean()
                 || text.is_some_and(|text| ["true", "false", "granted", "denied"].contains(&text))
         }
-        Type::Number => value::number(json).is_some(),
-        Type::Text => value::text(json).is_some_and(|text| !text.is_empty()),
+        Type::Number => scalar::number(json).is_some(),
+        Type::Text => scalar::text(json).is_some_and(|text| !text.is_empty()),
         Type::Time => text.and_then(Timestamp::parse).is_some(),
         Type::List => match json {
-            Json::Array(items) => items.iter().all(|item| value::text(item).is_some()),
-            other => value::text(other).is_some(),
+            Json::Array(items) => items.iter().all(|item| scalar::text(item).is_some()),
+            other => scalar::text(other).is_some(),
         },
         Type::Duration => false,
     }
