@@ -29,6 +29,12 @@ pub trait Stored: Serialize + DeserializeOwned {
     }
 }
 
+/// Is shown every stored type, for whoever must know all of them.
+pub trait Inventory {
+    /// A type, and what it is stored under.
+    fn part<S: Stored>(&mut self, tag: u16);
+}
+
 /// Why bytes are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoredError {

@@ -19,7 +19,7 @@ use crate::document::yaml::{Node, Yaml};
 use crate::event::Event;
 use crate::expression::Scope;
 use crate::profile::Settled;
-use crate::stored::{Lazy, Part, Stored, StoredError, read};
+use crate::stored::{Inventory, Lazy, Part, Stored, StoredError, read};
 use crate::time::Timestamp;
 
 pub use absence::Absence;
@@ -198,6 +198,13 @@ macro_rules! kinds {
                     $(Self::$Kind(own) => <$Type>::last_decided(own),)*
                     Self::Gone(at) => Some(*at),
                 }
+            }
+
+            /// Shows the state of every kind that remembers anything.
+            pub fn inventory(shown: &mut impl Inventory) {
+                $(if size_of::<<$Type as MomentKind>::State>() > 0 {
+                    shown.part::<<$Type as MomentKind>::State>(<$Type>::TAG);
+                })*
             }
 
             /// Writes it behind `out`.

@@ -20,7 +20,7 @@ use super::support::Support;
 use super::touchpoints::Touchpoints;
 use super::wishlist::Wishlist;
 use crate::event::{CustomerId, Event};
-use crate::stored::{Lazy, Part, StoredError};
+use crate::stored::{Inventory, Lazy, Part, StoredError};
 
 /// A line for each family. Who she is comes first: the others ask for her time zone.
 macro_rules! sections {
@@ -74,6 +74,12 @@ macro_rules! sections {
                 self.$who.check()?;
                 $(self.$family.check()?;)*
                 Ok(())
+            }
+
+            /// Shows every family.
+            pub fn inventory(shown: &mut impl Inventory) {
+                shown.part::<$Who>(<$Who>::TAG);
+                $(shown.part::<$Family>(<$Family>::TAG);)*
             }
 
             /// What each family is stored under.

@@ -17,7 +17,7 @@ use super::transactor::{self, Setup};
 use super::{Context, State, clock};
 use crate::decode::Decoder;
 use crate::event::record::SchemaId;
-use crate::task::core::RawRecord;
+use crate::task::core::{Count, RawRecord};
 use crate::task::customers::Customers;
 use crate::task::{Command, Input, Report, Session, Task};
 use crate::time::Timestamp;
@@ -55,7 +55,7 @@ struct Lease {
     since: Instant,
     running: bool,
     /// The tallies as the counters have them.
-    counted: BTreeMap<String, u64>,
+    counted: BTreeMap<Count, u64>,
     worker: Sender<ToWorker>,
     waker: Arc<Waker<ToWorker>>,
 }
@@ -379,11 +379,11 @@ impl Slot {
         let (Some(lease), Some(record)) = (&mut self.lease, self.task.durable()) else {
             return;
         };
-        for (name, tally) in &record.tallies {
-            let counted = lease.counted.get(name).copied().unwrap_or(0);
+        for (count, tally) in &record.tallies {
+            let counted = lease.counted.get(count).copied().unwrap_or(0);
             if *tally > counted {
-                self.context.telemetry.tally(name, tally - counted);
-                lease.counted.insert(name.clone(), *tally);
+                self.context.telemetry.counted(count, tally - counted);
+                lease.counted.insert(count.clone(), *tally);
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! [`Core`] is implemented by the engine, and in tests by something small enough to be checked by hand.
 
+pub use super::count::Count;
 pub use crate::event::record::Header;
 use crate::time::Timestamp;
 
@@ -48,8 +49,8 @@ pub enum Effect {
     Duplicate,
     /// Something worth a tally happened so often.
     Counted {
-        /// The name of the tally, of a bounded set.
-        name: String,
+        /// What, of a bounded set.
+        count: Count,
         /// How often.
         times: u64,
     },
@@ -57,8 +58,8 @@ pub enum Effect {
     Decided {
         /// Whose moment; the key of what is sent.
         customer: Vec<u8>,
-        /// The name of the tally it counts in, of a bounded set.
-        tally: String,
+        /// What it counts as, of a bounded set.
+        count: Count,
         /// The decision, ready to be sent.
         decision: Vec<u8>,
         /// Its headers.

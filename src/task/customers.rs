@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::core::{Adopted, Core, Effect, RawRecord, Rejection, Treatment};
+use super::core::{Adopted, Core, Count, Effect, RawRecord, Rejection, Treatment};
 use crate::decode::Decoder;
 use crate::encode::Encoder;
 use crate::engine::{self, Engine, Input};
@@ -113,10 +113,7 @@ impl Core for Customers {
 
     fn event(&mut self, read: Read, now: Timestamp, effects: &mut Vec<Effect>) {
         if read.defects > 0 {
-            effects.push(Effect::Counted {
-                name: "defects".to_owned(),
-                times: read.defects,
-            });
+            effects.push(counted(Count::Defects, read.defects));
         }
         self.step(Input::Event(read.event), now, effects);
     }
@@ -169,26 +166,26 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
         engine::Effect::Decided(decision) => decided(&decision, encoder),
         engine::Effect::Duplicate => Effect::Duplicate,
         engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
-        engine::Effect::Erased => counted("erased", 1),
-        engine::Effect::DroppedAsErased => counted("dropped_as_erased", 1),
-        engine::Effect::Expired(customers) => counted("expired", customers),
-        engine::Effect::TailFull => counted("tail_full", 1),
-        engine::Effect::OpenLimit { trigger, refused } => Effect::Counted {
-            name: format!("open_limit.{trigger}"),
-            times: refused.into(),
-        },
+        engine::Effect::Erased => counted(Count::Erased, 1),
+        engine::Effect::DroppedAsErased => counted(Count::DroppedAsErased, 1),
+        engine::Effect::Expired(customers) => counted(Count::Expired, customers),
+        engine::Effect::TailFull => counted(Count::TailFull, 1),
+        engine::Effect::OpenLimit { trigger, refused } => {
+            counted(Count::OpenLimit(trigger), refused.into())
+        }
     }
 }
 
-fn counted(name: &str, times: u64) -> Effect {
-    Effect::Counted {
-        name: name.to_owned(),
-        times,
-    }
+fn counted(count: Count, times: u64) -> Effect {
+    Effect::Counted { count, times }
 }
 
 fn decided(decision: &Decision, encoder: &Encoder) -> Effect {
-    let outcome = decision.refusal().map_or("treat", |reason| reason.word());
+    let trigger = decision.trigger.clone();
+    let count = match decision.refusal() {
+        Some(reason) => Count::Refused(trigger, reason.word().into()),
+        None => Count::Treated(trigger),
+    };
     let command = decision.command().zip(encoder.treatment(decision));
     let treatment = command.map(|(command, (value, headers))| Treatment {
         channel: command.channel.to_string(),
@@ -198,7 +195,7 @@ fn decided(decision: &Decision, encoder: &Encoder) -> Effect {
     let (value, headers) = encoder.decision(decision);
     Effect::Decided {
         customer: decision.customer.as_bytes().to_vec(),
-        tally: format!("decided.{}.{outcome}", decision.trigger),
+        count,
         decision: value,
         headers,
         treatment,

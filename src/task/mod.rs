@@ -16,6 +16,7 @@
 
 mod adoption;
 pub mod core;
+pub mod count;
 pub mod customers;
 mod inbox;
 pub mod journal;
@@ -27,6 +28,7 @@ mod work;
 
 use self::adoption::Offer;
 use self::core::{Core, RawRecord};
+use self::count::Count;
 use self::inbox::Inbox;
 use self::record::{Disagreement, RecordError, TaskRecord};
 use self::transaction::{Open, Transaction};
@@ -243,7 +245,7 @@ pub struct Task<C: Core> {
     inbox: Inbox<C::Event>,
     watermarks: Watermarks,
     now: Timestamp,
-    tallies: BTreeMap<String, u64>,
+    tallies: BTreeMap<Count, u64>,
     /// What is committed; none before the first transaction.
     durable: Option<TaskRecord>,
     /// The changelog is taken in up to this offset.

@@ -3,6 +3,7 @@
 //! Its offsets rule; the group's fence and inform ([`compare`]). Version 1 is a byte 1 and the record in postcard. A newer
 //! version is refused: it knows something that this program does not.
 
+use super::count::Count;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ pub struct TaskRecord {
     /// By topic name. A topic that is no longer read keeps its entry, and is read on from there if it comes back.
     pub topics: BTreeMap<String, TopicRecord>,
     /// How many events, duplicates and so on there were, from the beginning.
-    pub tallies: BTreeMap<String, u64>,
+    pub tallies: BTreeMap<Count, u64>,
 }
 
 /// Where a topic stands.
@@ -196,7 +197,7 @@ mod tests {
             transaction: 3,
             revision: "r1".to_owned(),
             topics: BTreeMap::from([("cart".to_owned(), cart)]),
-            tallies: BTreeMap::from([("events".to_owned(), 12)]),
+            tallies: BTreeMap::from([(Count::Events, 12)]),
             ..TaskRecord::default()
         }
     }

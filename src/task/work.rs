@@ -1,6 +1,6 @@
 //! A task at work: taking records, moving time, committing.
 
-use super::core::{Core, Effect, RawRecord, Rejection};
+use super::core::{Core, Count, Effect, RawRecord, Rejection};
 use super::inbox::{Next, Standing};
 use super::journal::{Line, Step};
 use super::record::{self, TaskRecord, TopicRecord};
@@ -166,12 +166,12 @@ impl<C: Core> Task<C> {
         let (time, event) = match held.content {
             Ok(content) => content,
             Err(rejection) if rejection.reason == Rejection::IGNORED => {
-                count(&mut self.tallies, "ignored");
+                count(&mut self.tallies, Count::Ignored);
                 return;
             }
             Err(rejection) => {
                 open.reject(origin, &held.record, &rejection);
-                count(&mut self.tallies, &format!("rejected.{}", rejection.reason));
+                count(&mut self.tallies, Count::Rejected(rejection.reason.into()));
                 return;
             }
         };
@@ -179,9 +179,9 @@ impl<C: Core> Task<C> {
         if !future {
             self.watermarks.see(topic, time, held.record.appended);
         }
-        count(&mut self.tallies, "events");
+        count(&mut self.tallies, Count::Events);
         if future {
-            count(&mut self.tallies, "future");
+            count(&mut self.tallies, Count::Future);
         }
         let mut effects = Vec::new();
         self.core.event(event, step.now, &mut effects);
@@ -317,18 +317,15 @@ impl<C: Core> Task<C> {
 }
 
 /// Counts what the core said, where it is worth a tally.
-fn tally(tallies: &mut BTreeMap<String, u64>, effect: &Effect) {
+fn tally(tallies: &mut BTreeMap<Count, u64>, effect: &Effect) {
     match effect {
-        Effect::Late { .. } => count(tallies, "late"),
-        Effect::Duplicate => count(tallies, "duplicates"),
-        Effect::Counted { name, times } => *tallies.entry(name.clone()).or_default() += times,
-        Effect::Decided { tally, .. } => count(tallies, tally),
+        Effect::Late { .. } => count(tallies, Count::Late),
+        Effect::Duplicate => count(tallies, Count::Duplicates),
+        Effect::Counted { count, times } => *tallies.entry(count.clone()).or_default() += times,
+        Effect::Decided { count: of, .. } => count(tallies, of.clone()),
     }
 }
 
-fn count(tallies: &mut BTreeMap<String, u64>, name: &str) {
-    match tallies.get_mut(name) {
-        Some(tally) => *tally += 1,
-        None => drop(tallies.insert(name.to_owned(), 1)),
-    }
+fn count(tallies: &mut BTreeMap<Count, u64>, count: Count) {
+    *tallies.entry(count).or_default() += 1;
 }

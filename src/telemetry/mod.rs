@@ -17,6 +17,7 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::task::count::Count;
 use crate::trigger::plan::Plan;
 use crate::trigger::revision;
 
@@ -230,25 +231,39 @@ impl Telemetry {
         self.inner.events[topic].inc_by(records as u64);
     }
 
-    /// A transaction added so much to one of the task's tallies.
-    pub fn tally(&self, name: &str, more: u64) {
+    /// A transaction added so much to what the task counts.
+    pub fn counted(&self, count: &Count, more: u64) {
         let inner = &self.inner;
-        let (kind, rest) = name.split_once('.').unwrap_or((name, ""));
-        match (kind, rest.rsplit_once('.')) {
-            ("decided", Some((trigger, outcome))) => {
+        match count {
+            Count::Treated(trigger) => {
                 inner.moments.with_label_values(&[trigger]).inc_by(more);
-                match outcome {
-                    "treat" => inner.treatments.with_label_values(&[trigger]).inc_by(more),
-                    reason => inner
-                        .refusals
-                        .with_label_values(&[trigger, reason])
-                        .inc_by(more),
-                }
+                inner.treatments.with_label_values(&[trigger]).inc_by(more);
             }
-            ("rejected", _) => inner.rejected.with_label_values(&[rest]).inc_by(more),
-            ("open_limit", _) => inner.open_limit.with_label_values(&[rest]).inc_by(more),
-            ("erased" | "expired", _) => inner.removed.with_label_values(&[kind]).inc_by(more),
-            _ => inner.taken.with_label_values(&[kind]).inc_by(more),
+            Count::Refused(trigger, reason) => {
+                inner.moments.with_label_values(&[trigger]).inc_by(more);
+                let refusals = inner.refusals.with_label_values(&[trigger, reason]);
+                refusals.inc_by(more);
+            }
+            Count::Rejected(reason) => inner.rejected.with_label_values(&[reason]).inc_by(more),
+            Count::OpenLimit(trigger) => {
+                inner.open_limit.with_label_values(&[trigger]).inc_by(more);
+            }
+            Count::Erased | Count::Expired => {
+                let removed = inner.removed.with_label_values(&[&count.to_string()]);
+                removed.inc_by(more);
+            }
+            Count::Events
+            | Count::Future
+            | Count::Late
+            | Count::Duplicates
+            | Count::Defects
+            | Count::Ignored
+            | Count::TailFull
+            | Count::DroppedAsErased
+            | Count::Other(_) => {
+                let taken = inner.taken.with_label_values(&[&count.to_string()]);
+                taken.inc_by(more);
+            }
         }
     }
 
@@ -524,11 +539,11 @@ mod tests {
     fn what_happens_is_counted_under_prometheus_names() {
         let telemetry = Telemetry::new(&["cart".to_owned()], &plan());
         telemetry.read(0, 2);
-        telemetry.tally("rejected.bad_json", 1);
-        telemetry.tally("events", 2);
-        telemetry.tally("expired", 5);
-        telemetry.tally("decided.abandoned.v2.capped", 3);
-        telemetry.tally("decided.abandoned.v2.treat", 1);
+        telemetry.counted(&Count::from("rejected.bad_json"), 1);
+        telemetry.counted(&Count::from("events"), 2);
+        telemetry.counted(&Count::from("expired"), 5);
+        telemetry.counted(&Count::from("decided.abandoned.v2.capped"), 3);
+        telemetry.counted(&Count::from("decided.abandoned.v2.treat"), 1);
         telemetry.command("email");
         telemetry.arrival_to_command(40);
         telemetry.lag("cart", 3, 7);

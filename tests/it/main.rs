@@ -5,6 +5,7 @@ mod data;
 mod demo;
 mod deploy;
 mod documents;
+mod goldens;
 mod kafka;
 mod kafka_smoke;
 mod kept;

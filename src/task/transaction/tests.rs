@@ -1,7 +1,7 @@
 //! When a transaction is due, and what it holds.
 
 use super::*;
-use crate::task::core::Treatment;
+use crate::task::core::{Count, Treatment};
 
 fn decided(treated: bool) -> Effect {
     let treatment = Treatment {
@@ -11,7 +11,7 @@ fn decided(treated: bool) -> Effect {
     };
     Effect::Decided {
         customer: b"c1".to_vec(),
-        tally: "welcome.treat".to_owned(),
+        count: Count::Treated("welcome".into()),
         decision: b"why".to_vec(),
         headers: Vec::new(),
         treatment: treated.then_some(treatment),

@@ -6,7 +6,7 @@
 
 use super::random::mix;
 use super::subject::{States, Subject};
-use moments::task::core::{Adopted, Core, Effect, RawRecord, Rejection, Treatment};
+use moments::task::core::{Adopted, Core, Count, Effect, RawRecord, Rejection, Treatment};
 use moments::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -161,7 +161,7 @@ fn decided(customer: &[u8], moment: &str, time: i64, now: Timestamp, revision: &
     };
     Effect::Decided {
         customer: customer.to_vec(),
-        tally: format!("decided.{moment}"),
+        count: Count::Treated(moment.to_string().into()),
         decision: format!("{what} treated={treated} now={} by={revision}", now.0).into_bytes(),
         headers: Vec::new(),
         treatment: treated.then_some(treatment),

@@ -1,0 +1,137 @@
+//! What a task counts: kept in its record, so that a count is neither lost nor counted twice by a restart.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Text;
+
+/// One thing that is counted. It is stored as its words, as [`fmt::Display`] gives them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub enum Count {
+    /// Events taken.
+    Events,
+    /// Of those, ahead of the clock by more than is believed.
+    Future,
+    /// Of those, behind the watermark.
+    Late,
+    /// Of those, seen before.
+    Duplicates,
+    /// Properties that could not be read.
+    Defects,
+    /// Records that mean nothing, by somebody's choice.
+    Ignored,
+    /// Events for which a customer had no place beyond the watermark.
+    TailFull,
+    /// Events from before their customer was erased.
+    DroppedAsErased,
+    /// Customers erased.
+    Erased,
+    /// Customers who expired.
+    Expired,
+    /// Records that are no event, by reason.
+    Rejected(Text),
+    /// Deadlines that were not opened, by trigger.
+    OpenLimit(Text),
+    /// Moments that were treated, by trigger.
+    Treated(Text),
+    /// Moments that were refused, by trigger and reason.
+    Refused(Text, Text),
+    /// What another build counts.
+    Other(Text),
+}
+
+/// Those that are one word.
+const WORDS: [(Count, &str); 10] = [
+    (Count::Events, "events"),
+    (Count::Future, "future"),
+    (Count::Late, "late"),
+    (Count::Duplicates, "duplicates"),
+    (Count::Defects, "defects"),
+    (Count::Ignored, "ignored"),
+    (Count::TailFull, "tail_full"),
+    (Count::DroppedAsErased, "dropped_as_erased"),
+    (Count::Erased, "erased"),
+    (Count::Expired, "expired"),
+];
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(reason) => write!(f, "rejected.{reason}"),
+            Self::OpenLimit(trigger) => write!(f, "open_limit.{trigger}"),
+            Self::Treated(trigger) => write!(f, "decided.{trigger}.treat"),
+            Self::Refused(trigger, reason) => write!(f, "decided.{trigger}.{reason}"),
+            Self::Other(words) => f.write_str(words),
+            Self::Events
+            | Self::Future
+            | Self::Late
+            | Self::Duplicates
+            | Self::Defects
+            | Self::Ignored
+            | Self::TailFull
+            | Self::DroppedAsErased
+            | Self::Erased
+            | Self::Expired => {
+                let word = WORDS.iter().find(|(count, _)| count == self);
+                f.write_str(word.map_or("", |(_, word)| word))
+            }
+        }
+    }
+}
+
+impl From<&str> for Count {
+    fn from(words: &str) -> Self {
+        let (kind, rest) = words.split_once('.').unwrap_or((words, ""));
+        match (kind, rest.rsplit_once('.')) {
+            ("decided", Some((trigger, "treat"))) => Self::Treated(trigger.into()),
+            ("decided", Some((trigger, reason))) => Self::Refused(trigger.into(), reason.into()),
+            ("rejected", _) => Self::Rejected(rest.into()),
+            ("open_limit", _) => Self::OpenLimit(rest.into()),
+            _ => {
+                let word = WORDS.iter().find(|(_, word)| *word == words);
+                word.map_or_else(|| Self::Other(words.into()), |(count, _)| count.clone())
+            }
+        }
+    }
+}
+
+impl From<String> for Count {
+    fn from(words: String) -> Self {
+        words.as_str().into()
+    }
+}
+
+impl From<Count> for String {
+    fn from(count: Count) -> Self {
+        count.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_stored_as_its_words() {
+        for (count, _) in WORDS {
+            assert_eq!(Count::from(count.to_string()), count);
+        }
+        for (count, words) in [
+            (Count::Rejected("bad_json".into()), "rejected.bad_json"),
+            (Count::OpenLimit("basket".into()), "open_limit.basket"),
+            (Count::Treated("a.b".into()), "decided.a.b.treat"),
+            (
+                Count::Refused("a.b".into(), "capped".into()),
+                "decided.a.b.capped",
+            ),
+            (Count::Other("tomorrows.word".into()), "tomorrows.word"),
+        ] {
+            assert_eq!(count.to_string(), words);
+            assert_eq!(Count::from(words), count);
+            let stored = postcard::to_allocvec(&count).unwrap();
+            assert_eq!(stored, postcard::to_allocvec(words).unwrap());
+        }
+    }
+}

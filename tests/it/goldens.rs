@@ -1,0 +1,191 @@
+//! What is kept outlives the build that wrote it: each stored type is held to a golden of its version, and reads those of the
+//! versions before.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use moments::decode::Decoder;
+use moments::engine::{Customer, Engine, Input, packed};
+use moments::event::record::Origin;
+use moments::event::{Position, Vocabulary};
+use moments::moment::State;
+use moments::profile::{Settled, Tail};
+use moments::stored::{self, Inventory, Part, Stored};
+use moments::time::Timestamp;
+use moments::trigger::plan::Policy;
+use moments::trigger::set::{self, Basis};
+use serde_json::{Value, json};
+use serde_reflection::{Tracer, TracerConfig};
+
+/// A life in which every family of facts, and every kind of moment that is shipped, comes to hold something. The last event is
+/// beyond the watermark.
+const LIFE: &[&str] = &[
+    r#"{"type":"identify","userId":"ana","timestamp":"2026-01-01T09:00:00Z","traits":{"email":"ana@example.com","phone":"+34600",
+        "timezone":"Europe/Madrid","locale":"es-ES","country":"ES","consent":{"email":true,"sms":false}},
+        "context":{"campaign":{"source":"google","medium":"cpc","name":"spring"}}}"#,
+    r#"{"event":"Signed Up","userId":"ana","messageId":"m1","timestamp":"2026-01-01T09:01:00Z"}"#,
+    r#"{"event":"Product Viewed","userId":"ana","messageId":"m2","timestamp":"2026-01-02T10:00:00Z",
+        "properties":{"product_id":"teapot","category":"kitchen","price":30}}"#,
+    r#"{"event":"Product Added to Wishlist","userId":"ana","messageId":"m3","timestamp":"2026-01-02T10:01:00Z",
+        "properties":{"product_id":"lamp","category":"light"}}"#,
+    r#"{"event":"Order Completed","userId":"ana","messageId":"m4","timestamp":"2026-01-03T10:00:00Z",
+        "properties":{"order_id":"o1","total":30.5,"currency":"EUR","products":[{"product_id":"teapot","price":30.5,"quantity":1}]}}"#,
+    r#"{"event":"Order Shipped","userId":"ana","messageId":"m5","timestamp":"2026-01-04T10:00:00Z",
+        "properties":{"order_id":"o1","promised_at":"2026-01-06T10:00:00Z"}}"#,
+    r#"{"event":"Order Completed","userId":"ana","messageId":"m6","timestamp":"2026-01-10T10:00:00Z","properties":{"order_id":"o2","total":20}}"#,
+    r#"{"event":"Order Completed","userId":"ana","messageId":"m7","timestamp":"2026-01-18T10:00:00Z","properties":{"order_id":"o3","total":25}}"#,
+    r#"{"event":"Order Refunded","userId":"ana","messageId":"m8","timestamp":"2026-01-19T10:00:00Z","properties":{"order_id":"o3","total":5}}"#,
+    r#"{"event":"Support Ticket Opened","userId":"ana","messageId":"m9","timestamp":"2026-01-20T10:00:00Z"}"#,
+    r#"{"event":"NPS Answered","userId":"ana","messageId":"m10","timestamp":"2026-01-21T10:00:00Z","properties":{"score":9}}"#,
+    r#"{"event":"Email Delivered","userId":"ana","messageId":"m11","timestamp":"2026-01-22T10:00:00Z"}"#,
+    r#"{"event":"Email Opened","userId":"ana","messageId":"m12","timestamp":"2026-01-23T10:00:00Z"}"#,
+    r#"{"event":"Product Shared","userId":"ana","messageId":"m13","timestamp":"2026-01-24T10:00:00Z","properties":{"product_id":"teapot"}}"#,
+    r#"{"event":"Product Added","userId":"ana","messageId":"m14","timestamp":"2026-01-25T10:00:00Z",
+        "properties":{"cart_id":"c1","product_id":"cup","category":"kitchen","price":14.95,"quantity":2}}"#,
+    r#"{"event":"Product Added","userId":"ana","messageId":"m15","timestamp":"2026-01-25T10:05:00Z",
+        "properties":{"cart_id":"c1","product_id":"plate","price":9,"quantity":1}}"#,
+];
+
+/// Her parts, by tag: families, the tail, and states of triggers.
+fn samples() -> BTreeMap<u16, Vec<Part>> {
+    let vocabulary = Arc::new(Vocabulary::standard());
+    let basis = Basis {
+        vocabulary: Arc::clone(&vocabulary),
+        attributes: BTreeMap::new(),
+        policy: Policy::default(),
+        mappings: Arc::default(),
+    };
+    let plan = set::load(&root().join("deploy/triggers"), &basis).expect("the shipped triggers");
+    let mut engine = Engine::new(Arc::new(plan));
+    let decoder = Decoder::new(vocabulary, Arc::default());
+    let mut effects = Vec::new();
+    for (offset, line) in (0..).zip(LIFE) {
+        let origin = Origin {
+            position: Position { topic: 0, offset },
+            ..Origin::default()
+        };
+        let event = decoder
+            .decode(line.as_bytes(), &origin)
+            .expect("an event")
+            .event;
+        let time = event.time;
+        engine.step(Input::Event(Box::new(event)), time, &mut effects);
+        if offset + 1 < LIFE.len() as i64 {
+            engine.step(Input::Watermark(time), time, &mut effects);
+        }
+    }
+    let records = engine.seal();
+    let [(_, Some(packed))] = records.as_slice() else {
+        panic!("one customer: {records:?}")
+    };
+    let customer: Customer = packed::check(packed).expect("just packed");
+    let mut parts = Vec::new();
+    customer.profile.settled.write(&mut parts);
+    customer.profile.tail.write_any(Tail::TAG, &mut parts);
+    let mut states = Vec::new();
+    for (_, state) in customer.states.iter() {
+        state.write(&mut states);
+    }
+    let mut found: BTreeMap<u16, Vec<Part>> = BTreeMap::new();
+    for (bytes, shift) in [(parts, 0), (states, STATES)] {
+        for part in Part::all(bytes.into()).expect("just written") {
+            found.entry(part.tag + shift).or_default().push(part);
+        }
+    }
+    found
+}
+
+/// Tags of states, apart from those of families.
+const STATES: u16 = 1000;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+struct Goldens {
+    samples: BTreeMap<u16, Vec<Part>>,
+    shift: u16,
+    wrong: Vec<String>,
+    seen: usize,
+}
+
+impl Inventory for Goldens {
+    fn part<S: Stored>(&mut self, tag: u16) {
+        self.seen += 1;
+        let name = std::any::type_name::<S>()
+            .rsplit("::")
+            .next()
+            .expect("a name");
+        let samples = self.samples.get(&(tag + self.shift));
+        let shown = golden::<S>(tag, samples.map_or(&[], Vec::as_slice));
+        for version in 1..=S::VERSION {
+            let path = root().join(format!("tests/fixtures/stored/{name}-v{version}.json"));
+            if version == S::VERSION && !path.exists() && updates() {
+                std::fs::write(&path, format!("{shown:#}\n")).expect("written");
+            }
+            let Ok(text) = std::fs::read(&path) else {
+                self.wrong.push(format!(
+                    "{name} has no golden of version {version}; MOMENTS_UPDATE_DOCS=1 makes one of a new version"
+                ));
+                continue;
+            };
+            let kept: Value = serde_json::from_slice(&text).expect("a golden is JSON");
+            if version == S::VERSION && kept["shape"] != shown["shape"] {
+                self.wrong.push(format!(
+                    "{name} is not what version {version} was: give it another version (docs/extending.md)\n{:#}",
+                    shown["shape"]
+                ));
+            }
+            for bytes in kept["bytes"].as_array().expect("a list") {
+                let bytes = unhex(bytes.as_str().expect("text"));
+                if let Err(error) = stored::read::<S>(version, &bytes) {
+                    self.wrong.push(format!(
+                        "{name} does not read its version {version}: {error}"
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// What is kept of a type: what it is made of, and what was written of the sample.
+fn golden<S: Stored>(tag: u16, samples: &[Part]) -> Value {
+    let mut tracer = Tracer::new(TracerConfig::default());
+    let (format, _) = tracer
+        .trace_simple_type::<S>()
+        .expect("a type that can be traced");
+    let registry = tracer.registry().expect("a shape");
+    let bytes: Vec<String> = samples.iter().map(|part| hex(&part.bytes)).collect();
+    json!({ "tag": tag, "shape": [format, registry], "bytes": bytes })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+    (0..text.len()).step_by(2).map(byte).collect()
+}
+
+fn updates() -> bool {
+    std::env::var_os("MOMENTS_UPDATE_DOCS").is_some()
+}
+
+#[test]
+fn stored_types_are_those_of_their_goldens() {
+    let mut goldens = Goldens {
+        samples: samples(),
+        shift: 0,
+        wrong: Vec::new(),
+        seen: 0,
+    };
+    Settled::inventory(&mut goldens);
+    assert_eq!(goldens.seen, Settled::TAGS.len());
+    goldens.part::<Tail>(Tail::TAG);
+    goldens.shift = STATES;
+    State::inventory(&mut goldens);
+    goldens.part::<Timestamp>(0);
+    assert!(goldens.wrong.is_empty(), "{}", goldens.wrong.join("\n"));
+}
