@@ -518,13 +518,13 @@ fn decision() -> Decision {
         moment_at: at("2026-03-02T10:50:00Z"),
         decided_at: at("2026-03-02T12:00:00Z"),
         outcome: Outcome::Treat(Box::new(command)),
-        evidence: Evidence {
-            events: vec![EventRef {
+        evidence: Evidence::of(
+            vec![EventRef {
                 id: "m-2".into(),
                 time: at("2026-03-02T10:20:00Z"),
             }],
-            facts: vec![("orders", json!(3))],
-        },
+            vec![("orders", json!(3))],
+        ),
         revision: "b1f3827cf0680050".into(),
     }
 }

@@ -1,5 +1,6 @@
 //! Decisions and commands as the records of `schemas/treatments` and `schemas/decisions`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -198,7 +199,7 @@ impl Serialize for Values<'_> {
     }
 }
 
-struct Facts<'a>(&'a [(&'static str, Value)]);
+struct Facts<'a>(&'a [(Cow<'static, str>, Value)]);
 
 impl Serialize for Facts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

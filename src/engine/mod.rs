@@ -19,6 +19,7 @@ mod customers;
 mod erasures;
 mod fold;
 mod looks;
+pub mod waiting;
 pub mod packed;
 
 use std::sync::Arc;

@@ -253,10 +253,7 @@ impl MomentKind for Absence {
         Some(Moment {
             at,
             occurrence,
-            evidence: Evidence {
-                events: vec![open.anchor],
-                facts,
-            },
+            evidence: Evidence::of(vec![open.anchor], facts),
         })
     }
 

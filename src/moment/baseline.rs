@@ -302,15 +302,15 @@ impl MomentKind for Baseline {
         Some(Moment {
             at,
             occurrence: last.id.clone(),
-            evidence: Evidence {
-                events: vec![last],
-                facts: vec![
+            evidence: Evidence::of(
+                vec![last],
+                vec![
                     ("gaps", state.sums.n.into()),
                     ("mean_days", days(mean)),
                     ("deviation_days", days(deviation)),
                     ("bound_days", days(bound)),
                 ],
-            },
+            ),
         })
     }
 

@@ -132,10 +132,7 @@ impl MomentKind for Inactivity {
         Some(Moment {
             at,
             occurrence: state.last.id.clone(),
-            evidence: Evidence {
-                events: vec![state.last.clone()],
-                facts: Vec::new(),
-            },
+            evidence: Evidence::of(vec![state.last.clone()], Vec::new()),
         })
     }
 

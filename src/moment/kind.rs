@@ -1,5 +1,6 @@
 //! What a way for a condition to come true is made of.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -144,7 +145,21 @@ pub struct Evidence {
     /// The events.
     pub events: Vec<EventRef>,
     /// Named facts, such as the bound that was passed.
-    pub facts: Vec<(&'static str, serde_json::Value)>,
+    pub facts: Vec<(Cow<'static, str>, serde_json::Value)>,
+}
+
+impl Evidence {
+    /// These events and facts.
+    #[must_use]
+    pub fn of(events: Vec<EventRef>, facts: Vec<(&'static str, serde_json::Value)>) -> Self {
+        let facts = facts.into_iter();
+        Self {
+            events,
+            facts: facts
+                .map(|(name, value)| (Cow::Borrowed(name), value))
+                .collect(),
+        }
+    }
 }
 
 /// An event as evidence remembers it.
@@ -193,10 +208,7 @@ impl Moment {
         Self {
             at: event.time,
             occurrence: event.id.clone(),
-            evidence: Evidence {
-                events: vec![EventRef::of(event)],
-                facts,
-            },
+            evidence: Evidence::of(vec![EventRef::of(event)], facts),
         }
     }
 }

@@ -6,6 +6,8 @@
 mod reason;
 mod trace;
 
+use std::borrow::Cow;
+
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
@@ -241,7 +243,7 @@ impl Serialize for Evidence {
     }
 }
 
-struct Pairs<'a>(&'a [(&'static str, serde_json::Value)]);
+struct Pairs<'a>(&'a [(Cow<'static, str>, serde_json::Value)]);
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,0 +1,145 @@
+//! Moments that wait to be asked again: what a gate holds back is not decided, but kept with the customer until then.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, Text};
+use crate::moment::{EventRef, Evidence, Moment};
+use crate::profile::Settled;
+use crate::stored::{Part, Stored};
+use crate::time::Timestamp;
+
+/// The moments of one customer that wait, in the order in which they were held.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    held: Vec<Waits>,
+}
+
+/// A moment that waits, with what it is asked on beside the customer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waits {
+    /// The key of its trigger.
+    pub trigger: u32,
+    /// When it is asked again.
+    pub until: Timestamp,
+    at: Timestamp,
+    occurrence: Text,
+    events: Vec<EventRef>,
+    /// Names, and values as JSON.
+    facts: Vec<(Text, String)>,
+    /// The event that made it true by itself.
+    event: Option<Event>,
+    /// What was settled before that event, where somebody asks for it: parts, one behind the other.
+    previous: Option<Vec<u8>>,
+}
+
+impl Stored for Waiting {
+    const VERSION: u8 = 1;
+}
+
+impl Waiting {
+    /// What it is stored under.
+    pub const TAG: u16 = 66;
+    /// A customer for whom more comes true in a night is not told of all of it in the morning.
+    pub const MAX: usize = 32;
+
+    /// When the first is asked again.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        self.held.iter().map(|waits| waits.until).min()
+    }
+
+    /// Those that wait.
+    pub fn iter(&self) -> impl Iterator<Item = &Waits> {
+        self.held.iter()
+    }
+
+    /// Holds one more; `false` where there is no room.
+    pub(super) fn hold(&mut self, waits: Waits) -> bool {
+        let fits = self.held.len() < Self::MAX;
+        if fits {
+            self.held.push(waits);
+        }
+        fits
+    }
+
+    /// Lets go of those whose time has come.
+    pub(super) fn let_go(&mut self, at: Timestamp) -> Vec<Waits> {
+        let (due, held) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|waits| waits.until <= at);
+        self.held = held;
+        due
+    }
+
+    /// Drops those of triggers that are in the set no more; whether there were any.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(u32) -> bool) {
+        self.held.retain(|waits| !is_gone(waits.trigger));
+    }
+}
+
+impl Waits {
+    /// A moment, with the event that made it true and what was known before that.
+    pub(super) fn new(
+        trigger: u32,
+        until: Timestamp,
+        moment: Moment,
+        cause: Option<(&Event, Option<&Settled>)>,
+    ) -> Self {
+        let Evidence { events, facts } = moment.evidence;
+        let facts = facts.into_iter();
+        let previous = cause.and_then(|(_, previous)| previous).map(|settled| {
+            let mut parts = Vec::new();
+            settled.write(&mut parts);
+            parts
+        });
+        Self {
+            trigger,
+            until,
+            at: moment.at,
+            occurrence: moment.occurrence,
+            events,
+            facts: facts
+                .map(|(name, value)| (Text::from(name), value.to_string()))
+                .collect(),
+            event: cause.map(|(event, _)| event.clone()),
+            previous,
+        }
+    }
+
+    /// The moment, as it came true.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let facts = self.facts.iter().map(|(name, value)| {
+            let value = serde_json::from_str(value).unwrap_or_default();
+            (Cow::Owned(name.to_string()), value)
+        });
+        Moment {
+            at: self.at,
+            occurrence: self.occurrence.clone(),
+            evidence: Evidence {
+                events: self.events.clone(),
+                facts: facts.collect(),
+            },
+        }
+    }
+
+    /// The event that made it true, and what was settled of the customer before it.
+    pub(super) fn cause(&self, id: &Text) -> Option<(&Event, Option<Settled>)> {
+        let event = self.event.as_ref()?;
+        let previous = self.previous.as_ref().map(|parts| {
+            let mut settled = Settled {
+                id: id.clone(),
+                ..Settled::default()
+            };
+            let parts = Part::all(Bytes::copy_from_slice(parts)).unwrap_or_default();
+            for part in parts {
+                let _family = settled.take(part);
+            }
+            settled
+        });
+        Some((event, previous))
+    }
+}
