@@ -13,7 +13,8 @@ use crate::time::Timestamp;
 use crate::treatment::{
     Command, Decision, Fields, Outcome, Reason, addresses, command_id, traceparent,
 };
-use crate::trigger::plan::{Cap, Fill, Mode, Plan, Policy, TreatmentChoice, Trigger};
+use crate::trigger::plan::{Fill, Mode, Plan, TreatmentChoice, Trigger};
+use crate::trigger::policy::{Cap, Policy};
 
 /// What a moment is decided on.
 pub struct Asked<'a> {
@@ -92,10 +93,10 @@ impl Plan {
         if early || trigger.until.is_some_and(|until| decided_at >= until) {
             return Err(Reason::OutOfDates);
         }
-        if self.policy.sending_stopped {
+        if self.policy.is_stopped() {
             return Err(Reason::SendingStopped);
         }
-        if decided_at > moment.at.plus(trigger.good_for_ms) {
+        if decided_at > moment.at.plus(trigger.policy.good_for_ms) {
             return Err(Reason::Expired);
         }
         let holds =
@@ -115,6 +116,7 @@ impl Plan {
             return Err(Reason::NoConsent);
         }
         if trigger
+            .policy
             .cap
             .is_some_and(|cap| scope.profile.contacts.reached(trigger.key, cap, decided_at))
         {
@@ -146,7 +148,7 @@ impl Plan {
             offer: filled(&choice.offer, scope),
             data: filled(&choice.data, scope),
             good_from: decided_at,
-            valid_until: moment.at.plus(trigger.good_for_ms),
+            valid_until: moment.at.plus(trigger.policy.good_for_ms),
             addresses: addresses(&scope.profile.facts, |channel| {
                 self.policy.may_contact(scope.profile, ahead, channel)
             }),
@@ -178,11 +180,7 @@ impl Contacts {
         let Some((_, times)) = self.by_trigger.iter().find(|(known, _)| *known == key) else {
             return false;
         };
-        let recent = times
-            .iter()
-            .filter(|time| time.0 > at.0.saturating_sub(cap.window_ms))
-            .count();
-        recent >= cap.count as usize
+        cap.is_reached(times, at)
     }
 
     /// Notes what was decided: a command that is sent; and, for the cap of a trigger in shadow, one
@@ -197,7 +195,9 @@ impl Contacts {
             self.count = self.count.saturating_add(1);
             self.last = Some((decision.decided_at, Text::clone(&command.channel)));
         }
-        let Some(cap) = trigger.cap else { return };
+        let Some(cap) = trigger.policy.cap else {
+            return;
+        };
         let times = match self
             .by_trigger
             .iter()

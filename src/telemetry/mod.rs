@@ -308,9 +308,7 @@ impl Telemetry {
         inner
             .revision
             .set(i64::try_from(number).unwrap_or(i64::MAX));
-        inner
-            .sending_stopped
-            .set(plan.policy.sending_stopped.into());
+        inner.sending_stopped.set(plan.policy.is_stopped().into());
         inner.build.reset();
         inner
             .build

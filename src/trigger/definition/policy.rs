@@ -4,7 +4,7 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
 use crate::time::DAY_MS;
-use crate::trigger::plan::Cap;
+use crate::trigger::policy::{Cap, TriggerPolicy};
 
 /// How long a treatment makes sense unless its author says otherwise.
 const GOOD_FOR_DEFAULT_MS: i64 = DAY_MS;
@@ -59,13 +59,6 @@ pub const KEYS: Keys = Keys {
         ),
     ],
 };
-
-/// The policy of one trigger.
-pub struct TriggerPolicy {
-    pub priority: i32,
-    pub cap: Option<Cap>,
-    pub good_for_ms: i64,
-}
 
 /// Reads `policy`; what is not said has its default. `onsite_only`: every treatment is on the site.
 pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> TriggerPolicy {
@@ -127,11 +120,7 @@ fn signed(priority: u32) -> i32 {
 /// `N in D`.
 fn cap(reader: &mut Reader<'_>, node: &Node) -> Option<Cap> {
     let text = node.text().unwrap_or_default();
-    let parts = text.split_once(" in ").and_then(|(count, window)| {
-        let count = count.trim().parse::<u32>().ok()?;
-        Some((count, text.len() - window.len()))
-    });
-    let Some((count, at)) = parts.filter(|(count, _)| (1..=Cap::COUNT_MAX).contains(count)) else {
+    let Some((count, duration)) = Cap::split(text) else {
         let expected = format!(
             "`N in D` with N from 1 to {}, such as `1 in 7d`",
             Cap::COUNT_MAX
@@ -139,6 +128,6 @@ fn cap(reader: &mut Reader<'_>, node: &Node) -> Option<Cap> {
         reader.unexpected(node, expected);
         return None;
     };
-    let window_ms = reader.duration_in(node, at..text.len())?;
+    let window_ms = reader.duration_in(node, duration)?;
     Some(Cap { count, window_ms })
 }

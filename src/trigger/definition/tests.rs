@@ -8,7 +8,7 @@ use crate::event::{EventName, Type, Vocabulary};
 use crate::moment::absence::{From, Per};
 use crate::moment::baseline::{Departure, Measure};
 use crate::time::{DAY_MS, Timestamp};
-use crate::trigger::plan::Cap;
+use crate::trigger::policy::Cap;
 
 const BASKET: &str = r#"# deploy/triggers/engagement/abandoned-cart.yaml
 trigger: abandoned-cart
@@ -79,17 +79,17 @@ fn a_file_becomes_a_trigger() {
         (Some("engagement"), "abandoned-cart", 1)
     );
     assert_eq!(
-        (trigger.priority, trigger.mode, trigger.uses_previous),
+        (trigger.policy.priority, trigger.mode, trigger.uses_previous),
         (60, Mode::Live, false)
     );
     assert_eq!(
-        trigger.cap,
+        trigger.policy.cap,
         Some(Cap {
             count: 1,
             window_ms: 7 * DAY_MS
         })
     );
-    assert_eq!(trigger.good_for_ms, DAY_MS);
+    assert_eq!(trigger.policy.good_for_ms, DAY_MS);
     let Kind::Absence(absence) = &trigger.kind else {
         panic!("{:?}", trigger.kind)
     };
@@ -193,7 +193,7 @@ fn the_rest_is_read() {
     assert_eq!(trigger.from, Timestamp::parse("2026-03-01T00:00:00Z"));
     assert_eq!(trigger.until, Timestamp::parse("2026-03-31T22:00:00Z"));
     assert_eq!(
-        (trigger.good_for_ms, trigger.priority),
+        (trigger.policy.good_for_ms, trigger.policy.priority),
         (600_000, 50),
         "on the site she is gone soon"
     );

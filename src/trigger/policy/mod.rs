@@ -1,0 +1,228 @@
+//! What stands between a moment and a treatment, as it is declared: common to all triggers ([`Policy`]), and of one of them
+//! ([`TriggerPolicy`]). The questions themselves are the gates of [`crate::policy`].
+//!
+//! [`Policy`] is one type for all who hold it: `[policy]` of the configuration, a published set, a plan. A field is declared here
+//! and nowhere else: its serde form is what is read, what is published, what the JSON Schema says and what the revision is a
+//! digest of.
+
+mod cap;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use cap::Cap;
+
+use crate::event::Text;
+use crate::time::{DAY_MS, Timestamp};
+
+/// What is common to all triggers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// `live`, or `stopped`: every moment is still decided and recorded, nothing is sent. Default `live`.
+    pub sending: Sending,
+    /// Names of triggers that decide nothing for the time being. Of triggers that were published, `moments triggers pause` says
+    /// it. Default none.
+    #[schemars(with = "Vec<String>")]
+    pub paused: Vec<Text>,
+    /// Channels that need no consent given, as she has come to us there; every other does. Default
+    /// `["call-centre", "onsite", "store"]`.
+    #[schemars(with = "Vec<String>")]
+    pub consent_by_default: Vec<Text>,
+    /// A customer who does nothing for so long is removed, ms; none: nobody ever is. Not published: `[profiles]` of each
+    /// process's configuration says it.
+    #[serde(skip)]
+    pub expire_after_ms: Option<i64>,
+    /// For so long after an erasure, in event time, what is older is dropped, ms. Not published, as above.
+    #[serde(skip)]
+    pub erasure_memory_ms: i64,
+}
+
+/// The switch that stops all sending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Sending {
+    /// Treatments are sent.
+    #[default]
+    Live,
+    /// None is.
+    Stopped,
+}
+
+/// What one trigger says.
+#[derive(Debug)]
+pub struct TriggerPolicy {
+    /// Decided first among moments of one instant, 0 to 100.
+    pub priority: i32,
+    /// At most so many commands.
+    pub cap: Option<Cap>,
+    /// How long after the moment a treatment still makes sense, in ms.
+    pub good_for_ms: i64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            sending: Sending::Live,
+            paused: Vec::new(),
+            // Where she has come to us: the agent's screen, the page she is on, the counter.
+            consent_by_default: vec!["call-centre".into(), "onsite".into(), "store".into()],
+            expire_after_ms: None,
+            erasure_memory_ms: 30 * DAY_MS,
+        }
+    }
+}
+
+impl Policy {
+    /// When a customer expires who was last seen at `last`; never is [`Timestamp::MAX`].
+    #[must_use]
+    pub fn expiry(&self, last: Timestamp) -> Timestamp {
+        self.expire_after_ms
+            .map_or(Timestamp::MAX, |idle_ms| last.plus(idle_ms))
+    }
+
+    /// Whether all sending is stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.sending == Sending::Stopped
+    }
+
+    /// As it is published: what each process takes from its own configuration says nothing.
+    #[must_use]
+    pub fn published(self) -> Self {
+        self.with_local_of(&Self::default())
+    }
+
+    /// As it was published, at a process that is configured so: what is not published is the configuration's, and sending is
+    /// stopped where either says so.
+    #[must_use]
+    pub fn over(self, configured: &Self) -> Self {
+        let sending = match configured.sending {
+            Sending::Stopped => Sending::Stopped,
+            Sending::Live => self.sending,
+        };
+        Self { sending, ..self }.with_local_of(configured)
+    }
+
+    fn with_local_of(self, other: &Self) -> Self {
+        Self {
+            expire_after_ms: other.expire_after_ms,
+            erasure_memory_ms: other.erasure_memory_ms,
+            ..self
+        }
+    }
+
+    /// The fields, of those that are published, that say something else in `other`, with what they say here.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Vec<(String, Value)> {
+        let other = other.fields();
+        let differs = |(name, value): &(String, Value)| other.get(name) != Some(value);
+        self.fields().into_iter().filter(differs).collect()
+    }
+
+    /// Hands out what the revision is a digest of. A policy has the digest that it had before there were the fields of which it
+    /// says nothing.
+    pub fn digested(&self, mut part: impl FnMut(&[u8])) {
+        part(&[u8::from(self.is_stopped())]);
+        let free = &self.consent_by_default;
+        free.iter().for_each(|channel| part(channel.as_bytes()));
+        part(&self.expire_after_ms.unwrap_or_default().to_le_bytes());
+        part(&self.erasure_memory_ms.to_le_bytes());
+        for name in &self.paused {
+            part(b"paused");
+            part(name.as_bytes());
+        }
+        let above = ["sending", "paused", "consent_by_default"];
+        for (name, value) in self.differing(&Self::default()) {
+            if !above.contains(&name.as_str()) {
+                part(name.as_bytes());
+                part(value.to_string().as_bytes());
+            }
+        }
+    }
+
+    /// Its JSON Schema (draft 7), whole in itself.
+    #[must_use]
+    pub fn schema() -> Value {
+        let mut settings = SchemaSettings::draft07();
+        settings.inline_subschemas = true;
+        let generator = settings.into_generator();
+        generator.into_root_schema_for::<Self>().to_value()
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Policy {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn digest(policy: &Policy) -> Vec<u8> {
+        let mut all = Vec::new();
+        policy.digested(|part| {
+            all.extend(part);
+            all.push(b'|');
+        });
+        all
+    }
+
+    #[test]
+    fn what_is_published_over_what_is_configured() {
+        for (published, configured, expected) in [
+            ("live", "live", Sending::Live),
+            ("stopped", "live", Sending::Stopped),
+            ("live", "stopped", Sending::Stopped),
+            ("stopped", "stopped", Sending::Stopped),
+        ] {
+            let read = |sending| read(&format!(r#"{{"sending":"{sending}"}}"#));
+            let over = read(published).over(&read(configured));
+            assert_eq!(over.sending, expected, "{published} over {configured}");
+        }
+        let configured = Policy {
+            expire_after_ms: Some(7),
+            erasure_memory_ms: 8,
+            ..read(r#"{"paused":["a"]}"#)
+        };
+        let over = read(r#"{"paused":["b"]}"#).over(&configured);
+        assert_eq!((over.expire_after_ms, over.erasure_memory_ms), (Some(7), 8));
+        assert_eq!(over.paused, ["b"]);
+        assert_eq!(configured.published(), read(r#"{"paused":["a"]}"#));
+    }
+
+    #[test]
+    fn a_digest_says_all_and_nothing_of_what_is_as_ever() {
+        let default = Policy::default();
+        assert_eq!(
+            digest(&default),
+            b"\0|call-centre|onsite|store|\0\0\0\0\0\0\0\0|\0\xc8\x7e\x9a\0\0\0\0|",
+            "every digest of today rests on it"
+        );
+        let changed = [
+            Policy {
+                expire_after_ms: Some(1),
+                ..Policy::default()
+            },
+            Policy {
+                erasure_memory_ms: 1,
+                ..Policy::default()
+            },
+            read(r#"{"sending":"stopped"}"#),
+            read(r#"{"paused":["a"]}"#),
+            read(r#"{"consent_by_default":[]}"#),
+        ];
+        for policy in changed {
+            assert_ne!(digest(&policy), digest(&default), "{policy:?}");
+        }
+    }
+}
