@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::expression::Scope;
 use crate::moment::EventMoment;
 use crate::moment::{Moment, MomentState};
-use crate::policy::Asked;
+use crate::policy::{self, Asked};
 use crate::profile::{Facts, Profile, TailEvent};
 use crate::time::Timestamp;
 use crate::trigger::plan::{Plan, Trigger};
@@ -340,14 +340,11 @@ impl Fold<'_> {
         let asked = Asked {
             trigger,
             moment,
-            profile,
-            ahead,
             cause,
-            now: self.now,
         };
-        let decision = self.plan.decide(asked);
-        profile.contacts.note(trigger, &decision);
-        self.effects.push(Effect::Decided(Box::new(decision)));
+        for decision in policy::decide(self.plan, profile, ahead, vec![asked], self.now) {
+            self.effects.push(Effect::Decided(Box::new(decision)));
+        }
     }
 }
 

@@ -6,17 +6,18 @@
 //! expressions; [`packed`] is the encoding at rest.
 
 pub mod apply;
+mod contacts;
 pub mod facts;
 pub mod packed;
 pub mod schema;
 
 use serde::{Deserialize, Serialize};
 
+pub use contacts::Contacts;
 pub use facts::Facts;
 
-use crate::event::{CustomerId, Event, Text};
+use crate::event::{CustomerId, Event};
 use crate::moment::MomentState;
-use crate::time::Timestamp;
 
 /// Bounds of a profile, each with its reason.
 pub mod limits {
@@ -79,17 +80,6 @@ pub struct TailEvent {
     pub event: Event,
     /// Immediate triggers (by key) that fired on it, so that a replay of the tail adds nothing twice.
     pub fired: Vec<u32>,
-}
-
-/// What was sent to her, as far as caps and expressions ask.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Contacts {
-    /// Commands ever.
-    pub count: u32,
-    /// The last command: when and by which channel.
-    pub last: Option<(Timestamp, Text)>,
-    /// By trigger key: the times of the last commands, as many as its cap asks for, oldest first.
-    pub by_trigger: Vec<(u32, Vec<Timestamp>)>,
 }
 
 impl Profile {
