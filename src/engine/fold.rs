@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::expression::Scope;
 use crate::moment::EventMoment;
 use crate::moment::{Moment, MomentState};
-use crate::policy::{self, Asked};
+use crate::policy::{self, Asked, Decided};
 use crate::profile::{Facts, Profile, TailEvent};
 use crate::time::Timestamp;
 use crate::trigger::plan::{Plan, Trigger};
@@ -342,8 +342,11 @@ impl Fold<'_> {
             moment,
             cause,
         };
-        for decision in policy::decide(self.plan, profile, ahead, vec![asked], self.now) {
-            self.effects.push(Effect::Decided(Box::new(decision)));
+        for decided in policy::decide(self.plan, profile, ahead, vec![asked], self.now) {
+            // Nothing is held yet: a trigger that asks for it is not read.
+            if let Decided::Now(decision) = decided {
+                self.effects.push(Effect::Decided(decision));
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) const GATE: Gate = Gate {
     explain,
 };
 
-fn ask(case: &Case<'_>) -> Verdict {
+fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
     let sent = case.scope.profile.contacts.by(case.trigger.key);
     let cap = case.trigger.policy.cap;
     if cap.is_some_and(|cap| cap.is_reached(sent, case.decided_at())) {

@@ -1,12 +1,12 @@
 //! A moment as the gates see it.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
-use super::Asked;
+use super::{Asked, Verdict};
 use crate::expression::{Expression, Scope};
 use crate::moment::Moment;
 use crate::profile::{Profile, TailEvent};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Zone};
 use crate::trigger::plan::{Plan, TreatmentChoice, Trigger};
 use crate::trigger::policy::Policy;
 
@@ -22,6 +22,7 @@ pub struct Case<'a> {
     pub scope: Scope<'a>,
     /// What is known beyond the moment.
     pub ahead: &'a [TailEvent],
+    pub(super) verdict: Cell<Verdict>,
     choice: OnceCell<Option<&'a TreatmentChoice>>,
 }
 
@@ -47,6 +48,7 @@ impl<'a> Case<'a> {
                 now: asked.moment.at.max(now),
             },
             ahead,
+            verdict: Cell::new(Verdict::Pass),
             choice: OnceCell::new(),
         }
     }
@@ -67,6 +69,14 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn policy(&self) -> &'a Policy {
         &self.plan.policy
+    }
+
+    /// Where she lives.
+    #[must_use]
+    pub fn zone(&self) -> Zone {
+        let own = self.scope.profile.facts.timezone.as_deref();
+        let own = own.and_then(Zone::named);
+        own.unwrap_or_else(|| self.policy().default_timezone.zone())
     }
 
     /// Whether a condition holds; one that is absent does.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Asked, Verdict, cap, decide, explained};
+use super::{Asked, Decided, Verdict, cap, decide, explained};
 use crate::decode::Decoder;
 use crate::document::report::{Source, rendered};
 use crate::event::record::Origin;
@@ -11,9 +11,12 @@ use crate::event::{CustomerId, Event, Vocabulary};
 use crate::moment::{Evidence, Moment};
 use crate::profile::{Profile, TailEvent};
 use crate::time::Timestamp;
-use crate::treatment::{Decision, Outcome};
+use crate::treatment::Outcome;
 use crate::trigger::plan::Plan;
+use crate::trigger::policy::AtNight;
 use crate::trigger::set::{self, Basis};
+
+const HOLD: &str = "quiet_hours: hold";
 
 /// Holds what is decided of a moment of each trigger.
 ///
@@ -58,10 +61,13 @@ pub fn check(policy: &str, triggers: &[&str], customer: &str, at: &str, outcome:
     assert!(explained.iter().all(|(.., said)| !said.is_empty()));
 }
 
-fn word(decision: &Decision) -> String {
-    match &decision.outcome {
-        Outcome::Treat(command) => format!("treat {}", command.channel),
-        Outcome::Refuse(reason, _) => reason.word().to_owned(),
+fn word(decided: &Decided) -> String {
+    match decided {
+        Decided::Held(held) => format!("{} until {}", held.reason.word(), held.until),
+        Decided::Now(decision) => match &decision.outcome {
+            Outcome::Treat(command) => format!("treat {}", command.channel),
+            Outcome::Refuse(reason, _) => reason.word().to_owned(),
+        },
     }
 }
 
@@ -75,6 +81,7 @@ fn plan(policy: &str, triggers: &[&str]) -> Plan {
             true => "",
             false => "treatments: [{ channel: onsite, template: x }]\n",
         };
+        let said = said.replace(HOLD, "quiet_hours: drop");
         let text = format!(
             "trigger: {name}\nmoment: {{ inactivity: {{ of: Order Completed, for: 1d }} }}\n{treatments}{said}\n"
         );
@@ -87,7 +94,15 @@ fn plan(policy: &str, triggers: &[&str]) -> Plan {
         policy: toml::from_str(policy).unwrap_or_else(|error| panic!("{policy}: {error}")),
         mappings: Arc::default(),
     };
-    set::compile(&sources, &basis).unwrap_or_else(|reports| panic!("{}", rendered(&reports)))
+    let plan = set::compile(&sources, &basis);
+    let mut plan = plan.unwrap_or_else(|reports| panic!("{}", rendered(&reports)));
+    // Files may not say it yet.
+    for trigger in &mut plan.triggers {
+        if triggers[usize::from(trigger.name.as_bytes()[0] - b'a')].contains(HOLD) {
+            trigger.policy.quiet_hours = AtNight::Hold;
+        }
+    }
+    plan
 }
 
 fn customer(plan: &Plan, said: &str) -> (Profile, Vec<TailEvent>) {

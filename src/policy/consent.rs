@@ -11,7 +11,7 @@ pub(super) const GATE: Gate = Gate {
     explain,
 };
 
-fn ask(case: &Case<'_>) -> Verdict {
+fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
     if may_contact(case, case.channel()) {
         return Verdict::Pass;
     }

@@ -10,7 +10,7 @@ pub(super) const GATE: Gate = Gate {
     explain,
 };
 
-fn ask(case: &Case<'_>) -> Verdict {
+fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
     let (trigger, at) = (case.trigger, case.decided_at());
     let early = trigger.from.is_some_and(|from| at < from);
     if early || trigger.until.is_some_and(|until| at >= until) {

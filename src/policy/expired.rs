@@ -10,7 +10,7 @@ pub(super) const GATE: Gate = Gate {
     explain,
 };
 
-fn ask(case: &Case<'_>) -> Verdict {
+fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
     if case.decided_at() > case.valid_until() {
         return Verdict::Refuse(Reason::Expired);
     }

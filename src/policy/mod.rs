@@ -1,11 +1,12 @@
 //! What stands between a moment and a treatment: the gates, asked one after the other until one does not let it pass.
 //!
-//! A gate is one file and one line of [`GATES`]: what it asks, the reason with which it refuses, what it says of a case, its tests.
-//! All are asked as of `decided_at`, the later of the moment and now. All moments of one customer at one instant are decided by
-//! one call ([`decide`]), one after the other, each seeing what was sent by those before it.
+//! A gate is one file and one line of [`GATES`]: what it asks, the reason with which it refuses or holds, what it says of a case,
+//! its tests. All are asked as of `decided_at`, the later of the moment and now. All moments of one customer at one instant are
+//! decided by one call ([`decide`]), one after the other, each seeing what was sent by those before it. What a gate holds is not
+//! decided: it is asked again when the hold ends, everything and afresh.
 //!
-//! Deliberately absent: whether a channel reaches her, quiet hours, arbitration between triggers, control group and hold-out,
-//! suppression lists.
+//! Deliberately absent: whether a channel reaches her, arbitration between triggers, control group and hold-out, suppression
+//! lists.
 
 mod audience;
 mod cap;
@@ -15,6 +16,7 @@ mod consent;
 mod dates;
 mod expired;
 mod off;
+mod quiet_hours;
 mod shadow;
 mod stopped;
 mod treatment;
@@ -35,17 +37,24 @@ pub enum Verdict {
     Pass,
     /// It is not treated, for this reason.
     Refuse(Reason),
+    /// It is asked again, everything and afresh.
+    Hold {
+        /// When, later than it is decided.
+        until: Timestamp,
+        /// Why not now.
+        reason: Reason,
+    },
 }
 
 /// A question between a moment and a treatment.
 #[derive(Debug)]
 pub struct Gate {
-    /// The reason with which it does not let a moment pass, and what it is called.
+    /// The reason with which it refuses or holds a moment, and what it is called.
     pub reason: Reason,
-    /// What it refuses, for people.
+    /// When it refuses, for people.
     pub about: &'static str,
-    /// Asks it of a case.
-    pub ask: fn(&Case<'_>) -> Verdict,
+    /// Asks it of a case, one of those that passed every gate before.
+    pub ask: fn(&Case<'_>, &[&Case<'_>]) -> Verdict,
     /// What it goes by in a case, in words.
     pub explain: fn(&Case<'_>) -> String,
 }
@@ -59,6 +68,7 @@ pub const GATES: &[Gate] = &[
     audience::GATE,
     treatment::GATE,
     consent::GATE,
+    quiet_hours::GATE,
     cap::GATE,
     // Last of all, so that what shadow refuses is what would have been sent.
     shadow::GATE,
@@ -75,6 +85,28 @@ pub struct Asked<'a> {
     pub cause: Option<(&'a Event, Option<&'a Profile>)>,
 }
 
+/// What became of a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decided {
+    /// It was decided.
+    Now(Box<Decision>),
+    /// It waits.
+    Held(Held),
+}
+
+/// A moment that waits to be asked again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The key of its trigger.
+    pub trigger: u32,
+    /// The moment.
+    pub moment: Moment,
+    /// When it is asked again: later than it was asked, and at the latest at the first instant at which it makes no sense any more.
+    pub until: Timestamp,
+    /// Why it waits.
+    pub reason: Reason,
+}
+
 /// Decides moments of one customer at one instant, in the order in which they stand, and notes on her profile what is sent.
 ///
 /// `profile` is as of the moments; `ahead` is what is known beyond them, of which only a consent taken back counts. The answers
@@ -86,24 +118,88 @@ pub fn decide(
     ahead: &[TailEvent],
     asked: Vec<Asked<'_>>,
     now: Timestamp,
-) -> Vec<Decision> {
-    let one = |asked: Asked<'_>| {
-        let trigger = asked.trigger;
-        let outcome = outcome(&Case::new(plan, profile, ahead, &asked, now));
-        let decision = decision(plan, profile, asked, now, outcome);
-        match &decision.outcome {
-            Outcome::Treat(command) => {
-                let sent = Some(&command.channel);
-                cap::note(&mut profile.contacts, trigger, decision.decided_at, sent);
-            }
-            Outcome::Refuse(Reason::Shadow, _) => {
-                cap::note(&mut profile.contacts, trigger, decision.decided_at, None);
-            }
-            Outcome::Refuse(..) => {}
-        }
-        decision
+) -> Vec<Decided> {
+    let mut decided = Vec::with_capacity(asked.len());
+    for one in asked {
+        decided.extend(round(plan, profile, ahead, vec![one], now));
+    }
+    decided
+}
+
+/// Decides moments together: each gate is asked of all that stand before the next is asked of any, and what is sent is noted
+/// when all are decided.
+fn round(
+    plan: &Plan,
+    profile: &mut Profile,
+    ahead: &[TailEvent],
+    asked: Vec<Asked<'_>>,
+    now: Timestamp,
+) -> Vec<Decided> {
+    let found: Vec<Found> = {
+        let cases = asked.iter();
+        let cases: Vec<Case<'_>> = cases
+            .map(|asked| Case::new(plan, profile, ahead, asked, now))
+            .collect();
+        ask(&cases);
+        cases.iter().map(found).collect()
     };
-    asked.into_iter().map(one).collect()
+    let decided = asked
+        .into_iter()
+        .zip(found)
+        .map(|(asked, found)| match found {
+            Found::Outcome(outcome) => {
+                let trigger = asked.trigger;
+                let decision = decision(plan, profile, asked, now, outcome);
+                note(profile, trigger, &decision);
+                Decided::Now(Box::new(decision))
+            }
+            Found::Hold(until, reason) => Decided::Held(Held {
+                trigger: asked.trigger.key,
+                moment: asked.moment,
+                until,
+                reason,
+            }),
+        });
+    decided.collect()
+}
+
+/// What the gates found.
+enum Found {
+    Outcome(Outcome),
+    Hold(Timestamp, Reason),
+}
+
+fn ask(cases: &[Case<'_>]) {
+    let mut standing: Vec<&Case<'_>> = cases.iter().collect();
+    for gate in GATES {
+        for case in &standing {
+            case.verdict.set((gate.ask)(case, &standing));
+        }
+        standing.retain(|case| case.verdict.get() == Verdict::Pass);
+    }
+}
+
+fn found(case: &Case<'_>) -> Found {
+    let command = || Some(Box::new(command::command(case, case.choice()?)));
+    Found::Outcome(match case.verdict.get() {
+        Verdict::Hold { until, reason } => return Found::Hold(until, reason),
+        Verdict::Refuse(Reason::Shadow) => Outcome::Refuse(Reason::Shadow, command()),
+        Verdict::Refuse(reason) => Outcome::Refuse(reason, None),
+        Verdict::Pass => match command() {
+            Some(command) => Outcome::Treat(command),
+            None => Outcome::Refuse(Reason::NoTreatmentFits, None),
+        },
+    })
+}
+
+/// Notes what was sent; and, for the figures of a trigger in shadow, what would have been.
+fn note(profile: &mut Profile, trigger: &Trigger, decision: &Decision) {
+    let sent = match &decision.outcome {
+        Outcome::Treat(command) => Some(&command.channel),
+        Outcome::Refuse(Reason::Shadow, _) => None,
+        Outcome::Refuse(..) => return,
+    };
+    cap::note(&mut profile.contacts, trigger, decision.decided_at, sent);
 }
 
 /// What the gates say of one moment alone, up to the one that stops it: their reason, verdict and words.
@@ -118,29 +214,13 @@ pub fn explained(
     let case = Case::new(plan, profile, ahead, asked, now);
     let mut said = Vec::new();
     for gate in GATES {
-        let verdict = (gate.ask)(&case);
+        let verdict = (gate.ask)(&case, &[&case]);
         said.push((gate.reason, verdict, (gate.explain)(&case)));
         if verdict != Verdict::Pass {
             break;
         }
     }
     said
-}
-
-fn outcome(case: &Case<'_>) -> Outcome {
-    let verdicts = GATES.iter().map(|gate| (gate.ask)(case));
-    let stopped = verdicts
-        .into_iter()
-        .find(|verdict| *verdict != Verdict::Pass);
-    let command = || Some(Box::new(command::command(case, case.choice()?)));
-    match stopped {
-        Some(Verdict::Refuse(Reason::Shadow)) => Outcome::Refuse(Reason::Shadow, command()),
-        Some(Verdict::Refuse(reason)) => Outcome::Refuse(reason, None),
-        Some(Verdict::Pass) | None => match command() {
-            Some(command) => Outcome::Treat(command),
-            None => Outcome::Refuse(Reason::NoTreatmentFits, None),
-        },
-    }
 }
 
 fn decision(

@@ -40,18 +40,24 @@ fn a_moment_is_refused_for_the_first_reason() {
             "",
         ),
         (Reason::NoConsent, "channel: email", "channel: onsite"),
+        (
+            Reason::QuietHours,
+            "quiet_hours: drop",
+            "quiet_hours: ignore",
+        ),
         (Reason::Capped, "cap: 1 in 7d", "cap: 2 in 7d"),
     ];
     let hopeless = "mode: off\nuntil: 2026-03-01\naudience: profile.orders.count > 5\n\
         treatments: [{ if: profile.orders.count > 6, channel: email, template: x }]\n\
-        policy: { good_for: 1h, cap: 1 in 7d }";
+        policy: { good_for: 1h, cap: 1 in 7d, quiet_hours: drop }";
     let (customer, at) = (
         "sent:a:onsite@2026-03-02T09:00:00Z",
         "2026-03-02T10:00:00Z decided 2026-03-02T12:00:00Z",
     );
+    let policy = "quiet_hours = { default = '09:00-17:00' }";
     let mut trigger = hopeless.to_owned();
     for (reason, wrong, right) in all {
-        check("", &[&trigger], customer, at, reason.word());
+        check(policy, &[&trigger], customer, at, reason.word());
         trigger = trigger.replace(wrong, right);
     }
     check("", &[&trigger], customer, at, "shadow");

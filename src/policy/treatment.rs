@@ -10,7 +10,7 @@ pub(super) const GATE: Gate = Gate {
     explain,
 };
 
-fn ask(case: &Case<'_>) -> Verdict {
+fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
     match case.choice() {
         Some(_) => Verdict::Pass,
         None => Verdict::Refuse(Reason::NoTreatmentFits),

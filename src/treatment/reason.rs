@@ -17,6 +17,8 @@ pub enum Reason {
     NoTreatmentFits,
     /// No consent for the channel.
     NoConsent,
+    /// It is within the quiet hours of the channel.
+    QuietHours,
     /// The cap is used up.
     Capped,
     /// The trigger runs in shadow: everything was right, but nothing is sent.
@@ -25,7 +27,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
@@ -33,6 +35,7 @@ impl Reason {
         Self::Audience,
         Self::NoTreatmentFits,
         Self::NoConsent,
+        Self::QuietHours,
         Self::Capped,
         Self::Shadow,
     ];
@@ -48,6 +51,7 @@ impl Reason {
             Self::Audience => "audience",
             Self::NoTreatmentFits => "no_treatment_fits",
             Self::NoConsent => "no_consent",
+            Self::QuietHours => "quiet_hours",
             Self::Capped => "capped",
             Self::Shadow => "shadow",
         }

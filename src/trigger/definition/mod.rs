@@ -9,8 +9,6 @@ pub mod moment;
 mod policy;
 mod treatment;
 
-pub use treatment::is_channel;
-
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::plan::{Fill, Mode, TreatmentChoice, Trigger};
@@ -36,8 +34,6 @@ pub mod limits {
     pub const EVENT_NAMES: usize = 64;
     /// Text of a template's name, a constant key, and the like.
     pub const TEXT_BYTES: usize = 256;
-    /// A channel is the end of a topic's name.
-    pub const CHANNEL_BYTES: usize = 32;
     /// History that a baseline asks for: beyond this a rhythm is no better known.
     pub const HISTORY: u32 = 1000;
 }

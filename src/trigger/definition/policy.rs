@@ -4,7 +4,7 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
 use crate::time::DAY_MS;
-use crate::trigger::policy::{Cap, TriggerPolicy};
+use crate::trigger::policy::{AtNight, Cap, TriggerPolicy};
 
 /// How long a treatment makes sense unless its author says otherwise.
 const GOOD_FOR_DEFAULT_MS: i64 = DAY_MS;
@@ -37,8 +37,8 @@ pub const KEYS: Keys = Keys {
         Known::default(
             "quiet_hours",
             "ignore",
-            Shape::Words(&["ignore"]),
-            "This version decides no quiet hours yet.",
+            Shape::Words(AtNight::WORDS),
+            "In the quiet hours of the channel (`policy.quiet_hours` of the configuration), her local time: `ignore` them; `drop`: it is refused, `quiet_hours`; `hold` is not in this version yet.",
         ),
         Known::default(
             "hold_out",
@@ -71,6 +71,7 @@ pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> 
         priority: signed(PRIORITY_DEFAULT),
         cap: None,
         good_for_ms,
+        quiet_hours: AtNight::Ignore,
     };
     let Some(fields) = node.and_then(|node| reader.fields(node, KEYS)) else {
         return policy;
@@ -88,16 +89,8 @@ pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> 
         policy.good_for_ms = good_for;
     }
     policy.cap = fields.get("cap").and_then(|node| cap(reader, node));
-    if let Some(node) = fields
-        .get("quiet_hours")
-        .filter(|node| node.text() != Some("ignore"))
-    {
-        let expected = "no `quiet_hours`, or `ignore`".to_owned();
-        reader.fails(
-            &node.span,
-            "this version does not decide quiet hours yet",
-            expected,
-        );
+    if let Some(word) = fields.get("quiet_hours") {
+        policy.quiet_hours = at_night(reader, word).unwrap_or_default();
     }
     if let Some(node) = fields
         .get("hold_out")
@@ -115,6 +108,23 @@ pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> 
 
 fn signed(priority: u32) -> i32 {
     i32::try_from(priority).unwrap_or(i32::MAX)
+}
+
+fn at_night(reader: &mut Reader<'_>, node: &Node) -> Option<AtNight> {
+    let found = match reader.one_of(node, AtNight::WORDS)? {
+        "drop" => AtNight::Drop,
+        "hold" => AtNight::Hold,
+        _ => AtNight::Ignore,
+    };
+    if found == AtNight::Hold {
+        let expected = "`drop`, `ignore`, or no `quiet_hours`".to_owned();
+        reader.fails(
+            &node.span,
+            "this version does not hold in quiet hours yet",
+            expected,
+        );
+    }
+    Some(found)
 }
 
 /// `N in D`.

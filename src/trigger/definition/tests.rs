@@ -238,7 +238,8 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: event.plan == \"x\"", "event", "`event` is not there", "profile"),
     ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: previous.known", "previous", "`previous` is the profile before the event", ""),
     // policy
-    (EVENT, "policy: { quiet_hours: hold }", "hold", "does not decide quiet hours yet", "`ignore`"),
+    (EVENT, "policy: { quiet_hours: hold }", "hold", "does not hold in quiet hours yet", "`drop`"),
+    (EVENT, "policy: { quiet_hours: wait }", "wait", "`wait` is not valid here", "one of `ignore`, `drop` and `hold`"),
     (EVENT, "policy: { hold_out: 5% }", "5%", "does not hold anybody out yet", "`0%`"),
     (EVENT, "policy: { cap: 1 per 7d }", "1 per 7d", "`1 per 7d` is not valid here", "`N in D`"),
     (EVENT, "policy: { cap: 1 in 7days }", "7days", "`7days` is not a duration", ""),

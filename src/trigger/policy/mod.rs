@@ -6,6 +6,9 @@
 //! digest of.
 
 mod cap;
+mod channel;
+mod hours;
+mod zone;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -13,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use cap::Cap;
+pub use hours::{Hours, QuietHours};
+pub use zone::ZoneName;
 
 use crate::event::Text;
 use crate::time::{DAY_MS, Timestamp};
@@ -31,6 +36,13 @@ pub struct Policy {
     /// `["call-centre", "onsite", "store"]`.
     #[schemars(with = "Vec<String>")]
     pub consent_by_default: Vec<Text>,
+    /// When a customer is left in peace, by channel, in her local time; `default` is for the channels that are not named, `none`
+    /// for one that has no such hours: `{ default = "22:00-08:00", email = "21:00-07:00", onsite = "none" }`. The first minute is
+    /// quiet, the last is not. A trigger says by `quiet_hours` what becomes of its moments then. Default: no hours.
+    pub quiet_hours: QuietHours,
+    /// The IANA time zone of a customer of whom none is known, for quiet hours. Calendar days of moments go by UTC then. Default
+    /// `UTC`.
+    pub default_timezone: ZoneName,
     /// A customer who does nothing for so long is removed, ms; none: nobody ever is. Not published: `[profiles]` of each
     /// process's configuration says it.
     #[serde(skip)]
@@ -60,6 +72,35 @@ pub struct TriggerPolicy {
     pub cap: Option<Cap>,
     /// How long after the moment a treatment still makes sense, in ms.
     pub good_for_ms: i64,
+    /// What becomes of its moments in the quiet hours of their channel.
+    pub quiet_hours: AtNight,
+}
+
+/// What becomes of a moment in quiet hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtNight {
+    /// It is decided as at any other time.
+    #[default]
+    Ignore,
+    /// It is refused.
+    Drop,
+    /// It waits until the hours end, and everything is asked again then.
+    Hold,
+}
+
+impl AtNight {
+    /// The words of trigger files, in the order of the variants.
+    pub const WORDS: &[&str] = &["ignore", "drop", "hold"];
+
+    /// The word for it in trigger files.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Drop => "drop",
+            Self::Hold => "hold",
+        }
+    }
 }
 
 impl Default for Policy {
@@ -69,6 +110,8 @@ impl Default for Policy {
             paused: Vec::new(),
             // Where she has come to us: the agent's screen, the page she is on, the counter.
             consent_by_default: vec!["call-centre".into(), "onsite".into(), "store".into()],
+            quiet_hours: QuietHours::default(),
+            default_timezone: ZoneName::default(),
             expire_after_ms: None,
             erasure_memory_ms: 30 * DAY_MS,
         }
@@ -220,6 +263,8 @@ mod tests {
             read(r#"{"sending":"stopped"}"#),
             read(r#"{"paused":["a"]}"#),
             read(r#"{"consent_by_default":[]}"#),
+            read(r#"{"quiet_hours":{"email":"21:00-08:00"}}"#),
+            read(r#"{"default_timezone":"Europe/Madrid"}"#),
         ];
         for policy in changed {
             assert_ne!(digest(&policy), digest(&default), "{policy:?}");
