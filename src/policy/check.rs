@@ -153,8 +153,10 @@ fn sent(plan: &Plan, profile: &mut Profile, said: &str) {
     });
     let (trigger, channel, at) = parts.unwrap_or_else(|| panic!("{said}"));
     let known = plan.triggers.iter().find(|known| known.name == trigger);
+    let (contacts, policy) = (&mut profile.contacts, &plan.policy);
+    let channel = channel.into();
     match known {
-        Some(trigger) => cap::note(&mut profile.contacts, trigger, at, Some(&channel.into())),
-        None => profile.contacts.sent(at, &channel.into()),
+        Some(trigger) => cap::note(contacts, policy, trigger, (at, at), Some(&channel)),
+        None => contacts.sent(at, &channel, at, |of| policy.caps.keep(of)),
     }
 }

@@ -150,7 +150,7 @@ fn round(
             Found::Outcome(outcome) => {
                 let trigger = asked.trigger;
                 let decision = decision(plan, profile, asked, now, outcome);
-                note(profile, trigger, &decision);
+                note(plan, profile, trigger, &decision, now);
                 Decided::Now(Box::new(decision))
             }
             Found::Hold(until, reason) => Decided::Held(Held {
@@ -193,13 +193,20 @@ fn found(case: &Case<'_>) -> Found {
 }
 
 /// Notes what was sent; and, for the figures of a trigger in shadow, what would have been.
-fn note(profile: &mut Profile, trigger: &Trigger, decision: &Decision) {
+fn note(
+    plan: &Plan,
+    profile: &mut Profile,
+    trigger: &Trigger,
+    decision: &Decision,
+    now: Timestamp,
+) {
     let sent = match &decision.outcome {
         Outcome::Treat(command) => Some(&command.channel),
         Outcome::Refuse(Reason::Shadow, _) => None,
         Outcome::Refuse(..) => return,
     };
-    cap::note(&mut profile.contacts, trigger, decision.decided_at, sent);
+    let when = (decision.decided_at, now);
+    cap::note(&mut profile.contacts, &plan.policy, trigger, when, sent);
 }
 
 /// What the gates say of one moment alone, up to the one that stops it: their reason, verdict and words.

@@ -13,7 +13,7 @@ pub mod schema;
 
 use serde::{Deserialize, Serialize};
 
-pub use contacts::Contacts;
+pub use contacts::{Contacts, ContactsV1, Keep, Of};
 pub use facts::Facts;
 
 use crate::event::{CustomerId, Event};

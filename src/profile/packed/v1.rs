@@ -10,7 +10,7 @@ use crate::profile::facts::{
     Addresses, Basket, Consent, Deliveries, Interest, Messages, Orders, Sessions, Shares, Support,
     Touchpoints,
 };
-use crate::profile::{Contacts, MessageHash, TailEvent};
+use crate::profile::{ContactsV1, MessageHash, TailEvent};
 use crate::time::Timestamp;
 
 /// How many events of ours there were; a company's own began here.
@@ -22,7 +22,7 @@ const PROPERTIES: u16 = PropertyId::VERSION.0 + 1;
 pub struct Profile {
     pub facts: Facts,
     pub moments: Vec<(u32, MomentState)>,
-    pub contacts: Contacts,
+    pub contacts: ContactsV1,
     pub seen: Vec<MessageHash>,
     pub tail: Vec<TailEvent>,
 }
@@ -75,7 +75,7 @@ impl From<Profile> for crate::profile::Profile {
             id: CustomerId::default(),
             facts: facts.into(),
             moments,
-            contacts,
+            contacts: contacts.into(),
             seen,
             tail,
         }

@@ -4,7 +4,7 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
 use crate::time::DAY_MS;
-use crate::trigger::policy::{AtNight, Cap, TriggerPolicy};
+use crate::trigger::policy::{AtNight, Cap, Form, TriggerPolicy, cap};
 
 /// How long a treatment makes sense unless its author says otherwise.
 const GOOD_FOR_DEFAULT_MS: i64 = DAY_MS;
@@ -25,8 +25,11 @@ pub const KEYS: Keys = Keys {
         ),
         Known::optional(
             "cap",
-            Shape::Form("^ *[0-9]{1,3} +in +[0-9].*$", "1 in 7d"),
-            "`N in D`: at most N commands of this trigger to a customer in any D. The next is refused, `capped`.",
+            Shape::Form(
+                "^ *(once|[0-9]{1,3} +a day|[0-9]{1,3} +in +[0-9].*) *$",
+                "1 in 7d",
+            ),
+            "`N in D`: at most N commands of this trigger to a customer in any D; `N a day`: in a calendar day of hers; `once`: ever. The next is refused, `capped`.",
         ),
         Known::default(
             "good_for",
@@ -49,10 +52,7 @@ pub const KEYS: Keys = Keys {
     ],
     later: &[
         ("digest", "no `digest`; a `cap` limits how often"),
-        (
-            "once_ever",
-            "a `cap` over a long time, such as `1 in 3650d`",
-        ),
+        ("once_ever", "`cap: once`"),
         (
             "sending_window",
             "no window; treatments go out when they are decided",
@@ -127,17 +127,16 @@ fn at_night(reader: &mut Reader<'_>, node: &Node) -> Option<AtNight> {
     Some(found)
 }
 
-/// `N in D`.
 fn cap(reader: &mut Reader<'_>, node: &Node) -> Option<Cap> {
-    let text = node.text().unwrap_or_default();
-    let Some((count, duration)) = Cap::split(text) else {
-        let expected = format!(
-            "`N in D` with N from 1 to {}, such as `1 in 7d`",
-            Cap::COUNT_MAX
-        );
-        reader.unexpected(node, expected);
-        return None;
-    };
-    let window_ms = reader.duration_in(node, duration)?;
-    Some(Cap { count, window_ms })
+    match Cap::form(node.text().unwrap_or_default()) {
+        Some(Form::Whole(cap)) => Some(cap),
+        Some(Form::Rolling(count, duration)) => {
+            let window_ms = reader.duration_in(node, duration)?;
+            Some(Cap::Rolling { count, window_ms })
+        }
+        None => {
+            reader.unexpected(node, cap::EXPECTED);
+            None
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! and nowhere else: its serde form is what is read, what is published, what the JSON Schema says and what the revision is a
 //! digest of.
 
-mod cap;
+pub mod cap;
 mod channel;
 mod hours;
 mod zone;
@@ -15,7 +15,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use cap::Cap;
+pub use cap::{Cap, Caps, Form};
 pub use hours::{Hours, QuietHours};
 pub use zone::ZoneName;
 
@@ -40,7 +40,11 @@ pub struct Policy {
     /// for one that has no such hours: `{ default = "22:00-08:00", email = "21:00-07:00", onsite = "none" }`. The first minute is
     /// quiet, the last is not. A trigger says by `quiet_hours` what becomes of its moments then. Default: no hours.
     pub quiet_hours: QuietHours,
-    /// The IANA time zone of a customer of whom none is known, for quiet hours. Calendar days of moments go by UTC then. Default
+    /// At most so many commands to a customer, whatever the trigger: by channel, and of `all` channels together. Each is `N in D`
+    /// (in any D), `N a day` (a calendar day of hers) or `once`; several stand with commas: `{ all = "1 in 4h, 5 in 7d",
+    /// email = "2 a day" }`. The next is refused, `capped`. Default: none.
+    pub caps: Caps,
+    /// The IANA time zone of a customer of whom none is known, for quiet hours and caps a day. Calendar days of moments go by UTC then. Default
     /// `UTC`.
     pub default_timezone: ZoneName,
     /// A customer who does nothing for so long is removed, ms; none: nobody ever is. Not published: `[profiles]` of each
@@ -111,6 +115,7 @@ impl Default for Policy {
             // Where she has come to us: the agent's screen, the page she is on, the counter.
             consent_by_default: vec!["call-centre".into(), "onsite".into(), "store".into()],
             quiet_hours: QuietHours::default(),
+            caps: Caps::default(),
             default_timezone: ZoneName::default(),
             expire_after_ms: None,
             erasure_memory_ms: 30 * DAY_MS,
@@ -264,6 +269,7 @@ mod tests {
             read(r#"{"paused":["a"]}"#),
             read(r#"{"consent_by_default":[]}"#),
             read(r#"{"quiet_hours":{"email":"21:00-08:00"}}"#),
+            read(r#"{"caps":{"all":"5 in 7d"}}"#),
             read(r#"{"default_timezone":"Europe/Madrid"}"#),
         ];
         for policy in changed {
