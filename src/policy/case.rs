@@ -9,6 +9,7 @@ use crate::profile::{Profile, TailEvent};
 use crate::time::{Timestamp, Zone};
 use crate::trigger::plan::{Plan, TreatmentChoice, Trigger};
 use crate::trigger::policy::Policy;
+use crate::value::Value;
 
 /// A moment with all that is asked about it.
 pub struct Case<'a> {
@@ -24,6 +25,7 @@ pub struct Case<'a> {
     pub ahead: &'a [TailEvent],
     pub(super) verdict: Cell<Verdict>,
     choice: OnceCell<Option<&'a TreatmentChoice>>,
+    value: OnceCell<f64>,
 }
 
 impl<'a> Case<'a> {
@@ -50,6 +52,7 @@ impl<'a> Case<'a> {
             ahead,
             verdict: Cell::new(Verdict::Pass),
             choice: OnceCell::new(),
+            value: OnceCell::new(),
         }
     }
 
@@ -91,6 +94,18 @@ impl<'a> Case<'a> {
         *self.choice.get_or_init(|| {
             let mut choices = self.trigger.treatments.iter();
             choices.find(|choice| self.holds(choice.condition.as_ref()))
+        })
+    }
+
+    /// What a treatment is expected to be worth; 0 where nobody says, or where it is not known.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        *self.value.get_or_init(|| {
+            let value = self.trigger.policy.value.as_ref();
+            match value.map(|value| value.eval(&self.scope)) {
+                Some(Value::Number(value)) => value,
+                _ => 0.0,
+            }
         })
     }
 

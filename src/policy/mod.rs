@@ -2,12 +2,12 @@
 //!
 //! A gate is one file and one line of [`GATES`]: what it asks, the reason with which it refuses or holds, what it says of a case,
 //! its tests. All are asked as of `decided_at`, the later of the moment and now. All moments of one customer at one instant are
-//! decided by one call ([`decide`]), one after the other, each seeing what was sent by those before it. What a gate holds is not
-//! decided: it is asked again when the hold ends, everything and afresh.
+//! decided by one call ([`decide`]): one after the other, each seeing what was sent by those before it; or, where the policy
+//! arbitrates, together. What a gate holds is not decided: it is asked again when the hold ends, everything and afresh.
 //!
-//! Deliberately absent: whether a channel reaches her, arbitration between triggers, control group and hold-out, suppression
-//! lists.
+//! Deliberately absent: whether a channel reaches her, control group and hold-out, suppression lists.
 
+mod arbitration;
 mod audience;
 mod cap;
 mod case;
@@ -27,6 +27,7 @@ use crate::profile::{Profile, TailEvent};
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Outcome, Reason};
 use crate::trigger::plan::{Plan, Trigger};
+use crate::trigger::policy::Arbitration;
 
 pub use case::Case;
 
@@ -70,6 +71,7 @@ pub const GATES: &[Gate] = &[
     consent::GATE,
     quiet_hours::GATE,
     cap::GATE,
+    arbitration::GATE,
     // Last of all, so that what shadow refuses is what would have been sent.
     shadow::GATE,
 ];
@@ -107,7 +109,10 @@ pub struct Held {
     pub reason: Reason,
 }
 
-/// Decides moments of one customer at one instant, in the order in which they stand, and notes on her profile what is sent.
+/// Decides moments of one customer at one instant, and notes on her profile what is sent.
+///
+/// Without arbitration they are decided in the order in which they stand, the most important first, and each sees what was sent
+/// by those before it. With it, all are asked on what was sent before the instant, and of those that would be sent one is.
 ///
 /// `profile` is as of the moments; `ahead` is what is known beyond them, of which only a consent taken back counts. The answers
 /// stand in the order of what was asked.
@@ -119,11 +124,14 @@ pub fn decide(
     asked: Vec<Asked<'_>>,
     now: Timestamp,
 ) -> Vec<Decided> {
-    let mut decided = Vec::with_capacity(asked.len());
-    for one in asked {
-        decided.extend(round(plan, profile, ahead, vec![one], now));
+    match plan.policy.arbitration {
+        Arbitration::Instant => round(plan, profile, ahead, asked, now),
+        Arbitration::None => {
+            let each = asked.into_iter().map(|one| vec![one]);
+            each.flat_map(|one| round(plan, profile, ahead, one, now))
+                .collect()
+        }
     }
-    decided
 }
 
 /// Decides moments together: each gate is asked of all that stand before the next is asked of any, and what is sent is noted

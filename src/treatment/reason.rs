@@ -19,15 +19,17 @@ pub enum Reason {
     NoConsent,
     /// It is within the quiet hours of the channel.
     QuietHours,
-    /// The cap is used up.
+    /// A cap is used up.
     Capped,
+    /// Another moment of the same instant was more important.
+    Outranked,
     /// The trigger runs in shadow: everything was right, but nothing is sent.
     Shadow,
 }
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
@@ -37,6 +39,7 @@ impl Reason {
         Self::NoConsent,
         Self::QuietHours,
         Self::Capped,
+        Self::Outranked,
         Self::Shadow,
     ];
 
@@ -53,6 +56,7 @@ impl Reason {
             Self::NoConsent => "no_consent",
             Self::QuietHours => "quiet_hours",
             Self::Capped => "capped",
+            Self::Outranked => "outranked",
             Self::Shadow => "shadow",
         }
     }

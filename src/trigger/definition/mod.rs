@@ -16,9 +16,8 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
 use crate::document::yaml;
-use crate::event::Text;
-use crate::expression::Expression;
-use crate::expression::read;
+use crate::event::{EventName, Text};
+use crate::expression::{Environment, Expression, read};
 use crate::moment::Kind;
 use crate::time::Timestamp;
 
@@ -193,12 +192,22 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
     let backfill = backfill.map_or(Some(false), |node| reader.boolean(node));
     let kind = reader.required(fields, "moment", "when it comes true");
     let kind = kind.and_then(|node| moment::kind(reader, node));
-    let (audience, choices) = treated(reader, fields, kind.as_ref());
+    let names = events_at_hand(fields, kind.as_ref());
+    let declared = reader.declared;
+    let environment = names
+        .as_ref()
+        .map(|names| read::environment(declared, names.as_deref(), names.is_some()));
+    let (audience, choices) = treated(reader, fields, environment.as_ref());
     let onsite_only = choices
         .iter()
         .flatten()
         .all(|choice| choice.channel == "onsite");
-    let policy = policy::read(reader, fields.get("policy"), onsite_only);
+    let policy = policy::read(
+        reader,
+        fields.get("policy"),
+        onsite_only,
+        environment.as_ref(),
+    );
 
     let (name, generation) = (name?, generation?);
     let mut trigger = Trigger {
@@ -247,27 +256,33 @@ fn dates(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Option<Timestamp>, Op
     (from, until)
 }
 
-/// Reads what is asked and filled when a treatment is decided: the audience and the treatments. The
-/// event is at hand only where it is the moment.
+/// The events that may be at hand when a treatment is decided: those that are the moment; else none is. `None` where that is not
+/// known.
+fn events_at_hand(fields: &Fields<'_>, kind: Option<&Kind>) -> Option<Option<Vec<EventName>>> {
+    match kind {
+        Some(Kind::Event(event)) => Some(Some(event.of.event_names().collect())),
+        Some(_) => Some(None),
+        None if moment::waits(fields) => Some(None),
+        None => None,
+    }
+}
+
+/// Reads what is asked and filled when a treatment is decided: the audience and the treatments. Where it is not known whether there
+/// is an event, nothing is: better one error than many.
 fn treated(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
-    kind: Option<&Kind>,
+    environment: Option<&Environment<'_>>,
 ) -> (Option<Expression>, Option<Vec<TreatmentChoice>>) {
     let node = reader.required(fields, "treatments", "a list of what may be done");
-    let names: Option<Vec<_>> = match kind {
-        Some(Kind::Event(event)) => Some(event.of.event_names().collect()),
-        Some(_) => None,
-        None if moment::waits(fields) => None,
-        // Whether there is an event is not known: better one error than many.
-        None => return (None, None),
+    let Some(environment) = environment else {
+        return (None, None);
     };
-    let environment = read::environment(reader.declared, names.as_deref(), names.is_some());
     let audience = fields.get("audience");
-    let audience = audience.and_then(|node| read::condition(reader, node, &environment));
+    let audience = audience.and_then(|node| read::condition(reader, node, environment));
     (
         audience,
-        node.and_then(|node| treatment::choices(reader, node, &environment)),
+        node.and_then(|node| treatment::choices(reader, node, environment)),
     )
 }
 
@@ -304,7 +319,10 @@ fn uses_previous(trigger: &Trigger) -> bool {
             || choice.offer.iter().any(filled)
             || choice.data.iter().any(filled)
     };
-    of_kind || asks(trigger.audience.as_ref()) || trigger.treatments.iter().any(chosen)
+    of_kind
+        || asks(trigger.audience.as_ref())
+        || asks(trigger.policy.value.as_ref())
+        || trigger.treatments.iter().any(chosen)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
+use crate::event::Type;
+use crate::expression::{Environment, read as expression};
 use crate::time::DAY_MS;
 use crate::trigger::policy::{AtNight, Cap, Form, TriggerPolicy, cap};
 
@@ -22,6 +24,11 @@ pub const KEYS: Keys = Keys {
             "50",
             Shape::Whole(0, PRIORITY_MAX),
             "Of several moments of a customer at one instant, the higher is decided first.",
+        ),
+        Known::optional(
+            "value",
+            Shape::Expression,
+            "What a treatment is expected to be worth, a number: decides between moments of the same priority where the policy arbitrates. Not known is 0.",
         ),
         Known::optional(
             "cap",
@@ -60,8 +67,14 @@ pub const KEYS: Keys = Keys {
     ],
 };
 
-/// Reads `policy`; what is not said has its default. `onsite_only`: every treatment is on the site.
-pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> TriggerPolicy {
+/// Reads `policy`; what is not said has its default. `onsite_only`: every treatment is on the site. `environment`: what `value` may
+/// name, where that is known.
+pub fn read(
+    reader: &mut Reader<'_>,
+    node: Option<&Node>,
+    onsite_only: bool,
+    environment: Option<&Environment<'_>>,
+) -> TriggerPolicy {
     let good_for_ms = if onsite_only {
         GOOD_FOR_ONSITE_MS
     } else {
@@ -69,6 +82,7 @@ pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> 
     };
     let mut policy = TriggerPolicy {
         priority: signed(PRIORITY_DEFAULT),
+        value: None,
         cap: None,
         good_for_ms,
         quiet_hours: AtNight::Ignore,
@@ -87,6 +101,10 @@ pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> 
         .and_then(|node| reader.duration(node))
     {
         policy.good_for_ms = good_for;
+    }
+    if let (Some(node), Some(environment)) = (fields.get("value"), environment) {
+        let role = "the value of a treatment";
+        policy.value = expression::of_kind(reader, node, environment, Type::Number, role);
     }
     policy.cap = fields.get("cap").and_then(|node| cap(reader, node));
     if let Some(word) = fields.get("quiet_hours") {

@@ -243,6 +243,8 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     (EVENT, "policy: { hold_out: 5% }", "5%", "does not hold anybody out yet", "`0%`"),
     (EVENT, "policy: { cap: 1 per 7d }", "1 per 7d", "`1 per 7d` is not valid here", "`N in D`"),
     (EVENT, "policy: { cap: 1 in 7days }", "7days", "`7days` is not a duration", ""),
+    (EVENT, "policy: { value: profile.country }", "profile.country", "the value of a treatment is a number", ""),
+    (EVENT, "policy: { value: event.totl }", "totl", "no property `totl`", ""),
     (EVENT, "policy: { cap: 0 a day }", "0 a day", "`0 a day` is not valid here", "`once`"),
     (EVENT, "policy: { cap: 101 in 7d }", "101 in 7d", "", "from 1 to 100"),
     (EVENT, "policy: { priority: 101 }", "101", "", "from 0 to 100"),

@@ -20,6 +20,7 @@ pub use hours::{Hours, QuietHours};
 pub use zone::ZoneName;
 
 use crate::event::Text;
+use crate::expression::Expression;
 use crate::time::{DAY_MS, Timestamp};
 
 /// What is common to all triggers.
@@ -44,6 +45,9 @@ pub struct Policy {
     /// (in any D), `N a day` (a calendar day of hers) or `once`; several stand with commas: `{ all = "1 in 4h, 5 in 7d",
     /// email = "2 a day" }`. The next is refused, `capped`. Default: none.
     pub caps: Caps,
+    /// `instant`: of several moments of a customer at one instant that would be sent, one is: the one with the highest priority,
+    /// then the highest `value`, then the first by name; the others are refused, `outranked`. `none`: all are. Default `none`.
+    pub arbitration: Arbitration,
     /// The IANA time zone of a customer of whom none is known, for quiet hours and caps a day. Calendar days of moments go by UTC then. Default
     /// `UTC`.
     pub default_timezone: ZoneName,
@@ -67,11 +71,24 @@ pub enum Sending {
     Stopped,
 }
 
+/// Whether moments of a customer compete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Arbitration {
+    /// They do not.
+    #[default]
+    None,
+    /// Those of one instant do.
+    Instant,
+}
+
 /// What one trigger says.
 #[derive(Debug)]
 pub struct TriggerPolicy {
     /// Decided first among moments of one instant, 0 to 100.
     pub priority: i32,
+    /// What a treatment is expected to be worth: decides between moments of the same priority.
+    pub value: Option<Expression>,
     /// At most so many commands.
     pub cap: Option<Cap>,
     /// How long after the moment a treatment still makes sense, in ms.
@@ -116,6 +133,7 @@ impl Default for Policy {
             consent_by_default: vec!["call-centre".into(), "onsite".into(), "store".into()],
             quiet_hours: QuietHours::default(),
             caps: Caps::default(),
+            arbitration: Arbitration::None,
             default_timezone: ZoneName::default(),
             expire_after_ms: None,
             erasure_memory_ms: 30 * DAY_MS,
@@ -270,6 +288,7 @@ mod tests {
             read(r#"{"consent_by_default":[]}"#),
             read(r#"{"quiet_hours":{"email":"21:00-08:00"}}"#),
             read(r#"{"caps":{"all":"5 in 7d"}}"#),
+            read(r#"{"arbitration":"instant"}"#),
             read(r#"{"default_timezone":"Europe/Madrid"}"#),
         ];
         for policy in changed {
