@@ -154,6 +154,18 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
     Ok(total)
 }
 
+/// Writes a duration as [`parse_duration`] reads it, in one unit: 90s, not 1m 30s; 60s rather than 1m, as the field writes
+/// time-outs.
+#[must_use]
+pub fn format_duration(ms: i64) -> String {
+    let units = [(DAY_MS, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let fits = |(unit, _): &(i64, &str)| ms >= 2 * unit && ms % unit == 0;
+    match units.into_iter().find(fits) {
+        Some((unit, word)) => format!("{}{word}", ms / unit),
+        None => format!("{ms}ms"),
+    }
+}
+
 /// The form nearly every producer writes, `YYYY-MM-DDTHH:MM:SS[.fraction]Z`, read without detours.
 fn parse_utc(text: &[u8]) -> Option<Timestamp> {
     let (&last, body) = text.split_last()?;

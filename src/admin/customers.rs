@@ -12,7 +12,7 @@ use crate::decode::TIME_MIN;
 use crate::event::limits;
 use crate::runtime::clock;
 use crate::time::Timestamp;
-use crate::trigger::definition::is_channel;
+use crate::treatment::is_channel;
 
 /// How often the group is asked how far it is.
 const ASK_PAUSE: Duration = Duration::from_millis(100);

@@ -37,7 +37,7 @@ fn say(plan: &Plan, basis: &Basis) {
             "{:width$}  {:10}  priority {:3}  generation {}",
             trigger.name,
             trigger.kind.word(),
-            trigger.priority,
+            trigger.policy.priority,
             trigger.generation
         );
     }

@@ -77,17 +77,16 @@ fn triggers(shared: &Shared, config: &Config, basis: &Basis) -> anyhow::Result<P
     let Some(plan) = control::in_force(config, basis)? else {
         return shared.read(config, basis);
     };
-    let (published, configured) = (
-        &plan.policy.consent_by_default,
-        &basis.policy.consent_by_default,
-    );
-    if published != configured {
-        tracing::warn!(
-            ?published,
-            ?configured,
-            "policy.consent_by_default was published otherwise than it is configured; `moments triggers apply` publishes the \
-             configured one"
-        );
+    let configured = basis.policy.clone();
+    for (field, published) in plan.policy.differing(&configured) {
+        // What an operator did is no disagreement.
+        if !["sending", "paused"].contains(&field.as_str()) {
+            tracing::warn!(
+                field = %format_args!("policy.{field}"),
+                %published,
+                "it was published otherwise than it is configured; `moments triggers apply` publishes the configured one"
+            );
+        }
     }
     tracing::info!(
         revision = %plan.revision,

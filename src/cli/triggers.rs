@@ -15,7 +15,8 @@ use crate::event::Text;
 use crate::runtime::control::{Control, Newest};
 use crate::runtime::topics;
 use crate::trigger::plan::{Mode, Plan};
-use crate::trigger::published::{Common, Published};
+use crate::trigger::policy::{Policy, Sending};
+use crate::trigger::published::Published;
 use crate::trigger::set::Basis;
 
 /// How often a change is made again that somebody else overtook.
@@ -163,11 +164,11 @@ fn apply_to(
 }
 
 /// What an operator did stays as it is: what is paused and stopped. The rest is as configured.
-fn carried_over(basis: &Basis, before: Option<Common>) -> Common {
-    let configured: Common = basis.policy.clone().into();
+fn carried_over(basis: &Basis, before: Option<Policy>) -> Policy {
+    let configured = basis.policy.clone().published();
     match before {
-        Some(before) => Common {
-            sending_stopped: before.sending_stopped,
+        Some(before) => Policy {
+            sending: before.sending,
             paused: before.paused,
             ..configured
         },
@@ -190,11 +191,11 @@ fn list(shared: &Shared, format: Format) -> anyhow::Result<()> {
             .iter()
             .map(|trigger| {
                 serde_json::json!({"trigger": trigger.name, "generation": trigger.generation, "kind": trigger.kind.word(),
-                    "priority": trigger.priority, "mode": mode(&plan, &trigger.name, trigger.mode)})
+                    "priority": trigger.policy.priority, "mode": mode(&plan, &trigger.name, trigger.mode)})
             })
             .collect();
         let all = serde_json::json!({"revision": plan.revision, "published_at": entry.set.at, "what": entry.set.what,
-            "sending_stopped": plan.policy.sending_stopped, "triggers": triggers});
+            "sending_stopped": plan.policy.is_stopped(), "triggers": triggers});
         writeln!(out, "{all}")?;
         return Ok(());
     }
@@ -205,7 +206,7 @@ fn list(shared: &Shared, format: Format) -> anyhow::Result<()> {
             "{:width$}  {:10}  priority {:3}  generation {}  {}",
             trigger.name,
             trigger.kind.word(),
-            trigger.priority,
+            trigger.policy.priority,
             trigger.generation,
             mode(&plan, &trigger.name, trigger.mode),
             width = width.unwrap_or(0),
@@ -216,7 +217,7 @@ fn list(shared: &Shared, format: Format) -> anyhow::Result<()> {
         "revision {}, published {} ({})",
         plan.revision, entry.set.at, entry.set.what
     )?;
-    if plan.policy.sending_stopped {
+    if plan.policy.is_stopped() {
         writeln!(out, "ALL SENDING IS STOPPED")?;
     }
     Ok(())
@@ -294,10 +295,14 @@ fn stop(shared: &Shared, stopped: bool) -> anyhow::Result<()> {
         "resume-all-sending"
     };
     let config = change(shared, what, |_, policy| {
-        policy.sending_stopped = stopped;
+        policy.sending = if stopped {
+            Sending::Stopped
+        } else {
+            Sending::Live
+        };
         Ok(())
     })?;
-    if !stopped && config.policy().sending_stopped {
+    if !stopped && config.policy().is_stopped() {
         println!(
             "the configuration says policy.sending = \"stopped\": nothing is sent before that is changed as well, and the \
              processes are started again"
@@ -311,7 +316,7 @@ fn stop(shared: &Shared, stopped: bool) -> anyhow::Result<()> {
 fn change(
     shared: &Shared,
     what: &str,
-    change: impl Fn(&Plan, &mut Common) -> anyhow::Result<()>,
+    change: impl Fn(&Plan, &mut Policy) -> anyhow::Result<()>,
 ) -> anyhow::Result<Config> {
     let (config, basis) = shared.basis()?;
     let control = Control::new(&config)?;
@@ -384,7 +389,7 @@ fn gathered(
     basis: &Basis,
 ) -> anyhow::Result<Published> {
     let path = dir.map_or_else(|| shared.path(config), PathBuf::as_path);
-    let set = Published::gather(path, clock(), basis.policy.clone().into());
+    let set = Published::gather(path, clock(), basis.policy.clone());
     set.map_err(rendered)
         .with_context(|| path.display().to_string())
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::suggest::closest;
 use crate::encode::cloud_event::{Mode, Publishing};
 use crate::event::{Type, Vocabulary};
-use crate::trigger::plan;
+use crate::trigger::policy::Policy;
 
 pub use cloudevents::{CloudEvents, Output};
 pub use layers::ConfigError;
@@ -77,28 +77,6 @@ pub struct Application {
     /// The consumer group, the prefix of transactional ids and of internal topics. Another id is another installation, with a state
     /// of its own. Default `moments`.
     pub id: String,
-}
-
-/// What is common to all triggers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Policy {
-    /// `live`, or `stopped`: every moment is still decided and recorded, nothing is sent. Default `live`.
-    pub sending: Sending,
-    /// Channels that need no consent given, as she has come to us there; every other does. Default
-    /// `["call-centre", "onsite", "store"]`.
-    pub consent_by_default: Vec<String>,
-}
-
-/// The switch that stops all sending.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Sending {
-    /// Treatments are sent.
-    #[default]
-    Live,
-    /// None is.
-    Stopped,
 }
 
 /// How long customers are kept.
@@ -180,19 +158,6 @@ impl Default for Application {
     fn default() -> Self {
         Self {
             id: "moments".to_owned(),
-        }
-    }
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            sending: Sending::Live,
-            consent_by_default: plan::Policy::default()
-                .consent_by_default
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
         }
     }
 }
@@ -293,18 +258,11 @@ impl Config {
 
     /// What is common to all triggers.
     #[must_use]
-    pub fn policy(&self) -> plan::Policy {
-        plan::Policy {
-            sending_stopped: self.policy.sending == Sending::Stopped,
-            paused: Vec::new(),
-            consent_by_default: self
-                .policy
-                .consent_by_default
-                .iter()
-                .map(Into::into)
-                .collect(),
+    pub fn policy(&self) -> Policy {
+        Policy {
             expire_after_ms: Some(self.profiles.expire_after.ms).filter(|ms| *ms > 0),
             erasure_memory_ms: self.profiles.erasure_memory.ms,
+            ..self.policy.clone()
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ConfigError;
 use crate::task::watermark::ClockMode;
-use crate::time::{Timestamp, parse_duration};
+use crate::time::{Timestamp, format_duration, parse_duration};
 
 /// A length of time, written `30m`, `24h`, `7d`, `250ms`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,20 +103,7 @@ impl Time {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [
-            (86_400_000, "d"),
-            (3_600_000, "h"),
-            (60_000, "m"),
-            (1_000, "s"),
-        ];
-        // 90s, not 1m 30s; 60s rather than 1m, as the field writes time-outs.
-        match units
-            .into_iter()
-            .find(|(ms, _)| self.ms >= 2 * ms && self.ms % ms == 0)
-        {
-            Some((ms, unit)) => write!(f, "{}{unit}", self.ms / ms),
-            None => write!(f, "{}ms", self.ms),
-        }
+        f.write_str(&format_duration(self.ms))
     }
 }
 

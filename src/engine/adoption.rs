@@ -116,7 +116,9 @@ impl Plan {
 
     /// Fills in what triggers that know nothing of her would know; whether there was anything.
     fn fill_in(&self, customer: &mut Customer) -> bool {
-        let Customer { profile, states } = customer;
+        let Customer {
+            profile, states, ..
+        } = customer;
         let mut any = false;
         for trigger in &self.triggers {
             let decided = match states.get(trigger.key) {

@@ -1,9 +1,11 @@
 //! One customer, as the engine works on her.
 
+use super::waiting::Waiting;
 use crate::moment::States;
 use crate::profile::Profile;
 use crate::profile::seen::Seen;
 use crate::profile::settled::Settled;
+use crate::stored::Lazy;
 
 /// Her profile, and where each trigger stands with her.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,6 +14,8 @@ pub struct Customer {
     pub profile: Profile,
     /// What triggers remember of what is settled.
     pub states: States,
+    /// The moments that wait to be asked again.
+    pub waiting: Lazy<Waiting>,
 }
 
 impl Customer {
@@ -26,6 +30,7 @@ impl Customer {
             ..Settled::default()
         };
         self.states = States::default();
+        self.waiting = Lazy::default();
     }
 
     /// Whether no event is behind it: every other has a last one, or one in its tail.
@@ -40,6 +45,10 @@ impl Customer {
         if counted {
             contacts.by_trigger.retain(|(key, _)| !is_gone(*key));
         }
-        self.states.forget(is_gone) || counted
+        let waited = self.waiting.iter().any(|waits| is_gone(waits.trigger));
+        if waited {
+            self.waiting.forget(&is_gone);
+        }
+        self.states.forget(is_gone) || counted || waited
     }
 }

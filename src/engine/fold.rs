@@ -7,11 +7,13 @@
 
 use super::Effect;
 use super::customer::Customer;
+use super::waiting::{Waiting, Waits};
 use crate::event::Event;
 use crate::expression::Scope;
 use crate::moment::{Found, Moment, States};
-use crate::policy::Asked;
+use crate::policy::{self, Asked, Decided};
 use crate::profile::{Profile, Settled, TailEvent};
+use crate::stored::Lazy;
 use crate::time::Timestamp;
 use crate::trigger::plan::{Plan, Trigger};
 
@@ -52,6 +54,8 @@ impl<'a> Fold<'a> {
 pub(super) enum Due {
     /// The deadline of the trigger with this key.
     Deadline(u32),
+    /// Moments that wait are to be asked again.
+    Waiting,
     /// The customer was idle for too long.
     Expiry,
 }
@@ -86,6 +90,8 @@ struct Came<'a> {
     trigger: &'a Trigger,
     moment: Moment,
     cause: Option<(&'a Event, Option<&'a Settled>)>,
+    /// It came true before, and waited.
+    waited: bool,
 }
 
 impl Fold<'_> {
@@ -103,7 +109,7 @@ impl Fold<'_> {
             let (settled, due) = self.settle_events(customer, watermark);
             any |= settled || due.is_some();
             match due {
-                Some((at, Due::Deadline(_))) => self.fire(customer, at),
+                Some((at, Due::Deadline(_) | Due::Waiting)) => self.fire(customer, at),
                 Some((_, Due::Expiry))
                     if expiry == Expiry::Later && customer.profile.tail.is_empty() =>
                 {
@@ -133,18 +139,19 @@ impl Fold<'_> {
         let Customer {
             profile: Profile { settled, tail },
             states,
+            waiting,
         } = customer;
         let mut taken = 0;
         let due = loop {
             let next = tail.events.get(taken).map(|tail| &tail.event);
             let next = next.filter(|event| event.time <= watermark);
             let due = self
-                .next_due(settled, states)
+                .next_due(settled, states, waiting)
                 .filter(|(at, _)| *at <= watermark);
             match next {
                 Some(event) if due.is_none_or(|(at, _)| event.time <= at) => {
                     taken += 1;
-                    self.fold_event(settled, states, event, &tail.events[taken..]);
+                    self.fold_event((settled, states, waiting), event, &tail.events[taken..]);
                 }
                 _ => break due,
             }
@@ -155,14 +162,21 @@ impl Fold<'_> {
         (taken > 0, due)
     }
 
-    /// What comes next but for events, and when: the first deadline, by the trigger it belongs to, or the customer's expiry. Of
-    /// several deadlines at one time, the most important trigger's; the expiry is last.
-    fn next_due(&self, settled: &Settled, states: &States) -> Option<(Timestamp, Due)> {
+    /// What comes next but for events, and when: the first deadline, by the trigger it belongs to, moments that wait, or the
+    /// customer's expiry. Of several at one time, the deadline of the most important trigger; the expiry is last.
+    fn next_due(
+        &self,
+        settled: &Settled,
+        states: &States,
+        waiting: &Waiting,
+    ) -> Option<(Timestamp, Due)> {
         let due = states.iter().filter_map(|(key, state)| {
             let trigger = self.plan.by_key(key)?;
             Some((trigger.kind.due(state, settled)?, self.plan.rank(key), key))
         });
         let deadline = due.min().map(|(at, _, key)| (at, Due::Deadline(key)));
+        let waits = waiting.due().map(|at| (at, Due::Waiting));
+        let deadline = deadline.into_iter().chain(waits).min_by_key(|(at, _)| *at);
         let expiry = self.plan.expiry(settled);
         match deadline {
             Some((at, _)) if at <= expiry => deadline,
@@ -170,44 +184,59 @@ impl Fold<'_> {
         }
     }
 
-    /// Everything that is due at this instant.
+    /// Everything that is due at this instant: deadlines, and the moments that waited until then. It is asked as of that instant
+    /// at the earliest.
     fn fire(&mut self, customer: &mut Customer, at: Timestamp) {
         let Customer {
             profile: Profile { settled, tail },
             states,
+            waiting,
         } = customer;
         let plan = self.plan;
         let mut came = Vec::new();
-        while let Some((due, Due::Deadline(key))) = self.next_due(settled, states)
+        while let Some((due, Due::Deadline(key))) = self.next_due(settled, states, waiting)
             && due == at
         {
             let trigger = plan.by_key(key);
             let state = states.get_mut(key);
-            let moment = trigger.zip(state).and_then(|(trigger, state)| {
-                let moment = trigger.kind.fire(state, settled)?;
-                Some(Came {
-                    trigger,
-                    moment,
-                    cause: None,
-                })
-            });
-            let Some(moment) = moment else { break };
-            came.push(moment);
+            let moment = trigger
+                .zip(state)
+                .and_then(|(trigger, state)| trigger.kind.fire(state, settled));
+            let Some((trigger, moment)) = trigger.zip(moment) else {
+                break;
+            };
+            came.push(Came::at_deadline(trigger, moment));
         }
-        self.decide(came, settled, &tail.events);
+        let waited = match waiting.due() {
+            Some(due) if due <= at => waiting.let_go(at),
+            _ => Vec::new(),
+        };
+        let causes: Vec<_> = waited.iter().map(|it| it.cause(&settled.id)).collect();
+        for (waits, cause) in waited.iter().zip(&causes) {
+            if let Some(trigger) = plan.by_key(waits.trigger) {
+                let cause = cause.as_ref();
+                came.push(Came {
+                    trigger,
+                    moment: waits.moment(),
+                    cause: cause.map(|(event, previous)| (*event, previous.as_ref())),
+                    waited: true,
+                });
+            }
+        }
+        came.sort_by_key(|came| plan.rank(came.trigger.key));
+        self.decide(came, (settled, waiting), &tail.events, self.now.max(at));
     }
 
     /// Applies a settled event and shows it to the triggers that name it.
     fn fold_event(
         &mut self,
-        settled: &mut Settled,
-        states: &mut States,
+        (settled, states, waiting): (&mut Settled, &mut States, &mut Lazy<Waiting>),
         event: &Event,
         ahead: &[TailEvent],
     ) {
         let plan = self.plan;
-        let waiting = || plan.naming(event.name).filter(|it| !it.kind.is_immediate());
-        let asks = waiting().any(|trigger| trigger.uses_previous);
+        let mut settling = plan.naming(event.name).filter(|it| !it.kind.is_immediate());
+        let asks = settling.any(|trigger| trigger.uses_previous);
         let previous = asks.then(|| settled.clone());
         settled.apply(event);
         for trigger in plan.everybody() {
@@ -228,14 +257,10 @@ impl Fold<'_> {
             }
             // What speaks at once has done so when the event was seen.
             if let Some(moment) = found.moment.filter(|_| !trigger.kind.is_immediate()) {
-                came.push(Came {
-                    trigger,
-                    moment,
-                    cause: None,
-                });
+                came.push(Came::at_deadline(trigger, moment));
             }
         }
-        self.decide(came, settled, ahead);
+        self.decide(came, (settled, waiting), ahead, self.now);
     }
 
     // At once.
@@ -245,6 +270,7 @@ impl Fold<'_> {
         let Customer {
             profile: Profile { settled, tail },
             states,
+            waiting,
         } = customer;
         let at = tail.place(&event);
         let fired = Vec::new();
@@ -265,7 +291,7 @@ impl Fold<'_> {
             if i < at {
                 self.see(&mut view, event);
             } else {
-                self.speak(&mut view, event, fired, ahead);
+                self.speak(&mut view, waiting, (event, fired), ahead);
             }
         }
         settled.contacts = view.settled.contacts;
@@ -277,6 +303,7 @@ impl Fold<'_> {
         let Customer {
             profile: Profile { settled, tail },
             states,
+            waiting,
         } = customer;
         let at = tail
             .events
@@ -288,9 +315,9 @@ impl Fold<'_> {
             self.see(&mut view, &tail.event);
         }
         self.expire(&mut view, event.time);
-        self.speak(&mut view, event, &mut Vec::new(), ahead);
+        self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
         settled.contacts = view.settled.contacts;
-        self.fold_event(settled, states, event, ahead);
+        self.fold_event((settled, states, waiting), event, ahead);
     }
 
     /// Takes an event behind the watermark straight into the settled state.
@@ -298,11 +325,12 @@ impl Fold<'_> {
         let Customer {
             profile: Profile { settled, tail },
             states,
+            waiting,
         } = customer;
         let mut view = self.ahead(settled, states);
-        self.speak(&mut view, event, &mut Vec::new(), &tail.events);
+        self.speak(&mut view, waiting, (event, &mut Vec::new()), &tail.events);
         settled.contacts = view.settled.contacts;
-        self.fold_event(settled, states, event, &tail.events);
+        self.fold_event((settled, states, waiting), event, &tail.events);
     }
 
     /// What those who speak at once see before the tail.
@@ -338,8 +366,8 @@ impl Fold<'_> {
     fn speak(
         &mut self,
         view: &mut Ahead,
-        event: &Event,
-        fired: &mut Vec<u32>,
+        waiting: &mut Lazy<Waiting>,
+        (event, fired): (&Event, &mut Vec<u32>),
         ahead: &[TailEvent],
     ) {
         let plan = self.plan;
@@ -359,37 +387,67 @@ impl Fold<'_> {
                     trigger,
                     moment,
                     cause: Some((event, previous.as_ref())),
+                    waited: false,
                 });
             }
         }
-        self.decide(came, &mut view.settled, ahead);
+        self.decide(came, (&mut view.settled, waiting), ahead, self.now);
     }
 
     // Deciding.
 
-    /// Decides what came true at one instant, the most important first.
-    fn decide(&mut self, came: Vec<Came<'_>>, settled: &mut Settled, ahead: &[TailEvent]) {
-        for Came {
+    /// Decides what came true at one instant, the most important first; what is held waits with the customer.
+    fn decide(
+        &mut self,
+        mut came: Vec<Came<'_>>,
+        (settled, waiting): (&mut Settled, &mut Lazy<Waiting>),
+        ahead: &[TailEvent],
+        now: Timestamp,
+    ) {
+        if self.adopting {
+            let before = came.len();
+            came.retain(|it| it.waited || it.trigger.backfill);
+            self.let_go |= came.len() < before;
+        }
+        if came.is_empty() {
+            return;
+        }
+        let plan = self.plan;
+        let causes: Vec<_> = came.iter().map(|it| (it.trigger, it.cause)).collect();
+        let asked = came.into_iter().map(|it| Asked {
+            trigger: it.trigger,
+            moment: it.moment,
+            cause: it.cause,
+        });
+        let decided = policy::decide(plan, settled, ahead, asked.collect(), now);
+        for (decided, (trigger, cause)) in decided.into_iter().zip(causes) {
+            self.effects.push(match decided {
+                Decided::Now(decision) => Effect::Decided(decision),
+                Decided::Held(held) if waiting.is_full() => {
+                    let decision = policy::refused(plan, settled, trigger, held, now);
+                    Effect::Decided(Box::new(decision))
+                }
+                Decided::Held(held) => {
+                    let reason = held.reason;
+                    waiting.hold(Waits::new(trigger.key, held.until, held.moment, cause));
+                    Effect::Held {
+                        trigger: trigger.name.clone(),
+                        reason,
+                    }
+                }
+            });
+        }
+    }
+}
+
+impl<'a> Came<'a> {
+    /// Without an event at hand.
+    fn at_deadline(trigger: &'a Trigger, moment: Moment) -> Self {
+        Self {
             trigger,
             moment,
-            cause,
-        } in came
-        {
-            if self.adopting && !trigger.backfill {
-                self.let_go = true;
-                continue;
-            }
-            let asked = Asked {
-                trigger,
-                moment,
-                profile: settled,
-                ahead,
-                cause,
-                now: self.now,
-            };
-            let decision = self.plan.decide(asked);
-            settled.contacts.note(trigger, &decision);
-            self.effects.push(Effect::Decided(Box::new(decision)));
+            cause: None,
+            waited: false,
         }
     }
 }

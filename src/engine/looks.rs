@@ -23,14 +23,22 @@ impl Plan {
 
     /// When a customer must be looked at next: no deadline of hers is earlier.
     pub(super) fn next_look(&self, customer: &Customer) -> Timestamp {
-        let Customer { profile, states } = customer;
+        let Customer {
+            profile,
+            states,
+            waiting,
+        } = customer;
         let due = states.iter().filter_map(|(key, state)| {
             let trigger = self.by_key(key)?;
             trigger.kind.due(state, &profile.settled)
         });
         let tail = profile.tail.events.iter();
         let tail = tail.map(|tail| self.looks_again(&tail.event, &profile.settled));
-        let next = due.chain(tail).min().unwrap_or(Timestamp::MAX);
+        let next = due
+            .chain(tail)
+            .chain(waiting.due())
+            .min()
+            .unwrap_or(Timestamp::MAX);
         next.min(self.expiry(&profile.settled))
     }
 

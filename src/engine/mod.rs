@@ -33,7 +33,7 @@ use fold::{Expiry, Fold};
 use crate::event::{Event, EventName, Text};
 use crate::stored::StoredError;
 use crate::time::Timestamp;
-use crate::treatment::Decision;
+use crate::treatment::{Decision, Reason};
 use crate::trigger::plan::Plan;
 
 /// Customers who are removed at once because they expired: a step stays some milliseconds, a transaction some hundred KB,
@@ -54,6 +54,13 @@ pub enum Input {
 pub enum Effect {
     /// A moment came true and was decided.
     Decided(Box<Decision>),
+    /// A moment came true, and waits to be asked again: nothing of it is decided.
+    Held {
+        /// Its trigger.
+        trigger: Text,
+        /// Why it waits.
+        reason: Reason,
+    },
     /// The event's message id was seen before: nothing else happened.
     Duplicate,
     /// The event came so many ms behind the watermark; it updated the profile all the same.

@@ -56,13 +56,15 @@ impl Waiting {
         self.held.iter()
     }
 
-    /// Holds one more; `false` where there is no room.
-    pub(super) fn hold(&mut self, waits: Waits) -> bool {
-        let fits = self.held.len() < Self::MAX;
-        if fits {
-            self.held.push(waits);
-        }
-        fits
+    /// Whether there is no room for one more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.held.len() >= Self::MAX
+    }
+
+    /// Holds one more.
+    pub(super) fn hold(&mut self, waits: Waits) {
+        self.held.push(waits);
     }
 
     /// Lets go of those whose time has come.
@@ -74,7 +76,7 @@ impl Waiting {
         due
     }
 
-    /// Drops those of triggers that are in the set no more; whether there were any.
+    /// Drops those of triggers that are in the set no more.
     pub(super) fn forget(&mut self, is_gone: impl Fn(u32) -> bool) {
         self.held.retain(|waits| !is_gone(waits.trigger));
     }

@@ -23,6 +23,8 @@ pub struct Shown {
     sent: Vec<Sent>,
     /// Deadlines that come true if nothing more happens.
     open: Vec<Open>,
+    /// Moments that came true and wait to be asked again.
+    held: Vec<Held>,
     /// Events beyond the watermark.
     unsettled_events: usize,
 }
@@ -45,14 +47,30 @@ pub struct Open {
     pub(super) due: String,
 }
 
+/// A moment that waits.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Held {
+    /// The trigger.
+    trigger: String,
+    /// When everything is asked again, RFC 3339.
+    until: String,
+}
+
 /// A customer as of `now`.
 pub(super) fn shown(customer: &Customer, plan: &Plan, now: Timestamp) -> Shown {
     let settled = &customer.profile.settled;
+    let held = customer.waiting.iter().filter_map(|waits| {
+        Some(Held {
+            trigger: plan.by_key(waits.trigger)?.name.to_string(),
+            until: waits.until.to_string(),
+        })
+    });
     Shown {
         customer: settled.id.to_string(),
         profile: fields(settled, now),
         sent: sent(settled, plan),
         open: open(customer, plan),
+        held: held.collect(),
         unsettled_events: customer.profile.tail.events.len(),
     }
 }

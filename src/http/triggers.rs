@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::page::Page;
 use super::problem::Problem;
 use super::{Api, Segment};
-use crate::config::Span;
+use crate::time::format_duration;
 use crate::trigger::plan::{Mode, Plan, Trigger};
 
 /// A page of triggers.
@@ -144,7 +144,6 @@ fn shown(api: &Api, plan: &Plan, trigger: &Trigger) -> Shown {
         channel: choice.channel.to_string(),
         template: choice.template.to_string(),
     });
-    let span = |ms| Span { ms }.to_string();
     let decided = api.tasks.telemetry().decided(&trigger.name);
     Shown {
         name: trigger.name.to_string(),
@@ -156,14 +155,12 @@ fn shown(api: &Api, plan: &Plan, trigger: &Trigger) -> Shown {
             Mode::Off => "off",
         },
         paused: plan.policy.paused.contains(&trigger.name),
-        priority: trigger.priority,
+        priority: trigger.policy.priority,
         events,
         has_audience: trigger.audience.is_some(),
         treatments: treatments.collect(),
-        cap: trigger
-            .cap
-            .map(|cap| format!("{} in {}", cap.count, span(cap.window_ms))),
-        good_for: span(trigger.good_for_ms),
+        cap: trigger.policy.cap.map(|cap| cap.to_string()),
+        good_for: format_duration(trigger.policy.good_for_ms),
         from: trigger.from.map(|time| time.to_string()),
         until: trigger.until.map(|time| time.to_string()),
         revision: plan.revision.to_string(),

@@ -10,13 +10,14 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::document::keys::Shape;
 use crate::event::Vocabulary;
 use crate::mapping;
 use crate::scenario::mapping::TEST;
 use crate::scenario::{self, SCENARIO};
 use crate::trigger::definition;
+use crate::trigger::policy::Policy;
 
 /// Which files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,7 +59,7 @@ impl Kind {
             Self::Mapping => rooted("A mapping of moments", &Shape::Mapping(&mapping::KEYS)),
             Self::MappingTest => rooted("Tests of a mapping of moments", &TESTS),
             Self::Config => typed::<Config>("Configuration of moments"),
-            Self::Policy => typed::<config::Policy>("Policy of moments"),
+            Self::Policy => typed::<Policy>("Policy of moments"),
         }
     }
 

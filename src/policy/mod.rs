@@ -1,231 +1,285 @@
-//! What stands between a moment and a treatment: allowed, or refused with a reason.
+//! What stands between a moment and a treatment: the gates, asked one after the other until one does not let it pass.
 //!
-//! The questions are asked in the order of [`Reason`], all of them as of `decided_at`, the later of
-//! the moment and now. Here are also the caps, counted on commands.
+//! A gate is one file and one line of [`GATES`]: what it asks, the reason with which it refuses or holds, what it says of a case,
+//! its tests. All are asked as of `decided_at`, the later of the moment and now. All moments of one customer at one instant are
+//! decided by one call ([`decide`]): one after the other, each seeing what was sent by those before it; or, where the policy
+//! arbitrates, together. What a gate holds is not decided: it is asked again when the hold ends, everything and afresh.
 //!
-//! Deliberately absent: quiet hours, arbitration between triggers, hold-out, suppression lists.
+//! Deliberately absent: whether a channel reaches her, control group and hold-out, suppression lists.
 
-use crate::event::{Event, Text};
-use crate::expression::{Expression, Scope};
+mod arbitration;
+mod audience;
+mod cap;
+mod case;
+mod command;
+mod consent;
+mod dates;
+mod expired;
+mod off;
+mod quiet_hours;
+mod shadow;
+mod stopped;
+mod treatment;
+
+use crate::event::Event;
 use crate::moment::Moment;
-use crate::profile::{Contacts, Settled, TailEvent};
+use crate::profile::{Settled, TailEvent};
 use crate::time::Timestamp;
-use crate::treatment::{
-    Command, Decision, Fields, Outcome, Reason, addresses, command_id, traceparent,
-};
-use crate::trigger::plan::{Cap, Fill, Mode, Plan, Policy, TreatmentChoice, Trigger};
+use crate::treatment::{Decision, Outcome, Reason};
+use crate::trigger::plan::{Plan, Trigger};
+use crate::trigger::policy::Arbitration;
 
-/// What a moment is decided on.
+pub use case::Case;
+
+/// What a gate makes of a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The next gate is asked.
+    Pass,
+    /// It is not treated, for this reason.
+    Refuse(Reason),
+    /// It is asked again, everything and afresh.
+    Hold {
+        /// When, later than it is decided.
+        until: Timestamp,
+        /// Why not now.
+        reason: Reason,
+    },
+}
+
+/// A question between a moment and a treatment.
+#[derive(Debug)]
+pub struct Gate {
+    /// The reason with which it refuses or holds a moment, and what it is called.
+    pub reason: Reason,
+    /// When it refuses, for people.
+    pub about: &'static str,
+    /// Asks it of a case, one of those that passed every gate before.
+    pub ask: fn(&Case<'_>, &[&Case<'_>]) -> Verdict,
+    /// What it goes by in a case, in words.
+    pub explain: fn(&Case<'_>) -> String,
+}
+
+/// Every gate, in the order in which they are asked.
+pub const GATES: &[Gate] = &[
+    off::GATE,
+    dates::GATE,
+    stopped::GATE,
+    expired::GATE,
+    audience::GATE,
+    treatment::GATE,
+    consent::GATE,
+    quiet_hours::GATE,
+    cap::GATE,
+    arbitration::GATE,
+    // Last of all, so that what shadow refuses is what would have been sent.
+    shadow::GATE,
+];
+
+/// A moment that is to be decided.
+#[derive(Debug)]
 pub struct Asked<'a> {
-    /// The trigger.
+    /// Its trigger.
     pub trigger: &'a Trigger,
     /// The moment.
     pub moment: Moment,
-    /// The profile as of the moment.
-    pub profile: &'a Settled,
-    /// What is known beyond the moment: only a consent taken back there counts.
-    pub ahead: &'a [TailEvent],
     /// The event of an immediate moment, and the profile before it where somebody asks for it.
     pub cause: Option<(&'a Event, Option<&'a Settled>)>,
-    /// The clock.
-    pub now: Timestamp,
 }
 
-impl Plan {
-    /// Decides one moment. What was sent must then be noted with [`Contacts::note`].
-    #[must_use]
-    pub fn decide(&self, asked: Asked<'_>) -> Decision {
-        let Asked {
-            trigger,
-            moment,
-            profile,
-            ahead,
-            cause,
-            now,
-        } = asked;
-        let event = cause.map(|(event, _)| event);
-        let previous = cause.and_then(|(_, previous)| previous);
-        let decided_at = moment.at.max(now);
-        let scope = Scope {
-            event,
-            product: None,
-            profile,
-            previous,
-            now: decided_at,
-        };
-        let outcome = match self.treatment(trigger, &moment, decided_at, &scope, ahead) {
-            Ok(choice) => {
-                let command =
-                    Box::new(self.command(trigger, choice, &moment, decided_at, &scope, ahead));
-                match trigger.mode {
-                    Mode::Shadow => Outcome::Refuse(Reason::Shadow, Some(command)),
-                    _ => Outcome::Treat(command),
-                }
-            }
-            Err(reason) => Outcome::Refuse(reason, None),
-        };
-        Decision {
-            customer: profile.id.clone(),
-            trigger: trigger.name.clone(),
-            generation: trigger.generation,
-            occurrence: moment.occurrence,
-            moment_at: moment.at,
-            decided_at,
-            outcome,
-            evidence: moment.evidence,
-            revision: self.revision.clone(),
-        }
-    }
+/// What became of a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decided {
+    /// It was decided.
+    Now(Box<Decision>),
+    /// It waits.
+    Held(Held),
+}
 
-    fn treatment<'a>(
-        &self,
-        trigger: &'a Trigger,
-        moment: &Moment,
-        decided_at: Timestamp,
-        scope: &Scope<'_>,
-        ahead: &[TailEvent],
-    ) -> Result<&'a TreatmentChoice, Reason> {
-        if trigger.mode == Mode::Off || self.policy.paused.contains(&trigger.name) {
-            return Err(Reason::Off);
-        }
-        let early = trigger.from.is_some_and(|from| decided_at < from);
-        if early || trigger.until.is_some_and(|until| decided_at >= until) {
-            return Err(Reason::OutOfDates);
-        }
-        if self.policy.sending_stopped {
-            return Err(Reason::SendingStopped);
-        }
-        if decided_at > moment.at.plus(trigger.good_for_ms) {
-            return Err(Reason::Expired);
-        }
-        let holds =
-            |condition: &Option<Expression>| condition.as_ref().is_none_or(|c| c.holds(scope));
-        if !holds(&trigger.audience) {
-            return Err(Reason::Audience);
-        }
-        let fits = trigger
-            .treatments
-            .iter()
-            .find(|choice| holds(&choice.condition));
-        let choice = fits.ok_or(Reason::NoTreatmentFits)?;
-        if !self
-            .policy
-            .may_contact(scope.profile, ahead, &choice.channel)
-        {
-            return Err(Reason::NoConsent);
-        }
-        if trigger
-            .cap
-            .is_some_and(|cap| scope.profile.contacts.reached(trigger.key, cap, decided_at))
-        {
-            return Err(Reason::Capped);
-        }
-        Ok(choice)
-    }
+/// A moment that waits to be asked again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The key of its trigger.
+    pub trigger: u32,
+    /// The moment.
+    pub moment: Moment,
+    /// When it is asked again: later than it was asked, and at the latest at the first instant at which it makes no sense any more.
+    pub until: Timestamp,
+    /// Why it waits.
+    pub reason: Reason,
+}
 
-    fn command(
-        &self,
-        trigger: &Trigger,
-        choice: &TreatmentChoice,
-        moment: &Moment,
-        decided_at: Timestamp,
-        scope: &Scope<'_>,
-        ahead: &[TailEvent],
-    ) -> Command {
-        let id = command_id(
-            &trigger.name,
-            trigger.generation,
-            &scope.profile.id,
-            &moment.occurrence,
-        );
-        let cause = scope.event.and_then(|event| event.traceparent.as_deref());
-        Command {
-            id,
-            channel: choice.channel.clone(),
-            template: choice.template.clone(),
-            offer: filled(&choice.offer, scope),
-            data: filled(&choice.data, scope),
-            good_from: decided_at,
-            valid_until: moment.at.plus(trigger.good_for_ms),
-            addresses: addresses(&scope.profile.identity.addresses, |channel| {
-                self.policy.may_contact(scope.profile, ahead, channel)
-            }),
-            traceparent: traceparent(id, cause),
+/// Decides moments of one customer at one instant, and notes on her profile what is sent.
+///
+/// Without arbitration they are decided in the order in which they stand, the most important first, and each sees what was sent
+/// by those before it. With it, all are asked on what was sent before the instant, and of those that would be sent one is.
+///
+/// `profile` is as of the moments; `ahead` is what is known beyond them, of which only a consent taken back counts. The answers
+/// stand in the order of what was asked.
+#[must_use]
+pub fn decide(
+    plan: &Plan,
+    profile: &mut Settled,
+    ahead: &[TailEvent],
+    asked: Vec<Asked<'_>>,
+    now: Timestamp,
+) -> Vec<Decided> {
+    match plan.policy.arbitration {
+        Arbitration::Instant => round(plan, profile, ahead, asked, now),
+        Arbitration::None => {
+            let each = asked.into_iter().map(|one| vec![one]);
+            each.flat_map(|one| round(plan, profile, ahead, one, now))
+                .collect()
         }
     }
 }
 
-impl Policy {
-    /// Whether she said yes to a channel, or it needs no yes and she did not say no. A no that lies
-    /// beyond the moment, in `ahead`, counts as well: nobody is written to who is known to have said no.
-    #[must_use]
-    pub fn may_contact(&self, profile: &Settled, ahead: &[TailEvent], channel: &str) -> bool {
-        let said = |tail: &TailEvent| tail.event.consent_said(channel);
-        if ahead.iter().rev().find_map(said) == Some(false) {
-            return false;
-        }
-        profile
-            .consent
-            .given(channel)
-            .unwrap_or_else(|| self.consent_by_default.iter().any(|free| free == channel))
-    }
-}
-
-impl Contacts {
-    /// Whether `cap` is used up for the trigger of `key` at `at`: so many commands in (at - window, at].
-    #[must_use]
-    pub fn reached(&self, key: u32, cap: Cap, at: Timestamp) -> bool {
-        let Some((_, times)) = self.by_trigger.iter().find(|(known, _)| *known == key) else {
-            return false;
-        };
-        let recent = times
-            .iter()
-            .filter(|time| time.0 > at.0.saturating_sub(cap.window_ms))
-            .count();
-        recent >= cap.count as usize
-    }
-
-    /// Notes what was decided: a command that is sent; and, for the cap of a trigger in shadow, one
-    /// that would have been, so that its figures are those it would have live.
-    pub fn note(&mut self, trigger: &Trigger, decision: &Decision) {
-        let sent = match &decision.outcome {
-            Outcome::Treat(command) => Some(command),
-            Outcome::Refuse(Reason::Shadow, Some(_)) => None,
-            Outcome::Refuse(..) => return,
-        };
-        if let Some(command) = sent {
-            self.count = self.count.saturating_add(1);
-            self.last = Some((decision.decided_at, Text::clone(&command.channel)));
-        }
-        let Some(cap) = trigger.cap else { return };
-        let times = match self
-            .by_trigger
-            .iter()
-            .position(|(key, _)| *key == trigger.key)
-        {
-            Some(i) => &mut self.by_trigger[i].1,
-            None => {
-                self.by_trigger.push((trigger.key, Vec::new()));
-                let last = self.by_trigger.len() - 1;
-                &mut self.by_trigger[last].1
-            }
-        };
-        times.push(decision.decided_at);
-        if times.len() > cap.count as usize {
-            times.remove(0);
-        }
-    }
-}
-
-fn filled(fills: &[(Text, Fill)], scope: &Scope<'_>) -> Fields {
-    let value = |fill: &Fill| match fill {
-        Fill::Constant(value) => value.clone(),
-        Fill::Expression(expression) => serde_json::Value::from(&expression.eval(scope)),
+/// Decides moments together: each gate is asked of all that stand before the next is asked of any, and what is sent is noted
+/// when all are decided.
+fn round(
+    plan: &Plan,
+    profile: &mut Settled,
+    ahead: &[TailEvent],
+    asked: Vec<Asked<'_>>,
+    now: Timestamp,
+) -> Vec<Decided> {
+    let found: Vec<Found> = {
+        let cases = asked.iter();
+        let cases: Vec<Case<'_>> = cases
+            .map(|asked| Case::new(plan, profile, ahead, asked, now))
+            .collect();
+        ask(&cases);
+        cases.iter().map(found).collect()
     };
-    Fields(
-        fills
-            .iter()
-            .map(|(name, fill)| (name.clone(), value(fill)))
-            .collect(),
-    )
+    let decided = asked
+        .into_iter()
+        .zip(found)
+        .map(|(asked, found)| match found {
+            Found::Outcome(outcome) => {
+                let trigger = asked.trigger;
+                let decision = decision(plan, profile, asked, now, outcome);
+                note(plan, profile, trigger, &decision, now);
+                Decided::Now(Box::new(decision))
+            }
+            Found::Hold(until, reason) => Decided::Held(Held {
+                trigger: asked.trigger.key,
+                moment: asked.moment,
+                until,
+                reason,
+            }),
+        });
+    decided.collect()
 }
+
+/// What the gates found.
+enum Found {
+    Outcome(Outcome),
+    Hold(Timestamp, Reason),
+}
+
+fn ask(cases: &[Case<'_>]) {
+    let mut standing: Vec<&Case<'_>> = cases.iter().collect();
+    for gate in GATES {
+        for case in &standing {
+            case.verdict.set((gate.ask)(case, &standing));
+        }
+        standing.retain(|case| case.verdict.get() == Verdict::Pass);
+    }
+}
+
+fn found(case: &Case<'_>) -> Found {
+    let command = || Some(Box::new(command::command(case, case.choice()?)));
+    Found::Outcome(match case.verdict.get() {
+        Verdict::Hold { until, reason } => return Found::Hold(until, reason),
+        Verdict::Refuse(Reason::Shadow) => Outcome::Refuse(Reason::Shadow, command()),
+        Verdict::Refuse(reason) => Outcome::Refuse(reason, None),
+        Verdict::Pass => match command() {
+            Some(command) => Outcome::Treat(command),
+            None => Outcome::Refuse(Reason::NoTreatmentFits, None),
+        },
+    })
+}
+
+/// Notes what was sent; and, for the figures of a trigger in shadow, what would have been.
+fn note(
+    plan: &Plan,
+    profile: &mut Settled,
+    trigger: &Trigger,
+    decision: &Decision,
+    now: Timestamp,
+) {
+    let sent = match &decision.outcome {
+        Outcome::Treat(command) => Some(&command.channel),
+        Outcome::Refuse(Reason::Shadow, _) => None,
+        Outcome::Refuse(..) => return,
+    };
+    let when = (decision.decided_at, now);
+    cap::note(&mut profile.contacts, &plan.policy, trigger, when, sent);
+}
+
+/// Refuses a moment that cannot be held, for the reason for which it should be.
+#[must_use]
+pub fn refused(
+    plan: &Plan,
+    profile: &Settled,
+    trigger: &Trigger,
+    held: Held,
+    now: Timestamp,
+) -> Decision {
+    let asked = Asked {
+        trigger,
+        moment: held.moment,
+        cause: None,
+    };
+    let outcome = Outcome::Refuse(held.reason, None);
+    decision(plan, profile, asked, now, outcome)
+}
+
+/// What the gates say of one moment alone, up to the one that stops it: their reason, verdict and words.
+#[must_use]
+pub fn explained(
+    plan: &Plan,
+    profile: &Settled,
+    ahead: &[TailEvent],
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> Vec<(Reason, Verdict, String)> {
+    let case = Case::new(plan, profile, ahead, asked, now);
+    let mut said = Vec::new();
+    for gate in GATES {
+        let verdict = (gate.ask)(&case, &[&case]);
+        said.push((gate.reason, verdict, (gate.explain)(&case)));
+        if verdict != Verdict::Pass {
+            break;
+        }
+    }
+    said
+}
+
+fn decision(
+    plan: &Plan,
+    profile: &Settled,
+    asked: Asked<'_>,
+    now: Timestamp,
+    outcome: Outcome,
+) -> Decision {
+    let Asked {
+        trigger, moment, ..
+    } = asked;
+    Decision {
+        customer: profile.id.clone(),
+        trigger: trigger.name.clone(),
+        generation: trigger.generation,
+        occurrence: moment.occurrence,
+        moment_at: moment.at,
+        decided_at: moment.at.max(now),
+        outcome,
+        evidence: moment.evidence,
+        revision: plan.revision.clone(),
+    }
+}
+
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod tests;

@@ -1,26 +1,174 @@
 //! What was sent to her, as far as caps and expressions ask.
+//!
+//! A list of times holds as many as the caps on it can ask for, none older than their windows: at most 100 times of 8 bytes (6
+//! packed) for each trigger with a cap, each channel with one, and one list for all. Where no cap asks, nothing is kept but the
+//! last command, so a cap that is new knows of one.
+
+use std::slice;
 
 use serde::{Deserialize, Serialize};
 
 use super::section::{Field, Local, Section, field};
 use crate::event::{Event, EventName, Text, Type};
-use crate::stored::Stored;
+use crate::stored::{Stored, StoredError};
 use crate::time::Timestamp;
 use crate::value::Value;
 
-/// What was sent to a customer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What was sent to her.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Contacts {
     /// Commands ever.
     pub count: u32,
     /// The last command: when and by which channel.
     pub last: Option<(Timestamp, Text)>,
-    /// By trigger key: the times of the last commands, as many as its cap asks for, oldest first.
+    /// By trigger key: the times of the last commands, as far as its cap asks, oldest first.
+    pub by_trigger: Vec<(u32, Vec<Timestamp>)>,
+    /// By channel, sorted: the times of the last commands, as far as the caps on it ask, oldest first.
+    pub by_channel: Vec<(Text, Vec<Timestamp>)>,
+    /// The times of the last commands of any channel, as far as the caps on all ask, oldest first.
+    pub all: Vec<Timestamp>,
+}
+
+/// Of which commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of<'a> {
+    /// Those of a trigger, by its key.
+    Trigger(u32),
+    /// Those of a channel.
+    Channel(&'a str),
+    /// All.
+    All,
+}
+
+/// What is kept of the times of commands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// So many, the last.
+    pub count: usize,
+    /// And none for longer, ms.
+    pub for_ms: i64,
+}
+
+impl Contacts {
+    /// The times of the last commands, as far as they are kept, oldest first.
+    #[must_use]
+    pub fn times(&self, of: Of<'_>) -> &[Timestamp] {
+        let last = |channel: Option<&str>| match &self.last {
+            Some((at, by)) if channel.is_none_or(|channel| channel == by) => slice::from_ref(at),
+            _ => &[],
+        };
+        match of {
+            Of::Trigger(key) => {
+                let known = self.by_trigger.iter().find(|(known, _)| *known == key);
+                known.map_or(&[], |(_, times)| times)
+            }
+            Of::Channel(channel) => {
+                let known = self.by_channel.iter().find(|(known, _)| known == channel);
+                known.map_or_else(|| last(Some(channel)), |(_, times)| times)
+            }
+            Of::All if self.all.is_empty() => last(None),
+            Of::All => &self.all,
+        }
+    }
+
+    /// Notes a command that was sent at `at` by `channel`. `keep` says what is kept of which; at `now` or later it will be asked.
+    pub fn sent(
+        &mut self,
+        at: Timestamp,
+        channel: &Text,
+        now: Timestamp,
+        keep: impl Fn(Of<'_>) -> Keep,
+    ) {
+        self.count = self.count.saturating_add(1);
+        self.last = Some((at, channel.clone()));
+        insert(&mut self.all, at);
+        let place = self
+            .by_channel
+            .binary_search_by(|(known, _)| known.cmp(channel));
+        let place = place.unwrap_or_else(|place| {
+            self.by_channel.insert(place, (channel.clone(), Vec::new()));
+            place
+        });
+        insert(&mut self.by_channel[place].1, at);
+        // What no cap asks for any more goes as well, be it of another channel.
+        prune(&mut self.all, keep(Of::All), now);
+        self.by_channel.retain_mut(|(channel, times)| {
+            prune(times, keep(Of::Channel(channel)), now);
+            !times.is_empty()
+        });
+    }
+
+    /// Notes that a trigger sent, or in shadow would have sent, at `at`.
+    pub fn sent_by(&mut self, key: u32, at: Timestamp, now: Timestamp, keep: Keep) {
+        let known = self.by_trigger.iter().position(|(known, _)| *known == key);
+        let place = known.unwrap_or_else(|| {
+            self.by_trigger.push((key, Vec::new()));
+            self.by_trigger.len() - 1
+        });
+        let times = &mut self.by_trigger[place].1;
+        insert(times, at);
+        prune(times, keep, now);
+    }
+}
+
+impl Keep {
+    /// As much as either needs.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            count: self.count.max(other.count),
+            for_ms: self.for_ms.max(other.for_ms),
+        }
+    }
+}
+
+fn insert(times: &mut Vec<Timestamp>, at: Timestamp) {
+    let place = times.partition_point(|time| *time <= at);
+    times.insert(place, at);
+}
+
+/// Nobody asks as of before `now`, and so not for what is older than that by more than a window.
+fn prune(times: &mut Vec<Timestamp>, keep: Keep, now: Timestamp) {
+    let before = now.0.saturating_sub(keep.for_ms);
+    let old = times.partition_point(|time| time.0 <= before);
+    let many = times.len().saturating_sub(keep.count);
+    times.drain(..old.max(many));
+}
+
+/// What was sent to her, as version 1 packed it: by trigger alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContactsV1 {
+    /// Commands ever.
+    pub count: u32,
+    /// The last command.
+    pub last: Option<(Timestamp, Text)>,
+    /// By trigger key: the times of the last commands.
     pub by_trigger: Vec<(u32, Vec<Timestamp>)>,
 }
 
+impl From<ContactsV1> for Contacts {
+    fn from(old: ContactsV1) -> Self {
+        Self {
+            count: old.count,
+            last: old.last,
+            by_trigger: old.by_trigger,
+            by_channel: Vec::new(),
+            all: Vec::new(),
+        }
+    }
+}
+
 impl Stored for Contacts {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        match version {
+            1 => Ok(postcard::from_bytes::<ContactsV1>(bytes)?.into()),
+            _ => Err(StoredError::Damaged(format!(
+                "there is no version {version} of what was sent"
+            ))),
+        }
+    }
 }
 
 impl Section for Contacts {
@@ -49,4 +197,102 @@ impl Section for Contacts {
 
     /// What was sent is noted when it is decided, not when an event comes.
     fn apply(&mut self, _event: &Event, _local: Local<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(of: Of<'_>) -> Keep {
+        match of {
+            Of::All => Keep {
+                count: 3,
+                for_ms: 100,
+            },
+            Of::Channel("email") => Keep {
+                count: 2,
+                for_ms: 1000,
+            },
+            Of::Channel(_) | Of::Trigger(_) => Keep::default(),
+        }
+    }
+
+    fn times(times: &[Timestamp]) -> Vec<i64> {
+        times.iter().map(|time| time.0).collect()
+    }
+
+    #[test]
+    fn as_much_is_kept_as_caps_ask_for() {
+        let mut contacts = Contacts::default();
+        // When, by which channel; then what is kept of all and of e-mail.
+        for (at, channel, all, email) in [
+            (10, "email", &[10][..], &[10][..]),
+            (20, "push", &[10, 20], &[10]),
+            (30, "email", &[10, 20, 30], &[10, 30]),
+            (40, "email", &[20, 30, 40], &[30, 40]),
+            (35, "email", &[30, 35, 40], &[35, 40]),
+            // What is older than the window of a cap on all goes.
+            (135, "push", &[40, 135], &[35, 40]),
+            (1035, "push", &[1035], &[40]),
+            (1040, "push", &[1035, 1040], &[]),
+        ] {
+            contacts.sent(Timestamp(at), &channel.into(), Timestamp(at), keep);
+            assert_eq!(times(contacts.times(Of::All)), all, "{at}");
+            assert_eq!(times(contacts.times(Of::Channel("email"))), email, "{at}");
+        }
+        assert_eq!(contacts.count, 8);
+        assert_eq!(
+            contacts.by_channel,
+            [],
+            "of channels without a cap nothing is kept"
+        );
+    }
+
+    #[test]
+    fn a_trigger_has_times_of_its_own() {
+        let mut contacts = Contacts::default();
+        let two = Keep {
+            count: 2,
+            for_ms: 1000,
+        };
+        for (at, kept) in [
+            (10, &[10][..]),
+            (30, &[10, 30]),
+            (20, &[20, 30]),
+            (1020, &[30, 1020]),
+        ] {
+            contacts.sent_by(7, Timestamp(at), Timestamp(at), two);
+            assert_eq!(times(contacts.times(Of::Trigger(7))), kept);
+        }
+        assert_eq!(contacts.times(Of::Trigger(8)), []);
+        assert_eq!(
+            (contacts.count, &contacts.last),
+            (0, &None),
+            "in shadow nothing is sent"
+        );
+    }
+
+    #[test]
+    fn a_new_cap_knows_of_the_last_command() {
+        let mut contacts = Contacts::default();
+        assert_eq!(contacts.times(Of::All), []);
+        contacts.sent(Timestamp(10), &"email".into(), Timestamp(10), |_| {
+            Keep::default()
+        });
+        assert_eq!(times(contacts.times(Of::All)), [10]);
+        assert_eq!(times(contacts.times(Of::Channel("email"))), [10]);
+        assert_eq!(contacts.times(Of::Channel("push")), []);
+    }
+
+    /// What the last build of version 1 packed.
+    #[test]
+    fn contacts_of_version_1_are_read() {
+        let golden = [2, 1, 20, 5, b'e', b'm', b'a', b'i', b'l', 1, 7, 2, 10, 20];
+        let old: ContactsV1 = postcard::from_bytes(&golden).expect("contacts of version 1");
+        let contacts = Contacts::from(old);
+        assert_eq!(contacts.count, 2);
+        assert_eq!(contacts.last, Some((Timestamp(10), "email".into())));
+        assert_eq!(times(contacts.times(Of::Trigger(7))), [5, 10]);
+        assert_eq!(times(contacts.times(Of::All)), [10]);
+    }
 }

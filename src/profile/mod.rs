@@ -25,7 +25,7 @@ pub mod tail;
 pub mod touchpoints;
 pub mod wishlist;
 
-pub use contacts::Contacts;
+pub use contacts::{Contacts, Keep, Of};
 pub use settled::{FIELDS, KEYED_FIELDS, Settled};
 pub use tail::{Tail, TailEvent};
 

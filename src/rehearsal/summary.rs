@@ -130,7 +130,8 @@ impl Summary {
             Effect::Erased => self.erased += 1,
             Effect::DroppedAsErased => self.dropped_as_erased += 1,
             Effect::Expired(customers) => self.expired += customers,
-            Effect::TailFull | Effect::OpenLimit { .. } => {}
+            // What waits is counted when it is decided.
+            Effect::TailFull | Effect::OpenLimit { .. } | Effect::Held { .. } => {}
             Effect::Decided(decision) => {
                 let Ok(at) = self
                     .triggers

@@ -38,7 +38,7 @@ pub fn run(config: &Config, basis: &Basis, path: &Path) {
     let (mut seen, mut done, mut said) = (None, None, None);
     loop {
         control::pause(LOOK);
-        let gathered = Published::gather(path, super::clock(), basis.policy.clone().into()).ok();
+        let gathered = Published::gather(path, super::clock(), basis.policy.clone()).ok();
         let found = gathered.as_ref().map(|set| set.files.clone());
         if found == seen
             && found != done

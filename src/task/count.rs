@@ -38,6 +38,8 @@ pub enum Count {
     Treated(Text),
     /// Moments that were refused, by trigger and reason.
     Refused(Text, Text),
+    /// Moments that were held to be asked again, by trigger and reason.
+    Held(Text, Text),
     /// What another build counts.
     Other(Text),
 }
@@ -63,6 +65,7 @@ impl fmt::Display for Count {
             Self::OpenLimit(trigger) => write!(f, "open_limit.{trigger}"),
             Self::Treated(trigger) => write!(f, "decided.{trigger}.treat"),
             Self::Refused(trigger, reason) => write!(f, "decided.{trigger}.{reason}"),
+            Self::Held(trigger, reason) => write!(f, "held.{trigger}.{reason}"),
             Self::Other(words) => f.write_str(words),
             Self::Events
             | Self::Future
@@ -87,6 +90,7 @@ impl From<&str> for Count {
         match (kind, rest.rsplit_once('.')) {
             ("decided", Some((trigger, "treat"))) => Self::Treated(trigger.into()),
             ("decided", Some((trigger, reason))) => Self::Refused(trigger.into(), reason.into()),
+            ("held", Some((trigger, reason))) => Self::Held(trigger.into(), reason.into()),
             ("rejected", _) => Self::Rejected(rest.into()),
             ("open_limit", _) => Self::OpenLimit(rest.into()),
             _ => {
@@ -125,6 +129,10 @@ mod tests {
             (
                 Count::Refused("a.b".into(), "capped".into()),
                 "decided.a.b.capped",
+            ),
+            (
+                Count::Held("a.b".into(), "quiet_hours".into()),
+                "held.a.b.quiet_hours",
             ),
             (Count::Other("tomorrows.word".into()), "tomorrows.word"),
         ] {

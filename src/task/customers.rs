@@ -164,6 +164,9 @@ impl Core for Customers {
 fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
     match effect {
         engine::Effect::Decided(decision) => decided(&decision, encoder),
+        engine::Effect::Held { trigger, reason } => {
+            counted(Count::Held(trigger, reason.word().into()), 1)
+        }
         engine::Effect::Duplicate => Effect::Duplicate,
         engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
         engine::Effect::Erased => counted(Count::Erased, 1),

@@ -102,6 +102,8 @@ metrics! {
         "Events taken (`events`); of them `late`, `duplicates`, `future` (beyond the tolerance), `tail_full` (out of their turn, as the customer has too many beyond the watermark), `dropped_as_erased` (from before the erasure of their customer), and `defects` (properties that could not be read). Beside them `ignored`: foreign records that a mapping passes over.";
     REJECTED: "moments_rejected_total", Kind::Counter, One, ["reason"],
         "Records that are no event, by reason; they are dead letters.";
+    HELD: "moments_held_total", Kind::Counter, One, ["trigger", "reason"],
+        "Moments that were held, to be asked again when the reason is over: nothing of them is decided yet.";
     OPEN_LIMIT: "moments_open_limit_total", Kind::Counter, One, ["trigger"],
         "Deadlines not opened, as the customer has too many open.";
     CUSTOMERS_REMOVED: "moments_customers_removed_total", Kind::Counter, One, ["reason"],

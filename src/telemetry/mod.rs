@@ -37,6 +37,7 @@ struct Inner {
     events: Vec<prometheus::IntCounter>,
     taken: IntCounterVec,
     rejected: IntCounterVec,
+    held: IntCounterVec,
     open_limit: IntCounterVec,
     removed: IntCounterVec,
     sampled: IntCounterVec,
@@ -176,6 +177,7 @@ impl Telemetry {
                 .collect(),
             taken: make.counter(&metrics::EVENTS),
             rejected: make.counter(&metrics::REJECTED),
+            held: make.counter(&metrics::HELD),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
             removed: make.counter(&metrics::CUSTOMERS_REMOVED),
             sampled: make.counter(&metrics::SAMPLED_KEYS),
@@ -245,6 +247,10 @@ impl Telemetry {
                 refusals.inc_by(more);
             }
             Count::Rejected(reason) => inner.rejected.with_label_values(&[reason]).inc_by(more),
+            Count::Held(trigger, reason) => {
+                let held = inner.held.with_label_values(&[trigger, reason]);
+                held.inc_by(more);
+            }
             Count::OpenLimit(trigger) => {
                 inner.open_limit.with_label_values(&[trigger]).inc_by(more);
             }
@@ -323,9 +329,7 @@ impl Telemetry {
         inner
             .revision
             .set(i64::try_from(number).unwrap_or(i64::MAX));
-        inner
-            .sending_stopped
-            .set(plan.policy.sending_stopped.into());
+        inner.sending_stopped.set(plan.policy.is_stopped().into());
         inner.build.reset();
         inner
             .build

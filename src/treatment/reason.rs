@@ -17,15 +17,19 @@ pub enum Reason {
     NoTreatmentFits,
     /// No consent for the channel.
     NoConsent,
-    /// The cap is used up.
+    /// It is within the quiet hours of the channel.
+    QuietHours,
+    /// A cap is used up.
     Capped,
+    /// Another moment of the same instant was more important.
+    Outranked,
     /// The trigger runs in shadow: everything was right, but nothing is sent.
     Shadow,
 }
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
@@ -33,7 +37,9 @@ impl Reason {
         Self::Audience,
         Self::NoTreatmentFits,
         Self::NoConsent,
+        Self::QuietHours,
         Self::Capped,
+        Self::Outranked,
         Self::Shadow,
     ];
 
@@ -48,7 +54,9 @@ impl Reason {
             Self::Audience => "audience",
             Self::NoTreatmentFits => "no_treatment_fits",
             Self::NoConsent => "no_consent",
+            Self::QuietHours => "quiet_hours",
             Self::Capped => "capped",
+            Self::Outranked => "outranked",
             Self::Shadow => "shadow",
         }
     }

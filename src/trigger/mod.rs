@@ -2,6 +2,7 @@
 
 pub mod definition;
 pub mod plan;
+pub mod policy;
 pub mod published;
 pub mod revision;
 pub mod set;

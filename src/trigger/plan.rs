@@ -5,7 +5,10 @@ use std::sync::Arc;
 use crate::event::{EventName, Text, Vocabulary};
 use crate::expression::Expression;
 use crate::moment::Kind;
-use crate::time::{DAY_MS, Timestamp};
+use crate::time::Timestamp;
+
+pub use super::policy::Policy;
+use super::policy::TriggerPolicy;
 
 /// All triggers of one revision.
 #[derive(Debug)]
@@ -43,12 +46,8 @@ pub struct Trigger {
     pub audience: Option<Expression>,
     /// What is done: the first whose condition holds.
     pub treatments: Vec<TreatmentChoice>,
-    /// At most so many commands in a rolling window.
-    pub cap: Option<Cap>,
-    /// How long after the moment a treatment still makes sense, in ms.
-    pub good_for_ms: i64,
-    /// Decided first among moments of one instant.
-    pub priority: i32,
+    /// Within which limits.
+    pub policy: TriggerPolicy,
     /// Live, in shadow, or off.
     pub mode: Mode,
     /// Not before.
@@ -61,20 +60,6 @@ pub struct Trigger {
     pub text: u64,
     /// Whether any of its expressions on the event asks for `previous`.
     pub uses_previous: bool,
-}
-
-/// `cap: N in D`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cap {
-    /// Commands, 1 to [`Cap::COUNT_MAX`].
-    pub count: u32,
-    /// Rolling window in ms.
-    pub window_ms: i64,
-}
-
-impl Cap {
-    /// A profile keeps the times of this many commands for a trigger.
-    pub const COUNT_MAX: u32 = 100;
 }
 
 /// Whether a trigger sends.
@@ -113,43 +98,6 @@ pub enum Fill {
     Expression(Expression),
 }
 
-/// What is common to all triggers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// Nothing is sent while this is on.
-    pub sending_stopped: bool,
-    /// Names of triggers that decide nothing for the time being.
-    pub paused: Vec<Text>,
-    /// Channels that need no consent given; every other does.
-    pub consent_by_default: Vec<Text>,
-    /// A customer who does nothing for so long is removed, ms; none: nobody ever is.
-    pub expire_after_ms: Option<i64>,
-    /// For so long after an erasure, in event time, what is older is dropped, ms.
-    pub erasure_memory_ms: i64,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            sending_stopped: false,
-            paused: Vec::new(),
-            // Where she has come to us: the agent's screen, the page she is on, the counter.
-            consent_by_default: vec!["call-centre".into(), "onsite".into(), "store".into()],
-            expire_after_ms: None,
-            erasure_memory_ms: 30 * DAY_MS,
-        }
-    }
-}
-
-impl Policy {
-    /// When a customer expires who was last seen at `last`; never is [`Timestamp::MAX`].
-    #[must_use]
-    pub fn expiry(&self, last: Timestamp) -> Timestamp {
-        self.expire_after_ms
-            .map_or(Timestamp::MAX, |idle_ms| last.plus(idle_ms))
-    }
-}
-
 impl Plan {
     /// Sorts the triggers and builds the index by event name.
     #[must_use]
@@ -160,8 +108,9 @@ impl Plan {
         revision: Text,
     ) -> Self {
         triggers.sort_by(|a, b| {
-            b.priority
-                .cmp(&a.priority)
+            b.policy
+                .priority
+                .cmp(&a.policy.priority)
                 .then_with(|| a.name.cmp(&b.name))
         });
         let mut by_event = vec![Vec::new(); vocabulary.events_end()];

@@ -4,19 +4,21 @@
 //! says which one it changes; where another came between, it is void for every reader alike ([`Chain`]), so that of two people who
 //! publish at the same moment neither undoes what the other did.
 
+mod v1;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Plan, Policy};
+use super::plan::Plan;
+use super::policy::Policy;
 use super::revision;
 use super::set::{self, Basis};
 use crate::document::report::{Report, Source};
-use crate::event::Text;
 use crate::time::Timestamp;
 
 /// What this program writes, and the newest it reads.
-const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// A published set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +35,8 @@ pub struct Published {
     pub what: String,
     /// Trigger files, sorted by name.
     pub files: Vec<File>,
-    /// What is common to all of them.
-    pub policy: Common,
+    /// What is common to all of them, as far as it is published.
+    pub policy: Policy,
 }
 
 /// A published set and its number.
@@ -54,18 +56,6 @@ pub struct File {
     pub name: String,
     /// What stands in it.
     pub text: String,
-}
-
-/// What is common to all triggers, as it is published.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Common {
-    /// Nothing is sent.
-    pub sending_stopped: bool,
-    /// Names of triggers that decide nothing for the time being.
-    pub paused: Vec<Text>,
-    /// Channels that need no consent given.
-    pub consent_by_default: Vec<Text>,
 }
 
 /// The numbers of the sets that count, while they are read in order.
@@ -93,7 +83,7 @@ impl Published {
     ///
     /// # Errors
     /// Where a file cannot be read.
-    pub fn gather(path: &Path, at: Timestamp, policy: Common) -> Result<Self, Vec<Report>> {
+    pub fn gather(path: &Path, at: Timestamp, policy: Policy) -> Result<Self, Vec<Report>> {
         let root = if path.is_dir() {
             path
         } else {
@@ -118,18 +108,18 @@ impl Published {
             at,
             what: "apply".to_owned(),
             files,
-            policy,
+            policy: policy.published(),
         })
     }
 
     /// The same set, with something else said of it.
     #[must_use]
-    pub fn with(&self, at: Timestamp, what: String, policy: Common) -> Self {
+    pub fn with(&self, at: Timestamp, what: String, policy: Policy) -> Self {
         Self {
             after: None,
             at,
             what,
-            policy,
+            policy: policy.published(),
             ..self.clone()
         }
     }
@@ -163,7 +153,11 @@ impl Published {
         if version > VERSION {
             return Err(PublishedError::Newer(version));
         }
-        serde_json::from_slice(value).map_err(broken)
+        match version {
+            0 | 1 => serde_json::from_slice::<v1::Published>(value).map(Self::from),
+            _ => serde_json::from_slice(value),
+        }
+        .map_err(broken)
     }
 
     /// The number of the set at this offset of the control topic.
@@ -183,7 +177,7 @@ impl Published {
             .map(|file| Source::new(&file.name, file.text.clone()))
             .collect();
         let basis = Basis {
-            policy: self.policy.over(&basis.policy),
+            policy: self.policy.clone().over(&basis.policy),
             ..basis.clone()
         };
         let mut plan = set::compile(&sources, &basis)?;
@@ -232,40 +226,13 @@ impl Chain {
     }
 }
 
-impl Common {
-    /// This, and of the configuration what is not published. Sending is stopped where either says so.
-    fn over(&self, configured: &Policy) -> Policy {
-        let Self {
-            sending_stopped,
-            paused,
-            consent_by_default,
-        } = self.clone();
-        Policy {
-            sending_stopped: sending_stopped || configured.sending_stopped,
-            paused,
-            consent_by_default,
-            ..configured.clone()
-        }
-    }
-}
-
-impl From<Policy> for Common {
-    fn from(policy: Policy) -> Self {
-        Self {
-            sending_stopped: policy.sending_stopped,
-            paused: policy.paused,
-            consent_by_default: policy.consent_by_default,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn set(after: Option<u64>) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
-        let set = Published::gather(folder.path(), Timestamp(0), Common::default()).unwrap();
+        let set = Published::gather(folder.path(), Timestamp(0), Policy::default()).unwrap();
         Published { after, ..set }.to_json()
     }
 
@@ -291,19 +258,5 @@ mod tests {
         let mut chain = Chain::behind(3);
         assert_eq!(chain.read(4, newer), Some(Err(PublishedError::Newer(9))));
         assert!(chain.read(5, &set(Some(4))).is_some_and(|set| set.is_ok()));
-    }
-
-    #[test]
-    fn sending_is_stopped_where_either_says_so() {
-        let stopped = |stopped| Policy {
-            sending_stopped: stopped,
-            ..Policy::default()
-        };
-        for (published, configured) in [(true, false), (false, true), (true, true)] {
-            let common: Common = stopped(published).into();
-            assert!(common.over(&stopped(configured)).sending_stopped);
-        }
-        let common: Common = stopped(false).into();
-        assert!(!common.over(&stopped(false)).sending_stopped);
     }
 }

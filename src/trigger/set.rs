@@ -8,7 +8,8 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::definition::{self, Definition};
-use super::plan::{Plan, Policy};
+use super::plan::Plan;
+use super::policy::Policy;
 use crate::document::reader::Declared;
 use crate::document::report::{Report, Source};
 use crate::event::{Type, Vocabulary};
@@ -202,13 +203,6 @@ fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
         // A checkout on another system may have other ends of lines.
         part(source.text().replace("\r\n", "\n").as_bytes());
     }
-    let Policy {
-        sending_stopped,
-        paused,
-        consent_by_default,
-        expire_after_ms,
-        erasure_memory_ms,
-    } = &basis.policy;
     for event in basis.vocabulary.events() {
         part(event.name.as_bytes());
         for id in &event.properties {
@@ -225,22 +219,14 @@ fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
         part(topic.as_bytes());
         part(mapping.text().replace("\r\n", "\n").as_bytes());
     }
-    part(&[u8::from(*sending_stopped)]);
-    consent_by_default
-        .iter()
-        .for_each(|channel| part(channel.as_bytes()));
-    part(&expire_after_ms.unwrap_or_default().to_le_bytes());
-    part(&erasure_memory_ms.to_le_bytes());
-    for name in paused {
-        part(b"paused");
-        part(name.as_bytes());
-    }
+    basis.policy.digested(part);
     format!("{:016x}", hasher.digest())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trigger::policy::Sending;
 
     fn basis() -> Basis {
         Basis {
@@ -310,7 +296,7 @@ mod tests {
         );
         assert_ne!(first, revised(&[("a", text("one"))], &basis()));
         let mut stopped = basis();
-        stopped.policy.sending_stopped = true;
+        stopped.policy.sending = Sending::Stopped;
         assert_ne!(
             first,
             revised(&[("a", text("one")), ("b", text("two"))], &stopped)

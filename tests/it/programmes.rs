@@ -110,7 +110,10 @@ fn the_readme_shows_what_check_prints() {
     assert_eq!(last[0], plan.triggers.len().to_string());
     assert_eq!(rows.len(), plan.triggers.len());
     for (row, trigger) in rows.iter().zip(&plan.triggers) {
-        let (priority, generation) = (trigger.priority.to_string(), trigger.generation.to_string());
+        let (priority, generation) = (
+            trigger.policy.priority.to_string(),
+            trigger.generation.to_string(),
+        );
         let name = trigger.name.as_str();
         let kind = trigger.kind.word();
         assert_eq!(

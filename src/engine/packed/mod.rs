@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | version of the layout |
 //! | 8 | when the customer must be looked at next, ms, little endian; [`Timestamp::MAX`] for never |
-//! | rest | parts ([`Part`]): a family of facts each, the tail, the states of triggers |
+//! | rest | parts ([`Part`]): a family of facts each, the tail, the states of triggers, the moments that wait |
 //!
 //! A part that is not there holds nothing. Each has a version of its own; the version of the layout is that of what stands here.
 //! One that is not known is refused; what older builds wrote is made parts of their first version ([`old`]).
@@ -14,6 +14,7 @@ mod old;
 use bytes::Bytes;
 
 use super::customer::Customer;
+use super::waiting::Waiting;
 use crate::moment::States;
 use crate::profile::tail::Tail;
 use crate::stored::{Lazy, Part, StoredError};
@@ -32,6 +33,7 @@ pub fn pack(customer: &Customer, look: Timestamp) -> Vec<u8> {
     customer.profile.settled.write(&mut bytes);
     customer.profile.tail.write_any(Tail::TAG, &mut bytes);
     customer.states.write(&mut bytes);
+    customer.waiting.write_any(Waiting::TAG, &mut bytes);
     bytes
 }
 
@@ -75,6 +77,7 @@ pub fn unpack(bytes: &[u8]) -> Result<Customer, StoredError> {
         match part.tag {
             Tail::TAG => customer.profile.tail = Lazy::from_part(part),
             States::TAG => customer.states = States::read(part)?,
+            Waiting::TAG => customer.waiting = Lazy::from_part(part),
             _ => {
                 if let Some(Part { tag, version, .. }) = customer.profile.settled.take(part) {
                     return Err(newer(&format!("part {tag} of a profile"), version, 0));
@@ -94,6 +97,7 @@ pub fn check(bytes: &[u8]) -> Result<Customer, StoredError> {
     customer.profile.settled.check()?;
     customer.profile.tail.check()?;
     customer.states.check()?;
+    customer.waiting.check()?;
     Ok(customer)
 }
 

@@ -9,6 +9,8 @@ use crate::event::record::{PRODUCT_FIELDS, TRACEPARENT, TRAITS};
 use crate::event::vocabulary::EventSpec;
 use crate::event::{EventName, PropertyId, Type, Vocabulary, limits};
 use crate::treatment::Reason;
+use crate::trigger::policy::Policy;
+use crate::trigger::published;
 
 /// Every schema, by name.
 pub(super) fn all(basis: &Basis<'_>) -> Map<String, Json> {
@@ -269,18 +271,13 @@ fn journal() -> Json {
 /// What `moments triggers` publishes.
 fn set() -> Json {
     let text = || json!({ "type": "string" });
-    let texts = || json!({ "type": "array", "items": text() });
     let file = whole(json!({ "name": text(), "text": text() }));
     whole(json!({
-        "version": { "const": 1 },
+        "version": { "const": published::VERSION },
         "at": { "type": "integer", "description": "Milliseconds since 1970." },
         "what": { "type": "string", "description": "What was done." },
         "files": { "type": "array", "items": file },
-        "policy": whole(json!({
-            "sending_stopped": { "type": "boolean" },
-            "paused": texts(),
-            "consent_by_default": texts(),
-        })),
+        "policy": whole(Policy::schema()["properties"].take()),
     }))
 }
 
@@ -385,7 +382,7 @@ mod tests {
     use crate::moment::{EventRef, Evidence};
     use crate::time::Timestamp;
     use crate::treatment::{Command, Decision, Fields, Outcome, command_id};
-    use crate::trigger::published::{Common, Published};
+    use crate::trigger::published::Published;
 
     /// Every object has the fields that its schema names, and no others.
     fn fits(schema: &Json, value: &Json) {
@@ -451,7 +448,7 @@ mod tests {
             &value["steps"][0],
         );
         let folder = tempfile::tempdir().unwrap();
-        let published = Published::gather(folder.path(), Timestamp(0), Common::default()).unwrap();
+        let published = Published::gather(folder.path(), Timestamp(0), Policy::default()).unwrap();
         let value: Json = serde_json::from_slice(&published.to_json()).unwrap();
         fits(&set(), &value);
         fits(&set()["properties"]["policy"], &value["policy"]);

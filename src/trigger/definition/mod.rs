@@ -6,8 +6,6 @@
 mod policy;
 mod treatment;
 
-pub use treatment::is_channel;
-
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::plan::{Fill, Mode, TreatmentChoice, Trigger};
@@ -15,9 +13,8 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
 use crate::document::yaml;
-use crate::event::Text;
-use crate::expression::Expression;
-use crate::expression::read;
+use crate::event::{EventName, Text};
+use crate::expression::{Environment, Expression, read};
 use crate::moment::{self, Kind};
 use crate::time::Timestamp;
 
@@ -31,8 +28,6 @@ pub mod limits {
     pub const FILLS: usize = 32;
     /// Text of a template's name, a constant key, and the like.
     pub const TEXT_BYTES: usize = 256;
-    /// A channel is the end of a topic's name.
-    pub const CHANNEL_BYTES: usize = 32;
 }
 
 /// Where on the path the customer is, as MISSION names it.
@@ -190,12 +185,22 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
     let backfill = backfill.map_or(Some(false), |node| reader.boolean(node));
     let kind = reader.required(fields, "moment", "when it comes true");
     let kind = kind.and_then(|node| Kind::read(reader, node));
-    let (audience, choices) = treated(reader, fields, kind.as_ref());
+    let names = events_at_hand(fields, kind.as_ref());
+    let declared = reader.declared;
+    let environment = names
+        .as_ref()
+        .map(|names| read::environment(declared, names.as_deref(), names.is_some()));
+    let (audience, choices) = treated(reader, fields, environment.as_ref());
     let onsite_only = choices
         .iter()
         .flatten()
         .all(|choice| choice.channel == "onsite");
-    let policy = policy::read(reader, fields.get("policy"), onsite_only);
+    let policy = policy::read(
+        reader,
+        fields.get("policy"),
+        onsite_only,
+        environment.as_ref(),
+    );
 
     let (name, generation) = (name?, generation?);
     let mut trigger = Trigger {
@@ -205,9 +210,7 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
         kind: kind?,
         audience,
         treatments: choices?,
-        cap: policy.cap,
-        good_for_ms: policy.good_for_ms,
-        priority: policy.priority,
+        policy,
         mode: mode?,
         from,
         until,
@@ -246,28 +249,34 @@ fn dates(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Option<Timestamp>, Op
     (from, until)
 }
 
-/// Reads what is asked and filled when a treatment is decided: the audience and the treatments. The
-/// event is at hand only where it is the moment.
+/// The events that may be at hand when a treatment is decided: those that are the moment; else none is. `None` where that is not
+/// known.
+fn events_at_hand(fields: &Fields<'_>, kind: Option<&Kind>) -> Option<Option<Vec<EventName>>> {
+    let word = fields.get("moment").and_then(moment::word_of);
+    let described = moment::DESCRIBED.iter().find(|it| Some(it.word) == word)?;
+    match kind {
+        _ if !described.has_event => Some(None),
+        Some(kind) => Some(Some(kind.concerns().events)),
+        None => None,
+    }
+}
+
+/// Reads what is asked and filled when a treatment is decided: the audience and the treatments. Where it is not known whether there
+/// is an event, nothing is: better one error than many.
 fn treated(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
-    kind: Option<&Kind>,
+    environment: Option<&Environment<'_>>,
 ) -> (Option<Expression>, Option<Vec<TreatmentChoice>>) {
     let node = reader.required(fields, "treatments", "a list of what may be done");
-    let word = fields.get("moment").and_then(moment::word_of);
-    let described = moment::DESCRIBED.iter().find(|it| Some(it.word) == word);
-    let names = match (kind, described) {
-        (Some(kind), Some(described)) => described.has_event.then(|| kind.concerns().events),
-        (None, Some(described)) if !described.has_event => None,
-        // Whether there is an event is not known: better one error than many.
-        _ => return (None, None),
+    let Some(environment) = environment else {
+        return (None, None);
     };
-    let environment = read::environment(reader.declared, names.as_deref(), names.is_some());
     let audience = fields.get("audience");
-    let audience = audience.and_then(|node| read::condition(reader, node, &environment));
+    let audience = audience.and_then(|node| read::condition(reader, node, environment));
     (
         audience,
-        node.and_then(|node| treatment::choices(reader, node, &environment)),
+        node.and_then(|node| treatment::choices(reader, node, environment)),
     )
 }
 
@@ -300,6 +309,7 @@ fn uses_previous(trigger: &Trigger) -> bool {
     };
     trigger.kind.uses_previous()
         || asks(trigger.audience.as_ref())
+        || asks(trigger.policy.value.as_ref())
         || trigger.treatments.iter().any(chosen)
 }
 

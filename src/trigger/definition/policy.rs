@@ -3,8 +3,10 @@
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
+use crate::event::Type;
+use crate::expression::{Environment, read as expression};
 use crate::time::DAY_MS;
-use crate::trigger::plan::Cap;
+use crate::trigger::policy::{AtNight, Cap, Form, TriggerPolicy, cap};
 
 /// How long a treatment makes sense unless its author says otherwise.
 const GOOD_FOR_DEFAULT_MS: i64 = DAY_MS;
@@ -24,9 +26,17 @@ pub const KEYS: Keys = Keys {
             "Of several moments of a customer at one instant, the higher is decided first.",
         ),
         Known::optional(
+            "value",
+            Shape::Expression,
+            "What a treatment is expected to be worth, a number: decides between moments of the same priority where the policy arbitrates. Not known is 0.",
+        ),
+        Known::optional(
             "cap",
-            Shape::Form("^ *[0-9]{1,3} +in +[0-9].*$", "1 in 7d"),
-            "`N in D`: at most N commands of this trigger to a customer in any D. The next is refused, `capped`.",
+            Shape::Form(
+                "^ *(once|[0-9]{1,3} +a day|[0-9]{1,3} +in +[0-9].*) *$",
+                "1 in 7d",
+            ),
+            "`N in D`: at most N commands of this trigger to a customer in any D; `N a day`: in a calendar day of hers; `once`: ever. The next is refused, `capped`.",
         ),
         Known::default(
             "good_for",
@@ -37,8 +47,8 @@ pub const KEYS: Keys = Keys {
         Known::default(
             "quiet_hours",
             "ignore",
-            Shape::Words(&["ignore"]),
-            "This version decides no quiet hours yet.",
+            Shape::Words(AtNight::WORDS),
+            "In the quiet hours of the channel (`policy.quiet_hours` of the configuration), her local time: `ignore` them; `drop`: it is refused, `quiet_hours`; `hold`: everything is asked again when they end.",
         ),
         Known::default(
             "hold_out",
@@ -49,10 +59,7 @@ pub const KEYS: Keys = Keys {
     ],
     later: &[
         ("digest", "no `digest`; a `cap` limits how often"),
-        (
-            "once_ever",
-            "a `cap` over a long time, such as `1 in 3650d`",
-        ),
+        ("once_ever", "`cap: once`"),
         (
             "sending_window",
             "no window; treatments go out when they are decided",
@@ -60,15 +67,14 @@ pub const KEYS: Keys = Keys {
     ],
 };
 
-/// The policy of one trigger.
-pub struct TriggerPolicy {
-    pub priority: i32,
-    pub cap: Option<Cap>,
-    pub good_for_ms: i64,
-}
-
-/// Reads `policy`; what is not said has its default. `onsite_only`: every treatment is on the site.
-pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> TriggerPolicy {
+/// Reads `policy`; what is not said has its default. `onsite_only`: every treatment is on the site. `environment`: what `value` may
+/// name, where that is known.
+pub fn read(
+    reader: &mut Reader<'_>,
+    node: Option<&Node>,
+    onsite_only: bool,
+    environment: Option<&Environment<'_>>,
+) -> TriggerPolicy {
     let good_for_ms = if onsite_only {
         GOOD_FOR_ONSITE_MS
     } else {
@@ -76,8 +82,10 @@ pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> 
     };
     let mut policy = TriggerPolicy {
         priority: signed(PRIORITY_DEFAULT),
+        value: None,
         cap: None,
         good_for_ms,
+        quiet_hours: AtNight::Ignore,
     };
     let Some(fields) = node.and_then(|node| reader.fields(node, KEYS)) else {
         return policy;
@@ -94,17 +102,13 @@ pub fn read(reader: &mut Reader<'_>, node: Option<&Node>, onsite_only: bool) -> 
     {
         policy.good_for_ms = good_for;
     }
+    if let (Some(node), Some(environment)) = (fields.get("value"), environment) {
+        let role = "the value of a treatment";
+        policy.value = expression::of_kind(reader, node, environment, Type::Number, role);
+    }
     policy.cap = fields.get("cap").and_then(|node| cap(reader, node));
-    if let Some(node) = fields
-        .get("quiet_hours")
-        .filter(|node| node.text() != Some("ignore"))
-    {
-        let expected = "no `quiet_hours`, or `ignore`".to_owned();
-        reader.fails(
-            &node.span,
-            "this version does not decide quiet hours yet",
-            expected,
-        );
+    if let Some(word) = fields.get("quiet_hours") {
+        policy.quiet_hours = at_night(reader, word).unwrap_or_default();
     }
     if let Some(node) = fields
         .get("hold_out")
@@ -124,21 +128,24 @@ fn signed(priority: u32) -> i32 {
     i32::try_from(priority).unwrap_or(i32::MAX)
 }
 
-/// `N in D`.
+fn at_night(reader: &mut Reader<'_>, node: &Node) -> Option<AtNight> {
+    Some(match reader.one_of(node, AtNight::WORDS)? {
+        "drop" => AtNight::Drop,
+        "hold" => AtNight::Hold,
+        _ => AtNight::Ignore,
+    })
+}
+
 fn cap(reader: &mut Reader<'_>, node: &Node) -> Option<Cap> {
-    let text = node.text().unwrap_or_default();
-    let parts = text.split_once(" in ").and_then(|(count, window)| {
-        let count = count.trim().parse::<u32>().ok()?;
-        Some((count, text.len() - window.len()))
-    });
-    let Some((count, at)) = parts.filter(|(count, _)| (1..=Cap::COUNT_MAX).contains(count)) else {
-        let expected = format!(
-            "`N in D` with N from 1 to {}, such as `1 in 7d`",
-            Cap::COUNT_MAX
-        );
-        reader.unexpected(node, expected);
-        return None;
-    };
-    let window_ms = reader.duration_in(node, at..text.len())?;
-    Some(Cap { count, window_ms })
+    match Cap::form(node.text().unwrap_or_default()) {
+        Some(Form::Whole(cap)) => Some(cap),
+        Some(Form::Rolling(count, duration)) => {
+            let window_ms = reader.duration_in(node, duration)?;
+            Some(Cap::Rolling { count, window_ms })
+        }
+        None => {
+            reader.unexpected(node, cap::EXPECTED);
+            None
+        }
+    }
 }

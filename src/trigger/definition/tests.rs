@@ -8,7 +8,7 @@ use crate::event::{EventName, Type, Vocabulary};
 use crate::moment::absence::{From, Per};
 use crate::moment::baseline::{Departure, Measure};
 use crate::time::{DAY_MS, Timestamp};
-use crate::trigger::plan::Cap;
+use crate::trigger::policy::Cap;
 
 const BASKET: &str = r#"# deploy/triggers/engagement/abandoned-cart.yaml
 trigger: abandoned-cart
@@ -79,17 +79,17 @@ fn a_file_becomes_a_trigger() {
         (Some("engagement"), "abandoned-cart", 1)
     );
     assert_eq!(
-        (trigger.priority, trigger.mode, trigger.uses_previous),
+        (trigger.policy.priority, trigger.mode, trigger.uses_previous),
         (60, Mode::Live, false)
     );
     assert_eq!(
-        trigger.cap,
-        Some(Cap {
+        trigger.policy.cap,
+        Some(Cap::Rolling {
             count: 1,
             window_ms: 7 * DAY_MS
         })
     );
-    assert_eq!(trigger.good_for_ms, DAY_MS);
+    assert_eq!(trigger.policy.good_for_ms, DAY_MS);
     let Kind::Absence(absence) = &trigger.kind else {
         panic!("{:?}", trigger.kind)
     };
@@ -193,7 +193,7 @@ fn the_rest_is_read() {
     assert_eq!(trigger.from, Timestamp::parse("2026-03-01T00:00:00Z"));
     assert_eq!(trigger.until, Timestamp::parse("2026-03-31T22:00:00Z"));
     assert_eq!(
-        (trigger.good_for_ms, trigger.priority),
+        (trigger.policy.good_for_ms, trigger.policy.priority),
         (600_000, 50),
         "on the site she is gone soon"
     );
@@ -238,10 +238,14 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: event.plan == \"x\"", "event", "`event` is not there", "profile"),
     ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: previous.known", "previous", "`previous` is the profile before the event", ""),
     // policy
-    (EVENT, "policy: { quiet_hours: hold }", "hold", "does not decide quiet hours yet", "`ignore`"),
+    (EVENT, "policy: { quiet_hours: hold }", "hold", "does not hold in quiet hours yet", "`drop`"),
+    (EVENT, "policy: { quiet_hours: wait }", "wait", "`wait` is not valid here", "one of `ignore`, `drop` and `hold`"),
     (EVENT, "policy: { hold_out: 5% }", "5%", "does not hold anybody out yet", "`0%`"),
     (EVENT, "policy: { cap: 1 per 7d }", "1 per 7d", "`1 per 7d` is not valid here", "`N in D`"),
     (EVENT, "policy: { cap: 1 in 7days }", "7days", "`7days` is not a duration", ""),
+    (EVENT, "policy: { value: profile.country }", "profile.country", "the value of a treatment is a number", ""),
+    (EVENT, "policy: { value: event.totl }", "totl", "no property `totl`", ""),
+    (EVENT, "policy: { cap: 0 a day }", "0 a day", "`0 a day` is not valid here", "`once`"),
     (EVENT, "policy: { cap: 101 in 7d }", "101 in 7d", "", "from 1 to 100"),
     (EVENT, "policy: { priority: 101 }", "101", "", "from 0 to 100"),
     (EVENT, "policy: { good_for: 0s }", "0s", "a duration of nothing", ""),

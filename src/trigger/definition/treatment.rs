@@ -12,6 +12,7 @@ use crate::event::Text;
 use crate::expression::read;
 use crate::expression::{Environment, Expression};
 use crate::time::parse_duration;
+use crate::treatment::{CHANNEL_BYTES, is_channel};
 use crate::trigger::plan::{Fill, TreatmentChoice};
 
 /// The keys of a treatment.
@@ -132,18 +133,12 @@ fn choice(
     })
 }
 
-/// Whether a text can be the name of a channel.
-pub fn is_channel(text: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    text.len() <= limits::CHANNEL_BYTES && text.chars().all(fits)
-}
-
 fn channel_of(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
     let text = reader.text(node, "a channel such as email")?;
     if !is_channel(text) {
         let expected = format!(
             "lower-case letters, digits, `-` and `_`, at most {} of them: it is the end of a topic's name",
-            limits::CHANNEL_BYTES
+            CHANNEL_BYTES
         );
         reader.fails(&node.span, format!("`{text}` is not a channel"), expected);
         return None;

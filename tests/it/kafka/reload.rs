@@ -7,7 +7,8 @@ use std::path::Path;
 use moments::config::Config;
 use moments::runtime::control::Control;
 use moments::time::Timestamp;
-use moments::trigger::published::{Common, Published};
+use moments::trigger::policy::Policy;
+use moments::trigger::published::Published;
 use moments::trigger::revision;
 use serde_json::{Value, json};
 
@@ -360,7 +361,7 @@ fn a_set_whose_topics_are_not_there_yet_is_taken_up_once_they_are() {
     let directory = installation.file("published");
     let by_sms = first.replace("onsite", "sms");
     write(&directory, &[("abandoned-cart.yaml", &by_sms)]);
-    let set = Published::gather(&directory, Timestamp(BEGIN_MS), Common::default()).expect("a set");
+    let set = Published::gather(&directory, Timestamp(BEGIN_MS), Policy::default()).expect("a set");
     let control = Control::new(&config).expect("a reader");
     let number = control.publish(&config, &set, 0).expect("taken");
     assert_eq!(number, Some(1));

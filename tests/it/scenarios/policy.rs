@@ -1,6 +1,6 @@
 //! What stands between a moment and a treatment.
 
-use moments::trigger::plan::Policy;
+use moments::trigger::policy::{Policy, Sending};
 
 use super::{check, check_with};
 
@@ -91,7 +91,7 @@ fn dates_are_asked_when_it_is_decided() {
 #[test]
 fn reasons_are_asked_in_their_order() {
     let stopped = Policy {
-        sending_stopped: true,
+        sending: Sending::Stopped,
         ..Policy::default()
     };
     let order = "2026-03-02T10:00:00Z Order Completed";

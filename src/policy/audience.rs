@@ -1,0 +1,54 @@
+//! Audience: she is not one of those for whom the trigger is.
+
+use super::{Case, Gate, Verdict};
+use crate::treatment::Reason;
+
+pub(super) const GATE: Gate = Gate {
+    reason: Reason::Audience,
+    about: "The customer is not in the trigger's `audience`.",
+    ask,
+    explain,
+};
+
+fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
+    if case.holds(case.trigger.audience.as_ref()) {
+        return Verdict::Pass;
+    }
+    Verdict::Refuse(Reason::Audience)
+}
+
+fn explain(case: &Case<'_>) -> String {
+    match &case.trigger.audience {
+        Some(audience) => format!(
+            "it is for those of whom this is true: {}",
+            audience.source()
+        ),
+        None => "it is for everybody".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::check::check;
+
+    #[test]
+    fn whoever_does_not_meet_it_is_refused() {
+        for (trigger, customer, outcome) in [
+            ("", "", "treat onsite"),
+            (
+                "audience: '\"sms\" in profile.consent'",
+                "yes:sms",
+                "treat onsite",
+            ),
+            (
+                "audience: '\"sms\" in profile.consent'",
+                "no:sms",
+                "audience",
+            ),
+            // What is not known is not so.
+            ("audience: profile.nps.score > 6", "", "audience"),
+        ] {
+            check("", &[trigger], customer, "2026-03-02T10:00:00Z", outcome);
+        }
+    }
+}

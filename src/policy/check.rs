@@ -1,0 +1,152 @@
+//! A moment, or several of one instant, held to what is decided of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Asked, Decided, Verdict, cap, decide, explained};
+use crate::decode::Decoder;
+use crate::document::report::{Source, rendered};
+use crate::event::record::Origin;
+use crate::event::{CustomerId, Event, Vocabulary};
+use crate::moment::{Evidence, Moment};
+use crate::profile::{Settled, TailEvent};
+use crate::time::Timestamp;
+use crate::treatment::{Outcome, Reason};
+use crate::trigger::plan::Plan;
+use crate::trigger::set::{self, Basis};
+
+/// Holds what is decided of a moment of each trigger.
+///
+/// - `policy`: TOML.
+/// - `triggers`: what their files say, called `a`, `b`, ... in the order in which they stand; without `treatments` they treat on
+///   the site, which needs no yes.
+/// - `customer`: words: `yes:CHANNEL`, `no:CHANNEL`, `then-yes:CHANNEL`, `then-no:CHANNEL` (beyond the moment), `zone:ZONE`,
+///   `sent:TRIGGER:CHANNEL@TIME`.
+/// - `at`: the moment; with `decided TIME` it is decided then.
+/// - `outcome`: of each trigger, in the plan's order.
+pub fn check(policy: &str, triggers: &[&str], customer: &str, at: &str, outcome: &str) {
+    let plan = plan(policy, triggers);
+    let (at, now) = at.split_once(" decided ").unwrap_or((at, at));
+    let (mut profile, ahead) = self::customer(&plan, customer);
+    let moment = |name: &str| Moment {
+        at: instant(at),
+        occurrence: name.into(),
+        evidence: Evidence::default(),
+    };
+    let asked = || {
+        let asked = plan.triggers.iter().map(|trigger| Asked {
+            trigger,
+            moment: moment(&trigger.name),
+            cause: None,
+        });
+        asked.collect::<Vec<_>>()
+    };
+    let explained = explained(&plan, &profile, &ahead, &asked()[0], instant(now));
+    let decided = decide(&plan, &mut profile, &ahead, asked(), instant(now));
+    let words: Vec<String> = decided.iter().map(word).collect();
+    assert_eq!(
+        words.join(", "),
+        outcome,
+        "{policy} {triggers:?} {customer} {at} {now}: {explained:?}"
+    );
+    // Asked one by one, the gates say the same of the first, and why.
+    let stopped = explained
+        .last()
+        .filter(|(_, verdict, _)| *verdict != Verdict::Pass);
+    let why = stopped.map_or("treat", |(reason, ..)| reason.word());
+    let alone = words[0] == Reason::Outranked.word() || words[0].starts_with(why);
+    assert!(alone, "{words:?} {explained:?}");
+    assert!(explained.iter().all(|(.., said)| !said.is_empty()));
+}
+
+fn word(decided: &Decided) -> String {
+    match decided {
+        Decided::Held(held) => format!("{} until {}", held.reason.word(), held.until),
+        Decided::Now(decision) => match &decision.outcome {
+            Outcome::Treat(command) => format!("treat {}", command.channel),
+            Outcome::Refuse(reason, _) => reason.word().to_owned(),
+        },
+    }
+}
+
+fn instant(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap_or_else(|| panic!("{text} is no instant"))
+}
+
+fn plan(policy: &str, triggers: &[&str]) -> Plan {
+    let file = |(name, said): (char, &&str)| {
+        let treatments = match said.contains("treatments:") {
+            true => "",
+            false => "treatments: [{ channel: onsite, template: x }]\n",
+        };
+        let text = format!(
+            "trigger: {name}\nmoment: {{ inactivity: {{ of: Order Completed, for: 1d }} }}\n{treatments}{said}\n"
+        );
+        Source::new(&format!("{name}.yaml"), text)
+    };
+    let sources: Vec<Source> = ('a'..).zip(triggers).map(file).collect();
+    let basis = Basis {
+        vocabulary: Arc::new(Vocabulary::standard()),
+        attributes: BTreeMap::new(),
+        policy: toml::from_str(policy).unwrap_or_else(|error| panic!("{policy}: {error}")),
+        mappings: Arc::default(),
+    };
+    let plan = set::compile(&sources, &basis);
+    plan.unwrap_or_else(|reports| panic!("{}", rendered(&reports)))
+}
+
+fn customer(plan: &Plan, said: &str) -> (Settled, Vec<TailEvent>) {
+    let mut profile = Settled {
+        id: CustomerId::from("ana"),
+        ..Settled::default()
+    };
+    let mut ahead = Vec::new();
+    for word in said.split_whitespace() {
+        let (key, value) = word.split_once(':').unwrap_or((word, ""));
+        let traits = match key {
+            "yes" | "then-yes" => format!(r#"{{"consent":{{"{value}":true}}}}"#),
+            "no" | "then-no" => format!(r#"{{"consent":{{"{value}":false}}}}"#),
+            "zone" => format!(r#"{{"timezone":"{value}"}}"#),
+            "sent" => {
+                sent(plan, &mut profile, value);
+                continue;
+            }
+            _ => panic!("{word}"),
+        };
+        let event = identify(&traits);
+        if key.starts_with("then") {
+            let fired = Vec::new();
+            ahead.push(TailEvent { event, fired });
+        } else {
+            profile.apply(&event);
+        }
+    }
+    (profile, ahead)
+}
+
+fn identify(traits: &str) -> Event {
+    let text = format!(
+        r#"{{"type":"identify","userId":"ana","timestamp":"2026-01-01T00:00:00Z","traits":{traits}}}"#
+    );
+    let decoder = Decoder::new(Arc::new(Vocabulary::standard()), Arc::default());
+    let decoded = decoder.decode(text.as_bytes(), &Origin::default());
+    let decoded = decoded.unwrap_or_else(|reject| panic!("{text}: {reject}"));
+    assert_eq!(decoded.defects, [], "{text}");
+    decoded.event
+}
+
+/// `TRIGGER:CHANNEL@TIME`.
+fn sent(plan: &Plan, profile: &mut Settled, said: &str) {
+    let parts = said.split_once('@').and_then(|(what, at)| {
+        let (trigger, channel) = what.split_once(':')?;
+        Some((trigger, channel, instant(at)))
+    });
+    let (trigger, channel, at) = parts.unwrap_or_else(|| panic!("{said}"));
+    let known = plan.triggers.iter().find(|known| known.name == trigger);
+    let (contacts, policy) = (&mut profile.contacts, &plan.policy);
+    let channel = channel.into();
+    match known {
+        Some(trigger) => cap::note(contacts, policy, trigger, (at, at), Some(&channel)),
+        None => contacts.sent(at, &channel, at, |of| policy.caps.keep(of)),
+    }
+}

@@ -1,0 +1,298 @@
+//! What stands between a moment and a treatment, as it is declared: common to all triggers ([`Policy`]), and of one of them
+//! ([`TriggerPolicy`]). The questions themselves are the gates of [`crate::policy`].
+//!
+//! [`Policy`] is one type for all who hold it: `[policy]` of the configuration, a published set, a plan. A field is declared here
+//! and nowhere else: its serde form is what is read, what is published, what the JSON Schema says and what the revision is a
+//! digest of.
+
+pub mod cap;
+mod channel;
+mod hours;
+mod zone;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use cap::{Cap, Caps, Form};
+pub use hours::{Hours, QuietHours};
+pub use zone::ZoneName;
+
+use crate::event::Text;
+use crate::expression::Expression;
+use crate::time::{DAY_MS, Timestamp};
+
+/// What is common to all triggers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// `live`, or `stopped`: every moment is still decided and recorded, nothing is sent. Default `live`.
+    pub sending: Sending,
+    /// Names of triggers that decide nothing for the time being. Of triggers that were published, `moments triggers pause` says
+    /// it. Default none.
+    #[schemars(with = "Vec<String>")]
+    pub paused: Vec<Text>,
+    /// Channels that need no consent given, as she has come to us there; every other does. Default
+    /// `["call-centre", "onsite", "store"]`.
+    #[schemars(with = "Vec<String>")]
+    pub consent_by_default: Vec<Text>,
+    /// When a customer is left in peace, by channel, in her local time; `default` is for the channels that are not named, `none`
+    /// for one that has no such hours: `{ default = "22:00-08:00", email = "21:00-07:00", onsite = "none" }`. The first minute is
+    /// quiet, the last is not. A trigger says by `quiet_hours` what becomes of its moments then. Default: no hours.
+    pub quiet_hours: QuietHours,
+    /// At most so many commands to a customer, whatever the trigger: by channel, and of `all` channels together. Each is `N in D`
+    /// (in any D), `N a day` (a calendar day of hers) or `once`; several stand with commas: `{ all = "1 in 4h, 5 in 7d",
+    /// email = "2 a day" }`. The next is refused, `capped`. Default: none.
+    pub caps: Caps,
+    /// `instant`: of several moments of a customer at one instant that would be sent, one is: the one with the highest priority,
+    /// then the highest `value`, then the first by name; the others are refused, `outranked`. `none`: all are. Default `none`.
+    pub arbitration: Arbitration,
+    /// The IANA time zone of a customer of whom none is known, for quiet hours and caps a day. Calendar days of moments go by UTC then. Default
+    /// `UTC`.
+    pub default_timezone: ZoneName,
+    /// A customer who does nothing for so long is removed, ms; none: nobody ever is. Not published: `[profiles]` of each
+    /// process's configuration says it.
+    #[serde(skip)]
+    pub expire_after_ms: Option<i64>,
+    /// For so long after an erasure, in event time, what is older is dropped, ms. Not published, as above.
+    #[serde(skip)]
+    pub erasure_memory_ms: i64,
+}
+
+/// The switch that stops all sending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Sending {
+    /// Treatments are sent.
+    #[default]
+    Live,
+    /// None is.
+    Stopped,
+}
+
+/// Whether moments of a customer compete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Arbitration {
+    /// They do not.
+    #[default]
+    None,
+    /// Those of one instant do.
+    Instant,
+}
+
+/// What one trigger says.
+#[derive(Debug)]
+pub struct TriggerPolicy {
+    /// Decided first among moments of one instant, 0 to 100.
+    pub priority: i32,
+    /// What a treatment is expected to be worth: decides between moments of the same priority.
+    pub value: Option<Expression>,
+    /// At most so many commands.
+    pub cap: Option<Cap>,
+    /// How long after the moment a treatment still makes sense, in ms.
+    pub good_for_ms: i64,
+    /// What becomes of its moments in the quiet hours of their channel.
+    pub quiet_hours: AtNight,
+}
+
+/// What becomes of a moment in quiet hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtNight {
+    /// It is decided as at any other time.
+    #[default]
+    Ignore,
+    /// It is refused.
+    Drop,
+    /// It waits until the hours end, and everything is asked again then.
+    Hold,
+}
+
+impl AtNight {
+    /// The words of trigger files, in the order of the variants.
+    pub const WORDS: &[&str] = &["ignore", "drop", "hold"];
+
+    /// The word for it in trigger files.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Drop => "drop",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            sending: Sending::Live,
+            paused: Vec::new(),
+            // Where she has come to us: the agent's screen, the page she is on, the counter.
+            consent_by_default: vec!["call-centre".into(), "onsite".into(), "store".into()],
+            quiet_hours: QuietHours::default(),
+            caps: Caps::default(),
+            arbitration: Arbitration::None,
+            default_timezone: ZoneName::default(),
+            expire_after_ms: None,
+            erasure_memory_ms: 30 * DAY_MS,
+        }
+    }
+}
+
+impl Policy {
+    /// When a customer expires who was last seen at `last`; never is [`Timestamp::MAX`].
+    #[must_use]
+    pub fn expiry(&self, last: Timestamp) -> Timestamp {
+        self.expire_after_ms
+            .map_or(Timestamp::MAX, |idle_ms| last.plus(idle_ms))
+    }
+
+    /// Whether all sending is stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.sending == Sending::Stopped
+    }
+
+    /// As it is published: what each process takes from its own configuration says nothing.
+    #[must_use]
+    pub fn published(self) -> Self {
+        self.with_local_of(&Self::default())
+    }
+
+    /// As it was published, at a process that is configured so: what is not published is the configuration's, and sending is
+    /// stopped where either says so.
+    #[must_use]
+    pub fn over(self, configured: &Self) -> Self {
+        let sending = match configured.sending {
+            Sending::Stopped => Sending::Stopped,
+            Sending::Live => self.sending,
+        };
+        Self { sending, ..self }.with_local_of(configured)
+    }
+
+    fn with_local_of(self, other: &Self) -> Self {
+        Self {
+            expire_after_ms: other.expire_after_ms,
+            erasure_memory_ms: other.erasure_memory_ms,
+            ..self
+        }
+    }
+
+    /// The fields, of those that are published, that say something else in `other`, with what they say here.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Vec<(String, Value)> {
+        let other = other.fields();
+        let differs = |(name, value): &(String, Value)| other.get(name) != Some(value);
+        self.fields().into_iter().filter(differs).collect()
+    }
+
+    /// Hands out what the revision is a digest of. A policy has the digest that it had before there were the fields of which it
+    /// says nothing.
+    pub fn digested(&self, mut part: impl FnMut(&[u8])) {
+        part(&[u8::from(self.is_stopped())]);
+        let free = &self.consent_by_default;
+        free.iter().for_each(|channel| part(channel.as_bytes()));
+        part(&self.expire_after_ms.unwrap_or_default().to_le_bytes());
+        part(&self.erasure_memory_ms.to_le_bytes());
+        for name in &self.paused {
+            part(b"paused");
+            part(name.as_bytes());
+        }
+        let above = ["sending", "paused", "consent_by_default"];
+        for (name, value) in self.differing(&Self::default()) {
+            if !above.contains(&name.as_str()) {
+                part(name.as_bytes());
+                part(value.to_string().as_bytes());
+            }
+        }
+    }
+
+    /// Its JSON Schema (draft 7), whole in itself.
+    #[must_use]
+    pub fn schema() -> Value {
+        let mut settings = SchemaSettings::draft07();
+        settings.inline_subschemas = true;
+        let generator = settings.into_generator();
+        generator.into_root_schema_for::<Self>().to_value()
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Policy {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn digest(policy: &Policy) -> Vec<u8> {
+        let mut all = Vec::new();
+        policy.digested(|part| {
+            all.extend(part);
+            all.push(b'|');
+        });
+        all
+    }
+
+    #[test]
+    fn what_is_published_over_what_is_configured() {
+        for (published, configured, expected) in [
+            ("live", "live", Sending::Live),
+            ("stopped", "live", Sending::Stopped),
+            ("live", "stopped", Sending::Stopped),
+            ("stopped", "stopped", Sending::Stopped),
+        ] {
+            let read = |sending| read(&format!(r#"{{"sending":"{sending}"}}"#));
+            let over = read(published).over(&read(configured));
+            assert_eq!(over.sending, expected, "{published} over {configured}");
+        }
+        let configured = Policy {
+            expire_after_ms: Some(7),
+            erasure_memory_ms: 8,
+            ..read(r#"{"paused":["a"]}"#)
+        };
+        let over = read(r#"{"paused":["b"]}"#).over(&configured);
+        assert_eq!((over.expire_after_ms, over.erasure_memory_ms), (Some(7), 8));
+        assert_eq!(over.paused, ["b"]);
+        assert_eq!(configured.published(), read(r#"{"paused":["a"]}"#));
+    }
+
+    #[test]
+    fn a_digest_says_all_and_nothing_of_what_is_as_ever() {
+        let default = Policy::default();
+        assert_eq!(
+            digest(&default),
+            b"\0|call-centre|onsite|store|\0\0\0\0\0\0\0\0|\0\xc8\x7e\x9a\0\0\0\0|",
+            "every digest of today rests on it"
+        );
+        let changed = [
+            Policy {
+                expire_after_ms: Some(1),
+                ..Policy::default()
+            },
+            Policy {
+                erasure_memory_ms: 1,
+                ..Policy::default()
+            },
+            read(r#"{"sending":"stopped"}"#),
+            read(r#"{"paused":["a"]}"#),
+            read(r#"{"consent_by_default":[]}"#),
+            read(r#"{"quiet_hours":{"email":"21:00-08:00"}}"#),
+            read(r#"{"caps":{"all":"5 in 7d"}}"#),
+            read(r#"{"arbitration":"instant"}"#),
+            read(r#"{"default_timezone":"Europe/Madrid"}"#),
+        ];
+        for policy in changed {
+            assert_ne!(digest(&policy), digest(&default), "{policy:?}");
+        }
+    }
+}
