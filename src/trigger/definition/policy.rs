@@ -27,7 +27,7 @@ pub const KEYS: Keys = Keys {
         ),
         Known::optional(
             "value",
-            Shape::Expression,
+            Shape::Either(&[Shape::Expression, Shape::Number(-1e12, 1e12)]),
             "What a treatment is expected to be worth, a number: decides between moments of the same priority where the policy arbitrates. Not known is 0.",
         ),
         Known::optional(
@@ -47,8 +47,9 @@ pub const KEYS: Keys = Keys {
         Known::default(
             "quiet_hours",
             "ignore",
-            Shape::Words(AtNight::WORDS),
-            "In the quiet hours of the channel (`policy.quiet_hours` of the configuration), her local time: `ignore` them; `drop`: it is refused, `quiet_hours`; `hold` is not in this version yet.",
+            // `hold` is told more of than that it is no word.
+            Shape::Words(&["ignore", "drop"]),
+            "In the quiet hours of the channel (`policy.quiet_hours` of the configuration), her local time: `ignore` them; `drop`: it is refused, `quiet_hours`.",
         ),
         Known::default(
             "hold_out",
