@@ -10,7 +10,7 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::Config;
-use crate::document::suggest::closest;
+use crate::document::suggest::meant;
 
 const PREFIX: &str = "MOMENTS__";
 const SEPARATOR: &str = "__";
@@ -167,15 +167,8 @@ fn deserialize(table: Table) -> Result<Config, toml::de::Error> {
 fn explained(error: &toml::de::Error) -> String {
     let message = error.to_string();
     let message = message.trim_end();
-    match suggestion(error.message()) {
+    match meant(error.message()) {
         Some(meant) => format!("{message}\ndid you mean `{meant}`?"),
         None => message.to_owned(),
     }
-}
-
-/// Serde lists in backticks the name that nobody knows, and then the known ones.
-fn suggestion(message: &str) -> Option<&str> {
-    let mut names = message.split('`').skip(1).step_by(2);
-    let unknown = names.next().filter(|_| message.starts_with("unknown"))?;
-    closest(unknown, names)
 }

@@ -75,6 +75,8 @@ pub enum Shape {
     Any,
     /// A mapping of any names, each value of this shape.
     Each(&'static Shape),
+    /// What a type of serde reads: its name, and its JSON Schema.
+    Typed(&'static str, fn() -> serde_json::Value),
     /// A shape that stands in many places, by a name of its own.
     Named(&'static str, &'static Shape),
 }
@@ -147,6 +149,7 @@ impl Shape {
             Self::EventName => "an event".to_owned(),
             Self::Values | Self::Each(_) => "names and values".to_owned(),
             Self::Any => "anything".to_owned(),
+            Self::Typed(name, _) => format!("as `{name}` of the configuration"),
             Self::Named(_, shape) => shape.described(),
             Self::Mapping(keys) | Self::OneOf(keys) | Self::Open(keys) => {
                 let names: Vec<_> = keys.names().map(|name| format!("`{name}`")).collect();

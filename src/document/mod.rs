@@ -4,4 +4,5 @@ pub mod keys;
 pub mod reader;
 pub mod report;
 pub mod suggest;
+pub mod typed;
 pub mod yaml;

@@ -37,6 +37,14 @@ pub fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     }
 }
 
+/// What was meant, by a message of serde about a name that nobody knows: it stands in backticks, and after it the known ones.
+#[must_use]
+pub fn meant(message: &str) -> Option<&str> {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = names.next().filter(|_| message.starts_with("unknown"))?;
+    closest(unknown, names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

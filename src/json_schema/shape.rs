@@ -90,6 +90,14 @@ pub fn shape(of: &Shape, named: &mut Map<String, Value>) -> Value {
             json!({ "anyOf": any })
         }
         Shape::Any => json!({}),
+        Shape::Typed(name, schema) => {
+            let mut schema = schema();
+            if let Some(root) = schema.as_object_mut() {
+                root.retain(|key, _| !["$schema", "title"].contains(&key.as_str()));
+            }
+            named.insert((*name).to_owned(), schema);
+            json!({ "allOf": [{ "$ref": format!("#/definitions/{name}") }] })
+        }
         Shape::Each(each) => {
             json!({ "type": "object", "additionalProperties": shape(each, named) })
         }

@@ -15,6 +15,7 @@ use crate::event::{Type, Vocabulary};
 use crate::expression::{FUNCTIONS, OPERATORS};
 use crate::mapping::Mappings;
 use crate::moment::{DESCRIBED, Described, KINDS};
+use crate::policy::GATES;
 use crate::profile::{FIELDS, KEYED_FIELDS};
 use crate::telemetry::metrics::METRICS;
 use crate::trigger::definition;
@@ -24,12 +25,13 @@ const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 8] {
+pub fn pages() -> [(&'static str, String); 9] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
         ("docs/reference/expressions.md", expressions()),
         ("docs/reference/kinds.md", kinds()),
+        ("docs/reference/reasons.md", reasons()),
         ("docs/reference/metrics.md", metrics()),
         ("docs/reference/asyncapi.yaml", topics()),
         ("docs/reference/openapi.json", crate::http::document()),
@@ -167,6 +169,20 @@ fn parameters(kind: &Known) -> Table {
         ]
     });
     Table::new(&["parameter", "value", "without it", "meaning"], rows)
+}
+
+/// Why a moment is not treated.
+fn reasons() -> String {
+    let rows = GATES.iter().map(|gate| {
+        let (word, about) = (gate.reason.word(), gate.about);
+        vec![code(word), about.to_owned()]
+    });
+    page(
+        "Reasons",
+        "Why a moment is not treated, in the order in which it is asked: the first that applies is the `reason` of the decision. \
+         All is asked as of `decided_at`, the later of the moment and now.",
+        &[Table::new(&["reason", "when"], rows)],
+    )
 }
 
 /// The triggers that are shipped.

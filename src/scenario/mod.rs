@@ -13,6 +13,7 @@
 //!   `abandoned-cart.test.yaml`), or the one that `trigger:` names. It is alone, and one in shadow is
 //!   tested as if it were live.
 //! - `anonymous: true` says that the customer is known by an anonymous id only.
+//! - `policy` is what is to be otherwise in `[policy]` of the configuration: `{ quiet_hours: { default: 22:00-08:00 } }`.
 //! - `profile` is what an identify call says of the customer just before the first event.
 //! - `events` are lines of time, name and properties, or a list of such lines, or of
 //!   mappings `{ time, event, properties, context, id }`. They arrive in this order, with a lateness
@@ -40,12 +41,14 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
 use crate::document::suggest::closest;
+use crate::document::typed;
 use crate::document::yaml::{self, Node, Yaml};
 use crate::event::Event;
 use crate::time::Timestamp;
 use crate::treatment::Reason;
 use crate::trigger::definition::limits::NAME_BYTES;
 use crate::trigger::plan::Plan;
+use crate::trigger::policy::Policy;
 use crate::trigger::set::{self, Basis};
 use events::Told;
 
@@ -90,6 +93,11 @@ pub const SCENARIO: Keys = Keys {
             "profile",
             Shape::Open(&events::PROFILE),
             "What an identify call said of the customer just before the first event; declared attributes too.",
+        ),
+        Known::optional(
+            "policy",
+            Shape::Typed("policy", Policy::schema),
+            "Of the policy, what is to be otherwise than configured: `{ quiet_hours: { default: 22:00-08:00 } }`.",
         ),
         Known::required(
             "events",
@@ -169,6 +177,8 @@ pub struct Scenario {
     pub span: Range<usize>,
     /// The trigger it is about, where it says so.
     pub trigger: Option<(String, Range<usize>)>,
+    /// The policy, where it is not the configured one.
+    pub policy: Option<Policy>,
     /// What happens, in order of arrival.
     pub events: Vec<Event>,
     /// How long time runs on.
@@ -286,14 +296,16 @@ pub fn played(scenario: &Scenario, plan: &Arc<Plan>) -> Outcome {
 struct Triggers<'a> {
     root: PathBuf,
     basis: &'a Basis,
-    plans: BTreeMap<PathBuf, Arc<Plan>>,
+    /// By file, and policy as JSON.
+    plans: BTreeMap<(PathBuf, String), Arc<Plan>>,
 }
 
 impl Triggers<'_> {
     fn of(&mut self, scenario: &Scenario, path: &Path) -> Result<Arc<Plan>, Vec<Report>> {
+        let policy = scenario.policy.as_ref().unwrap_or(&self.basis.policy);
         let Some((name, span)) = &scenario.trigger else {
             return match beside(path) {
-                Some(path) => self.plan(&path),
+                Some(path) => self.plan(&path, policy),
                 None => Err(vec![
                     Report::at(
                         &scenario.source,
@@ -310,7 +322,9 @@ impl Triggers<'_> {
         let mut names = Vec::new();
         for path in set::files(&self.root, set::is_trigger_file).map_err(|report| vec![report])? {
             // A file that another scenario is about is told there, if it is wrong.
-            let Ok(plan) = self.plan(&path) else { continue };
+            let Ok(plan) = self.plan(&path, policy) else {
+                continue;
+            };
             if plan.triggers.iter().any(|trigger| trigger.name == *name) {
                 return Ok(plan);
             }
@@ -326,13 +340,18 @@ impl Triggers<'_> {
         ])
     }
 
-    fn plan(&mut self, path: &Path) -> Result<Arc<Plan>, Vec<Report>> {
-        if let Some(plan) = self.plans.get(path) {
+    fn plan(&mut self, path: &Path, policy: &Policy) -> Result<Arc<Plan>, Vec<Report>> {
+        let key = (path.to_owned(), serde_json::json!(policy).to_string());
+        if let Some(plan) = self.plans.get(&key) {
             return Ok(Arc::clone(plan));
         }
         let source = Source::load(path).map_err(|report| vec![report])?;
-        let plan = Arc::new(set::compile(&[source], self.basis)?);
-        self.plans.insert(path.to_owned(), Arc::clone(&plan));
+        let basis = Basis {
+            policy: policy.clone(),
+            ..self.basis.clone()
+        };
+        let plan = Arc::new(set::compile(&[source], &basis)?);
+        self.plans.insert(key, Arc::clone(&plan));
         Ok(plan)
     }
 }
@@ -370,7 +389,7 @@ pub fn read(source: &Source, basis: &Basis) -> Result<Vec<Scenario>, Vec<Report>
         Some((_, Yaml::List(items))) if (1..=limits::SCENARIOS).contains(&items.len()) => {
             for item in items {
                 if let Some(fields) = reader.fields(item, SCENARIO) {
-                    scenarios.extend(scenario(&mut reader, &fields, &decoder));
+                    scenarios.extend(scenario(&mut reader, &fields, &decoder, basis));
                 }
             }
         }
@@ -410,7 +429,12 @@ fn quoted(source: &Source) -> Source {
     Source::new(source.name(), lines.join("\n"))
 }
 
-fn scenario(reader: &mut Reader<'_>, fields: &Fields<'_>, decoder: &Decoder) -> Option<Scenario> {
+fn scenario(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    decoder: &Decoder,
+    basis: &Basis,
+) -> Option<Scenario> {
     let named = reader.required(fields, "test", "what it shows");
     let name = named.and_then(|node| reader.text(node, "what it shows"));
     let trigger = fields.get("trigger").map(|node| {
@@ -430,6 +454,11 @@ fn scenario(reader: &mut Reader<'_>, fields: &Fields<'_>, decoder: &Decoder) -> 
         profile: fields.get("profile"),
     };
     let events = events.and_then(|node| events::read(reader, node, told, decoder));
+    let policy = fields.get("policy").map(|node| {
+        let read = basis.policy.with(&node.json());
+        read.map_err(|error| typed::fails(reader, node, &error))
+            .ok()
+    });
     let until = fields.get("until").map(|node| reader.instant(node));
     let expect = match fields.entry("expect") {
         Some((_, node)) => expected(reader, node, TREATMENT),
@@ -447,6 +476,10 @@ fn scenario(reader: &mut Reader<'_>, fields: &Fields<'_>, decoder: &Decoder) -> 
         span: named?.span.clone(),
         trigger: match trigger {
             Some(trigger) => trigger.map(|(text, node)| (text.to_owned(), node.span.clone())),
+            None => None,
+        },
+        policy: match policy {
+            Some(policy) => Some(policy?),
             None => None,
         },
         events: events?,

@@ -13,7 +13,7 @@ moment:
 audience: profile.basket.value >= 20
 treatments:
   - { channel: email, template: reminder, data: { products: profile.basket.products, tier: profile.attributes.tier } }
-policy: { cap: 1 in 7d }
+policy: { cap: 1 in 7d, quiet_hours: drop }
 ";
 
 const GOOD: &str = r#"
@@ -49,6 +49,16 @@ const GOOD: &str = r#"
   refused:
     - { at: 2026-03-02T10:30:00Z, reason: audience }
     - { reason: capped }
+- test: at night she is left in peace, where the policy says so
+  policy: { quiet_hours: { email: 22:00-08:00 } }
+  profile: { timezone: Europe/Madrid, consent: [email] }
+  events: |
+    2026-03-02T20:30:00Z  Product Added  { product_id: p1, price: 30 }
+    2026-03-09T06:30:00Z  Product Added  { product_id: p1, price: 30 }
+  expect:
+    - { at: 2026-03-09T07:00:00Z }
+  refused:
+    - { at: 2026-03-02T21:00:00Z, reason: quiet_hours }
 - test: time stops before the deadline
   events: |
     2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30 }
@@ -79,7 +89,7 @@ fn scenarios_pass() {
         let outcomes = outcomes(&trigger, GOOD)
             .map_err(|reports| report::rendered(&reports))
             .unwrap();
-        assert_eq!(outcomes.len(), 5);
+        assert_eq!(outcomes.len(), 6);
         for outcome in outcomes {
             assert!(
                 outcome.failure.is_none(),
@@ -126,6 +136,12 @@ fn a_failure_shows_both_sides() {
 
 #[rustfmt::skip]
 const ERRORS: &[(&str, &str, &str)] = &[
+    ("- test: t\n  policy: { quiet_hour: {} }\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []", "quiet_hour", "did you mean `quiet_hours`?"),
+    ("- test: t\n  policy: { quiet_hours: { email: 9-17 } }\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []", "9-17", "`9-17` is not valid here"),
+    ("- test: t\n  policy: { caps: { E-Mail: once } }\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []", "{ E-Mail: once }", "`E-Mail` is not a channel"),
+    ("- test: t\n  policy: { caps: { all: often } }\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []", "often", "`often` is not valid here"),
+    ("- test: t\n  policy: { arbitration: always }\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []", "always", "unknown variant `always`"),
+    ("- test: t\n  policy: none\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []", "none", "invalid type"),
     ("- test: t\n  events: |\n    2026-03-02T10:00:00Z  Product Aded\n  expect: []", "2026-03-02T10:00:00Z  Product Aded", "did you mean `Product Added`?"),
     ("- test: t\n  events: |\n    yesterday  Product Added\n  expect: []", "yesterday", "`yesterday` is no time"),
     ("- test: t\n  events: |\n    2026-03-02T10:00:00Z  Product Added  { prise: 1 }\n  expect: []", "prise", "did you mean `price`?"),

@@ -27,7 +27,7 @@ pub const KEYS: Keys = Keys {
         ),
         Known::optional(
             "value",
-            Shape::Expression,
+            Shape::Either(&[Shape::Expression, Shape::Number(-1e12, 1e12)]),
             "What a treatment is expected to be worth, a number: decides between moments of the same priority where the policy arbitrates. Not known is 0.",
         ),
         Known::optional(

@@ -137,8 +137,7 @@ fn channel_of(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
     let text = reader.text(node, "a channel such as email")?;
     if !is_channel(text) {
         let expected = format!(
-            "lower-case letters, digits, `-` and `_`, at most {} of them: it is the end of a topic's name",
-            CHANNEL_BYTES
+            "lower-case letters, digits, `-` and `_`, at most {CHANNEL_BYTES} of them: it is the end of a topic's name"
         );
         reader.fails(&node.span, format!("`{text}` is not a channel"), expected);
         return None;

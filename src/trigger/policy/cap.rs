@@ -299,12 +299,12 @@ mod tests {
     fn a_cap_counts_what_lies_in_its_window() {
         let madrid = Zone::named("Europe/Madrid").unwrap();
         let instant = |text: &&str| Timestamp::parse(text).unwrap();
-        for (cap, times, at, reached) in REACHED.iter().copied() {
+        for (cap, times, at, reached) in REACHED {
             let times: Vec<Timestamp> = times.iter().map(instant).collect();
             let cap: Cap = cap.parse().unwrap();
             assert_eq!(
-                cap.is_reached(&times, instant(&at), &madrid),
-                reached,
+                cap.is_reached(&times, instant(at), &madrid),
+                *reached,
                 "{cap} at {at} after {times:?}"
             );
         }

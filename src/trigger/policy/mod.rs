@@ -188,6 +188,23 @@ impl Policy {
         self.fields().into_iter().filter(differs).collect()
     }
 
+    /// With the fields that are said, as JSON, in the place of its own.
+    ///
+    /// # Errors
+    /// What is no field of a policy, or not its value, with its path.
+    pub fn with(
+        &self,
+        said: &Value,
+    ) -> Result<Self, serde_path_to_error::Error<serde_json::Error>> {
+        let mut all = said.clone();
+        if let (Value::Object(all), Value::Object(said)) = (&mut all, said) {
+            *all = self.fields();
+            all.extend(said.clone());
+        }
+        let read: Self = serde_path_to_error::deserialize(all)?;
+        Ok(read.with_local_of(self))
+    }
+
     /// Hands out what the revision is a digest of. A policy has the digest that it had before there were the fields of which it
     /// says nothing.
     pub fn digested(&self, mut part: impl FnMut(&[u8])) {
@@ -264,6 +281,18 @@ mod tests {
         assert_eq!((over.expire_after_ms, over.erasure_memory_ms), (Some(7), 8));
         assert_eq!(over.paused, ["b"]);
         assert_eq!(configured.published(), read(r#"{"paused":["a"]}"#));
+    }
+
+    #[test]
+    fn what_is_said_stands_in_the_place_of_its_own() {
+        let own = Policy {
+            expire_after_ms: Some(7),
+            ..read(r#"{"caps":{"all":"once"},"paused":["a"]}"#)
+        };
+        let with = own.with(&serde_json::json!({ "caps": { "email": "once" } }));
+        let with = with.unwrap();
+        assert_eq!(with.caps, read(r#"{"caps":{"email":"once"}}"#).caps);
+        assert_eq!((with.paused, with.expire_after_ms), (own.paused, Some(7)));
     }
 
     #[test]
