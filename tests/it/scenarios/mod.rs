@@ -5,6 +5,7 @@ mod adoption;
 mod bounds;
 mod deadlines;
 mod erasure;
+mod holding;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -142,6 +143,15 @@ impl Bench {
         };
         self.effects.iter().filter_map(shown).collect()
     }
+}
+
+/// What is decided of one customer.
+fn decisions(trigger: &str, policy: &Policy, lines: &[&str]) -> Vec<String> {
+    let mut bench = Bench::new(trigger, policy.clone());
+    for line in lines {
+        bench.line(line);
+    }
+    bench.decisions()
 }
 
 /// Holds what is decided of one customer, by an engine that goes on and by one that is restored
