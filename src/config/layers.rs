@@ -1,19 +1,24 @@
 //! From a file, the environment and flags to one configuration.
 //!
-//! The file is read by itself first, so that what is wrong with it is said with its line. Each variable is then laid over it,
-//! as the first of text, TOML value and list with commas that its field takes.
+//! `config` lays one over the other. What it loses is kept from before: the file is read by itself first, so that what is
+//! wrong with it is said with its line, and each variable and flag is tried as it is laid on, so that an error has its name.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use config::builder::DefaultState;
+use config::{ConfigBuilder, Environment, File, FileFormat, Map, Source as _};
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::Config;
 use crate::document::suggest::meant;
 
-const PREFIX: &str = "MOMENTS__";
-const SEPARATOR: &str = "__";
+/// What our variables begin with, before `__`.
+const PREFIX: &str = "MOMENTS";
+
+/// What is laid over one another, lowest first.
+type Layers = ConfigBuilder<DefaultState>;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -66,44 +71,49 @@ pub(super) fn load(
     environment: impl IntoIterator<Item = (String, String)>,
     overrides: &[(String, String)],
 ) -> Result<Config, ConfigError> {
-    let mut table = path.map_or_else(|| Ok(Table::new()), read)?;
-    let mut variables: Vec<(String, String)> = environment
-        .into_iter()
-        .filter(|(name, _)| name.starts_with(PREFIX))
-        .collect();
+    let mut layers = path.map_or_else(|| Ok(Layers::default()), from_file)?;
+    let mut variables: Vec<(String, String)> = environment.into_iter().collect();
     variables.sort();
     for (name, text) in variables {
-        let keys: Vec<String> = name[PREFIX.len()..]
-            .split(SEPARATOR)
-            .map(str::to_lowercase)
-            .collect();
-        table = lay_over(&table, &name, &property_dots(keys), &text)?;
+        if let Some(field) = field_of(&name)? {
+            layers = lay_over(&layers, &name, &field, &text)?;
+        }
     }
-    for (name, text) in overrides {
-        let keys: Vec<String> = name.split('.').map(str::to_owned).collect();
-        table = lay_over(&table, name, &property_dots(keys), text)?;
+    for (field, text) in overrides {
+        layers = lay_over(&layers, field, field, text)?;
     }
-    let mut config = deserialize(table)
-        .map_err(|error| ConfigError::invalid("configuration", explained(&error)))?;
+    let mut config =
+        read(&layers).map_err(|detail| ConfigError::invalid("configuration", detail))?;
     config.kafka.read_files()?;
     Ok(config)
 }
 
-fn read(path: &Path) -> Result<Table, ConfigError> {
+/// The file as the lowest layer, once it has been read by itself.
+fn from_file(path: &Path) -> Result<Layers, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })?;
-    let wrong = |error: &toml::de::Error| ConfigError::File {
+    toml::from_str::<Config>(&text).map_err(|error| ConfigError::File {
         path: path.to_owned(),
-        detail: explained(error),
-    };
-    toml::from_str::<Config>(&text).map_err(|error| wrong(&error))?;
-    toml::from_str(&text).map_err(|error| wrong(&error))
+        detail: explained(&error),
+    })?;
+    Ok(Layers::default().add_source(File::from_str(&text, FileFormat::Toml)))
 }
 
-/// A Kafka property has dots in its name: the rest of the path is one key.
-fn property_dots(mut keys: Vec<String>) -> Vec<String> {
+/// The field that a variable sets, with dots; none, where the variable is not ours.
+fn field_of(name: &str) -> Result<Option<String>, ConfigError> {
+    let is_ours = name.starts_with(PREFIX);
+    let variable = Map::from([(name.to_owned(), String::new())]);
+    let variables = Environment::with_prefix(PREFIX).separator("__");
+    let fields = variables.source(Some(variable)).collect();
+    let field = fields.map_err(|error| ConfigError::invalid(name, error))?;
+    Ok(field.into_keys().next().filter(|_| is_ours))
+}
+
+/// The keys of a field. A Kafka property has dots in its name: the rest of the path is one key.
+fn keys(field: &str) -> Vec<String> {
+    let mut keys: Vec<String> = field.split('.').map(str::to_owned).collect();
     let sections = ["properties", "consumer", "producer"];
     if keys.len() > 2 && keys[0] == "kafka" && sections.contains(&keys[1].as_str()) {
         let name = keys.split_off(2).join(".").replace('_', ".");
@@ -112,26 +122,21 @@ fn property_dots(mut keys: Vec<String>) -> Vec<String> {
     keys
 }
 
-fn lay_over(table: &Table, name: &str, keys: &[String], text: &str) -> Result<Table, ConfigError> {
-    let list = || {
-        Value::Array(
-            text.split(',')
-                .map(|item| Value::String(item.trim().to_owned()))
-                .collect(),
-        )
-    };
-    let parsed = || {
-        let line: Table = toml::from_str(&format!("value = {text}")).ok()?;
-        line.get("value").cloned()
-    };
-    let candidates = [Some(Value::String(text.to_owned())), parsed(), Some(list())];
+/// The layers with a text over them, as the first of text, TOML value and list with commas that its field takes.
+fn lay_over(layers: &Layers, name: &str, field: &str, text: &str) -> Result<Layers, ConfigError> {
+    let list = || text.split(',').map(|item| item.trim().into()).collect();
+    let candidates = [
+        Some(Value::String(text.to_owned())),
+        text.parse().ok(),
+        Some(Value::Array(list())),
+    ];
     let mut first = None;
     for value in candidates.into_iter().flatten() {
-        let mut changed = table.clone();
-        let done = set(&mut changed, keys, value);
-        match done.and_then(|()| deserialize(changed.clone()).map_err(|error| explained(&error))) {
+        let line = File::from_str(&line(&keys(field), &value), FileFormat::Toml);
+        let changed = layers.clone().add_source(line);
+        match read(&changed) {
             Ok(_) => return Ok(changed),
-            Err(error) => drop(first.get_or_insert(error)),
+            Err(detail) => drop(first.get_or_insert(detail)),
         }
     }
     Err(ConfigError::Override {
@@ -140,27 +145,22 @@ fn lay_over(table: &Table, name: &str, keys: &[String], text: &str) -> Result<Ta
     })
 }
 
-fn set(table: &mut Table, keys: &[String], value: Value) -> Result<(), String> {
-    match keys {
-        [] => Err("names no field".to_owned()),
-        [key] => {
-            table.insert(key.clone(), value);
-            Ok(())
-        }
-        [key, rest @ ..] => {
-            let inner = table
-                .entry(key.clone())
-                .or_insert_with(|| Value::Table(Table::new()));
-            let inner = inner
-                .as_table_mut()
-                .ok_or_else(|| format!("`{key}` is not a section"))?;
-            set(inner, rest, value)
-        }
-    }
+/// A layer of one field, as TOML.
+fn line(keys: &[String], value: &Value) -> String {
+    let keys: Vec<String> = keys
+        .iter()
+        .map(|key| Value::String(key.clone()).to_string())
+        .collect();
+    format!("{} = {value}", keys.join("."))
 }
 
-fn deserialize(table: Table) -> Result<Config, toml::de::Error> {
-    Config::deserialize(Value::Table(table))
+/// What the layers come to. Not read by `config` itself, which would take `"3"` for a number, 3 for a text and `on` for both.
+fn read(layers: &Layers) -> Result<Config, String> {
+    let layered = layers.build_cloned();
+    let table: Table = layered
+        .and_then(config::Config::try_deserialize)
+        .map_err(|error| error.to_string())?;
+    Config::deserialize(Value::Table(table)).map_err(|error| explained(&error))
 }
 
 /// The message, and what was probably meant.

@@ -8,6 +8,7 @@
 
 mod cloudevents;
 mod layers;
+mod place;
 pub mod properties;
 pub mod schema_registry;
 mod time;
@@ -220,8 +221,10 @@ impl Config {
         overrides: &[(String, String)],
     ) -> Result<Self, ConfigError> {
         let config = layers::load(path, environment, overrides)?;
-        config.check()?;
-        Ok(config)
+        match config.check() {
+            Ok(()) => Ok(config),
+            Err(error) => Err(place::in_file(error, path)),
+        }
     }
 
     /// The events and properties that triggers may name.

@@ -204,3 +204,111 @@ fn formats_that_do_not_go_together_are_refused() {
         assert!(error.contains(expected), "{text}: {error}");
     }
 }
+
+#[test]
+fn a_value_that_is_not_allowed_is_shown_in_the_file() {
+    for (text, line, caret) in [
+        (
+            "[topics]\npartitions = 0",
+            "line 2, column 14",
+            "2 | partitions = 0",
+        ),
+        (
+            "[attributes]\ntier = \"txt\"",
+            "line 2, column 8",
+            "2 | tier = \"txt\"",
+        ),
+        (
+            "[events.\"Test Drive\"]\nmodel = \"txt\"",
+            "line 2, column 9",
+            "2 | model = \"txt\"",
+        ),
+        (
+            "[kafka.producer]\n\"acks\" = 1",
+            "line 2, column 10",
+            "2 | \"acks\" = 1",
+        ),
+    ] {
+        let error = load(text, &[]).unwrap_err();
+        assert!(error.contains(line) && error.contains(caret), "{error}");
+        assert!(error.contains("^"), "{error}");
+    }
+    // The file says nothing of it, or nothing wrong: then no line of it is to blame.
+    let environment = [("MOMENTS__TOPICS__PARTITIONS", "0")];
+    for text in ["", "[topics]\npartitions = 3"] {
+        let error = load(text, &environment).unwrap_err();
+        assert_eq!(error, "topics.partitions: must be at least 1");
+    }
+}
+
+#[test]
+fn no_type_is_guessed() {
+    for (text, environment, expected) in [
+        (
+            "[workers]\nthreads = \"3\"",
+            [("", "")],
+            "invalid type: string",
+        ),
+        (
+            "[application]\nid = 42",
+            [("", "")],
+            "invalid type: integer",
+        ),
+        ("[http]\nwrite = 1", [("", "")], "invalid type: integer"),
+        (
+            "",
+            [("MOMENTS__WORKERS__THREADS", "yes")],
+            "MOMENTS__WORKERS__THREADS: invalid type: string",
+        ),
+        (
+            "",
+            [("MOMENTS__HTTP__WRITE", "on")],
+            "MOMENTS__HTTP__WRITE: invalid type: string",
+        ),
+        (
+            "",
+            [("MOMENTS__TIME__CLOCK", "wal")],
+            "did you mean `wall`?",
+        ),
+        (
+            "",
+            [("MOMENTS__APPLICATION__ID__X", "1")],
+            "MOMENTS__APPLICATION__ID__X: invalid type: map",
+        ),
+    ] {
+        let error = load(text, &environment).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+    let level = "info\"\n[http]\nwrite = true\n#";
+    let config = load("", &[("MOMENTS__LOG__LEVEL", level)]).unwrap();
+    assert_eq!(
+        (config.log.level.as_str(), config.http.write),
+        (level, false)
+    );
+}
+
+#[test]
+fn flags_lie_over_the_environment() {
+    let flags = [
+        ("application.id", "flag"),
+        ("kafka.consumer.session.timeout.ms", "6000"),
+        ("topics.cart", "{ name = \"basket\" }"),
+        ("events.Test Drive.Model", "text"),
+    ];
+    let flags = flags.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let variables = [
+        ("MOMENTS__APPLICATION__ID", "variable"),
+        ("MOMENTS__TOPICS__CART__LATENESS", "2m"),
+        ("MOMENTS__HTTP__WRITE", "true"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = Config::load_with(None, variables, &flags).unwrap();
+    assert_eq!(
+        (config.application.id.as_str(), config.http.write),
+        ("flag", true)
+    );
+    assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "6000");
+    assert_eq!(config.topics.cart.name.as_deref(), Some("basket"));
+    assert_eq!(config.topics.cart.lateness, Span { ms: 120_000 });
+    assert_eq!(config.events["Test Drive"]["Model"], "text");
+}

@@ -214,7 +214,7 @@ fn of_profile(
         return Ok((
             field.kind,
             Tree::Profile {
-                read: field.read,
+                read: &*field.read,
                 whose,
             },
         ));
@@ -238,7 +238,7 @@ fn of_profile(
         return Ok((
             kind,
             Tree::Member {
-                read: field.read,
+                read: &*field.read,
                 key: key.name.as_str().into(),
                 kind,
                 whose,

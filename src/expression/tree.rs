@@ -5,7 +5,7 @@ use super::functions::Function;
 use super::operators::{Arithmetic, Order, equal};
 use crate::event::{Event, EventName, Product, PropertyId, Text, Type};
 use crate::profile::Settled;
-use crate::profile::section::{Read, ReadMember};
+use crate::profile::settled::{Read, ReadMember};
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -21,11 +21,11 @@ pub enum Tree {
     Now,
     Event(EventPart),
     Profile {
-        read: Read,
+        read: &'static Read,
         whose: Whose,
     },
     Member {
-        read: ReadMember,
+        read: &'static ReadMember,
         key: Box<str>,
         kind: Type,
         whose: Whose,

@@ -72,7 +72,7 @@ pub(super) fn note(
         contacts.sent(at, channel, now, |of| policy.caps.keep(of));
     }
     if let Some(cap) = trigger.policy.cap {
-        contacts.sent_by(trigger.key, at, now, cap.keep());
+        contacts.sent_by(trigger.key, at, cap.keep());
     }
 }
 

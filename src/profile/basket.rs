@@ -127,36 +127,36 @@ impl Section for Basket {
         EventName::PRODUCT_REMOVED,
         EventName::ORDER_COMPLETED,
     ];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "basket.cart_id",
             Type::Text,
             "id of the cart last changed",
-            |p, _| Value::text(p.basket.cart_id.as_ref()),
+            |p, _| Value::text(p.cart_id.as_ref()),
         ),
         field(
             "basket.changed",
             Type::Time,
             "last change of the basket",
-            |p, _| Value::time(p.basket.changed),
+            |p, _| Value::time(p.changed),
         ),
         field(
             "basket.items",
             Type::Number,
             "pieces in the basket",
-            |p, _| Value::Number(p.basket.lines.iter().map(|l| f64::from(l.quantity)).sum()),
+            |p, _| Value::Number(p.lines.iter().map(|l| f64::from(l.quantity)).sum()),
         ),
         field(
             "basket.products",
             Type::List,
             "product ids in the basket, oldest first",
-            |p, _| Value::List(p.basket.lines.iter().map(|l| l.product.as_str()).collect()),
+            |p, _| Value::List(p.lines.iter().map(|l| l.product.as_str()).collect()),
         ),
         field(
             "basket.value",
             Type::Number,
             "value of the basket, major currency units",
-            |p, _| Value::Number(major(p.basket.value())),
+            |p, _| Value::Number(major(p.value())),
         ),
     ];
 

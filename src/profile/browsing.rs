@@ -83,14 +83,13 @@ impl Section for Browsing {
         EventName::PRODUCT_ADDED,
         EventName::PRODUCT_ADDED_TO_WISHLIST,
     ];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "top_interest",
             Type::Text,
             "category of the highest interest",
             |p, now| {
                 let best = p
-                    .browsing
                     .interests
                     .iter()
                     .max_by(|a, b| decayed(a, now).total_cmp(&decayed(b, now)));
@@ -101,19 +100,19 @@ impl Section for Browsing {
             "viewed",
             Type::List,
             "products viewed lately, newest last",
-            |p, _| Value::texts(&p.browsing.viewed),
+            |p, _| Value::texts(&p.viewed),
         ),
     ];
-    const KEYED_FIELDS: &'static [KeyedField] = &[KeyedField {
+    const KEYED_FIELDS: &'static [KeyedField<Self>] = &[KeyedField {
         path: "interests",
         kind: Some(Type::Number),
         about: "interest in a category: a view adds 1, a product put in the basket 3, and it halves every 30 days",
         keys: |p| {
-            let interests = p.browsing.interests.iter();
+            let interests = p.interests.iter();
             interests.map(|it| it.category.as_str()).collect()
         },
         read: |p, key, now| {
-            let found = p.browsing.interests.iter().find(|it| it.category == key);
+            let found = p.interests.iter().find(|it| it.category == key);
             Value::Number(found.map_or(0.0, |interest| decayed(interest, now)))
         },
     }];

@@ -73,18 +73,18 @@ impl Section for Consents {
     const TAG: u16 = 3;
     const WRITTEN_BY: &'static [EventName] =
         &[EventName::UNSUBSCRIBED, EventName::EMAIL_MARKED_AS_SPAM];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "consent",
             Type::List,
             "channels with consent given",
-            |p, _| p.consent.named(true),
+            |p, _| p.named(true),
         ),
         field(
             "consent_refused",
             Type::List,
             "channels with consent refused or taken back",
-            |p, _| p.consent.named(false),
+            |p, _| p.named(false),
         ),
     ];
 

@@ -99,7 +99,7 @@ impl Contacts {
     }
 
     /// Notes that a trigger sent, or in shadow would have sent, at `at`.
-    pub fn sent_by(&mut self, key: u32, at: Timestamp, now: Timestamp, keep: Keep) {
+    pub fn sent_by(&mut self, key: u32, at: Timestamp, keep: Keep) {
         let known = self.by_trigger.iter().position(|(known, _)| *known == key);
         let place = known.unwrap_or_else(|| {
             self.by_trigger.push((key, Vec::new()));
@@ -107,7 +107,7 @@ impl Contacts {
         });
         let times = &mut self.by_trigger[place].1;
         insert(times, at);
-        prune(times, keep, now);
+        times.drain(..times.len().saturating_sub(keep.count));
     }
 }
 
@@ -174,24 +174,24 @@ impl Stored for Contacts {
 impl Section for Contacts {
     const TAG: u16 = 15;
     const WRITTEN_BY: &'static [EventName] = &[];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "contacts.count",
             Type::Number,
             "treatments sent, ever",
-            |p, _| Value::Number(p.contacts.count.into()),
+            |p, _| Value::Number(p.count.into()),
         ),
         field(
             "contacts.last",
             Type::Time,
             "last treatment sent",
-            |p, _| Value::time(p.contacts.last.as_ref().map(|(at, _)| *at)),
+            |p, _| Value::time(p.last.as_ref().map(|(at, _)| *at)),
         ),
         field(
             "contacts.last_channel",
             Type::Text,
             "channel of the last treatment",
-            |p, _| Value::text(p.contacts.last.as_ref().map(|(_, channel)| channel)),
+            |p, _| Value::text(p.last.as_ref().map(|(_, channel)| channel)),
         ),
     ];
 
@@ -261,7 +261,7 @@ mod tests {
             (20, &[20, 30]),
             (1020, &[30, 1020]),
         ] {
-            contacts.sent_by(7, Timestamp(at), Timestamp(at), two);
+            contacts.sent_by(7, Timestamp(at), two);
             assert_eq!(times(contacts.times(Of::Trigger(7))), kept);
         }
         assert_eq!(contacts.times(Of::Trigger(8)), []);

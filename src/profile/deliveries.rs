@@ -33,27 +33,27 @@ impl Section for Deliveries {
         EventName::ORDER_DELIVERED,
         EventName::DELIVERY_FAILED,
     ];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "deliveries.count",
             Type::Number,
             "parcels delivered",
-            |p, _| Value::Number(p.deliveries.delivered.into()),
+            |p, _| Value::Number(p.delivered.into()),
         ),
         field("deliveries.last", Type::Time, "last delivery", |p, _| {
-            Value::time(p.deliveries.last)
+            Value::time(p.last)
         }),
         field(
             "deliveries.late",
             Type::Number,
             "parcels delivered after the time promised, or failed",
-            |p, _| Value::Number(p.deliveries.late.into()),
+            |p, _| Value::Number(p.late.into()),
         ),
         field(
             "deliveries.under_way",
             Type::Number,
             "parcels shipped and not delivered",
-            |p, _| Value::Number(count(p.deliveries.under_way.len())),
+            |p, _| Value::Number(count(p.under_way.len())),
         ),
     ];
 

@@ -84,45 +84,45 @@ impl Stored for Identity {
 impl Section for Identity {
     const TAG: u16 = 2;
     const WRITTEN_BY: &'static [EventName] = &[EventName::SIGNED_UP];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field("addresses.email", Type::Text, "e-mail address", |p, _| {
-            Value::text(p.identity.addresses.email.as_ref())
+            Value::text(p.addresses.email.as_ref())
         }),
         field("addresses.phone", Type::Text, "telephone number", |p, _| {
-            Value::text(p.identity.addresses.phone.as_ref())
+            Value::text(p.addresses.phone.as_ref())
         }),
         field("addresses.postal", Type::Text, "postal address", |p, _| {
-            Value::text(p.identity.addresses.postal.as_ref())
+            Value::text(p.addresses.postal.as_ref())
         }),
         field(
             "addresses.push_token",
             Type::Text,
             "device token for push",
-            |p, _| Value::text(p.identity.addresses.push_token.as_ref()),
+            |p, _| Value::text(p.addresses.push_token.as_ref()),
         ),
         field("country", Type::Text, "country", |p, _| {
-            Value::text(p.identity.country.as_ref())
+            Value::text(p.country.as_ref())
         }),
         field("locale", Type::Text, "language tag", |p, _| {
-            Value::text(p.identity.locale.as_ref())
+            Value::text(p.locale.as_ref())
         }),
         field("signed_up", Type::Time, "when she signed up", |p, _| {
-            Value::time(p.identity.signed_up)
+            Value::time(p.signed_up)
         }),
         field("timezone", Type::Text, "IANA time zone", |p, _| {
-            Value::text(p.identity.timezone.as_ref())
+            Value::text(p.timezone.as_ref())
         }),
     ];
-    const KEYED_FIELDS: &'static [KeyedField] = &[KeyedField {
+    const KEYED_FIELDS: &'static [KeyedField<Self>] = &[KeyedField {
         path: "attributes",
         kind: None,
         about: "the company's own attributes, declared in the configuration under [attributes]",
         keys: |p| {
-            let attributes = p.identity.attributes.iter();
+            let attributes = p.attributes.iter();
             attributes.map(|(name, _)| name.as_str()).collect()
         },
         read: |p, key, _| {
-            let found = p.identity.attributes.iter().find(|(name, _)| name == key);
+            let found = p.attributes.iter().find(|(name, _)| name == key);
             found.map_or(Value::Null, |(_, value)| Value::of(value))
         },
     }];

@@ -34,30 +34,30 @@ impl Section for Messages {
         EventName::EMAIL_LINK_CLICKED,
         EventName::PUSH_NOTIFICATION_TAPPED,
     ];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "messages.clicked",
             Type::Number,
             "messages clicked",
-            |p, _| Value::Number(p.messages.clicked.into()),
+            |p, _| Value::Number(p.clicked.into()),
         ),
         field(
             "messages.last",
             Type::Time,
             "last reaction to a message",
-            |p, _| Value::time(p.messages.last),
+            |p, _| Value::time(p.last),
         ),
         field(
             "messages.opened",
             Type::Number,
             "messages opened",
-            |p, _| Value::Number(p.messages.opened.into()),
+            |p, _| Value::Number(p.opened.into()),
         ),
         field(
             "messages.unanswered",
             Type::Number,
             "messages delivered since the last reaction to one",
-            |p, _| Value::Number(p.messages.unanswered.into()),
+            |p, _| Value::Number(p.unanswered.into()),
         ),
     ];
 

@@ -22,15 +22,15 @@ impl Stored for Nps {
 impl Section for Nps {
     const TAG: u16 = 11;
     const WRITTEN_BY: &'static [EventName] = &[EventName::NPS_ANSWERED];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field("nps.at", Type::Time, "last NPS answer", |p, _| {
-            Value::time(p.nps.last.map(|(_, at)| at))
+            Value::time(p.last.map(|(_, at)| at))
         }),
         field(
             "nps.score",
             Type::Number,
             "score (0 to 10) of the last NPS answer",
-            |p, _| Value::number(p.nps.last.map(|(score, _)| score.into())),
+            |p, _| Value::number(p.last.map(|(score, _)| score.into())),
         ),
     ];
 

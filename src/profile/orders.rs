@@ -129,74 +129,74 @@ impl Section for Orders {
         EventName::ORDER_REFUNDED,
         EventName::ORDER_CANCELLED,
     ];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "last_order",
             Type::Time,
             "last order; the same as orders.last",
-            |p, _| Value::time(p.orders.last),
+            |p, _| Value::time(p.last),
         ),
         field(
             "orders.average",
             Type::Number,
             "average order value, major currency units",
             |p, _| {
-                let orders = &p.orders;
+                let orders = p;
                 Value::number(
                     (orders.count > 0).then(|| major(orders.value) / f64::from(orders.count)),
                 )
             },
         ),
         field("orders.count", Type::Number, "orders", |p, _| {
-            Value::Number(p.orders.count.into())
+            Value::Number(p.count.into())
         }),
         field(
             "orders.currency",
             Type::Text,
             "currency of the order values",
-            |p, _| Value::text(p.orders.currency.as_ref()),
+            |p, _| Value::text(p.currency.as_ref()),
         ),
         field("orders.first", Type::Time, "first order", |p, _| {
-            Value::time(p.orders.first)
+            Value::time(p.first)
         }),
         field("orders.last", Type::Time, "last order", |p, _| {
-            Value::time(p.orders.last)
+            Value::time(p.last)
         }),
         field(
             "orders.last_value",
             Type::Number,
             "value of the last order, major currency units",
-            |p, _| Value::number(p.orders.recent.last().map(|(_, value)| major(*value))),
+            |p, _| Value::number(p.recent.last().map(|(_, value)| major(*value))),
         ),
         field(
             "orders.undone",
             Type::Number,
             "orders refunded or cancelled",
-            |p, _| Value::Number(p.orders.undone.into()),
+            |p, _| Value::Number(p.undone.into()),
         ),
         field(
             "orders.value",
             Type::Number,
             "value of all orders, major currency units",
-            |p, _| Value::Number(major(p.orders.value)),
+            |p, _| Value::Number(major(p.value)),
         ),
         field(
             "rhythm.deviation",
             Type::Number,
             "sample standard deviation of those gaps, days",
-            |p, _| Value::number(p.orders.rhythm.deviation()),
+            |p, _| Value::number(p.rhythm.deviation()),
         ),
         field(
             "rhythm.gaps",
             Type::Number,
             "gaps between distinct purchase days",
-            |p, _| Value::Number(p.orders.rhythm.gaps.into()),
+            |p, _| Value::Number(p.rhythm.gaps.into()),
         ),
         field(
             "rhythm.mean",
             Type::Number,
             "mean gap between purchase days, days",
-            |p, _| Value::number(p.orders.rhythm.mean()),
+            |p, _| Value::number(p.rhythm.mean()),
         ),
     ];
 

@@ -26,18 +26,18 @@ impl Stored for Presence {
 impl Section for Presence {
     const TAG: u16 = 1;
     const WRITTEN_BY: &'static [EventName] = &[];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field("first_seen", Type::Time, "first event", |p, _| {
-            Value::time(p.presence.first_seen)
+            Value::time(p.first_seen)
         }),
         field(
             "known",
             Type::Bool,
             "known by a user id, not only an anonymous one",
-            |p, _| Value::Bool(p.presence.known),
+            |p, _| Value::Bool(p.known),
         ),
         field("last_seen", Type::Time, "last event", |p, _| {
-            Value::time(p.presence.last_seen)
+            Value::time(p.last_seen)
         }),
     ];
 

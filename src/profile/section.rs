@@ -1,7 +1,6 @@
 //! A family of what is known of a customer: one file each, and one line in [`super::settled`].
 
 use crate::event::{Event, EventName, Text, Type};
-use crate::profile::Settled;
 use crate::stored::Stored;
 use crate::time::{Timestamp, Zone};
 use crate::value::Value;
@@ -10,15 +9,15 @@ use crate::value::Value;
 pub type Local<'a> = &'a dyn Fn() -> Zone;
 
 /// A family of facts.
-pub trait Section: Stored + Default + PartialEq {
+pub trait Section: Stored + Default + PartialEq + 'static {
     /// What it is stored under; never another family's again.
     const TAG: u16;
     /// The events that change it, by name.
     const WRITTEN_BY: &'static [EventName];
     /// What expressions may name of it.
-    const FIELDS: &'static [Field];
+    const FIELDS: &'static [Field<Self>];
     /// What expressions may name of it with a key.
-    const KEYED_FIELDS: &'static [KeyedField] = &[];
+    const KEYED_FIELDS: &'static [KeyedField<Self>] = &[];
 
     /// Whether an event changes it.
     #[must_use]
@@ -31,28 +30,22 @@ pub trait Section: Stored + Default + PartialEq {
     fn apply(&mut self, event: &Event, local: Local<'_>);
 }
 
-/// Reads one field of a profile as of `now`.
-pub type Read = for<'a> fn(&'a Settled, now: Timestamp) -> Value<'a>;
-
-/// Reads the member of a key.
-pub type ReadMember = for<'a> fn(&'a Settled, key: &str, now: Timestamp) -> Value<'a>;
-
 /// One field that expressions may name as `profile.PATH` (and `previous.PATH`).
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
+#[derive(Debug)]
+pub struct Field<S> {
     /// Path after `profile.`
     pub path: &'static str,
     /// Type.
     pub kind: Type,
     /// What it is, with its unit.
     pub about: &'static str,
-    /// How it is read.
-    pub read: Read,
+    /// How it is read as of `now`.
+    pub read: for<'a> fn(&'a S, now: Timestamp) -> Value<'a>,
 }
 
 /// One family of fields with a key of the author's choice: `profile.PATH["key"]` or `profile.PATH.key`.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyedField {
+#[derive(Debug)]
+pub struct KeyedField<S> {
     /// Path after `profile.`
     pub path: &'static str,
     /// Type of every member; `None` where each key has its own, declared in the configuration.
@@ -60,14 +53,19 @@ pub struct KeyedField {
     /// What it is, with its unit.
     pub about: &'static str,
     /// The keys that she has.
-    pub keys: for<'a> fn(&'a Settled) -> Vec<&'a str>,
-    /// How the member of a key is read.
-    pub read: ReadMember,
+    pub keys: for<'a> fn(&'a S) -> Vec<&'a str>,
+    /// How the member of a key is read as of `now`.
+    pub read: for<'a> fn(&'a S, key: &str, now: Timestamp) -> Value<'a>,
 }
 
 /// One row of a family's fields.
 #[must_use]
-pub const fn field(path: &'static str, kind: Type, about: &'static str, read: Read) -> Field {
+pub const fn field<S>(
+    path: &'static str,
+    kind: Type,
+    about: &'static str,
+    read: for<'a> fn(&'a S, now: Timestamp) -> Value<'a>,
+) -> Field<S> {
     Field {
         path,
         kind,

@@ -55,7 +55,7 @@ impl Stored for Seen {
 impl Section for Seen {
     const TAG: u16 = 16;
     const WRITTEN_BY: &'static [EventName] = &[];
-    const FIELDS: &'static [Field] = &[];
+    const FIELDS: &'static [Field<Self>] = &[];
 
     /// A message is remembered when it is seen, not when it is settled.
     fn apply(&mut self, _event: &Event, _local: Local<'_>) {}

@@ -49,24 +49,24 @@ impl Stored for Sessions {
 impl Section for Sessions {
     const TAG: u16 = 7;
     const WRITTEN_BY: &'static [EventName] = &[];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "sessions.count",
             Type::Number,
             "visits; events half an hour apart belong to two",
-            |p, _| Value::Number(p.sessions.count.into()),
+            |p, _| Value::Number(p.count.into()),
         ),
         field(
             "sessions.last",
             Type::Time,
             "last event of the last visit",
-            |p, _| Value::time(p.sessions.last),
+            |p, _| Value::time(p.last),
         ),
         field(
             "sessions.started",
             Type::Time,
             "start of the last visit",
-            |p, _| Value::time(p.sessions.started),
+            |p, _| Value::time(p.started),
         ),
     ];
 

@@ -12,15 +12,17 @@ use super::messages::Messages;
 use super::nps::Nps;
 use super::orders::Orders;
 use super::presence::Presence;
-use super::section::{Field, KeyedField, Section};
+use super::section::Section;
 use super::seen::Seen;
 use super::sessions::Sessions;
 use super::shares::Shares;
 use super::support::Support;
 use super::touchpoints::Touchpoints;
 use super::wishlist::Wishlist;
-use crate::event::{CustomerId, Event};
+use crate::event::{CustomerId, Event, Type};
 use crate::stored::{Inventory, Lazy, Part, StoredError};
+use crate::time::Timestamp;
+use crate::value::Value;
 
 /// A line for each family. Who she is comes first: the others ask for her time zone.
 macro_rules! sections {
@@ -88,15 +90,16 @@ macro_rules! sections {
 
         /// Every plain field, sorted by path.
         pub static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-            let mut fields: Vec<Field> = [<$Who>::FIELDS, $(<$Family>::FIELDS,)*].concat();
+            let mut fields = fields::<$Who>(|settled| &settled.$who);
+            $(fields.extend(self::fields::<$Family>(|settled| &settled.$family));)*
             fields.sort_by_key(|field| field.path);
             fields
         });
 
         /// Every keyed field, sorted by path.
         pub static KEYED_FIELDS: LazyLock<Vec<KeyedField>> = LazyLock::new(|| {
-            let mut fields: Vec<KeyedField> =
-                [<$Who>::KEYED_FIELDS, $(<$Family>::KEYED_FIELDS,)*].concat();
+            let mut fields = keyed_fields::<$Who>(|settled| &settled.$who);
+            $(fields.extend(keyed_fields::<$Family>(|settled| &settled.$family));)*
             fields.sort_by_key(|field| field.path);
             fields
         });
@@ -120,6 +123,63 @@ sections! {
     shares: Shares,
     contacts: Contacts,
     seen: Seen,
+}
+
+/// Reads one field of a profile as of `now`.
+pub type Read = dyn for<'a> Fn(&'a Settled, Timestamp) -> Value<'a> + Send + Sync;
+
+/// Reads the member of a key as of `now`.
+pub type ReadMember = dyn for<'a> Fn(&'a Settled, &str, Timestamp) -> Value<'a> + Send + Sync;
+
+/// The keys that a customer has.
+pub type ReadKeys = dyn for<'a> Fn(&'a Settled) -> Vec<&'a str> + Send + Sync;
+
+/// One field that expressions may name as `profile.PATH`, of whatever family.
+pub struct Field {
+    /// Path after `profile.`
+    pub path: &'static str,
+    /// Type.
+    pub kind: Type,
+    /// What it is, with its unit.
+    pub about: &'static str,
+    /// How it is read.
+    pub read: Box<Read>,
+}
+
+/// One family of fields with a key of the author's choice.
+pub struct KeyedField {
+    /// Path after `profile.`
+    pub path: &'static str,
+    /// Type of every member; `None` where each key has its own, declared in the configuration.
+    pub kind: Option<Type>,
+    /// What it is, with its unit.
+    pub about: &'static str,
+    /// The keys that she has.
+    pub keys: Box<ReadKeys>,
+    /// How the member of a key is read.
+    pub read: Box<ReadMember>,
+}
+
+/// The fields of a family, read through the whole.
+fn fields<S: Section>(of: for<'a> fn(&'a Settled) -> &'a S) -> Vec<Field> {
+    let fields = S::FIELDS.iter().map(|field| Field {
+        path: field.path,
+        kind: field.kind,
+        about: field.about,
+        read: Box::new(move |settled, now| (field.read)(of(settled), now)),
+    });
+    fields.collect()
+}
+
+fn keyed_fields<S: Section>(of: for<'a> fn(&'a Settled) -> &'a S) -> Vec<KeyedField> {
+    let fields = S::KEYED_FIELDS.iter().map(|field| KeyedField {
+        path: field.path,
+        kind: field.kind,
+        about: field.about,
+        keys: Box::new(move |settled| (field.keys)(of(settled))),
+        read: Box::new(move |settled, key, now| (field.read)(of(settled), key, now)),
+    });
+    fields.collect()
 }
 
 impl Settled {

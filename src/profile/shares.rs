@@ -28,15 +28,15 @@ impl Section for Shares {
         EventName::CART_SHARED,
         EventName::CONTENT_SHARED,
     ];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "shares.count",
             Type::Number,
             "times she passed a product, a basket or content on to others",
-            |p, _| Value::Number(p.shares.count.into()),
+            |p, _| Value::Number(p.count.into()),
         ),
         field("shares.last", Type::Time, "the last of them", |p, _| {
-            Value::time(p.shares.last)
+            Value::time(p.last)
         }),
     ];
 

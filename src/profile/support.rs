@@ -32,21 +32,21 @@ impl Section for Support {
         EventName::SUPPORT_TICKET_SOLVED,
         EventName::LIVE_CHAT_CONVERSATION_STARTED,
     ];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field("support.chats", Type::Number, "live chats", |p, _| {
-            Value::Number(p.support.chats.into())
+            Value::Number(p.chats.into())
         }),
         field("support.last", Type::Time, "last ticket or chat", |p, _| {
-            Value::time(p.support.last)
+            Value::time(p.last)
         }),
         field(
             "support.open",
             Type::Number,
             "tickets opened and not solved",
-            |p, _| Value::Number(p.support.tickets.saturating_sub(p.support.solved).into()),
+            |p, _| Value::Number(p.tickets.saturating_sub(p.solved).into()),
         ),
         field("support.tickets", Type::Number, "tickets opened", |p, _| {
-            Value::Number(p.support.tickets.into())
+            Value::Number(p.tickets.into())
         }),
     ];
 

@@ -30,42 +30,42 @@ impl Stored for Touchpoints {
 impl Section for Touchpoints {
     const TAG: u16 = 8;
     const WRITTEN_BY: &'static [EventName] = &[];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "touchpoints.first.campaign",
             Type::Text,
             "campaign of the first touchpoint",
-            |p, _| said(&p.touchpoints.first, |it| it.campaign.as_ref()),
+            |p, _| said(&p.first, |it| it.campaign.as_ref()),
         ),
         field(
             "touchpoints.first.medium",
             Type::Text,
             "medium of the first touchpoint",
-            |p, _| said(&p.touchpoints.first, |it| it.medium.as_ref()),
+            |p, _| said(&p.first, |it| it.medium.as_ref()),
         ),
         field(
             "touchpoints.first.source",
             Type::Text,
             "source of the first touchpoint",
-            |p, _| said(&p.touchpoints.first, |it| it.source.as_ref()),
+            |p, _| said(&p.first, |it| it.source.as_ref()),
         ),
         field(
             "touchpoints.last.campaign",
             Type::Text,
             "campaign of the last touchpoint",
-            |p, _| said(&p.touchpoints.last, |it| it.campaign.as_ref()),
+            |p, _| said(&p.last, |it| it.campaign.as_ref()),
         ),
         field(
             "touchpoints.last.medium",
             Type::Text,
             "medium of the last touchpoint",
-            |p, _| said(&p.touchpoints.last, |it| it.medium.as_ref()),
+            |p, _| said(&p.last, |it| it.medium.as_ref()),
         ),
         field(
             "touchpoints.last.source",
             Type::Text,
             "source of the last touchpoint",
-            |p, _| said(&p.touchpoints.last, |it| it.source.as_ref()),
+            |p, _| said(&p.last, |it| it.source.as_ref()),
         ),
     ];
 

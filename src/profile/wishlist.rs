@@ -27,18 +27,18 @@ impl Section for Wishlist {
         EventName::WISHLIST_PRODUCT_ADDED_TO_CART,
         EventName::ORDER_COMPLETED,
     ];
-    const FIELDS: &'static [Field] = &[
+    const FIELDS: &'static [Field<Self>] = &[
         field(
             "wishlist.count",
             Type::Number,
             "products on the wish list",
-            |p, _| Value::Number(count(p.wishlist.products.len())),
+            |p, _| Value::Number(count(p.products.len())),
         ),
         field(
             "wishlist.products",
             Type::List,
             "product ids on the wish list, oldest first",
-            |p, _| Value::texts(&p.wishlist.products),
+            |p, _| Value::texts(&p.products),
         ),
     ];
 

@@ -8,7 +8,8 @@ mod v1;
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::plan::Plan;
 use super::policy::Policy;
@@ -45,7 +46,14 @@ pub struct Entry {
     /// Its place in the control topic, counted from 1.
     pub number: u64,
     /// The set.
+    #[serde(deserialize_with = "of_any_layout")]
     pub set: Published,
+}
+
+/// A set as any build wrote it.
+fn of_any_layout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Published, D::Error> {
+    let set = serde_json::Value::deserialize(deserializer)?;
+    Published::parse(set.to_string().as_bytes()).map_err(D::Error::custom)
 }
 
 /// A trigger file.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use moments::decode::Decoder;
 use moments::engine::{Customer, Engine, Input, packed};
 use moments::event::record::Origin;
-use moments::event::{Position, Vocabulary};
+use moments::event::{Position, Property, Vocabulary};
 use moments::moment::State;
 use moments::profile::{Settled, Tail};
 use moments::stored::{self, Inventory, Part, Stored};
@@ -152,6 +152,8 @@ impl Inventory for Goldens {
 /// What is kept of a type: what it is made of, and what was written of the sample.
 fn golden<S: Stored>(tag: u16, samples: &[Part]) -> Value {
     let mut tracer = Tracer::new(TracerConfig::default());
+    let property = tracer.trace_simple_type::<Property>();
+    property.expect("the values of properties can be traced");
     let (format, _) = tracer
         .trace_simple_type::<S>()
         .expect("a type that can be traced");

@@ -162,7 +162,7 @@ fn what_the_reader_refuses_the_schema_refuses() {
         ("cap: 1 in 7d", "priority: 101"),
         ("cap: 1 in 7d", "priority: high"),
         ("cap: 1 in 7d", "good_for: soon"),
-        ("cap: 1 in 7d", "quiet_hours: hold"),
+        ("cap: 1 in 7d", "quiet_hours: wait"),
     ] {
         refused(&both, GOOD, right, bad);
     }
