@@ -123,12 +123,7 @@ fn keys(field: &str) -> Vec<String> {
 }
 
 /// The layers with a text over them, as the first of text, TOML value and list with commas that its field takes.
-fn lay_over(
-    layers: &Layers,
-    name: &str,
-    field: &str,
-    text: &str,
-) -> Result<Layers, ConfigError> {
+fn lay_over(layers: &Layers, name: &str, field: &str, text: &str) -> Result<Layers, ConfigError> {
     let list = || text.split(',').map(|item| item.trim().into()).collect();
     let candidates = [
         Some(Value::String(text.to_owned())),

@@ -281,7 +281,10 @@ fn no_type_is_guessed() {
     }
     let level = "info\"\n[http]\nwrite = true\n#";
     let config = load("", &[("MOMENTS__LOG__LEVEL", level)]).unwrap();
-    assert_eq!((config.log.level.as_str(), config.http.write), (level, false));
+    assert_eq!(
+        (config.log.level.as_str(), config.http.write),
+        (level, false)
+    );
 }
 
 #[test]
@@ -300,7 +303,10 @@ fn flags_lie_over_the_environment() {
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = Config::load_with(None, variables, &flags).unwrap();
-    assert_eq!((config.application.id.as_str(), config.http.write), ("flag", true));
+    assert_eq!(
+        (config.application.id.as_str(), config.http.write),
+        ("flag", true)
+    );
     assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "6000");
     assert_eq!(config.topics.cart.name.as_deref(), Some("basket"));
     assert_eq!(config.topics.cart.lateness, Span { ms: 120_000 });
