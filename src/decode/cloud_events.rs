@@ -20,7 +20,6 @@ use crate::event::record::{Attributes, Origin, Reject};
 pub const STRUCTURED_JSON: &str = "application/cloudevents+json";
 /// What a header of the binary mode begins with.
 pub const HEADER_PREFIX: &str = "ce_";
-/// The version that is read and written.
 
 /// How a record says that it is a CloudEvent.
 #[derive(Debug)]

@@ -118,7 +118,7 @@ pub fn matcher(reader: &mut Reader<'_>, node: &Node) -> Option<Matcher> {
         reader.fails(
             &node.span,
             format!("{} events are named", names.len()),
-            format!("at most {}", EVENT_NAMES_MAX),
+            format!("at most {EVENT_NAMES_MAX}"),
         );
         return None;
     }

@@ -243,7 +243,8 @@ mod tests {
     #[test]
     fn a_letter_is_sent_where_it_came_from_if_it_is_an_event_now() {
         let decoder = Decoder::new(Arc::new(Vocabulary::standard()), Arc::default());
-        let config = Config::default();
+        let (config, schemas) = (Config::default(), Source::ours());
+        let read = (&decoder, &schemas);
         let good =
             r#"{"event":"Order Completed","userId":"ana","timestamp":"2026-03-02T10:00:00Z"}"#;
         let value = |text: &str| Mended {
@@ -280,7 +281,7 @@ mod tests {
             ),
         ];
         for (letter, mended, expected) in table {
-            let said = match letter.mended(&config, (&decoder, &Source::ours()), mended, false) {
+            let said = match letter.mended(&config, read, mended, false) {
                 Ok(record) => {
                     let names: Vec<&str> = record
                         .headers
@@ -303,20 +304,10 @@ mod tests {
             };
             assert!(said.contains(expected), "{expected}: {said}");
         }
-        let forced = letter("purchase", None, "nonsense").mended(
-            &config,
-            (&decoder, &Source::ours()),
-            &as_it_was,
-            true,
-        );
+        let forced = letter("purchase", None, "nonsense").mended(&config, read, &as_it_was, true);
         assert_eq!(forced.unwrap().partition, Some(2));
         // To be an event of another partition is never meant.
-        let forced = letter("purchase", Some("ben"), good).mended(
-            &config,
-            (&decoder, &Source::ours()),
-            &as_it_was,
-            true,
-        );
+        let forced = letter("purchase", Some("ben"), good).mended(&config, read, &as_it_was, true);
         assert!(matches!(forced, Err(Unfit::OtherKey { .. })));
     }
 

@@ -324,6 +324,9 @@ struct TailEvent {
     fired: Vec<u32>,
 }
 
+/// Id, category, price, quantity.
+type Product = (Text, Option<Text>, Option<f64>, Option<f64>);
+
 /// Topic and offset.
 type Position = (u8, i64);
 
@@ -337,7 +340,7 @@ struct Event {
     name: EventName,
     known: bool,
     properties: Vec<(PropertyId, Property)>,
-    products: Vec<(Text, Option<Text>, Option<f64>, Option<f64>)>,
+    products: Vec<Product>,
     traits: Option<Traits>,
     touchpoint: Option<Touchpoint>,
     traceparent: Option<Text>,
