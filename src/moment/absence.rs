@@ -217,7 +217,7 @@ impl MomentKind for Absence {
         state.latest = state.latest.max(Some(event.order()));
     }
 
-    fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+    fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
         let mut after = self.after.event_names();
         after
             .any(|name| name == event.name)

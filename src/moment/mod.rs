@@ -118,9 +118,9 @@ macro_rules! kinds {
 
             /// See [`MomentKind::looks_again`].
             #[must_use]
-            pub fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+            pub fn looks_again(&self, event: &Event, settled: &Settled) -> Option<Timestamp> {
                 match self {
-                    $(Self::$Kind(kind) => kind.looks_again(event),)*
+                    $(Self::$Kind(kind) => kind.looks_again(event, settled),)*
                 }
             }
 
@@ -274,6 +274,12 @@ impl Kind {
     #[must_use]
     pub fn is_immediate(&self) -> bool {
         self.sees() == Sees::SoFar
+    }
+
+    /// Whether it is shown an event that settles: to be decided then, or to be remembered.
+    #[must_use]
+    pub fn folds(&self) -> bool {
+        !self.is_immediate() || self.remembers()
     }
 
     /// Reads `moment`: exactly one kind.

@@ -181,6 +181,11 @@ const KINDS: &[(&str, &str, &str)] = &[
     2026-01-15T10:00:00Z  Order Completed  { order_id: o3, total: 10 }
     2026-01-22T10:00:00Z  Order Completed  { order_id: o4, total: 10 }
   expect: [{ at: 2026-01-30T00:00:00Z, data: { mean: 7 } }]"),
+    ("event: { of: { name: Order Completed, where: previous.orders.count == 1 }, when: settled }", "data: { order: event.order_id, before: previous.orders.count }", "
+    2026-01-01T10:00:00Z  Order Completed  { order_id: o1, total: 10 }
+    2026-01-02T10:00:00Z  Order Completed  { order_id: o2, total: 10 }
+    2026-01-03T10:00:00Z  Order Completed  { order_id: o3, total: 10 }
+  expect: [{ at: 2026-01-02T10:00:00Z, data: { order: o2, before: 1 } }]"),
     ("baseline: { of: Order Completed, measure: event.total, history_min: 3, ratio: { last: 2, below: 0.7 } }", "data: { last: profile.orders.last_value }", "
     2026-01-01T10:00:00Z  Order Completed  { order_id: o1, total: 100 }
     2026-01-02T10:00:00Z  Order Completed  { order_id: o2, total: 100 }

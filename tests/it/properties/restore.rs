@@ -56,6 +56,10 @@ pub fn rows() -> Vec<(String, String)> {
             "back",
             "event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 3' }",
         ),
+        row(
+            "third",
+            "event: { of: { name: Order Completed, where: previous.orders.count == 2 }, when: settled }",
+        ),
     ]
 }
 
