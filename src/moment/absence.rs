@@ -301,7 +301,7 @@ impl Per {
 }
 
 /// A value as a key; `None` for what is not known.
-fn key_text(value: &Value<'_>) -> Option<Text> {
+pub(super) fn key_text(value: &Value<'_>) -> Option<Text> {
     let text = match value {
         Value::Null => return None,
         Value::Text(text) => Text::from(*text),

@@ -195,7 +195,7 @@ impl EventRef {
 pub struct Found {
     /// The moment that came true at the event itself.
     pub moment: Option<Moment>,
-    /// Deadlines that could not be opened for a bound.
+    /// What a bound left no place for: deadlines that were not opened, entries that made way too early.
     pub refused: u32,
 }
 

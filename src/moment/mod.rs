@@ -11,6 +11,7 @@ pub mod inactivity;
 pub mod kind;
 pub mod matcher;
 pub mod states;
+pub mod threshold;
 
 use crate::document::keys::{Keys, Known};
 use crate::document::reader::Reader;
@@ -29,6 +30,7 @@ pub use inactivity::Inactivity;
 pub use kind::{Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Sees, Telling};
 pub use matcher::Matcher;
 pub use states::States;
+pub use threshold::Threshold;
 
 /// What [`State::Gone`] is stored under.
 const GONE: u16 = 0;
@@ -239,12 +241,12 @@ kinds! {
     Absence: Absence,
     Inactivity: Inactivity,
     Baseline: Baseline,
+    Threshold: Threshold,
 }
 
 /// Kinds of the design that are not there yet.
 const LATER: &[(&str, &str)] = &[
     ("sequence", ""),
-    ("threshold", ""),
     ("transition", ""),
     ("calendar", ""),
     ("prediction", ""),

@@ -103,7 +103,7 @@ metrics! {
     REJECTED: "moments_rejected_total", Kind::Counter, One, ["reason"],
         "Records that are no event, by reason; they are dead letters.";
     OPEN_LIMIT: "moments_open_limit_total", Kind::Counter, One, ["trigger"],
-        "Deadlines not opened, as the customer has too many open.";
+        "Deadlines not opened, and events that left a window early, as the customer has too many.";
     CUSTOMERS_REMOVED: "moments_customers_removed_total", Kind::Counter, One, ["reason"],
         "Customers of whom nothing is kept any more: `erased`, or `expired`.";
     SAMPLED_KEYS: "moments_sampled_keys_total", Kind::Counter, One, ["topic"],

@@ -12,6 +12,7 @@ mod immediate;
 mod late;
 mod lives;
 mod restore;
+mod thresholds;
 
 use proptest::test_runner::Config;
 

@@ -60,6 +60,18 @@ pub fn rows() -> Vec<(String, String)> {
             "third",
             "event: { of: { name: Order Completed, where: previous.orders.count == 2 }, when: settled }",
         ),
+        row(
+            "eager",
+            "threshold: { of: { name: Product Added, where: 'previous.orders.count < 3' }, measure: count, over: 2d, crosses: { at_least: 2 }, when: seen }",
+        ),
+        row(
+            "spender",
+            "threshold: { of: Order Completed, measure: { sum: event.total }, over: 4d, crosses: { at_least: 6 }, when: settled }",
+        ),
+        row(
+            "keen",
+            "threshold: { of: [Product Added, Order Completed], measure: { score: { weight: 1, half_life: 1d } }, crosses: { above: 1.7 }, when: settled }",
+        ),
     ]
 }
 

@@ -6,6 +6,7 @@ mod bounds;
 mod deadlines;
 mod erasure;
 mod policy;
+mod thresholds;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use moments::trigger::set::{self, Basis};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-const TRIGGERS: [(&str, &str); 5] = [
+const TRIGGERS: [(&str, &str); 6] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }",
@@ -30,6 +30,10 @@ const TRIGGERS: [(&str, &str); 5] = [
         "baseline: { of: Product Added, measure: gap, by: exact, history_min: 2, deviations: 1 }",
     ),
     ("idle", "inactivity: { of: Product Viewed, for: 5s }"),
+    (
+        "keen",
+        "threshold: { of: Product Added, measure: count, over: 6s, crosses: { at_least: 2 }, when: settled }",
+    ),
 ];
 
 /// A set that another one follows, differs in something else, and comes back.
@@ -46,6 +50,7 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
                 "inactivity: { of: Order Completed, for: 4s }\nbackfill: true",
             ));
             triggers[2].1 = "event: { of: Product Reviewed }\nmode: off";
+            triggers[5].1 = "threshold: { of: Product Added, measure: count, over: 6s, crosses: { at_least: 2 }, when: seen }";
         }
         3 => {
             triggers[0].1 = "absence: { of: Order Completed, after: Product Added, within: 1s }";
