@@ -6,6 +6,7 @@
 
 pub mod absence;
 pub mod baseline;
+pub mod calendar;
 pub mod event;
 pub mod inactivity;
 pub mod kind;
@@ -25,6 +26,7 @@ use crate::time::Timestamp;
 
 pub use absence::Absence;
 pub use baseline::Baseline;
+pub use calendar::Calendar;
 pub use event::EventMoment;
 pub use inactivity::Inactivity;
 pub use kind::{Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Sees, Telling};
@@ -242,13 +244,13 @@ kinds! {
     Inactivity: Inactivity,
     Baseline: Baseline,
     Threshold: Threshold,
+    Calendar: Calendar,
 }
 
 /// Kinds of the design that are not there yet.
 const LATER: &[(&str, &str)] = &[
     ("sequence", ""),
     ("transition", ""),
-    ("calendar", ""),
     ("prediction", ""),
     ("broadcast", ""),
 ];

@@ -76,6 +76,14 @@ macro_rules! sections {
                 Ok(())
             }
 
+            /// Whether an event may change what stands under a path, plain or keyed. A family that names no events may be
+            /// changed by any. None: no family has the path.
+            #[must_use]
+            pub fn writer_of(path: &str) -> Option<fn(&Event) -> bool> {
+                None.or_else(|| writer::<$Who>(path))
+                    $(.or_else(|| writer::<$Family>(path)))*
+            }
+
             /// What each family is stored under.
             pub const TAGS: &[u16] = &[<$Who>::TAG, $(<$Family>::TAG,)*];
         }
@@ -114,6 +122,21 @@ sections! {
     shares: Shares,
     contacts: Contacts,
     seen: Seen,
+}
+
+fn writer<S: Section>(path: &str) -> Option<fn(&Event) -> bool> {
+    let plain = S::FIELDS.iter().any(|field| field.path == path);
+    let mut keyed = S::KEYED_FIELDS.iter();
+    let below = |field: &KeyedField| {
+        let key = path.strip_prefix(field.path);
+        key.is_some_and(|key| key.starts_with(['.', '[']))
+    };
+    if !plain && !keyed.any(below) {
+        return None;
+    }
+    let any: fn(&Event) -> bool = |_| true;
+    let said: fn(&Event) -> bool = S::is_written_by;
+    Some(if S::WRITTEN_BY.is_empty() { any } else { said })
 }
 
 impl Settled {

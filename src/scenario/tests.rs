@@ -197,6 +197,11 @@ const KINDS: &[(&str, &str, &str)] = &[
     2026-01-08T10:00:00Z  Product Added   { product_id: p2 }
     2026-01-08T11:00:00Z  Product Viewed  { product_id: p3 }
   expect: [{ at: 2026-01-08T11:00:00Z, data: { last: p3 } }]"),
+    ("calendar: { date: { nth: 2, weekday: sunday, month: may }, offset: -2d, at: \"09:00\" }", "data: { orders: profile.orders.count }", "
+    2026-01-01T10:00:00Z  Identify         { timezone: Europe/Madrid }
+    2026-02-02T10:00:00Z  Order Completed  { order_id: o1, total: 10 }
+  until: 2027-01-01T00:00:00Z
+  expect: [{ at: 2026-05-08T07:00:00Z, data: { orders: 1 } }]"),
     ("baseline: { of: Order Completed, measure: event.total, history_min: 3, ratio: { last: 2, below: 0.7 } }", "data: { last: profile.orders.last_value }", "
     2026-01-01T10:00:00Z  Order Completed  { order_id: o1, total: 100 }
     2026-01-02T10:00:00Z  Order Completed  { order_id: o2, total: 100 }

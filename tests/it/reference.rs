@@ -12,6 +12,8 @@
 //! - A value's history is the events before it (`history_min` of them); the last m of a ratio include the event
 //!   itself, and "the mean before" is over all events before those m.
 
+pub mod calendar;
+
 const DAY_MS: i64 = 86_400_000;
 
 /// One event of a customer's history, which is sorted by (`time_ms`, `order`).

@@ -143,6 +143,7 @@ const KINDS: &[(&str, &str)] = &[
     ("{ event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 90' } }", "event previous"),
     ("{ event: { of: { name: Order Completed, where: previous.orders.count == 0 }, when: settled } }", "event previous"),
     ("{ threshold: { of: { name: Order Completed, where: previous.orders.count == 0 }, measure: count, crosses: { at_least: 3 } } }", "threshold previous"),
+    ("{ calendar: { date: profile.signed_up, offset: -1d } }", "calendar"),
     ("{ inactivity: { of: [Order Completed, Product Viewed], for: 90d } }", "inactivity 7776000000"),
     ("{ absence: { of: Signed Up, after: Product Viewed, within: 1d } }", "absence"),
     ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, deviations: 2 } }", "GapDays 4 Deviations(2.0)"),
@@ -240,6 +241,7 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     (EVENT, "treatments: [{ channel: a, template: t, offer: { valid_for: 3 days } }]", "3 days", "`3 days` is not valid here", "a duration"),
     ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: event.plan == \"x\"", "event", "`event` is not there", "profile"),
     ("{ inactivity: { of: Signed Up, for: 90d } }", "audience: previous.known", "previous", "`previous` is the profile before the event", ""),
+    ("{ calendar: { date: 12-24 } }", "audience: event.plan == \"x\"", "event", "`event` is not there", "profile"),
     ("{ threshold: { of: Signed Up, measure: count, crosses: { at_least: 3 } } }", "audience: event.totl > 1", "totl", "`Signed Up` has no property `totl`", ""),
     // policy
     (EVENT, "policy: { quiet_hours: hold }", "hold", "does not decide quiet hours yet", "`ignore`"),

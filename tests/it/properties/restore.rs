@@ -72,6 +72,18 @@ pub fn rows() -> Vec<(String, String)> {
             "keen",
             "threshold: { of: [Product Added, Order Completed], measure: { score: { weight: 1, half_life: 1d } }, crosses: { above: 1.7 }, when: settled }",
         ),
+        row(
+            "ninth",
+            "calendar: { date: { every: month, day: 9 }, at: '06:00' }",
+        ),
+        row(
+            "thursday",
+            "calendar: { date: { nth: 1, weekday: thursday }, offset: 1d }",
+        ),
+        row(
+            "year",
+            "calendar: { date: profile.last_order, offset: -361d }",
+        ),
     ]
 }
 

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod bounds;
+mod calendars;
 mod deadlines;
 mod erasure;
 mod policy;
