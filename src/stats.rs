@@ -29,3 +29,17 @@ pub fn half_life(score: f32, elapsed_ms: i64, half_life_ms: i64) -> f32 {
     let halves = (elapsed_ms as f64 / half_life_ms as f64) as f32;
     score * libm::exp2f(-halves)
 }
+
+/// As [`half_life`], to the last digit that a double has.
+#[must_use]
+pub fn faded(score: f64, elapsed_ms: i64, half_life_ms: i64) -> f64 {
+    if elapsed_ms == 0 {
+        return score;
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a time between events stays below 2^53 ms"
+    )]
+    let halves = elapsed_ms as f64 / half_life_ms as f64;
+    score * libm::exp2(-halves)
+}

@@ -77,6 +77,22 @@ impl Timestamp {
                 .map_or(utc, |zoned| Self(zoned.timestamp().as_millisecond())),
         }
     }
+
+    /// The instant at which clocks in `zone` show `ms` after midnight on calendar day `day`. A time that does not exist there
+    /// moves on by the gap (02:30 becomes 03:30); one that comes twice means the first.
+    #[must_use]
+    pub fn at_local(day: i32, ms: i64, zone: &Zone) -> Self {
+        let utc = Self(i64::from(day) * DAY_MS + ms);
+        match zone {
+            Zone::Utc => utc,
+            Zone::Local(tz) => Date::constant(1970, 1, 1)
+                .at(0, 0, 0, 0)
+                .checked_add(jiff::Span::new().days(day).milliseconds(ms))
+                .ok()
+                .and_then(|local| local.to_zoned(tz.clone()).ok())
+                .map_or(utc, |zoned| Self(zoned.timestamp().as_millisecond())),
+        }
+    }
 }
 
 impl fmt::Display for Timestamp {

@@ -20,8 +20,10 @@ macro_rules! shipped {
 
 shipped! {
     "acquisition/call-centre-opt-in.yaml",
+    "acquisition/interest-scoring.yaml",
     "acquisition/store-opt-in.yaml",
     "acquisition/web-opt-in.yaml",
+    "advocacy/anniversary.yaml",
     "advocacy/brand-lovers.yaml",
     "advocacy/clickers.yaml",
     "advocacy/referral-invitation.yaml",

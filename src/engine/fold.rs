@@ -150,8 +150,10 @@ impl Fold<'_> {
                 .filter(|(at, _)| *at <= watermark);
             match next {
                 Some(event) if due.is_none_or(|(at, _)| event.time <= at) => {
+                    let fired = &tail.events[taken].fired;
                     taken += 1;
-                    self.fold_event((settled, states, waiting), event, &tail.events[taken..]);
+                    let (waits, ahead) = ((event, &fired[..]), &tail.events[taken..]);
+                    self.fold_event((settled, states, waiting), waits, ahead);
                 }
                 _ => break due,
             }
@@ -227,27 +229,21 @@ impl Fold<'_> {
         self.decide(came, (settled, waiting), &tail.events, self.now.max(at));
     }
 
-    /// Applies a settled event and shows it to the triggers that name it.
+    /// Applies a settled event and shows it to the triggers that take it. Those in `fired` have decided it when it was seen;
+    /// one that waits is among them where its definition has changed meanwhile.
     fn fold_event(
         &mut self,
         (settled, states, waiting): (&mut Settled, &mut States, &mut Lazy<Waiting>),
-        event: &Event,
+        (event, fired): (&Event, &[u32]),
         ahead: &[TailEvent],
     ) {
         let plan = self.plan;
-        let mut settling = plan.naming(event.name).filter(|it| !it.kind.is_immediate());
-        let asks = settling.any(|trigger| trigger.uses_previous);
+        let folding = || plan.naming(event.name).filter(|it| it.kind.folds());
+        let asks = folding().any(|trigger| trigger.uses_previous);
         let previous = asks.then(|| settled.clone());
         settled.apply(event);
-        for trigger in plan.everybody() {
-            if states.get(trigger.key).is_none()
-                && let Some(begun) = trigger.kind.begin(settled, None)
-            {
-                states.keep(trigger.key, begun);
-            }
-        }
         let mut came = Vec::new();
-        for trigger in plan.naming(event.name) {
+        for trigger in folding() {
             let found = shown(trigger, event, settled, previous.as_ref(), states);
             if found.refused > 0 {
                 self.effects.push(Effect::OpenLimit {
@@ -256,8 +252,13 @@ impl Fold<'_> {
                 });
             }
             // What speaks at once has done so when the event was seen.
-            if let Some(moment) = found.moment.filter(|_| !trigger.kind.is_immediate()) {
-                came.push(Came::at_deadline(trigger, moment));
+            let waits = !trigger.kind.is_immediate() && !fired.contains(&trigger.key);
+            if let Some(moment) = found.moment.filter(|_| waits) {
+                let has_event = trigger.kind.described().has_event;
+                came.push(Came {
+                    cause: has_event.then_some((event, previous.as_ref())),
+                    ..Came::at_deadline(trigger, moment)
+                });
             }
         }
         self.decide(came, (settled, waiting), ahead, self.now);
@@ -317,7 +318,7 @@ impl Fold<'_> {
         self.expire(&mut view, event.time);
         self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
         settled.contacts = view.settled.contacts;
-        self.fold_event((settled, states, waiting), event, ahead);
+        self.fold_event((settled, states, waiting), (event, &[]), ahead);
     }
 
     /// Takes an event behind the watermark straight into the settled state.
@@ -330,7 +331,7 @@ impl Fold<'_> {
         let mut view = self.ahead(settled, states);
         self.speak(&mut view, waiting, (event, &mut Vec::new()), &tail.events);
         settled.contacts = view.settled.contacts;
-        self.fold_event((settled, states, waiting), event, &tail.events);
+        self.fold_event((settled, states, waiting), (event, &[]), &tail.events);
     }
 
     /// What those who speak at once see before the tail.
@@ -355,10 +356,14 @@ impl Fold<'_> {
 
     /// Takes an event in that has spoken already, or stands before those that may.
     fn see(&self, view: &mut Ahead, event: &Event) {
+        let naming = || self.plan.naming(event.name);
+        let remembering = || naming().filter(|it| it.kind.is_immediate() && it.kind.remembers());
+        let asks = remembering().any(|trigger| trigger.kind.uses_previous());
+        let previous = asks.then(|| view.settled.clone());
         view.settled.apply(event);
-        let remembering = self.plan.naming(event.name);
-        for trigger in remembering.filter(|it| it.kind.is_immediate() && it.kind.remembers()) {
-            shown(trigger, event, &view.settled, None, &mut view.states);
+        for trigger in remembering() {
+            let Ahead { settled, states } = &mut *view;
+            shown(trigger, event, settled, previous.as_ref(), states);
         }
     }
 
@@ -452,7 +457,7 @@ impl<'a> Came<'a> {
     }
 }
 
-/// Shows an event that the profile has taken in to a trigger that names it.
+/// Shows an event that the profile has taken in to a trigger that takes it.
 fn shown(
     trigger: &Trigger,
     event: &Event,

@@ -16,7 +16,7 @@ impl Plan {
         }
         let looks = self
             .naming(event.name)
-            .filter_map(|trigger| trigger.kind.looks_again(event));
+            .filter_map(|trigger| trigger.kind.looks_again(event, settled));
         let expiry = self.policy.expiry(event.time);
         looks.min().unwrap_or(Timestamp::MAX).min(expiry)
     }

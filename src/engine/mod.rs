@@ -77,11 +77,11 @@ pub enum Effect {
     /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark, or as many as
     /// [`limits::TAIL_BYTES`] hold: this one did not wait for its turn among them, but counted at once.
     TailFull,
-    /// So many deadlines of a trigger were not opened: the customer has too many open.
+    /// For so many deadlines or entries of a window of a trigger there was no place: the customer has too many.
     OpenLimit {
         /// The trigger.
         trigger: Text,
-        /// Deadlines not opened.
+        /// Deadlines not opened, entries that made way.
         refused: u32,
     },
 }

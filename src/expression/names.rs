@@ -57,7 +57,7 @@ pub fn resolve(
         "profile" => of_profile(path, environment, Whose::Now),
         "previous" if environment.previous => of_profile(path, environment, Whose::Before),
         "previous" => Err(ExpressionError {
-            expected: Some("`profile`, or a moment of kind `event`".to_owned()),
+            expected: Some("`profile`, or a moment that an event makes true by itself".to_owned()),
             ..error(
                 &path.root_span,
                 "`previous` is the profile before the event, and here there is no event to ask about".to_owned(),

@@ -217,7 +217,7 @@ impl MomentKind for Absence {
         state.latest = state.latest.max(Some(event.order()));
     }
 
-    fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+    fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
         let mut after = self.after.event_names();
         after
             .any(|name| name == event.name)
@@ -298,7 +298,7 @@ impl Per {
 }
 
 /// A value as a key; `None` for what is not known.
-fn key_text(value: &Value<'_>) -> Option<Text> {
+pub(super) fn key_text(value: &Value<'_>) -> Option<Text> {
     let text = match value {
         Value::Null => return None,
         Value::Text(text) => Text::from(*text),

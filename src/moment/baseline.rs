@@ -254,7 +254,7 @@ impl MomentKind for Baseline {
         }
     }
 
-    fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+    fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
         Some(match self.measure {
             // Gaps between distinct days are at least one, so the first day in question is the
             // day after tomorrow; two hours for the longest change of a clock.

@@ -1,8 +1,11 @@
 //! Event: comes true when an event matches, at the event's time; each event is an occurrence.
+//!
+//! With `when: seen` its condition is asked on what is known when the event comes, and again where an older one comes in
+//! between. With `when: settled` it is asked once, with everything before the event there: whatever the order of arrival.
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Concerns, Described, Found, Moment, MomentKind, Sees};
+use super::kind::{Concerns, Described, Found, Moment, MomentKind, Sees, WHEN, WHEN_SEEN, when};
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{EVENTS, Reader};
@@ -15,7 +18,7 @@ use crate::time::Timestamp;
 
 const KEYS: Keys = Keys {
     of: "`event`",
-    known: &[Known::required("of", matcher::SHAPE, "Which events.")],
+    known: &[Known::required("of", matcher::SHAPE, "Which events."), WHEN],
     later: &[],
 };
 
@@ -24,6 +27,8 @@ const KEYS: Keys = Keys {
 pub struct EventMoment {
     /// Which events.
     pub of: Matcher,
+    /// When it is decided.
+    pub sees: Sees,
 }
 
 /// Nothing is remembered: each event is a moment by itself.
@@ -41,7 +46,7 @@ impl MomentKind for EventMoment {
     const DESCRIBED: Described = Described {
         word: "event",
         comes_true: "At each event that matches, at its time.",
-        decided: "when the event is seen",
+        decided: WHEN_SEEN,
         occurrence: "the event's id",
         again: "at each event",
         has_event: true,
@@ -49,15 +54,17 @@ impl MomentKind for EventMoment {
     const SHAPE: Shape = Shape::Either(&[matcher::SHAPE, Shape::Mapping(&KEYS)]);
 
     fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
-        let of = match &node.value {
-            Yaml::Map(entries) if entries.iter().any(|(key, _)| key.text == "of") => {
+        let is_key = |name: &str| KEYS.names().any(|key| key == name);
+        let (of, sees) = match &node.value {
+            Yaml::Map(entries) if entries.iter().any(|(key, _)| is_key(&key.text)) => {
                 let fields = reader.fields(node, KEYS)?;
-                reader.required(&fields, "of", EVENTS)?
+                let sees = when(reader, &fields);
+                (reader.required(&fields, "of", EVENTS)?, sees)
             }
-            _ => node,
+            _ => (node, Some(Sees::SoFar)),
         };
         let of = matcher::matcher(reader, of)?;
-        Some(Self { of })
+        Some(Self { of, sees: sees? })
     }
 
     fn concerns(&self) -> Concerns {
@@ -68,7 +75,7 @@ impl MomentKind for EventMoment {
     }
 
     fn sees(&self) -> Sees {
-        Sees::SoFar
+        self.sees
     }
 
     fn uses_previous(&self) -> bool {
@@ -80,8 +87,8 @@ impl MomentKind for EventMoment {
         found.moment = event.map(|event| Moment::of_event(event, Vec::new()));
     }
 
-    fn looks_again(&self, _event: &Event) -> Option<Timestamp> {
-        None
+    fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
+        (self.sees == Sees::Settled).then_some(event.time)
     }
 
     fn due(&self, _state: &Nothing, _settled: &Settled) -> Option<Timestamp> {

@@ -118,7 +118,7 @@ impl MomentKind for Inactivity {
         }
     }
 
-    fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+    fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
         Some(event.time.plus(self.for_ms))
     }
 

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::keys::Shape;
-use crate::document::reader::Reader;
+use crate::document::keys::{Known, Shape};
+use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::Node;
 use crate::event::{Event, EventName, Text};
 use crate::expression::Scope;
@@ -65,9 +65,10 @@ pub trait MomentKind: Sized {
     /// Takes the event of `scope` in, after the profile has. None: it remembers nothing.
     fn event(&self, state: &mut Option<Self::State>, scope: &Scope<'_>, found: &mut Found);
 
-    /// The earliest that a deadline may follow an event of a name that concerns it: when the customer must be looked at again.
-    /// Too early costs a look, too late would delay a decision.
-    fn looks_again(&self, event: &Event) -> Option<Timestamp>;
+    /// The earliest that a deadline, or a decision, may follow an event that concerns it and is not settled yet: when the
+    /// customer must be looked at again. `settled` is what is known of her without it. Too early costs a look, too late would
+    /// delay a decision.
+    fn looks_again(&self, event: &Event, settled: &Settled) -> Option<Timestamp>;
 
     /// The next deadline.
     fn due(&self, state: &Self::State, settled: &Settled) -> Option<Timestamp>;
@@ -115,7 +116,7 @@ pub struct Concerns {
     pub events: Vec<EventName>,
     /// Her time zone: a deadline counts calendar days.
     pub days: bool,
-    /// Every customer, whatever she does: it begins when she is first known, and traits may bring its deadline nearer.
+    /// Every customer, whatever she does: it is shown each of her events, of whatever name, and begins with the first.
     pub everybody: bool,
 }
 
@@ -126,6 +127,30 @@ pub enum Sees {
     SoFar,
     /// When the event is settled.
     Settled,
+}
+
+/// The key that says when what an event brings is decided; [`when`] reads it.
+pub const WHEN: Known = Known::default(
+    "when",
+    "seen",
+    Shape::Words(WORDS),
+    "`seen`: decided at once, on what is known then. `settled`: when nothing older is expected any more, history being complete.",
+);
+const WORDS: &[&str] = &["seen", "settled"];
+
+/// How [`WHEN`] reads for people.
+pub const WHEN_SEEN: &str =
+    "when the event is seen; with `when: settled`, when the watermark has reached it";
+
+/// Reads [`WHEN`].
+pub fn when(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Sees> {
+    let Some(node) = fields.get(WHEN.name) else {
+        return Some(Sees::SoFar);
+    };
+    reader.one_of(node, WORDS).map(|word| match word {
+        "settled" => Sees::Settled,
+        _ => Sees::SoFar,
+    })
 }
 
 /// A moment: the condition of a trigger came true for a customer.
@@ -185,7 +210,7 @@ impl EventRef {
 pub struct Found {
     /// The moment that came true at the event itself.
     pub moment: Option<Moment>,
-    /// Deadlines that could not be opened for a bound.
+    /// What a bound left no place for: deadlines that were not opened, entries that made way too early.
     pub refused: u32,
 }
 
@@ -220,6 +245,55 @@ impl EventRef {
         Self {
             id: event.id.clone(),
             time: event.time,
+        }
+    }
+}
+
+/// What the tests of kinds share.
+#[cfg(test)]
+pub mod tests {
+    use std::collections::BTreeMap;
+
+    use super::MomentKind;
+    use crate::document::reader::{Declared, Reader};
+    use crate::document::report::{Source, rendered};
+    use crate::document::yaml;
+    use crate::event::{Event, EventName, Position, Type, Vocabulary};
+    use crate::time::Timestamp;
+
+    /// Reads what stands under a kind's word; else what is wrong with it. The attribute `birthday` is a time.
+    pub fn reading<K: MomentKind>(text: &str) -> Result<K, String> {
+        let source = Source::new("t.yaml", text.to_owned());
+        let (vocabulary, attributes) = (
+            Vocabulary::standard(),
+            BTreeMap::from([("birthday".to_owned(), Type::Time)]),
+        );
+        let declared = Declared {
+            vocabulary: &vocabulary,
+            attributes: &attributes,
+        };
+        let mut reader = Reader::new(&source, declared);
+        let node = yaml::parse(&source, &mut reader.reports);
+        let kind = node.and_then(|node| K::read(&mut reader, &node));
+        let reports = rendered(&reader.reports);
+        kind.filter(|_| reader.reports.is_empty()).ok_or(reports)
+    }
+
+    /// An event that says nothing but its name.
+    pub fn said(name: EventName, time: Timestamp) -> Event {
+        Event {
+            customer: "ana".into(),
+            time,
+            position: Position::default(),
+            id: compact_str::format_compact!("{time}"),
+            has_message_id: false,
+            name,
+            known: true,
+            properties: Default::default(),
+            products: Vec::new(),
+            traits: None,
+            touchpoint: None,
+            traceparent: None,
         }
     }
 }

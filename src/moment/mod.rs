@@ -6,11 +6,13 @@
 
 pub mod absence;
 pub mod baseline;
+pub mod calendar;
 pub mod event;
 pub mod inactivity;
 pub mod kind;
 pub mod matcher;
 pub mod states;
+pub mod threshold;
 
 use crate::document::keys::{Keys, Known};
 use crate::document::reader::Reader;
@@ -24,11 +26,13 @@ use crate::time::Timestamp;
 
 pub use absence::Absence;
 pub use baseline::Baseline;
+pub use calendar::Calendar;
 pub use event::EventMoment;
 pub use inactivity::Inactivity;
 pub use kind::{Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Sees, Telling};
 pub use matcher::Matcher;
 pub use states::States;
+pub use threshold::Threshold;
 
 /// What [`State::Gone`] is stored under.
 const GONE: u16 = 0;
@@ -118,9 +122,9 @@ macro_rules! kinds {
 
             /// See [`MomentKind::looks_again`].
             #[must_use]
-            pub fn looks_again(&self, event: &Event) -> Option<Timestamp> {
+            pub fn looks_again(&self, event: &Event, settled: &Settled) -> Option<Timestamp> {
                 match self {
-                    $(Self::$Kind(kind) => kind.looks_again(event),)*
+                    $(Self::$Kind(kind) => kind.looks_again(event, settled),)*
                 }
             }
 
@@ -246,14 +250,14 @@ kinds! {
     Absence: Absence,
     Inactivity: Inactivity,
     Baseline: Baseline,
+    Threshold: Threshold,
+    Calendar: Calendar,
 }
 
 /// Kinds of the design that are not there yet.
 const LATER: &[(&str, &str)] = &[
     ("sequence", ""),
-    ("threshold", ""),
     ("transition", ""),
-    ("calendar", ""),
     ("prediction", ""),
     ("broadcast", ""),
 ];
@@ -281,6 +285,12 @@ impl Kind {
     #[must_use]
     pub fn is_immediate(&self) -> bool {
         self.sees() == Sees::SoFar
+    }
+
+    /// Whether it is shown an event that settles: to be decided then, or to be remembered.
+    #[must_use]
+    pub fn folds(&self) -> bool {
+        !self.is_immediate() || self.remembers()
     }
 
     /// Reads `moment`: exactly one kind.

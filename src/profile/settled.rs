@@ -84,6 +84,14 @@ macro_rules! sections {
                 $(shown.part::<$Family>(<$Family>::TAG);)*
             }
 
+            /// Whether an event may change what stands under a path, plain or keyed. A family that names no events may be
+            /// changed by any. None: no family has the path.
+            #[must_use]
+            pub fn writer_of(path: &str) -> Option<fn(&Event) -> bool> {
+                None.or_else(|| writer::<$Who>(path))
+                    $(.or_else(|| writer::<$Family>(path)))*
+            }
+
             /// What each family is stored under.
             pub const TAGS: &[u16] = &[<$Who>::TAG, $(<$Family>::TAG,)*];
         }
@@ -180,6 +188,21 @@ fn keyed_fields<S: Section>(of: for<'a> fn(&'a Settled) -> &'a S) -> Vec<KeyedFi
         read: Box::new(move |settled, key, now| (field.read)(of(settled), key, now)),
     });
     fields.collect()
+}
+
+fn writer<S: Section>(path: &str) -> Option<fn(&Event) -> bool> {
+    let plain = S::FIELDS.iter().any(|field| field.path == path);
+    let mut keyed = S::KEYED_FIELDS.iter();
+    let below = |field: &super::section::KeyedField<S>| {
+        let key = path.strip_prefix(field.path);
+        key.is_some_and(|key| key.starts_with(['.', '[']))
+    };
+    if !plain && !keyed.any(below) {
+        return None;
+    }
+    let any: fn(&Event) -> bool = |_| true;
+    let said: fn(&Event) -> bool = S::is_written_by;
+    Some(if S::WRITTEN_BY.is_empty() { any } else { said })
 }
 
 impl Settled {

@@ -197,6 +197,27 @@ const KINDS: &[(&str, &str, &str)] = &[
     2026-01-15T10:00:00Z  Order Completed  { order_id: o3, total: 10 }
     2026-01-22T10:00:00Z  Order Completed  { order_id: o4, total: 10 }
   expect: [{ at: 2026-01-30T00:00:00Z, data: { mean: 7 } }]"),
+    ("event: { of: { name: Order Completed, where: previous.orders.count == 1 }, when: settled }", "data: { order: event.order_id, before: previous.orders.count }", "
+    2026-01-01T10:00:00Z  Order Completed  { order_id: o1, total: 10 }
+    2026-01-02T10:00:00Z  Order Completed  { order_id: o2, total: 10 }
+    2026-01-03T10:00:00Z  Order Completed  { order_id: o3, total: 10 }
+  expect: [{ at: 2026-01-02T10:00:00Z, data: { order: o2, before: 1 } }]"),
+    ("threshold: { of: Product Viewed, measure: { distinct: event.category }, over: 1d, crosses: { at_least: 2 } }", "data: { last: event.category }", "
+    2026-01-01T10:00:00Z  Product Viewed  { product_id: p1, category: shoes }
+    2026-01-01T11:00:00Z  Product Viewed  { product_id: p2, category: shoes }
+    2026-01-01T12:00:00Z  Product Viewed  { product_id: p3, category: hats }
+    2026-01-01T13:00:00Z  Product Viewed  { product_id: p4, category: bags }
+  expect: [{ at: 2026-01-01T12:00:00Z, data: { last: hats } }]"),
+    ("threshold: { of: [Product Viewed, Product Added], measure: { score: { weight: 'event.name == \"Product Added\" ? 5 : 1', half_life: 7d } }, crosses: { above: 6 }, when: settled }", "data: { last: event.product_id }", "
+    2026-01-01T10:00:00Z  Product Viewed  { product_id: p1 }
+    2026-01-08T10:00:00Z  Product Added   { product_id: p2 }
+    2026-01-08T11:00:00Z  Product Viewed  { product_id: p3 }
+  expect: [{ at: 2026-01-08T11:00:00Z, data: { last: p3 } }]"),
+    ("calendar: { date: { nth: 2, weekday: sunday, month: may }, offset: -2d, at: \"09:00\" }", "data: { orders: profile.orders.count }", "
+    2026-01-01T10:00:00Z  Identify         { timezone: Europe/Madrid }
+    2026-02-02T10:00:00Z  Order Completed  { order_id: o1, total: 10 }
+  until: 2027-01-01T00:00:00Z
+  expect: [{ at: 2026-05-08T07:00:00Z, data: { orders: 1 } }]"),
     ("baseline: { of: Order Completed, measure: event.total, history_min: 3, ratio: { last: 2, below: 0.7 } }", "data: { last: profile.orders.last_value }", "
     2026-01-01T10:00:00Z  Order Completed  { order_id: o1, total: 100 }
     2026-01-02T10:00:00Z  Order Completed  { order_id: o2, total: 100 }

@@ -105,7 +105,7 @@ metrics! {
     HELD: "moments_held_total", Kind::Counter, One, ["trigger", "reason"],
         "Moments that were held, to be asked again when the reason is over: nothing of them is decided yet.";
     OPEN_LIMIT: "moments_open_limit_total", Kind::Counter, One, ["trigger"],
-        "Deadlines not opened, as the customer has too many open.";
+        "Deadlines not opened, and events that left a window early, as the customer has too many.";
     CUSTOMERS_REMOVED: "moments_customers_removed_total", Kind::Counter, One, ["reason"],
         "Customers of whom nothing is kept any more: `erased`, or `expired`.";
     SAMPLED_KEYS: "moments_sampled_keys_total", Kind::Counter, One, ["topic"],

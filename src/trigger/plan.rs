@@ -23,9 +23,9 @@ pub struct Plan {
     pub revision: Text,
     /// Whether a deadline of any trigger depends on the customer's time zone.
     pub counts_days: bool,
-    /// The triggers that concern everybody, whatever she does.
+    /// The triggers that concern everybody: they take events of any name.
     everybody: Vec<u16>,
-    /// By event name: the triggers that name it.
+    /// By event name: the triggers that take it.
     by_event: Vec<Vec<u16>>,
     /// Key and index of each trigger, sorted.
     by_key: Vec<(u32, u16)>,
@@ -114,8 +114,17 @@ impl Plan {
                 .then_with(|| a.name.cmp(&b.name))
         });
         let mut by_event = vec![Vec::new(); vocabulary.events_end()];
+        let mut everybody = Vec::new();
+        let mut counts_days = false;
         for (i, trigger) in (0u16..).zip(&triggers) {
-            for name in trigger.kind.concerns().events {
+            let concerns = trigger.kind.concerns();
+            counts_days |= concerns.days;
+            if concerns.everybody {
+                everybody.push(i);
+                by_event.iter_mut().for_each(|listed| listed.push(i));
+                continue;
+            }
+            for name in concerns.events {
                 let listed: &mut Vec<u16> = &mut by_event[usize::from(name.0)];
                 if listed.last() != Some(&i) {
                     listed.push(i);
@@ -127,11 +136,9 @@ impl Plan {
             .map(|(i, trigger)| (trigger.key, i))
             .collect();
         by_key.sort_unstable();
-        let concerns = (0u16..).zip(triggers.iter().map(|it| it.kind.concerns()));
-        let everybody = concerns.clone().filter(|(_, it)| it.everybody);
         Self {
-            counts_days: concerns.clone().any(|(_, it)| it.days),
-            everybody: everybody.map(|(i, _)| i).collect(),
+            counts_days,
+            everybody,
             vocabulary,
             triggers,
             policy,
@@ -141,20 +148,11 @@ impl Plan {
         }
     }
 
-    /// The triggers that name this event, most important first.
+    /// The triggers that take this event, most important first: those that name it, and those that concern everybody.
     pub fn naming(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
-        let listed = self
-            .by_event
-            .get(usize::from(name.0))
-            .map_or(&[][..], Vec::as_slice);
+        let listed = self.by_event.get(usize::from(name.0));
+        let listed = listed.unwrap_or(&self.everybody);
         listed.iter().map(|i| &self.triggers[usize::from(*i)])
-    }
-
-    /// The triggers that concern everybody, most important first.
-    pub fn everybody(&self) -> impl Iterator<Item = &Trigger> {
-        self.everybody
-            .iter()
-            .map(|i| &self.triggers[usize::from(*i)])
     }
 
     /// The trigger whose state a profile keeps under `key`.

@@ -7,8 +7,12 @@
 //! - With `per`, an event without a key is as if it were not there.
 //! - Sample deviations need two observations; with fewer, nothing departs from them. They are compared exactly, in
 //!   integers, and an exact gap's bound is rounded up to the whole millisecond.
+//! - A threshold compares the events up to one with those before it, both within the window that ends at it; what is not
+//!   known is not there, and the mean of nothing is outside.
 //! - A value's history is the events before it (`history_min` of them); the last m of a ratio include the event
 //!   itself, and "the mean before" is over all events before those m.
+
+pub mod calendar;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -31,6 +35,26 @@ pub struct RefEvent {
 pub enum From {
     Last,
     First,
+}
+
+/// What a threshold measures of events: their number, their values or their keys.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Measured {
+    Count,
+    Sum,
+    Mean,
+    DistinctKeys,
+    /// Of values, each halving in so many ms.
+    Score(i64),
+}
+
+/// Where inside is; to four decimals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Inside {
+    AtLeast(f64),
+    Above(f64),
+    AtMost(f64),
+    Below(f64),
 }
 
 /// A moment to look for; matchers are lists of event names.
@@ -74,6 +98,13 @@ pub enum Definition {
         history_min: usize,
         last: usize,
         below: f64,
+    },
+    Threshold {
+        of: Vec<&'static str>,
+        measured: Measured,
+        /// None: ever.
+        over_ms: Option<i64>,
+        inside: Inside,
     },
 }
 
@@ -138,6 +169,12 @@ fn scan(definition: &Definition, events: &[RefEvent]) -> Vec<RefMoment> {
             last,
             below,
         } => value_ratio(&matching(of), *history_min, *last, *below),
+        Definition::Threshold {
+            of,
+            measured,
+            over_ms,
+            inside,
+        } => threshold(&matching(of), *measured, *over_ms, *inside),
     };
     moments.sort();
     moments
@@ -292,6 +329,66 @@ fn value_ratio(
         }
     }
     moments
+}
+
+fn threshold(
+    events: &[&RefEvent],
+    measured: Measured,
+    over_ms: Option<i64>,
+    inside: Inside,
+) -> Vec<RefMoment> {
+    let mut moments = Vec::new();
+    for (i, event) in events.iter().enumerate() {
+        let counted = |e: &&&RefEvent| measured != Measured::DistinctKeys || !e.key.is_empty();
+        let in_window =
+            |e: &&&RefEvent| over_ms.is_none_or(|over_ms| event.time_ms - e.time_ms < over_ms);
+        let of = |events: &[&'_ RefEvent]| {
+            let window: Vec<&RefEvent> = events
+                .iter()
+                .filter(counted)
+                .filter(in_window)
+                .copied()
+                .collect();
+            is_inside(&window, event.time_ms, measured, inside)
+        };
+        if !of(&events[..i]) && of(&events[..=i]) {
+            moments.push(moment(event, event.time_ms));
+        }
+    }
+    moments
+}
+
+fn is_inside(window: &[&RefEvent], at_ms: i64, measured: Measured, inside: Inside) -> bool {
+    if let Measured::Score(half_life_ms) = measured {
+        let faded =
+            |e: &&RefEvent| e.value / 2f64.powf((at_ms - e.time_ms) as f64 / half_life_ms as f64);
+        let score: f64 = window.iter().map(faded).sum();
+        return match inside {
+            Inside::AtLeast(bound) => score >= bound,
+            Inside::Above(bound) => score > bound,
+            Inside::AtMost(bound) => score <= bound,
+            Inside::Below(bound) => score < bound,
+        };
+    }
+    let (n, total) = (window.len() as i128, sum(&values(window)));
+    let mut keys: Vec<&str> = window.iter().map(|e| e.key.as_str()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    // As so many ten-thousandths, divided by so many.
+    let (parts, of) = match measured {
+        Measured::Count => (n * 10_000, 1),
+        Measured::DistinctKeys => (keys.len() as i128 * 10_000, 1),
+        Measured::Mean if n == 0 => return false,
+        Measured::Mean => (total, n),
+        Measured::Sum | Measured::Score(_) => (total, 1),
+    };
+    let bound = |bound: f64| (bound * 10_000.0).round() as i128 * of;
+    match inside {
+        Inside::AtLeast(b) => parts >= bound(b),
+        Inside::Above(b) => parts > bound(b),
+        Inside::AtMost(b) => parts <= bound(b),
+        Inside::Below(b) => parts < bound(b),
+    }
 }
 
 fn values(events: &[&RefEvent]) -> Vec<i64> {

@@ -36,13 +36,13 @@ struct Case {
     definition: Definition,
 }
 
-struct Cases {
+pub struct Cases {
     cases: Vec<Case>,
     plan: Arc<Plan>,
 }
 
 impl Cases {
-    fn new(rows: Vec<(String, Definition, String)>) -> Self {
+    pub fn new(rows: Vec<(String, Definition, String)>) -> Self {
         let texts: Vec<_> = rows
             .iter()
             .map(|(name, _, text)| (name.clone(), text.clone()))
@@ -85,7 +85,7 @@ impl Cases {
         (expected, left)
     }
 
-    fn check(&self, history: &[Happening], grid: Grid) -> Result<(), TestCaseError> {
+    pub fn check(&self, history: &[Happening], grid: Grid) -> Result<(), TestCaseError> {
         let mut states = Vec::new();
         for places in [in_order(history, grid), arrivals(history, grid)] {
             let mut engine = Engine::new(Arc::clone(&self.plan));

@@ -36,6 +36,26 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
     ])
 });
 
+/// The same, decided when their events are settled.
+static SETTLED: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+    let settled = |(name, of): (&str, &str)| {
+        let moment = format!("event: {{ of: {of}, when: settled }}");
+        (name.to_owned(), moment)
+    };
+    let rows = [
+        (
+            "first",
+            "{ name: Order Completed, where: previous.orders.count == 0 }",
+        ),
+        (
+            "win-back",
+            "{ name: Order Completed, where: 'days_between(previous.last_order, event.time) > 3' }",
+        ),
+        ("each", "[Product Added, Cart Viewed]"),
+    ];
+    plan(&rows.map(settled))
+});
+
 /// Whether each trigger holds for the last of these events, sorted, by scanning all before it.
 fn holding(events: &[Event]) -> Vec<&'static str> {
     let Some((event, before)) = events.split_last() else {
@@ -58,6 +78,30 @@ fn holding(events: &[Event]) -> Vec<&'static str> {
         Some(last) if event.time.0.div_euclid(DAY_MS) - last > 3 => vec!["win-back"],
         Some(_) => Vec::new(),
     }
+}
+
+/// What holds in the sorted scan of all that has arrived, once.
+fn once(told: &[(Told, moments::time::Timestamp)]) -> Vec<Found> {
+    let mut all: Vec<Event> = Vec::new();
+    for (told, _) in told {
+        if let Told::Event(event) = told
+            && !all.iter().any(|known| known.id == event.id)
+        {
+            all.push((**event).clone());
+        }
+    }
+    all.sort_by_key(Event::order);
+    let mut found = Vec::new();
+    for (n, at) in all.iter().enumerate() {
+        let hers = all[..=n].iter().filter(|e| e.customer == at.customer);
+        let hers: Vec<Event> = hers.cloned().collect();
+        for trigger in holding(&hers) {
+            let id = at.id.to_string();
+            found.push((at.customer.to_string(), trigger.to_owned(), at.time.0, id));
+        }
+    }
+    found.sort();
+    found
 }
 
 /// The union, over arrivals, of what holds in the sorted scan of what has arrived.
@@ -100,5 +144,16 @@ proptest! {
             tell(&mut engine, input, &mut effects);
         }
         prop_assert_eq!(found(&effects), expected(&told));
+    }
+
+    #[test]
+    fn when_settled_it_is_what_history_says(history in history(GRID, 40, 0..100)) {
+        let told = inputs(&history, &arrivals(&history, GRID), GRID);
+        let mut engine = Engine::new(Arc::clone(&SETTLED));
+        let mut effects = Vec::new();
+        for input in &told {
+            tell(&mut engine, input, &mut effects);
+        }
+        prop_assert_eq!(found(&effects), once(&told));
     }
 }

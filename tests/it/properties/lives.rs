@@ -24,16 +24,14 @@ const GRID: Grid = Grid {
 const IDLE_MS: i64 = 3 * DAY_MS;
 
 /// Those that wait for the watermark: what follows from an event is decided by what is known when it comes.
-static DEADLINES: LazyLock<Arc<Plan>> =
-    LazyLock::new(|| plan(&rows_that(|moment| !moment.starts_with("event"))));
+static DEADLINES: LazyLock<Arc<Plan>> = LazyLock::new(|| plan(&rows_that(waits)));
 
 /// The same with customers who expire.
-static EXPIRING: LazyLock<Arc<Plan>> = LazyLock::new(|| {
-    plan_with(
-        &rows_that(|moment| !moment.starts_with("event")),
-        expiring(),
-    )
-});
+static EXPIRING: LazyLock<Arc<Plan>> = LazyLock::new(|| plan_with(&rows_that(waits), expiring()));
+
+fn waits(moment: &str) -> bool {
+    !moment.starts_with("event") && !moment.contains("when: seen")
+}
 
 fn rows_that(are_meant: fn(&str) -> bool) -> Vec<(String, String)> {
     let rows = rows().into_iter();
@@ -75,7 +73,12 @@ fn events(told: &Inputs) -> impl Iterator<Item = &Event> {
 /// Facts and deadlines by customer. What was sent is not compared: it is forgotten with the rest.
 fn states(engine: &mut Engine) -> BTreeMap<String, String> {
     let profiles = customers(engine).into_iter();
-    let shown = profiles.map(|(id, it)| (id, format!("{:?} {:?}", facts(&it), it.states)));
+    let shown = profiles.map(|(id, it)| {
+        let mut known = facts(&it);
+        // Each life has an id of its own.
+        known.id = Text::default();
+        (id, format!("{known:?} {:?}", it.states))
+    });
     shown.collect()
 }
 

@@ -5,6 +5,7 @@
 //! midnight are frequent. A failure prints the smallest history that still fails, and the seed
 //! (`PROPTEST_RNG_SEED` replays it); nothing is written beside the sources.
 
+mod calendars;
 mod deadlines;
 mod driver;
 mod history;
@@ -12,6 +13,7 @@ mod immediate;
 mod late;
 mod lives;
 mod restore;
+mod thresholds;
 
 use proptest::test_runner::Config;
 

@@ -56,6 +56,34 @@ pub fn rows() -> Vec<(String, String)> {
             "back",
             "event: { name: Order Completed, where: 'days_between(previous.last_order, event.time) > 3' }",
         ),
+        row(
+            "third",
+            "event: { of: { name: Order Completed, where: previous.orders.count == 2 }, when: settled }",
+        ),
+        row(
+            "eager",
+            "threshold: { of: { name: Product Added, where: 'previous.orders.count < 3' }, measure: count, over: 2d, crosses: { at_least: 2 }, when: seen }",
+        ),
+        row(
+            "spender",
+            "threshold: { of: Order Completed, measure: { sum: event.total }, over: 4d, crosses: { at_least: 6 }, when: settled }",
+        ),
+        row(
+            "keen",
+            "threshold: { of: [Product Added, Order Completed], measure: { score: { weight: 1, half_life: 1d } }, crosses: { above: 1.7 }, when: settled }",
+        ),
+        row(
+            "ninth",
+            "calendar: { date: { every: month, day: 9 }, at: '06:00' }",
+        ),
+        row(
+            "thursday",
+            "calendar: { date: { nth: 1, weekday: thursday }, offset: 1d }",
+        ),
+        row(
+            "year",
+            "calendar: { date: profile.last_order, offset: -361d }",
+        ),
     ]
 }
 

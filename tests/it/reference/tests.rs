@@ -1,6 +1,6 @@
 //! The reference on cases small enough to work out by hand.
 
-use super::{DAY_MS, Definition, From, RefEvent, moments, open};
+use super::{DAY_MS, Definition, From, Inside, Measured, RefEvent, moments, open};
 
 const HOUR: i64 = 3_600_000;
 const FOREVER: i64 = i64::MAX;
@@ -217,4 +217,54 @@ fn a_value_departs_from_those_before_it() {
     );
     let rows = orders(&[10.0, 10.0, 1.0]);
     check(&ratio, &rows, FOREVER, &[], 0);
+}
+
+#[test]
+fn a_threshold_is_crossed_at_an_event() {
+    let threshold = |measured, over_ms, inside| Definition::Threshold {
+        of: vec!["order"],
+        measured,
+        over_ms,
+        inside,
+    };
+    let order = |time, key, value| ("order", time, key, value);
+    // The first has left the window when the third comes ten later.
+    let count = threshold(Measured::Count, Some(10), Inside::AtLeast(2.0));
+    let rows = [
+        order(0, "", 0.0),
+        order(10, "", 0.0),
+        order(11, "", 0.0),
+        order(12, "", 0.0),
+        order(30, "", 0.0),
+    ];
+    check(&count, &rows, FOREVER, &[("", "2", 11)], 0);
+    let sum = threshold(Measured::Sum, None, Inside::AtLeast(0.3));
+    let rows = [order(0, "", 0.1), order(1, "", 0.2), order(2, "", 0.2)];
+    check(&sum, &rows, FOREVER, &[("", "1", 1)], 0);
+    let mean = threshold(Measured::Mean, Some(10), Inside::AtMost(5.0));
+    let rows = [
+        order(0, "", 5.0),
+        order(1, "", 6.0),
+        order(2, "", 4.0),
+        order(20, "", 4.0),
+    ];
+    check(
+        &mean,
+        &rows,
+        FOREVER,
+        &[("", "0", 0), ("", "2", 2), ("", "3", 20)],
+        0,
+    );
+    let keys = threshold(Measured::DistinctKeys, None, Inside::AtLeast(2.0));
+    let rows = [
+        order(0, "x", 0.0),
+        order(1, "", 0.0),
+        order(2, "x", 0.0),
+        order(3, "y", 0.0),
+    ];
+    check(&keys, &rows, FOREVER, &[("", "3", 3)], 0);
+    // 4, then 2 + 4, then 3 + 4 after it had faded to 3.
+    let score = threshold(Measured::Score(10), None, Inside::AtLeast(6.0));
+    let rows = [order(0, "", 4.0), order(10, "", 4.0), order(20, "", 4.0)];
+    check(&score, &rows, FOREVER, &[("", "1", 10), ("", "2", 20)], 0);
 }

@@ -218,3 +218,56 @@ fn many_customers_go_over_some_at_a_time() {
     assert_eq!((second.to, second.done), (count, true));
     assert_eq!(engine.seal().len(), 10);
 }
+
+#[test]
+fn a_calendar_begins_with_everybody_who_is_known() {
+    let other = onsite("event: Signed Up");
+    let day = |day: u8| {
+        onsite(&format!(
+            "calendar: {{ date: {{ every: month, day: {day} }} }}"
+        ))
+    };
+    let known = &[ORDER, "until 2026-01-20T00:00:00Z"][..];
+    let then = &["until 2026-02-20T00:00:00Z"][..];
+    check(
+        "to come",
+        &other,
+        known,
+        &day(25),
+        then,
+        &["2026-01-25T00:00:00Z treat"],
+    );
+    let next = ["2026-02-10T00:00:00Z treat"];
+    check("one that is past", &other, known, &day(10), then, &next);
+    let made_up = ["2026-01-10T00:00:00Z treat", next[0]];
+    let backfill = backfilled(&day(10));
+    check(
+        "to be made up for",
+        &other,
+        known,
+        &backfill,
+        then,
+        &made_up,
+    );
+    // Another day of a month that was decided is not decided; that of the next is.
+    let told = &[ORDER, "until 2026-01-15T00:00:00Z"][..];
+    let changed = ["2026-01-10T00:00:00Z treat", "2026-02-18T00:00:00Z treat"];
+    check("another day", &day(10), told, &day(18), then, &changed);
+}
+
+#[test]
+fn a_calendar_that_comes_back_does_not_decide_again() {
+    let monthly = onsite("calendar: { date: { every: month, day: 10 } }");
+    let mut bench = Bench::new(&monthly, Policy::default());
+    bench.line(ORDER);
+    bench.line("until 2026-01-10T00:00:00Z");
+    let other = "moment: { event: Signed Up }\ntreatments: [{ channel: onsite, template: x }]\ngeneration: 2";
+    adopt(&mut bench, other, Policy::default());
+    bench.line("until 2026-01-11T00:00:00Z");
+    adopt(&mut bench, &backfilled(&monthly), Policy::default());
+    bench.line("until 2026-02-20T00:00:00Z");
+    assert_eq!(
+        bench.decisions(),
+        ["2026-01-10T00:00:00Z treat", "2026-02-10T00:00:00Z treat"]
+    );
+}

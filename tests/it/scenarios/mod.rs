@@ -3,10 +3,12 @@
 
 mod adoption;
 mod bounds;
+mod calendars;
 mod deadlines;
 mod erasure;
 mod holding;
 mod policy;
+mod thresholds;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

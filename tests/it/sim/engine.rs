@@ -15,7 +15,7 @@ use moments::trigger::set::{self, Basis};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-const TRIGGERS: [(&str, &str); 5] = [
+const TRIGGERS: [(&str, &str); 7] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }",
@@ -30,6 +30,14 @@ const TRIGGERS: [(&str, &str); 5] = [
         "baseline: { of: Product Added, measure: gap, by: exact, history_min: 2, deviations: 1 }",
     ),
     ("idle", "inactivity: { of: Product Viewed, for: 5s }"),
+    (
+        "keen",
+        "threshold: { of: Product Added, measure: count, over: 6s, crosses: { at_least: 2 }, when: settled }",
+    ),
+    (
+        "minute",
+        "calendar: { date: { every: month, day: 2 }, at: '10:01' }",
+    ),
 ];
 
 /// A set that another one follows, differs in something else, and comes back.
@@ -39,6 +47,8 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
         1 => {
             triggers[0].1 = "absence: { of: Order Completed, after: Product Added, within: 2s }\nbackfill: true";
             triggers.remove(1);
+            // It comes back, and knows what it had decided.
+            triggers.pop();
         }
         2 => {
             triggers.push((
@@ -46,6 +56,9 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
                 "inactivity: { of: Order Completed, for: 4s }\nbackfill: true",
             ));
             triggers[2].1 = "event: { of: Product Reviewed }\nmode: off";
+            triggers[5].1 = "threshold: { of: Product Added, measure: count, over: 6s, crosses: { at_least: 2 }, when: seen }";
+            triggers[6].1 =
+                "calendar: { date: { every: month, day: 2 }, at: '10:00' }\nbackfill: true";
         }
         3 => {
             triggers[0].1 = "absence: { of: Order Completed, after: Product Added, within: 1s }";

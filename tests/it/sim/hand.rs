@@ -92,10 +92,12 @@ impl<S: Subject> Hand<S> {
         self.task.assign(clock);
     }
 
-    /// Whether nothing is left to do before the clock moves on or a record comes.
-    pub fn is_idle(&self) -> bool {
+    /// Whether nothing is left to do before a record comes, nor within an hour: a calendar's next date is a month away.
+    pub fn is_idle(&self, clock: i64) -> bool {
         let nothing = self.lane.is_empty() && self.asks.is_empty() && self.answers.is_empty();
-        nothing && self.transacting.is_none() && self.task.next_wake().is_none()
+        let wake = self.task.next_wake();
+        let sleeps = wake.is_none_or(|wake| wake.0 > clock + 3_600_000);
+        nothing && self.transacting.is_none() && sleeps
     }
 
     /// Does one piece of work, at random.

@@ -403,7 +403,7 @@ impl<S: Subject> World<S> {
             unread.records.is_empty()
         };
         let newest = hand.task.revision() == revision(self.published);
-        newest && hand.task.is_running() && hand.is_idle() && TOPICS.into_iter().all(read)
+        newest && hand.task.is_running() && hand.is_idle(self.clock) && TOPICS.into_iter().all(read)
     }
 }
 
