@@ -194,7 +194,9 @@ impl Engine {
         } else {
             let look = plan.looks_again(&event, &customer.profile.settled);
             fold.take(customer, event);
-            (!settled).then_some(look.min(working.look))
+            // What it made true may have to wait.
+            let waits = customer.waiting.due().unwrap_or(Timestamp::MAX);
+            (!settled).then_some(look.min(waits).min(working.look))
         };
         working.dirty = true;
         let look = look.unwrap_or_else(|| plan.next_look(&working.customer));

@@ -122,6 +122,7 @@ impl Inventory for Goldens {
         for version in 1..=S::VERSION {
             let path = root().join(format!("tests/fixtures/stored/{name}-v{version}.json"));
             if version == S::VERSION && !path.exists() && updates() {
+                std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
                 std::fs::write(&path, format!("{shown:#}\n")).expect("written");
             }
             let Ok(text) = std::fs::read(&path) else {

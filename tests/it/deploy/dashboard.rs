@@ -50,6 +50,7 @@ const ROWS: &[(&str, &[Panel])] = &[
             ("Moments, by trigger", &m::MOMENTS, Rate(&["trigger"])),
             ("Treatments, by trigger", &m::TREATMENTS, Rate(&["trigger"])),
             ("Refusals, by reason", &m::REFUSALS, Rate(&["reason"])),
+            ("Moments held, by reason", &m::HELD, Rate(&["reason"])),
             ("Commands, by channel", &m::COMMANDS, Rate(&["channel"])),
         ],
     ),
