@@ -244,7 +244,6 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     ("{ calendar: { date: 12-24 } }", "audience: event.plan == \"x\"", "event", "`event` is not there", "profile"),
     ("{ threshold: { of: Signed Up, measure: count, crosses: { at_least: 3 } } }", "audience: event.totl > 1", "totl", "`Signed Up` has no property `totl`", ""),
     // policy
-    (EVENT, "policy: { quiet_hours: hold }", "hold", "does not hold in quiet hours yet", "`drop`"),
     (EVENT, "policy: { quiet_hours: wait }", "wait", "`wait` is not valid here", "one of `ignore`, `drop` and `hold`"),
     (EVENT, "policy: { hold_out: 5% }", "5%", "does not hold anybody out yet", "`0%`"),
     (EVENT, "policy: { cap: 1 per 7d }", "1 per 7d", "`1 per 7d` is not valid here", "`N in D`"),
