@@ -55,6 +55,18 @@ pub enum StoredError {
     Damaged(String),
 }
 
+impl StoredError {
+    /// A part of a version that this build does not know yet.
+    #[must_use]
+    pub fn newer(part: impl Into<String>, found: u8, known: u8) -> Self {
+        Self::Newer {
+            part: part.into(),
+            found,
+            known,
+        }
+    }
+}
+
 impl From<postcard::Error> for StoredError {
     fn from(error: postcard::Error) -> Self {
         Self::Damaged(error.to_string())
@@ -71,11 +83,8 @@ pub fn read<S: Stored>(version: u8, bytes: &[u8]) -> Result<S, StoredError> {
     }
     if version > S::VERSION {
         let name = std::any::type_name::<S>();
-        return Err(StoredError::Newer {
-            part: name.rsplit("::").next().unwrap_or(name).to_owned(),
-            found: version,
-            known: S::VERSION,
-        });
+        let part = name.rsplit("::").next().unwrap_or(name);
+        return Err(StoredError::newer(part, version, S::VERSION));
     }
     S::upcast(version, bytes)
 }
@@ -172,7 +181,7 @@ fn take_number(bytes: &mut Bytes) -> Option<u64> {
 
 /// A part that stays bytes until somebody asks for it, and is written back as it came unless somebody changed it.
 ///
-/// The bytes must be what [`Lazy::check_part`] let pass, or what this build wrote.
+/// The bytes must be what [`Lazy::check`] let pass, or what this build wrote.
 #[derive(Clone)]
 pub struct Lazy<S> {
     raw: Option<(u8, Bytes)>,
@@ -187,14 +196,6 @@ impl<S: Stored> Lazy<S> {
             raw: Some((part.version, part.bytes)),
             value: OnceCell::new(),
         }
-    }
-
-    /// Whether a part can be read.
-    ///
-    /// # Errors
-    /// As [`read`].
-    pub fn check_part(part: &Part) -> Result<(), StoredError> {
-        read::<S>(part.version, &part.bytes).map(drop)
     }
 
     /// Whether it can be read.
@@ -359,7 +360,7 @@ mod tests {
                 "Counted has version 3, this build knows up to 2",
             ),
         ] {
-            let said = Lazy::<Counted>::check_part(&given).err();
+            let said = Lazy::<Counted>::from_part(given).check().err();
             let said = said.map_or(String::new(), |error| error.to_string());
             assert!(
                 said.contains(expected) && said.is_empty() == expected.is_empty(),

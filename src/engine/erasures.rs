@@ -147,13 +147,7 @@ impl Erasures {
                     .map_err(|_| StoredError::Damaged("an erasure that is cut off".to_owned()))?;
                 Some(Timestamp(i64::from_le_bytes(bytes)))
             }
-            Some([found, ..]) => {
-                return Err(StoredError::Newer {
-                    part: "an erasure".to_owned(),
-                    found: *found,
-                    known: VERSION,
-                });
-            }
+            Some([found, ..]) => return Err(StoredError::newer("an erasure", *found, VERSION)),
             Some([]) => {
                 return Err(StoredError::Damaged(
                     "an erasure without its time".to_owned(),

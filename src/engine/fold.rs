@@ -207,7 +207,7 @@ impl Fold<'_> {
             let Some((trigger, moment)) = trigger.zip(moment) else {
                 break;
             };
-            came.push(Came::at_deadline(trigger, moment));
+            came.push(Came::new(trigger, moment));
         }
         let waited = match waiting.due() {
             Some(due) if due <= at => waiting.let_go(at),
@@ -257,7 +257,7 @@ impl Fold<'_> {
                 let has_event = trigger.kind.described().has_event;
                 came.push(Came {
                     cause: has_event.then_some((event, previous.as_ref())),
-                    ..Came::at_deadline(trigger, moment)
+                    ..Came::new(trigger, moment)
                 });
             }
         }
@@ -447,7 +447,7 @@ impl Fold<'_> {
 
 impl<'a> Came<'a> {
     /// Without an event at hand.
-    fn at_deadline(trigger: &'a Trigger, moment: Moment) -> Self {
+    fn new(trigger: &'a Trigger, moment: Moment) -> Self {
         Self {
             trigger,
             moment,

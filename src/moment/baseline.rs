@@ -184,9 +184,8 @@ impl MomentKind for Baseline {
 
     fn concerns(&self) -> Concerns {
         Concerns {
-            events: self.of.event_names().collect(),
             days: matches!(self.measure, Measure::GapDays),
-            ..Concerns::default()
+            ..self.of.concerns()
         }
     }
 

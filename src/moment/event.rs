@@ -68,10 +68,7 @@ impl MomentKind for EventMoment {
     }
 
     fn concerns(&self) -> Concerns {
-        Concerns {
-            events: self.of.event_names().collect(),
-            ..Concerns::default()
-        }
+        self.of.concerns()
     }
 
     fn sees(&self) -> Sees {

@@ -82,10 +82,7 @@ impl MomentKind for Inactivity {
     }
 
     fn concerns(&self) -> Concerns {
-        Concerns {
-            events: self.of.event_names().collect(),
-            ..Concerns::default()
-        }
+        self.of.concerns()
     }
 
     fn uses_previous(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Which events a trigger means: a name, a list of names or of matchers, or names with a condition.
 
+use super::kind::{Concerns, Telling};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{EVENTS, Fields, Reader};
 use crate::document::yaml::{Node, Yaml};
@@ -66,9 +67,18 @@ impl Matcher {
         self.names.iter().map(|(name, _)| *name)
     }
 
+    /// What concerns a kind that looks at nothing else.
+    #[must_use]
+    pub fn concerns(&self) -> Concerns {
+        Concerns {
+            events: self.event_names().collect(),
+            ..Concerns::default()
+        }
+    }
+
     /// The name of the first of them, for people.
     #[must_use]
-    pub fn first(&self, telling: &super::Telling<'_>) -> String {
+    pub fn first(&self, telling: &Telling<'_>) -> String {
         let first = self.event_names().next();
         first.map_or_else(String::new, telling.name)
     }

@@ -227,7 +227,7 @@ macro_rules! kinds {
                 Ok(match part.tag {
                     $(<$Type>::TAG => Self::$Kind(Lazy::from_part(part)),)*
                     GONE => Self::Gone(read(part.version, &part.bytes)?),
-                    tag => return Err(unknown(tag)),
+                    tag => return Err(StoredError::newer(format!("a state of kind {tag}"), 1, 0)),
                 })
             }
 
@@ -261,14 +261,6 @@ const LATER: &[(&str, &str)] = &[
     ("prediction", ""),
     ("broadcast", ""),
 ];
-
-fn unknown(tag: u16) -> StoredError {
-    StoredError::Newer {
-        part: format!("a state of kind {tag}"),
-        found: 1,
-        known: 0,
-    }
-}
 
 impl Stored for Timestamp {
     const VERSION: u8 = 1;

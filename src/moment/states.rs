@@ -59,7 +59,7 @@ impl States {
     }
 
     /// Changes the state of one trigger, which may begin or end.
-    pub fn change<T>(&mut self, key: u32, change: impl FnOnce(&mut Option<State>) -> T) -> T {
+    pub fn change(&mut self, key: u32, change: impl FnOnce(&mut Option<State>)) {
         let place = self.place(key);
         let mut state = match place {
             Ok(at) => Some(std::mem::replace(
@@ -68,14 +68,13 @@ impl States {
             )),
             Err(_) => None,
         };
-        let changed = change(&mut state);
+        change(&mut state);
         match (place, state) {
             (Ok(at), Some(state)) => self.states[at].1 = state,
             (Ok(at), None) => drop(self.states.remove(at)),
             (Err(at), Some(state)) => self.states.insert(at, (key, state)),
             (Err(_), None) => {}
         }
-        changed
     }
 
     /// The states of some triggers alone.
@@ -139,11 +138,8 @@ impl States {
     /// Where the list, or a kind of state, is newer than this build, or the bytes are damaged.
     pub fn read(part: Part) -> Result<Self, StoredError> {
         if part.version != Self::VERSION {
-            return Err(StoredError::Newer {
-                part: "the list of states".to_owned(),
-                found: part.version,
-                known: Self::VERSION,
-            });
+            let (found, known) = (part.version, Self::VERSION);
+            return Err(StoredError::newer("the list of states", found, known));
         }
         let mut states = Vec::new();
         let mut rest = part.bytes;

@@ -225,10 +225,7 @@ impl MomentKind for Threshold {
     }
 
     fn concerns(&self) -> Concerns {
-        Concerns {
-            events: self.of.event_names().collect(),
-            ..Concerns::default()
-        }
+        self.of.concerns()
     }
 
     fn sees(&self) -> Sees {

@@ -30,8 +30,6 @@ pub struct Source {
 /// What became of the question for a schema.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// What is known of it now.
-    pub verdict: Verdict,
     /// It may be another later: the registry does not have it, or not whole, or there was no room.
     pub passing: bool,
     /// Why something that should be kept was not.
@@ -133,7 +131,6 @@ impl Source {
             Lookup::Unknown => (self.schemas.keep(id, Verdict::Unknown), true),
         };
         Loaded {
-            verdict: self.schemas.get(id).unwrap_or(Verdict::Unknown),
             passing: passing || !kept,
             trouble,
         }

@@ -250,16 +250,7 @@ impl Runtime {
             let thread = thread::Builder::new().name(format!("worker-{number}"));
             threads.push(thread.spawn(move || worker::run(&context, &receiver, sender))?);
         }
-        let had = {
-            let workers = workers.clone();
-            move || {
-                for worker in &workers {
-                    // One that is gone needs no waking.
-                    let _ = worker.send(ToWorker::Wake);
-                }
-            }
-        };
-        schemas::start(&source, telemetry, wanted, had)?;
+        schemas::start(&source, telemetry, wanted, waking(workers.clone()))?;
         Ok(Self {
             tasks: Tasks { context, workers },
             threads,
@@ -475,6 +466,16 @@ impl Context {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, State>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes all workers.
+fn waking(workers: Vec<Sender<ToWorker>>) -> impl Fn() + Send + 'static {
+    move || {
+        for worker in &workers {
+            // One that is gone needs no waking.
+            let _ = worker.send(ToWorker::Wake);
+        }
     }
 }
 

@@ -47,7 +47,7 @@ pub fn look(bytes: &[u8]) -> Result<Timestamp, StoredError> {
             Some(look) => Ok(Timestamp(i64::from_le_bytes(*look))),
             None => Err(StoredError::Damaged("it is cut off".to_owned())),
         },
-        [found, ..] => Err(newer("the profile", *found, VERSION)),
+        [found, ..] => Err(StoredError::newer("the profile", *found, VERSION)),
         [] => Err(StoredError::Damaged("it is empty".to_owned())),
     }
 }
@@ -80,7 +80,8 @@ pub fn unpack(bytes: &[u8]) -> Result<Customer, StoredError> {
             Waiting::TAG => customer.waiting = Lazy::from_part(part),
             _ => {
                 if let Some(Part { tag, version, .. }) = customer.profile.settled.take(part) {
-                    return Err(newer(&format!("part {tag} of a profile"), version, 0));
+                    let part = format!("part {tag} of a profile");
+                    return Err(StoredError::newer(part, version, 0));
                 }
             }
         }
@@ -99,14 +100,6 @@ pub fn check(bytes: &[u8]) -> Result<Customer, StoredError> {
     customer.states.check()?;
     customer.waiting.check()?;
     Ok(customer)
-}
-
-fn newer(part: &str, found: u8, known: u8) -> StoredError {
-    StoredError::Newer {
-        part: part.to_owned(),
-        found,
-        known,
-    }
 }
 
 #[cfg(test)]
