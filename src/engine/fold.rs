@@ -26,6 +26,15 @@ pub(super) struct Fold<'a> {
     adopting: bool,
     /// Something that came true was not decided therefore.
     pub let_go: bool,
+    /// What settled events made true at the instant that is being settled.
+    gathered: Vec<Gathered<'a>>,
+}
+
+/// A moment that a settled event made true, with that event where it has one: decided with all others of its instant.
+struct Gathered<'a> {
+    trigger: &'a Trigger,
+    moment: Moment,
+    cause: Option<(Event, Option<Settled>)>,
 }
 
 impl<'a> Fold<'a> {
@@ -37,6 +46,7 @@ impl<'a> Fold<'a> {
             effects,
             adopting: false,
             let_go: false,
+            gathered: Vec::new(),
         }
     }
 
@@ -86,15 +96,15 @@ struct Ahead {
 }
 
 /// A moment that came true, and the event that made it true where it did so by itself.
-struct Came<'a> {
-    trigger: &'a Trigger,
+struct Came<'p, 'e> {
+    trigger: &'p Trigger,
     moment: Moment,
-    cause: Option<(&'a Event, Option<&'a Settled>)>,
+    cause: Option<(&'e Event, Option<&'e Settled>)>,
     /// It came true before, and waited.
     waited: bool,
 }
 
-impl Fold<'_> {
+impl<'a> Fold<'a> {
     // Settling.
 
     /// Folds everything up to `watermark` into the settled state.
@@ -151,13 +161,23 @@ impl Fold<'_> {
             match next {
                 Some(event) if due.is_none_or(|(at, _)| event.time <= at) => {
                     let fired = &tail.events[taken].fired;
+                    if self.gathered_at().is_some_and(|at| at < event.time) {
+                        self.decide_gathered((settled, waiting), &tail.events[taken..]);
+                    }
+                    self.fold_event((settled, states), (event, fired));
                     taken += 1;
-                    let (waits, ahead) = ((event, &fired[..]), &tail.events[taken..]);
-                    self.fold_event((settled, states, waiting), waits, ahead);
                 }
                 _ => break due,
             }
         };
+        let fires = match due {
+            Some((at, Due::Deadline(_) | Due::Waiting)) => Some(at),
+            Some((_, Due::Expiry)) | None => None,
+        };
+        // What is due at the same instant is decided with it.
+        if fires.is_none() || fires != self.gathered_at() {
+            self.decide_gathered((settled, waiting), &tail.events[taken..]);
+        }
         if taken > 0 {
             tail.events.drain(..taken);
         }
@@ -195,7 +215,8 @@ impl Fold<'_> {
             waiting,
         } = customer;
         let plan = self.plan;
-        let mut came = Vec::new();
+        let gathered = std::mem::take(&mut self.gathered);
+        let mut came: Vec<Came<'_, '_>> = gathered.iter().map(Gathered::came).collect();
         while let Some((due, Due::Deadline(key))) = self.next_due(settled, states, waiting)
             && due == at
         {
@@ -229,20 +250,18 @@ impl Fold<'_> {
         self.decide(came, (settled, waiting), &tail.events, self.now.max(at));
     }
 
-    /// Applies a settled event and shows it to the triggers that take it. Those in `fired` have decided it when it was seen;
-    /// one that waits is among them where its definition has changed meanwhile.
+    /// Applies a settled event, shows it to the triggers that take it, and gathers what it makes true. Those in `fired` have
+    /// decided it when it was seen; one that waits is among them where its definition has changed meanwhile.
     fn fold_event(
         &mut self,
-        (settled, states, waiting): (&mut Settled, &mut States, &mut Lazy<Waiting>),
+        (settled, states): (&mut Settled, &mut States),
         (event, fired): (&Event, &[u32]),
-        ahead: &[TailEvent],
     ) {
         let plan = self.plan;
         let folding = || plan.naming(event.name).filter(|it| it.kind.folds());
         let asks = folding().any(|trigger| trigger.uses_previous);
         let previous = asks.then(|| settled.clone());
         settled.apply(event);
-        let mut came = Vec::new();
         for trigger in folding() {
             let found = shown(trigger, event, settled, previous.as_ref(), states);
             if found.refused > 0 {
@@ -255,12 +274,34 @@ impl Fold<'_> {
             let waits = !trigger.kind.is_immediate() && !fired.contains(&trigger.key);
             if let Some(moment) = found.moment.filter(|_| waits) {
                 let has_event = trigger.kind.described().has_event;
-                came.push(Came {
-                    cause: has_event.then_some((event, previous.as_ref())),
-                    ..Came::new(trigger, moment)
+                self.gathered.push(Gathered {
+                    trigger,
+                    moment,
+                    cause: has_event.then(|| (event.clone(), previous.clone())),
                 });
             }
         }
+    }
+
+    /// Whether nothing that came true is still to be decided.
+    pub fn has_decided_all(&self) -> bool {
+        self.gathered.is_empty()
+    }
+
+    /// The instant of the moments that are gathered.
+    fn gathered_at(&self) -> Option<Timestamp> {
+        self.gathered.first().map(|it| it.moment.at)
+    }
+
+    /// Decides what settled events made true at one instant.
+    fn decide_gathered(
+        &mut self,
+        (settled, waiting): (&mut Settled, &mut Lazy<Waiting>),
+        ahead: &[TailEvent],
+    ) {
+        let gathered = std::mem::take(&mut self.gathered);
+        let mut came: Vec<Came<'_, '_>> = gathered.iter().map(Gathered::came).collect();
+        came.sort_by_key(|came| self.plan.rank(came.trigger.key));
         self.decide(came, (settled, waiting), ahead, self.now);
     }
 
@@ -318,7 +359,8 @@ impl Fold<'_> {
         self.expire(&mut view, event.time);
         self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
         settled.contacts = view.settled.contacts;
-        self.fold_event((settled, states, waiting), (event, &[]), ahead);
+        self.fold_event((settled, states), (event, &[]));
+        self.decide_gathered((settled, waiting), ahead);
     }
 
     /// Takes an event behind the watermark straight into the settled state.
@@ -331,7 +373,8 @@ impl Fold<'_> {
         let mut view = self.ahead(settled, states);
         self.speak(&mut view, waiting, (event, &mut Vec::new()), &tail.events);
         settled.contacts = view.settled.contacts;
-        self.fold_event((settled, states, waiting), (event, &[]), &tail.events);
+        self.fold_event((settled, states), (event, &[]));
+        self.decide_gathered((settled, waiting), &tail.events);
     }
 
     /// What those who speak at once see before the tail.
@@ -404,7 +447,7 @@ impl Fold<'_> {
     /// Decides what came true at one instant, the most important first; what is held waits with the customer.
     fn decide(
         &mut self,
-        mut came: Vec<Came<'_>>,
+        mut came: Vec<Came<'_, '_>>,
         (settled, waiting): (&mut Settled, &mut Lazy<Waiting>),
         ahead: &[TailEvent],
         now: Timestamp,
@@ -445,14 +488,24 @@ impl Fold<'_> {
     }
 }
 
-impl<'a> Came<'a> {
+impl<'p> Came<'p, '_> {
     /// Without an event at hand.
-    fn new(trigger: &'a Trigger, moment: Moment) -> Self {
+    fn new(trigger: &'p Trigger, moment: Moment) -> Self {
         Self {
             trigger,
             moment,
             cause: None,
             waited: false,
+        }
+    }
+}
+
+impl<'p> Gathered<'p> {
+    fn came(&self) -> Came<'p, '_> {
+        let cause = self.cause.as_ref();
+        Came {
+            cause: cause.map(|(event, previous)| (event, previous.as_ref())),
+            ..Came::new(self.trigger, self.moment.clone())
         }
     }
 }

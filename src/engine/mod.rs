@@ -276,6 +276,7 @@ impl Engine {
                 let mut fold = Fold::new(&plan, Timestamp::MIN, &mut effects);
                 fold.settle_events(customer, watermark);
                 // Who has something to be decided was looked at when time moved.
+                debug_assert!(fold.has_decided_all());
                 debug_assert!(!effects.iter().any(|it| matches!(it, Effect::Decided(_))));
             }
         }

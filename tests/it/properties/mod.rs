@@ -12,6 +12,7 @@ mod history;
 mod immediate;
 mod late;
 mod lives;
+mod policies;
 mod restore;
 mod thresholds;
 

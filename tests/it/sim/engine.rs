@@ -10,7 +10,7 @@ use moments::event::record::Origin;
 use moments::event::{EventName, Vocabulary};
 use moments::task::customers::Customers;
 use moments::time::Timestamp;
-use moments::trigger::plan::{Plan, Policy};
+use moments::trigger::plan::Plan;
 use moments::trigger::set::{self, Basis};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -22,14 +22,17 @@ const TRIGGERS: [(&str, &str); 7] = [
     ),
     (
         "each",
-        "absence: { of: Order Completed, after: Product Added, within: 4s, per: event.product_id, from: first }",
+        "absence: { of: Order Completed, after: Product Added, within: 4s, per: event.product_id, from: first }\npolicy: { cap: once }",
     ),
     ("review", "event: { of: Product Reviewed }"),
     (
         "rhythm",
-        "baseline: { of: Product Added, measure: gap, by: exact, history_min: 2, deviations: 1 }",
+        "baseline: { of: Product Added, measure: gap, by: exact, history_min: 2, deviations: 1 }\npolicy: { quiet_hours: hold }",
     ),
-    ("idle", "inactivity: { of: Product Viewed, for: 5s }"),
+    (
+        "idle",
+        "inactivity: { of: Product Viewed, for: 5s }\npolicy: { quiet_hours: hold }",
+    ),
     (
         "keen",
         "threshold: { of: Product Added, measure: count, over: 6s, crosses: { at_least: 2 }, when: settled }",
@@ -39,6 +42,20 @@ const TRIGGERS: [(&str, &str); 7] = [
         "calendar: { date: { every: month, day: 2 }, at: '10:01' }",
     ),
 ];
+
+/// The first minute is quiet: what is held in it is decided when it ends, the same whenever it came to be asked.
+const COMMON: &str = "consent_by_default = ['email']\nquiet_hours = { default = '10:00-10:01' }\n";
+
+/// What is common to a set that another one follows; of these the outcome depends on when a moment is asked.
+fn common(number: u64) -> String {
+    let more = match number % 4 {
+        1 => "arbitration = 'instant'",
+        2 => "caps = { all = '2 in 10s', email = '3 a day' }",
+        3 => "arbitration = 'instant'\ncaps = { all = '1 in 5s' }",
+        _ => "",
+    };
+    format!("{more}\n{COMMON}")
+}
 
 /// A set that another one follows, differs in something else, and comes back.
 fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
@@ -69,9 +86,9 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
     triggers
 }
 
-static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", &TRIGGERS));
+static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", COMMON, &TRIGGERS));
 
-fn compiled(revision: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
+fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
     let file = |(name, moment): &(&str, &str)| {
         let text = format!(
             "trigger: {name}\nstage: engagement\nabout: Revision {revision}.\nmoment:\n  {moment}\n\
@@ -80,15 +97,11 @@ fn compiled(revision: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
         Source::new(&format!("{name}.yaml"), text)
     };
     let sources: Vec<Source> = triggers.iter().map(file).collect();
-    let policy = Policy {
-        consent_by_default: vec!["email".into()],
-        ..Policy::default()
-    };
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
         vocabulary,
         attributes: BTreeMap::new(),
-        policy,
+        policy: toml::from_str(common).expect("a policy"),
         mappings: Arc::default(),
     };
     let plan = set::compile(&sources, &basis);
@@ -116,7 +129,8 @@ impl Subject for Customers {
 
     fn plan(revision: &str, varies: bool) -> Arc<Plan> {
         let number = moments::trigger::revision::number(revision);
-        compiled(revision, &varied(if varies { number } else { 0 }))
+        let number = if varies { number } else { 0 };
+        compiled(revision, &common(number), &varied(number))
     }
 
     fn revision(decision: &[u8]) -> String {
