@@ -10,8 +10,8 @@
 //! ```
 //!
 //! - The trigger is the one in the file of the same name (`abandoned-cart.yaml` beside
-//!   `abandoned-cart.test.yaml`), or the one that `trigger:` names. It is alone, and one in shadow is
-//!   tested as if it were live.
+//!   `abandoned-cart.test.yaml`), or the one that `trigger:` names. It is alone but for those that `with:` names, and one in
+//!   shadow is tested as if it were live.
 //! - `anonymous: true` says that the customer is known by an anonymous id only.
 //! - `policy` is what is to be otherwise in `[policy]` of the configuration: `{ quiet_hours: { default: 22:00-08:00 } }`.
 //! - `profile` is what an identify call says of the customer just before the first event.
@@ -56,6 +56,8 @@ use events::Told;
 pub mod limits {
     /// Scenarios of one file: beyond this they belong to several triggers.
     pub const SCENARIOS: usize = 200;
+    /// Triggers beside the one that a scenario is about.
+    pub const WITH: usize = 20;
     /// How long after the last event deadlines are waited for, in days.
     pub const DAYS_AFTER: i64 = 400;
     /// Treatments or refusals of one scenario, for the schema.
@@ -77,6 +79,11 @@ pub const SCENARIO: Keys = Keys {
             "trigger",
             Shape::Text(NAME_BYTES),
             "The trigger it is about, where that is not the one in the file of the same name.",
+        ),
+        Known::optional(
+            "with",
+            Shape::List(&Shape::Text(NAME_BYTES), 1, limits::WITH),
+            "Other triggers below the same directory that are live beside it: what is expected is then of all of them.",
         ),
         Known::optional(
             "about",
@@ -126,6 +133,7 @@ const TREATMENT: Keys = Keys {
     of: "an expected treatment",
     known: &[
         Known::optional("at", Shape::Instant, "When the moment came true."),
+        Known::optional("trigger", Shape::Text(NAME_BYTES), "Whose moment it was."),
         Known::optional("channel", Shape::Text(limits::TEXT_BYTES), "Its channel."),
         Known::optional("template", Shape::Text(limits::TEXT_BYTES), "Its template."),
         Known::optional(
@@ -150,6 +158,7 @@ const REFUSAL: Keys = Keys {
     of: "an expected refusal",
     known: &[
         Known::optional("at", Shape::Instant, "When the moment came true."),
+        Known::optional("trigger", Shape::Text(NAME_BYTES), "Whose moment it was."),
         Known::optional("reason", Shape::Words(&REASONS), "Why it was refused."),
     ],
     later: &[],
@@ -177,6 +186,8 @@ pub struct Scenario {
     pub span: Range<usize>,
     /// The trigger it is about, where it says so.
     pub trigger: Option<(String, Range<usize>)>,
+    /// The triggers beside it.
+    pub with: Vec<(String, Range<usize>)>,
     /// The policy, where it is not the configured one.
     pub policy: Option<Policy>,
     /// What happens, in order of arrival.
@@ -292,41 +303,55 @@ pub fn played(scenario: &Scenario, plan: &Arc<Plan>) -> Outcome {
     }
 }
 
-/// The triggers that scenarios are about, each alone in a plan.
+/// The triggers that scenarios are about.
 struct Triggers<'a> {
     root: PathBuf,
     basis: &'a Basis,
-    /// By file, and policy as JSON.
-    plans: BTreeMap<(PathBuf, String), Arc<Plan>>,
+    /// By files, and policy as JSON.
+    plans: BTreeMap<(Vec<PathBuf>, String), Arc<Plan>>,
 }
 
 impl Triggers<'_> {
+    /// The one that a scenario in the file of this path is about, and those beside it.
     fn of(&mut self, scenario: &Scenario, path: &Path) -> Result<Arc<Plan>, Vec<Report>> {
         let policy = scenario.policy.as_ref().unwrap_or(&self.basis.policy);
-        let Some((name, span)) = &scenario.trigger else {
-            return match beside(path) {
-                Some(path) => self.plan(&path, policy),
-                None => Err(vec![
-                    Report::at(
-                        &scenario.source,
-                        scenario.span.clone(),
-                        "there is no trigger file of the same name beside this one",
-                    )
-                    .expected(
-                        "such a file, or `trigger:` with the name of one below the same directory"
-                            .to_owned(),
-                    ),
-                ]),
-            };
-        };
+        let mut paths = vec![match &scenario.trigger {
+            Some(trigger) => self.named(trigger, scenario)?,
+            None => beside(path).ok_or_else(|| {
+                let message = "there is no trigger file of the same name beside this one";
+                let report = Report::at(&scenario.source, scenario.span.clone(), message);
+                let expected =
+                    "such a file, or `trigger:` with the name of one below the same directory";
+                vec![report.expected(expected.to_owned())]
+            })?,
+        }];
+        for trigger in &scenario.with {
+            let path = self.named(trigger, scenario)?;
+            if paths.contains(&path) {
+                let (name, span) = trigger;
+                let message = format!("`{name}` is here already");
+                let report = Report::at(&scenario.source, span.clone(), message);
+                return Err(vec![report]);
+            }
+            paths.push(path);
+        }
+        self.plan(paths, policy)
+    }
+
+    /// The file of the trigger of this name.
+    fn named(
+        &mut self,
+        (name, span): &(String, Range<usize>),
+        scenario: &Scenario,
+    ) -> Result<PathBuf, Vec<Report>> {
         let mut names = Vec::new();
         for path in set::files(&self.root, set::is_trigger_file).map_err(|report| vec![report])? {
             // A file that another scenario is about is told there, if it is wrong.
-            let Ok(plan) = self.plan(&path, policy) else {
+            let Ok(plan) = self.plan(vec![path.clone()], &self.basis.policy) else {
                 continue;
             };
             if plan.triggers.iter().any(|trigger| trigger.name == *name) {
-                return Ok(plan);
+                return Ok(path);
             }
             names.extend(plan.triggers.iter().map(|trigger| trigger.name.to_string()));
         }
@@ -340,17 +365,19 @@ impl Triggers<'_> {
         ])
     }
 
-    fn plan(&mut self, path: &Path, policy: &Policy) -> Result<Arc<Plan>, Vec<Report>> {
-        let key = (path.to_owned(), serde_json::json!(policy).to_string());
+    fn plan(&mut self, paths: Vec<PathBuf>, policy: &Policy) -> Result<Arc<Plan>, Vec<Report>> {
+        let key = (paths, serde_json::json!(policy).to_string());
         if let Some(plan) = self.plans.get(&key) {
             return Ok(Arc::clone(plan));
         }
-        let source = Source::load(path).map_err(|report| vec![report])?;
+        let sources: Result<Vec<Source>, Report> =
+            key.0.iter().map(|path| Source::load(path)).collect();
+        let sources = sources.map_err(|report| vec![report])?;
         let basis = Basis {
             policy: policy.clone(),
             ..self.basis.clone()
         };
-        let plan = Arc::new(set::compile(&[source], &basis)?);
+        let plan = Arc::new(set::compile(&sources, &basis)?);
         self.plans.insert(key, Arc::clone(&plan));
         Ok(plan)
     }
@@ -442,6 +469,7 @@ fn scenario(
             .text(node, "a trigger's name")
             .map(|text| (text, node))
     });
+    let with = fields.get("with").map(|node| names(reader, node));
     let events = reader.required(fields, "events", events::EXPECTED);
     let anonymous = fields.get("anonymous");
     let anonymous = anonymous.map_or(Some(false), |node| {
@@ -478,6 +506,10 @@ fn scenario(
             Some(trigger) => trigger.map(|(text, node)| (text.to_owned(), node.span.clone())),
             None => None,
         },
+        with: match with {
+            Some(with) => with?,
+            None => Vec::new(),
+        },
         policy: match policy {
             Some(policy) => Some(policy?),
             None => None,
@@ -490,6 +522,23 @@ fn scenario(
             None => None,
         },
     })
+}
+
+/// Names of triggers, and where they stand.
+fn names(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(String, Range<usize>)>> {
+    let Yaml::List(items) = &node.value else {
+        reader.unexpected(node, "a list of names of triggers");
+        return None;
+    };
+    if !(1..=limits::WITH).contains(&items.len()) {
+        reader.unexpected(node, format!("1 to {} names of triggers", limits::WITH));
+        return None;
+    }
+    let name = |node: &Node| {
+        let name = reader.text(node, "a trigger's name")?;
+        Some((name.to_owned(), node.span.clone()))
+    };
+    items.iter().map(name).collect()
 }
 
 fn expected(reader: &mut Reader<'_>, node: &Node, keys: Keys) -> Option<Vec<Expected>> {

@@ -79,7 +79,7 @@ impl Got {
     /// The value that an expectation may name.
     pub fn value(&self, key: &str) -> &Json {
         match key {
-            "reason" => &self.json["reason"],
+            "reason" | "trigger" => &self.json[key],
             key => &self.json["treatment"][key],
         }
     }

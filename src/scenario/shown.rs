@@ -11,20 +11,31 @@ use crate::time::Timestamp;
 /// What differs, for a person to read; `None` where nothing does.
 pub fn difference(scenario: &Scenario, treated: &[Got], refused: &[Got]) -> Option<String> {
     let mut text = String::new();
-    let mut fails = side_by_side(&mut text, "treatments", &scenario.expect, treated);
+    // Where there are several triggers, whose it is.
+    let got = |got: &Got| match scenario.with.is_empty() {
+        true => got_row(got),
+        false => format!("{}  {}", got_row(got), word(got, "trigger")),
+    };
+    let mut fails = side_by_side(&mut text, "treatments", &scenario.expect, treated, got);
     if let Some(expected) = &scenario.refused {
-        fails |= side_by_side(&mut text, "refusals", expected, refused);
+        fails |= side_by_side(&mut text, "refusals", expected, refused, got);
     } else if !refused.is_empty() {
         line(&mut text, "refused, which is not checked here:");
-        for got in refused {
-            line(&mut text, &format!("    {}", got_row(got)));
+        for refused in refused {
+            line(&mut text, &format!("    {}", got(refused)));
         }
     }
     fails.then_some(text)
 }
 
 /// A row for each expectation and decision; whether one differs.
-fn side_by_side(text: &mut String, what: &str, expected: &[Expected], got: &[Got]) -> bool {
+fn side_by_side(
+    text: &mut String,
+    what: &str,
+    expected: &[Expected],
+    got: &[Got],
+    row: impl Fn(&Got) -> String,
+) -> bool {
     let rows = expected.len().max(got.len());
     let left: Vec<String> = (0..rows)
         .map(|i| expected.get(i).map_or("nothing".to_owned(), expected_row))
@@ -48,7 +59,7 @@ fn side_by_side(text: &mut String, what: &str, expected: &[Expected], got: &[Got
             _ => vec![],
         };
         let wrong = !differs.is_empty() || expected.len() <= i || got.len() <= i;
-        let right = got.get(i).map_or("nothing".to_owned(), got_row);
+        let right = got.get(i).map_or("nothing".to_owned(), &row);
         line(
             text,
             &format!(
@@ -77,16 +88,19 @@ fn expected_row(expected: &Expected) -> String {
 }
 
 fn got_row(got: &Got) -> String {
-    let word = |key: &str| got.value(key).as_str().unwrap_or_default().to_owned();
     match got.refusal {
         Some(reason) => format!("{}  {}", time(got.at), reason.word()),
         None => format!(
             "{}  {}  {}",
             time(got.at),
-            word("channel"),
-            word("template")
+            word(got, "channel"),
+            word(got, "template")
         ),
     }
+}
+
+fn word(got: &Got, key: &str) -> String {
+    got.value(key).as_str().unwrap_or_default().to_owned()
 }
 
 /// An instant as scenarios write it: without milliseconds where there are none.

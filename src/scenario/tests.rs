@@ -134,6 +134,50 @@ fn a_failure_shows_both_sides() {
     "#);
 }
 
+#[test]
+fn with_others_what_is_expected_is_of_all() {
+    let other = "trigger: welcome\nmoment: { event: Product Added }\ntreatments: [{ channel: onsite, template: hello }]\n";
+    let directory = tempfile::tempdir().unwrap();
+    let run = |scenario: &str| {
+        fs::write(directory.path().join("basket.yaml"), BASKET).unwrap();
+        fs::write(directory.path().join("welcome.yaml"), other).unwrap();
+        fs::write(directory.path().join("basket.test.yaml"), scenario).unwrap();
+        run(directory.path(), &basis())
+    };
+    let outcome = run("- test: t
+  with: [welcome]
+  events: |
+    2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30 }
+  expect:
+    - { trigger: basket, channel: onsite }
+  refused:
+    - { trigger: abandoned-cart, reason: no_consent }
+");
+    let failure = outcome.unwrap()[0].failure.clone().unwrap_or_default();
+    insta::assert_snapshot!(failure, @r#"
+    treatments:
+        expected         got
+      ✗ basket  onsite   2026-03-02T10:00:00Z  onsite  hello  welcome
+            trigger: expected "basket", got "welcome"
+    refusals:
+        expected                     got
+        abandoned-cart  no_consent   2026-03-02T10:30:00Z  no_consent  abandoned-cart
+    "#);
+    for (with, message) in [
+        ("[welcom]", "no trigger is called `welcom`"),
+        ("[welcome, welcome]", "`welcome` is here already"),
+        ("[abandoned-cart]", "`abandoned-cart` is here already"),
+        ("[]", "1 to 20 names of triggers"),
+        ("welcome", "a list of names of triggers"),
+    ] {
+        let wrong = run(&format!(
+            "- test: t\n  with: {with}\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []\n"
+        ));
+        let reports = report::rendered(&wrong.unwrap_err());
+        assert!(reports.contains(message), "{with}: {reports}");
+    }
+}
+
 #[rustfmt::skip]
 const ERRORS: &[(&str, &str, &str)] = &[
     ("- test: t\n  policy: { quiet_hour: {} }\n  events: |\n    2026-03-02T10:00:00Z  Product Added\n  expect: []", "quiet_hour", "did you mean `quiet_hours`?"),

@@ -40,12 +40,15 @@ fn failures(outcomes: &[Outcome]) -> String {
     outcomes.iter().filter_map(failed).collect()
 }
 
+/// Those that are shipped, and the edges of what may be declared.
 #[test]
-fn every_shipped_scenario_holds() {
-    let outcomes = scenario::run(&checkout("deploy/triggers"), &basis());
-    let outcomes = outcomes.unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
-    let failures = failures(&outcomes);
-    assert!(failures.is_empty(), "{failures}");
+fn every_scenario_holds() {
+    for folder in ["deploy/triggers", "tests/fixtures/edges"] {
+        let outcomes = scenario::run(&checkout(folder), &basis());
+        let outcomes = outcomes.unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
+        let failures = failures(&outcomes);
+        assert!(failures.is_empty(), "{failures}");
+    }
 }
 
 #[test]
