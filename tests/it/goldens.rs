@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use moments::decode::Decoder;
+use moments::document::report::Source;
+use moments::engine::waiting::Waiting;
 use moments::engine::{Customer, Engine, Input, packed};
 use moments::event::record::Origin;
 use moments::event::{Position, Property, Vocabulary};
@@ -13,10 +15,9 @@ use moments::moment::State;
 use moments::profile::{Settled, Tail};
 use moments::stored::{self, Inventory, Part, Stored};
 use moments::time::Timestamp;
-use moments::trigger::plan::Policy;
 use moments::trigger::set::{self, Basis};
 use serde_json::{Value, json};
-use serde_reflection::{Tracer, TracerConfig};
+use serde_reflection::{Samples, Tracer, TracerConfig};
 
 /// A life in which every family of facts, and every kind of moment that is shipped, comes to hold something. The last event is
 /// beyond the watermark.
@@ -47,16 +48,51 @@ const LIFE: &[&str] = &[
         "properties":{"cart_id":"c1","product_id":"plate","price":9,"quantity":1}}"#,
 ];
 
+/// What no shipped trigger remembers.
+const MORE: &[(&str, &str)] = &[
+    (
+        "window",
+        "moment: { threshold: { of: Order Completed, measure: count, over: 30d, crosses: { at_least: 9 } } }",
+    ),
+    (
+        "ever",
+        "moment: { threshold: { of: Order Completed, measure: { sum: event.total }, crosses: { at_least: 900 } } }",
+    ),
+    (
+        "score",
+        "moment: { threshold: { of: Order Completed, measure: { score: { weight: 1, half_life: 7d } }, crosses: { at_least: 9 } } }",
+    ),
+    (
+        "month",
+        "moment: { calendar: { date: { every: month, day: 1 } } }",
+    ),
+    (
+        "held",
+        "moment: { event: { name: Order Completed, where: previous.orders.count > 0 } }\npolicy: { quiet_hours: hold, good_for: 90d }",
+    ),
+];
+
 /// Her parts, by tag: families, the tail, and states of triggers.
 fn samples() -> BTreeMap<u16, Vec<Part>> {
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
         vocabulary: Arc::clone(&vocabulary),
         attributes: BTreeMap::new(),
-        policy: Policy::default(),
+        // Whatever is held waits for long.
+        policy: toml::from_str("quiet_hours = { default = '00:00-23:59' }").expect("a policy"),
         mappings: Arc::default(),
     };
-    let plan = set::load(&root().join("deploy/triggers"), &basis).expect("the shipped triggers");
+    let files = set::files(&root().join("deploy/triggers"), set::is_trigger_file);
+    let files = files.expect("the shipped triggers");
+    let sources = files
+        .iter()
+        .map(|path| Source::load(path).expect("can be read"));
+    let more = MORE.iter().map(|(name, said)| {
+        let treatments = "treatments: [{ channel: onsite, template: x }]";
+        Source::new(name, format!("trigger: {name}\n{said}\n{treatments}\n"))
+    });
+    let sources: Vec<Source> = sources.chain(more).collect();
+    let plan = set::compile(&sources, &basis).expect("triggers that can be read");
     let mut engine = Engine::new(Arc::new(plan));
     let decoder = Decoder::new(vocabulary, Arc::default());
     let mut effects = Vec::new();
@@ -83,6 +119,7 @@ fn samples() -> BTreeMap<u16, Vec<Part>> {
     let mut parts = Vec::new();
     customer.profile.settled.write(&mut parts);
     customer.profile.tail.write_any(Tail::TAG, &mut parts);
+    customer.waiting.write_any(Waiting::TAG, &mut parts);
     let mut states = Vec::new();
     for (_, state) in customer.states.iter() {
         state.write(&mut states);
@@ -164,6 +201,13 @@ fn golden<S: Stored>(tag: u16, samples: &[Part]) -> Value {
         let traced = tracer.trace_simple_type::<S>();
         format = Some(traced.expect("a type that can be traced").0);
     }
+    // And the samples show those of enums that stand deeper.
+    let mut known = Samples::new();
+    for part in samples {
+        let value = stored::read::<S>(part.version, &part.bytes).expect("just written");
+        let traced = tracer.trace_value(&mut known, &value);
+        traced.expect("a value that can be traced");
+    }
     let registry = tracer.registry_unchecked();
     let bytes: Vec<String> = samples.iter().map(|part| hex(&part.bytes)).collect();
     json!({ "tag": tag, "shape": [format, registry], "bytes": bytes })
@@ -193,6 +237,7 @@ fn stored_types_are_those_of_their_goldens() {
     Settled::inventory(&mut goldens);
     assert_eq!(goldens.seen, Settled::TAGS.len());
     goldens.part::<Tail>(Tail::TAG);
+    goldens.part::<Waiting>(Waiting::TAG);
     goldens.shift = STATES;
     State::inventory(&mut goldens);
     goldens.part::<Timestamp>(0);
