@@ -189,6 +189,25 @@ fn what_is_wrong_is_said_with_its_place() {
 }
 
 #[test]
+fn delays_that_do_not_go_together_are_refused() {
+    for (text, expected) in [
+        (
+            "state_delay = \"5ms\"",
+            "transactions.state_delay: `5ms` is less than `transactions.command_delay`, which is `10ms`; it must be at least that",
+        ),
+        (
+            "behind_delay = \"5m\"",
+            "transactions.behind_delay: `5m` is too long",
+        ),
+    ] {
+        let error = load(&format!("[transactions]\n{text}"), &[]).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let config = load("[transactions]\ncommand_delay = \"0ms\"", &[]).unwrap();
+    assert_eq!(config.transactions.delays().command_ms, 0);
+}
+
+#[test]
 fn formats_that_do_not_go_together_are_refused() {
     for (text, expected) in [
         (

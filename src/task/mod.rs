@@ -31,7 +31,7 @@ use self::core::{Core, RawRecord};
 use self::count::Count;
 use self::inbox::Inbox;
 use self::record::{Disagreement, RecordError, TaskRecord};
-use self::transaction::{Open, Transaction};
+use self::transaction::{Delays, Open, Transaction};
 use self::watermark::{ClockMode, TopicSettings, Watermarks};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
@@ -52,6 +52,8 @@ pub struct Settings {
     pub idle_delay_ms: i64,
     /// How far ahead of the clock an event may be and still move time, milliseconds.
     pub future_max_ms: i64,
+    /// How long a transaction gathers.
+    pub delays: Delays,
 }
 
 /// Commands and their answers belong to a session; a new one begins whenever the task starts over.
