@@ -391,6 +391,15 @@ impl<C: Core> Task<C> {
         self.watermarks.task()
     }
 
+    /// How far the watermark of the last commit is behind what the task's clock shows when the wall's shows `clock`, milliseconds;
+    /// where time comes from events alone, behind the largest time seen. None before there is one.
+    pub fn lag_ms(&self, clock: Timestamp) -> Option<i64> {
+        let watermark = self.durable.as_ref()?.watermark;
+        let shown = self.settings.clock.reading(clock);
+        let shown = shown.or_else(|| self.watermarks.seen())?;
+        Some(shown.0.saturating_sub(watermark.0).max(0))
+    }
+
     /// The offset of a topic's next record to be taken, and where the topic ended when that was last asked.
     pub fn progress(&self, topic: usize) -> (Option<i64>, Option<i64>) {
         (self.inbox.offset(topic), self.inbox.end(topic))

@@ -91,6 +91,10 @@ impl Script {
                 let wake = wake.map_or("never".to_owned(), |wake| wake.0.to_string());
                 self.ordered.push(format!("wake {wake}"));
             }
+            ["lag"] => {
+                let lag = self.task.lag_ms(clock);
+                self.ordered.push(format!("lag {lag:?}"));
+            }
             ["watermark"] => {
                 let watermark = self.task.watermark();
                 self.ordered.push(format!("watermark {}", watermark.0));
