@@ -85,7 +85,7 @@ fn the_examples_of_the_sample_file_are_right() {
         config.attributes(),
         BTreeMap::from([("tier".to_owned(), Type::Text)])
     );
-    assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "10000");
+    assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "6000");
     assert!(config.kafka.properties.0["sasl.password"].starts_with("# Every field"));
     let shown = format!("{config:?}");
     assert!(
@@ -147,7 +147,7 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             "[kafka.properties]\n\"group.instance.id\" = \"x\"",
             &[],
-            "a static member sends no leave",
+            "set it in [kafka.consumer]",
         ),
         (
             "[kafka.properties]\nsasl.password = \"x\"",

@@ -8,6 +8,7 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 
 use crate::config::Config;
+use crate::config::properties::INSTANCE;
 
 /// Beyond the value of a record: key, headers and framing.
 const RECORD_OVERHEAD_BYTES: i32 = 65_536;
@@ -63,6 +64,9 @@ pub(super) fn member(config: &Config) -> ClientConfig {
     let mut client = consumer(config, "read_committed");
     client.set("group.protocol", "classic");
     client.set("partition.assignment.strategy", "range");
+    if let Some(name) = config.kafka.consumer.0.get(INSTANCE) {
+        client.set(INSTANCE, name);
+    }
     client
 }
 
@@ -93,6 +97,8 @@ pub(crate) fn consumer(config: &Config, isolation: &str) -> ClientConfig {
     client.set("auto.offset.reset", "error");
     client.set("enable.partition.eof", "false");
     client.set("isolation.level", isolation);
+    // The member's alone.
+    client.remove(INSTANCE);
     client
 }
 
@@ -177,6 +183,16 @@ fn padded(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_static_member_is_the_members_alone() {
+        let mut config = Config::default();
+        let name = (INSTANCE.to_owned(), "moments-0".to_owned());
+        config.kafka.consumer.0.extend([name]);
+        assert_eq!(member(&config).get(INSTANCE), Some("moments-0"));
+        let others = [consumer(&config, "read_committed"), producer(&config, 0)];
+        assert!(others.iter().all(|other| other.get(INSTANCE).is_none()));
+    }
 
     #[test]
     fn members_sort_by_their_number() {
