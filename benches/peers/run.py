@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Peers beside us on one workload, in one run, on a broker of their own: `./dev bench peers`.
+"""Peers beside us on one workload, in one run, on a broker of their own.
 
 Each reads the same topics to their ends, is compared with the reference, is killed and started again, and then answers live events.
 Everything is in a temporary folder; what is started is ended by its pid, and dies with this process.
@@ -52,7 +52,7 @@ def main():
 
 def arguments():
     parser = argparse.ArgumentParser(prog="./dev bench peers", description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--events", type=int, default=1_000_000, help="events of the workload; 4000000 is the one of the README")
+    parser.add_argument("--events", type=int, default=1_000_000, help="events of the workload; 4000000 is the whole of it")
     parser.add_argument("--customers", type=int, help="a fortieth of the events where it is not said")
     parser.add_argument("--partitions", type=int, default=4, help="of each topic that comes in")
     parser.add_argument("--kinds", type=lambda text: text.split(","), default=["floor", "streams", "flink", "moments"],
@@ -371,16 +371,22 @@ class Moments(Row):
 def kinds(name, bench):
     """The rows of a kind."""
     if name == "moments":
-        rows = [Moments(bench, "moments", "moments", bench.options.moments)]
+        own = bench.options.moments
+        rows = [Moments(bench, "moments", "moments", own)]
         for it in bench.options.beside:
             title, binary = it.split("=", 1)
-            rows.append(Moments(bench, title, f"moments, {title}", binary))
+            rows.append(Moments(bench, beside(title), f"moments, {title}", binary))
         others = {}
         for it in bench.options.beside_set:
             title, setting = it.split(":", 1)
             others.setdefault(title, []).append(setting)
-        return rows + [Moments(bench, title, f"moments, {title}", bench.options.moments, settings) for title, settings in others.items()]
+        return rows + [Moments(bench, beside(title), f"moments, {title}", own, settings) for title, settings in others.items()]
     return KINDS[name](bench)
+
+
+def beside(title):
+    """What its topics are called after."""
+    return "beside-" + re.sub("[^a-z0-9]+", "-", title.lower())
 
 
 KINDS = {

@@ -262,6 +262,9 @@ unsafe fn bytes(at: *const c_void, length: usize) -> Option<Vec<u8>> {
     (!at.is_null()).then(|| unsafe { std::slice::from_raw_parts(at.cast::<u8>(), length) }.to_vec())
 }
 
+/// librdkafka makes a list even where a record has no headers, for it looks at the bytes they take, and their count is a byte; it
+/// has no call that tells without.
+///
 /// SAFETY: `message` must point to a message.
 #[expect(unsafe_code, reason = "headers are read by calls into librdkafka")]
 unsafe fn headers(message: *const sys::rd_kafka_message_t) -> Vec<Header> {
