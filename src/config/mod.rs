@@ -13,6 +13,7 @@ pub mod properties;
 pub mod schema_registry;
 mod time;
 pub mod topics;
+mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ pub use properties::{Kafka, Properties};
 pub use schema_registry::SchemaRegistry;
 pub use time::{Clock, Span, Time};
 pub use topics::{Format, Input, InputKind, Topics};
+pub use transactions::Transactions;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +51,8 @@ pub struct Config {
     pub schema_registry: SchemaRegistry,
     /// Where time comes from.
     pub time: Time,
+    /// How long transactions gather what they commit.
+    pub transactions: Transactions,
     /// What is common to all triggers.
     pub policy: Policy,
     /// How long customers are kept.
@@ -332,6 +336,7 @@ impl Config {
         self.topics.check()?;
         self.check_names()?;
         self.time.check()?;
+        self.transactions.check()?;
         self.cloudevents.check(&self.topics)?;
         self.schema_registry.check()?;
         self.kafka.check()

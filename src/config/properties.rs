@@ -38,6 +38,9 @@ pub struct Properties(pub BTreeMap<String, String>);
 /// A property whose value names the file that holds it.
 const FILE: &str = ".file";
 
+/// The name of a member that has its tasks again when it comes back: each process has another.
+pub const INSTANCE: &str = "group.instance.id";
+
 /// What the guarantees rest on, and why.
 const REFUSED: &[(&str, &str)] = &[
     ("bootstrap.servers", "it is `kafka.bootstrap`"),
@@ -54,10 +57,6 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "group.remote.assignor",
         "partitions are assigned by range, which the classic protocol does",
-    ),
-    (
-        "group.instance.id",
-        "a static member sends no leave, so that a stop would cost a session time-out",
     ),
     (
         "partition.assignment.strategy",
@@ -121,6 +120,12 @@ impl Kafka {
             ("kafka.producer", &self.producer),
         ];
         for (section, properties) in sections {
+            if section != "kafka.consumer" && properties.0.contains_key(INSTANCE) {
+                return Err(ConfigError::invalid(
+                    format!("{section}.\"{INSTANCE}\""),
+                    "it names the member of the group; set it in [kafka.consumer]",
+                ));
+            }
             for name in properties.0.keys() {
                 if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| refused == name) {
                     return Err(ConfigError::invalid(

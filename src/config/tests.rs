@@ -85,7 +85,7 @@ fn the_examples_of_the_sample_file_are_right() {
         config.attributes(),
         BTreeMap::from([("tier".to_owned(), Type::Text)])
     );
-    assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "10000");
+    assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "6000");
     assert!(config.kafka.properties.0["sasl.password"].starts_with("# Every field"));
     let shown = format!("{config:?}");
     assert!(
@@ -147,7 +147,7 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             "[kafka.properties]\n\"group.instance.id\" = \"x\"",
             &[],
-            "a static member sends no leave",
+            "set it in [kafka.consumer]",
         ),
         (
             "[kafka.properties]\nsasl.password = \"x\"",
@@ -186,6 +186,25 @@ fn what_is_wrong_is_said_with_its_place() {
         let error = load(text, environment).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
     }
+}
+
+#[test]
+fn delays_that_do_not_go_together_are_refused() {
+    for (text, expected) in [
+        (
+            "state_delay = \"5ms\"",
+            "transactions.state_delay: `5ms` is less than `transactions.command_delay`, which is `10ms`; it must be at least that",
+        ),
+        (
+            "behind_delay = \"5m\"",
+            "transactions.behind_delay: `5m` is too long",
+        ),
+    ] {
+        let error = load(&format!("[transactions]\n{text}"), &[]).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let config = load("[transactions]\ncommand_delay = \"0ms\"", &[]).unwrap();
+    assert_eq!(config.transactions.delays().command_ms, 0);
 }
 
 #[test]

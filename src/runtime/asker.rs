@@ -2,6 +2,11 @@
 //!
 //! What must stay true: the ends are asked of a read_uncommitted handle, of a moment after the question came. Questions that come
 //! while one is under way are asked together in the next. A question of a task replaces its older one.
+//!
+//! Deliberately absent: librdkafka's own knowledge of ends, as [`super::queue::PartitionQueue::end`] has it for the lag. It is that of
+//! the last fetch, and nothing that librdkafka says tells whether a fetch that had this partition in it was sent after the question:
+//! the end-of-partition event comes once an offset, statistics count requests but not their partitions, and a partition whose queue is
+//! full or that backs off is not in a request. An end from before the question would let time pass an unread record.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

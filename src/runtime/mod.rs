@@ -433,6 +433,7 @@ impl Context {
             clock: time.mode(),
             idle_delay_ms: time.idle_delay.ms,
             future_max_ms: time.future_tolerance.ms,
+            delays: self.config.transactions.delays(),
         }
     }
 

@@ -154,6 +154,26 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         }
     }
 
+    /// Where the partition ended when a fetch last came back, uncommitted records included; not known before the first. Nobody is
+    /// asked: librdkafka keeps it.
+    pub fn end(&self, topic: &str, partition: i32) -> Option<i64> {
+        let topic = CString::new(topic).ok()?;
+        let (mut low, mut high) = (-1, -1);
+        #[expect(unsafe_code, reason = "rdkafka has no cached watermarks")]
+        // SAFETY: the client and the name are alive; librdkafka fills the two offsets in.
+        let error = unsafe {
+            sys::rd_kafka_get_watermark_offsets(
+                self.consumer.client().native_ptr(),
+                topic.as_ptr(),
+                partition,
+                &raw mut low,
+                &raw mut high,
+            )
+        };
+        let known = error == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        (known && high >= 0).then_some(high)
+    }
+
     /// Takes up to `max` records, waiting for the first for up to `timeout_ms`.
     #[expect(unsafe_code, reason = "rdkafka's partition queue has no batches")]
     pub fn take(&mut self, max: usize, timeout_ms: i32) -> Batch {
@@ -242,6 +262,9 @@ unsafe fn bytes(at: *const c_void, length: usize) -> Option<Vec<u8>> {
     (!at.is_null()).then(|| unsafe { std::slice::from_raw_parts(at.cast::<u8>(), length) }.to_vec())
 }
 
+/// librdkafka makes a list even where a record has no headers, for it looks at the bytes they take, and their count is a byte; it
+/// has no call that tells without.
+///
 /// SAFETY: `message` must point to a message.
 #[expect(unsafe_code, reason = "headers are read by calls into librdkafka")]
 unsafe fn headers(message: *const sys::rd_kafka_message_t) -> Vec<Header> {

@@ -233,6 +233,18 @@ impl Slot {
         self.lease.as_ref().and_then(|_| self.task.next_wake())
     }
 
+    /// Where each topic ended when a fetch last came back; none before it did, and while nothing of it is assigned here.
+    pub fn ends(&self) -> Vec<Option<i64>> {
+        let feeds = self.lease.iter().flat_map(|lease| &lease.feeds);
+        feeds
+            .map(|feed| {
+                // What an earlier assignment has fetched says nothing of now.
+                feed.session?;
+                feed.queue.end(&feed.topic, self.partition)
+            })
+            .collect()
+    }
+
     /// The task.
     pub fn task(&self) -> &Task<Customers> {
         &self.task

@@ -15,6 +15,12 @@ use crate::trigger::plan::Plan;
 
 /// A day: a changelog that is never compacted grows with traffic rather than with customers.
 const COMPACTION_LAG_MS: &str = "86400000";
+/// What is in the segment being written is never compacted, and a restore reads all of it.
+const SEGMENT_BYTES: i32 = 16 * 1024 * 1024;
+/// The cleaner waits until so large a part of the log is new; by default half, so that a restore reads every customer twice.
+const DIRTY_RATIO: &str = "0.1";
+/// What was written may be compacted at once: nobody reads the changelog but from its beginning.
+const COMPACTION_LAG_MIN_MS: &str = "0";
 /// A day.
 const RETENTION_MIN_MS: i64 = 86_400_000;
 /// Key, headers and framing of a record.
@@ -55,12 +61,16 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
         .into_iter()
         .map(|topic| input(topic.name))
         .collect();
-    let compacted = [
-        ("cleanup.policy", "compact"),
-        ("max.compaction.lag.ms", COMPACTION_LAG_MS),
-    ];
+    // A broker refuses a record that is larger than a segment.
+    let segment_bytes = SEGMENT_BYTES.max(bytes);
+    let compacted = compacted(segment_bytes);
+    let compacted: Vec<_> = compacted
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let mut changelog = out(config.changelog(), &compacted);
     changelog.needed.push(Need::Compacted);
+    changelog.needed.push(Need::CleanedSoon(segment_bytes));
     all.push(Wanted {
         copartitioned: true,
         ..changelog
@@ -213,6 +223,25 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(i32, Vec<String>), TopicsE
     }
 }
 
+/// Settings of the changelog.
+fn compacted(segment_bytes: i32) -> Vec<(&'static str, String)> {
+    let mut settings = vec![
+        ("cleanup.policy", "compact".to_owned()),
+        ("max.compaction.lag.ms", COMPACTION_LAG_MS.to_owned()),
+    ];
+    settings.extend(cleaned_soon(segment_bytes));
+    settings
+}
+
+/// Settings by which a log of segments of so many bytes is little longer than its keys are many.
+fn cleaned_soon(segment_bytes: i32) -> [(&'static str, String); 3] {
+    [
+        ("min.compaction.lag.ms", COMPACTION_LAG_MIN_MS.to_owned()),
+        ("min.cleanable.dirty.ratio", DIRTY_RATIO.to_owned()),
+        ("segment.bytes", segment_bytes.to_string()),
+    ]
+}
+
 impl Need {
     fn check(self, topic: &str, settings: &Settings, report: &mut Report) {
         let value = |name: &str| {
@@ -227,6 +256,30 @@ impl Need {
                      compact: kafka-configs --alter --topic {topic} --add-config cleanup.policy=compact",
                     value("cleanup.policy")
                 ));
+            }
+            Self::Bytes(bytes) if number("segment.bytes") < i64::from(bytes) => {
+                report.problems.push(format!(
+                    "{topic}: segment.bytes is {}, so that a large record would stop a task; set it to {bytes} or more: \
+                     kafka-configs --alter --topic {topic} --add-config segment.bytes={bytes}",
+                    value("segment.bytes")
+                ));
+            }
+            Self::CleanedSoon(bytes) => {
+                let other: Vec<String> = cleaned_soon(bytes)
+                    .into_iter()
+                    .filter(|(name, most)| {
+                        let known = value(name).parse::<f64>();
+                        known.is_ok_and(|found| most.parse().is_ok_and(|most: f64| found > most))
+                    })
+                    .map(|(name, most)| format!("{name}={most}"))
+                    .collect();
+                if !other.is_empty() {
+                    let other = other.join(",");
+                    report.warnings.push(format!(
+                        "{topic}: it is compacted late, so that restoring a task reads every customer many times over; set \
+                         {other}: kafka-configs --alter --topic {topic} --add-config {other}"
+                    ));
+                }
             }
             Self::Bytes(bytes) if number("max.message.bytes") < i64::from(bytes) => {
                 report.problems.push(format!(

@@ -50,6 +50,8 @@ pub struct Wanted {
 pub(super) enum Need {
     /// State would be deleted otherwise.
     Compacted,
+    /// Restoring reads little more than there is: segments of at most so many bytes.
+    CleanedSoon(i32),
     /// At least so many bytes a record.
     Bytes(i32),
     /// Silence moves time by when records were appended.

@@ -19,7 +19,7 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 const STANDBY: Duration = Duration::from_secs(600);
 /// How often gauges are set.
 const GAUGES: Duration = Duration::from_secs(1);
-/// How often topics are asked for their ends on behalf of the lag.
+/// How often topics of which no fetch has come back yet are asked for their ends on behalf of the lag.
 const LAG: Duration = Duration::from_secs(5);
 
 struct Worker {
@@ -62,7 +62,7 @@ pub(super) fn run(context: &Arc<Context>, receiver: &Receiver<ToWorker>, sender:
         }
         if lag.elapsed() >= LAG {
             lag = Instant::now();
-            worker.ask_lag();
+            worker.ask_lags();
         }
         if !worked {
             match receiver.recv_timeout(worker.wait()) {
@@ -111,7 +111,10 @@ impl Worker {
                     slot.begin(session, topic, offset);
                 }
             }
-            ToWorker::Lag { partition, ends } => self.lag(partition, &ends),
+            ToWorker::Lag { partition, ends } => {
+                let ends: Vec<_> = ends.into_iter().map(Some).collect();
+                self.lag(partition, &ends);
+            }
             ToWorker::Customer {
                 partition,
                 customer,
@@ -147,6 +150,8 @@ impl Worker {
             tracing::error!(partition, %error, "the task does not start");
             self.context.state(partition, State::Refused);
         }
+        // What waits is known from the beginning, not only when the state is restored.
+        self.ask_lag(partition);
     }
 
     /// Whoever waits for a revoked task that has committed need not wait any more.
@@ -176,33 +181,39 @@ impl Worker {
             let telemetry = &self.context.telemetry;
             let (count, bytes) = slot.task().core().engine().size();
             telemetry.profiles(*partition, count, bytes);
-            if let Some(record) = slot.task().durable() {
-                telemetry.watermark(*partition, record.watermark.0, now.0 - record.watermark.0);
+            if let (Some(record), Some(lag_ms)) = (slot.task().durable(), slot.task().lag_ms(now)) {
+                telemetry.watermark(*partition, record.watermark.0, lag_ms);
             }
+            self.lag(*partition, &slot.ends());
         }
     }
 
-    fn ask_lag(&self) {
+    fn ask_lags(&self) {
         let open = self.slots.iter().filter(|(_, slot)| !slot.is_closed());
-        for (partition, _) in open {
-            let worker = self.sender.clone();
-            let question = Question {
-                partition: *partition,
-                session: Session::default(),
-                about: About::Lag,
-                after: Instant::now(),
-                worker,
-            };
-            // The asker ends with the process.
-            let _ = self.context.questions.send(question);
+        for (partition, _) in open.filter(|(_, slot)| slot.ends().contains(&None)) {
+            self.ask_lag(*partition);
         }
     }
 
-    fn lag(&self, partition: i32, ends: &[i64]) {
+    fn ask_lag(&self, partition: i32) {
+        let question = Question {
+            partition,
+            session: Session::default(),
+            about: About::Lag,
+            after: Instant::now(),
+            worker: self.sender.clone(),
+        };
+        // The asker ends with the process.
+        let _ = self.context.questions.send(question);
+    }
+
+    /// Says how much waits, of the topics whose end is known.
+    fn lag(&self, partition: i32, ends: &[Option<i64>]) {
         let Some(slot) = self.slots.get(&partition).filter(|slot| !slot.is_closed()) else {
             return;
         };
         for (topic, end) in self.context.names.inputs.iter().zip(ends) {
+            let Some(end) = end else { continue };
             let taken = slot
                 .task()
                 .durable()

@@ -130,7 +130,8 @@ impl<C: Core> Task<C> {
         if changed {
             step.watermark = self.watermarks.task();
             step.adopt = Some(Adoption { from, to });
-            let open = self.open.get_or_insert_with(Open::default);
+            let delays = self.settings.delays;
+            let open = self.open.get_or_insert_with(|| Open::new(delays));
             open.waited(self.clock);
             self.end(step, effects);
             self.commit();

@@ -31,7 +31,7 @@ use self::core::{Core, RawRecord};
 use self::count::Count;
 use self::inbox::Inbox;
 use self::record::{Disagreement, RecordError, TaskRecord};
-use self::transaction::{Open, Transaction};
+use self::transaction::{Delays, Open, Transaction};
 use self::watermark::{ClockMode, TopicSettings, Watermarks};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
@@ -52,6 +52,8 @@ pub struct Settings {
     pub idle_delay_ms: i64,
     /// How far ahead of the clock an event may be and still move time, milliseconds.
     pub future_max_ms: i64,
+    /// How long a transaction gathers.
+    pub delays: Delays,
 }
 
 /// Commands and their answers belong to a session; a new one begins whenever the task starts over.
@@ -387,6 +389,15 @@ impl<C: Core> Task<C> {
     /// Nothing at or before this is still expected.
     pub fn watermark(&self) -> Timestamp {
         self.watermarks.task()
+    }
+
+    /// How far the watermark of the last commit is behind what the task's clock shows when the wall's shows `clock`, milliseconds;
+    /// where time comes from events alone, behind the largest time seen. None before there is one.
+    pub fn lag_ms(&self, clock: Timestamp) -> Option<i64> {
+        let watermark = self.durable.as_ref()?.watermark;
+        let shown = self.settings.clock.reading(clock);
+        let shown = shown.or_else(|| self.watermarks.seen())?;
+        Some(shown.0.saturating_sub(watermark.0).max(0))
     }
 
     /// The offset of a topic's next record to be taken, and where the topic ended when that was last asked.

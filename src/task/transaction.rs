@@ -1,8 +1,9 @@
 //! What one transaction gathers, and when it is due.
 //!
-//! A transaction is due 20 ms after a command was made, 100 ms after its first step when nothing more is at hand, up to 2 s
-//! or a number of bytes when behind; one that took nothing does not exist. When behind, a command that is late already waits for
-//! an eighth of its lateness: else catching up would commit each 20 ms, and pack a customer anew for each of her events.
+//! A transaction is due a while after a command was made, a longer while after its first step when nothing more is at hand, longer
+//! still when behind, and at a number of bytes ([`Delays`]); one that took nothing does not exist. When behind, a command that is late
+//! already waits for an eighth of its lateness: else catching up would commit without end, and pack a customer anew for each of her
+//! events.
 
 use super::core::{Effect, Header, RawRecord, Rejection};
 use super::inbox;
@@ -16,20 +17,34 @@ pub const ERROR_HEADERS: &str = "__connect.errors.";
 /// The header of a dead letter that was cut off: how many bytes it had.
 pub const CUT_HEADER: &str = "moments.value.bytes";
 
-/// A command waits this long for others, ms: a fifth of what a person notices.
-const COMMAND_DELAY_MS: i64 = 20;
 /// While records are at hand, a command waits for this part of the time that its event has waited already.
 const LATENESS_SHARE: i64 = 8;
-/// Without a command, ms: state is not urgent, but a crash repeats no more than this.
-const CAUGHT_UP_DELAY_MS: i64 = 100;
-/// While records are at hand, ms: a commit costs milliseconds whatever its size.
-const BEHIND_DELAY_MS: i64 = 2_000;
 /// Bytes taken and made: with 32 tasks, two transactions each, half a GiB at worst.
 const TRANSACTION_BYTES: usize = 8 * 1024 * 1024;
 
-const _: () =
-    assert!(COMMAND_DELAY_MS < CAUGHT_UP_DELAY_MS && CAUGHT_UP_DELAY_MS < BEHIND_DELAY_MS);
 const _: () = assert!(TRANSACTION_BYTES > inbox::QUEUE_BYTES);
+
+/// How long a transaction gathers, milliseconds; each at least the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delays {
+    /// A command waits this long for others.
+    pub command_ms: i64,
+    /// Without a command, from the first record on: state is not urgent, but a crash repeats no more than this.
+    pub state_ms: i64,
+    /// The longest, while records are at hand: a commit costs milliseconds whatever its size.
+    pub behind_ms: i64,
+}
+
+impl Default for Delays {
+    /// A commit takes some milliseconds: a command is durable within 20 ms of its making.
+    fn default() -> Self {
+        Self {
+            command_ms: 10,
+            state_ms: 100,
+            behind_ms: 2_000,
+        }
+    }
+}
 
 /// Where a record goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +125,7 @@ pub struct Origin<'a> {
 /// A transaction that is being gathered.
 #[derive(Debug, Default)]
 pub struct Open {
+    delays: Delays,
     /// When the first thing worth a commit came.
     since: Option<Timestamp>,
     command_at: Option<Timestamp>,
@@ -129,20 +145,29 @@ pub struct Open {
 }
 
 impl Open {
+    /// An empty one, which gathers for so long.
+    #[must_use]
+    pub fn new(delays: Delays) -> Self {
+        Self {
+            delays,
+            ..Self::default()
+        }
+    }
+
     /// When it should be committed; never, while there is nothing in it: time that moved and brought nothing is worth no
     /// commit, and moves again after a crash.
     #[must_use]
     pub fn due(&self, behind: bool) -> Option<Timestamp> {
         let since = self.since?;
         let delay = if behind {
-            BEHIND_DELAY_MS
+            self.delays.behind_ms
         } else {
-            CAUGHT_UP_DELAY_MS
+            self.delays.state_ms
         };
         let command = if behind {
             self.command_due_behind
         } else {
-            self.command_at.map(|at| at.plus(COMMAND_DELAY_MS))
+            self.command_at.map(|at| at.plus(self.delays.command_ms))
         };
         let command = command.unwrap_or(Timestamp::MAX);
         Some(if self.is_full() {
@@ -251,7 +276,12 @@ impl Open {
     fn commanded(&mut self, clock: Timestamp) {
         self.command_at.get_or_insert(clock);
         let late_ms = clock.0.saturating_sub(self.appended.0);
-        let delay = (late_ms / LATENESS_SHARE).clamp(COMMAND_DELAY_MS, BEHIND_DELAY_MS);
+        let Delays {
+            command_ms,
+            behind_ms,
+            ..
+        } = self.delays;
+        let delay = (late_ms / LATENESS_SHARE).clamp(command_ms, behind_ms);
         let due = clock.plus(delay);
         self.command_due_behind = Some(self.command_due_behind.map_or(due, |known| known.min(due)));
     }

@@ -161,7 +161,8 @@ impl<C: Core> Task<C> {
             partition: self.settings.partition,
         };
         step.take(origin.topic, held.record.offset);
-        let open = self.open.get_or_insert_with(Open::default);
+        let delays = self.settings.delays;
+        let open = self.open.get_or_insert_with(|| Open::new(delays));
         open.took(&held.record, held.arrived, self.clock);
         let (time, event) = match held.content {
             Ok(content) => content,
@@ -193,8 +194,9 @@ impl<C: Core> Task<C> {
 
     fn move_to(&mut self, watermark: Timestamp) {
         let step = Step::begin(self.read_clock());
+        let delays = self.settings.delays;
         self.open
-            .get_or_insert_with(Open::default)
+            .get_or_insert_with(|| Open::new(delays))
             .waited(self.clock);
         self.finish(step, watermark);
     }
@@ -210,7 +212,8 @@ impl<C: Core> Task<C> {
 
     /// Gathers what a step brought beside its records.
     pub(super) fn end(&mut self, step: Step, effects: Vec<Effect>) {
-        let open = self.open.get_or_insert_with(Open::default);
+        let delays = self.settings.delays;
+        let open = self.open.get_or_insert_with(|| Open::new(delays));
         for effect in effects {
             tally(&mut self.tallies, &effect);
             open.effect(effect, None, self.clock);

@@ -131,9 +131,9 @@ metrics! {
     RESTORE_REMAINING: "moments_restore_remaining_records", Kind::Gauge, One, ["partition"],
         "Changelog offsets not yet read.";
     LAG_RECORDS: "moments_lag_records", Kind::Gauge, One, ["topic", "partition"],
-        "Records not yet taken, of the end last asked for (every 5 s).";
+        "Records whose work is not committed yet, up to the end that the last fetch saw.";
     LAG_SECONDS: "moments_lag_seconds", Kind::Gauge, Seconds, ["partition"],
-        "Clock minus watermark of the last commit: lag in event time.";
+        "Clock, as configured, minus watermark of the last commit: lag in event time. With `clock = \"event\"`, largest time seen minus it.";
     WATERMARK: "moments_watermark_timestamp_seconds", Kind::Gauge, Seconds, ["partition"],
         "Watermark of the last commit: nothing at or before this event time is still expected.";
     PROFILES: "moments_profiles", Kind::Gauge, One, ["partition"],

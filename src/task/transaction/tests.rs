@@ -18,13 +18,21 @@ fn decided(treated: bool) -> Effect {
     }
 }
 
+/// A command waits 20 ms.
+fn opened() -> Open {
+    Open::new(Delays {
+        command_ms: 20,
+        ..Delays::default()
+    })
+}
+
 fn step() -> Step {
     Step::begin(Timestamp(0))
 }
 
 #[test]
 fn it_is_due_by_what_it_holds() {
-    let mut open = Open::default();
+    let mut open = opened();
     let due = |open: &Open| [false, true].map(|behind| open.due(behind).map(|due| due.0));
     open.end_step(step());
     assert_eq!(due(&open), [None, None], "nothing");
@@ -62,8 +70,19 @@ fn it_is_due_by_what_it_holds() {
 }
 
 #[test]
+fn a_command_that_waits_for_nobody_is_due_at_once() {
+    let mut open = Open::new(Delays {
+        command_ms: 0,
+        ..Delays::default()
+    });
+    open.took(&RawRecord::default(), Timestamp(990), Timestamp(1000));
+    open.effect(decided(true), None, Timestamp(1020));
+    assert_eq!(open.due(false), Some(Timestamp(1020)));
+}
+
+#[test]
 fn what_is_late_already_waits_for_more_while_there_is_more() {
-    let mut open = Open::default();
+    let mut open = opened();
     let record = |at| RawRecord {
         appended: Timestamp(at),
         ..RawRecord::default()
@@ -75,7 +94,7 @@ fn what_is_late_already_waits_for_more_while_there_is_more() {
     open.took(&record(10_090), Timestamp(10_100), Timestamp(10_100));
     open.effect(decided(true), None, Timestamp(10_100));
     assert_eq!(due(&open), [Some(10_020), Some(10_120)], "one in time");
-    let mut open = Open::default();
+    let mut open = opened();
     open.took(&record(0), Timestamp(1_000_000), Timestamp(1_000_000));
     open.effect(decided(true), None, Timestamp(1_000_000));
     assert_eq!(due(&open), [Some(1_000_020), Some(1_002_000)], "at most");
@@ -83,7 +102,7 @@ fn what_is_late_already_waits_for_more_while_there_is_more() {
 
 #[test]
 fn time_that_brings_nothing_is_one_step() {
-    let mut open = Open::default();
+    let mut open = opened();
     open.end_step(step());
     open.end_step(step());
     open.effect(decided(false), None, Timestamp(5));
@@ -97,7 +116,7 @@ fn time_that_brings_nothing_is_one_step() {
 
 #[test]
 fn a_decision_comes_before_its_command() {
-    let mut open = Open::default();
+    let mut open = opened();
     open.effect(decided(true), None, Timestamp(0));
     let sinks: Vec<&Sink> = open.records.iter().map(|out| &out.sink).collect();
     assert_eq!(
@@ -122,7 +141,7 @@ fn what_is_set_aside_keeps_its_bytes_and_says_where_it_was() {
         topic: "cart",
         partition: 3,
     };
-    let mut open = Open::default();
+    let mut open = opened();
     open.reject(
         origin,
         &record,
@@ -187,7 +206,7 @@ fn a_command_knows_the_record_whose_trace_it_goes_on_with() {
             topic: "support",
             partition: 3,
         };
-        let mut open = Open::default();
+        let mut open = opened();
         open.effect(effect, Some((origin, &record)), Timestamp(10));
         open.causes.remove(0).traced
     };

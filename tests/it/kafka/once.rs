@@ -122,6 +122,36 @@ fn events_come_in_and_commands_go_out_each_once() {
     drop(again);
 }
 
+/// Anybody else would wait for two minutes.
+#[test]
+fn a_static_member_that_was_killed_has_its_tasks_at_once_when_it_comes_back() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let installation = Installation::new(
+        broker,
+        4,
+        &[ABANDONED],
+        "[time]\nclock = \"event\"\nidle_delay = \"200ms\"\n",
+    );
+    installation.create_topics();
+    let member = [
+        "--set",
+        "kafka.consumer.group.instance.id=moments-0",
+        "--set",
+        "kafka.consumer.session.timeout.ms=120000",
+    ];
+    shop(&installation, 4, 0..30, 0);
+    let mut first = installation.start_with(&member);
+    installation.wait_for("treatments.onsite", 20);
+    first.process.kill9();
+    shop(&installation, 4, 30..60, 300);
+    let again = installation.start_with(&member);
+    let treatments = installation.wait_for("treatments.onsite", 40);
+    assert_eq!(customers(&treatments), expected(0..60));
+    drop(again);
+}
+
 #[test]
 fn a_process_killed_in_the_middle_leaves_nothing_out_and_nothing_twice() {
     let Some(broker) = KafkaBroker::shared() else {

@@ -72,6 +72,11 @@ fn every_problem_is_said_at_once() {
         &[("cleanup.policy", "delete")],
     );
     broker.create_topic(
+        &installation.topic("-journal"),
+        3,
+        &[("segment.bytes", "1048576")],
+    );
+    broker.create_topic(
         &installation.topic("dead-letters"),
         1,
         &[("max.message.bytes", "1000000")],
@@ -85,6 +90,15 @@ fn every_problem_is_said_at_once() {
         format!(
             "{}: cleanup.policy is `delete`",
             installation.topic("-changelog")
+        ),
+        format!(
+            "(warning) {}: it is compacted late, so that restoring a task reads every customer many times over; set \
+             min.cleanable.dirty.ratio=0.1,segment.bytes=16777216: kafka-configs",
+            installation.topic("-changelog")
+        ),
+        format!(
+            "{}: segment.bytes is 1048576, so that a large record",
+            installation.topic("-journal")
         ),
         format!(
             "{}: max.message.bytes is 1000000",

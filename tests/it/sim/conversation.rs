@@ -7,7 +7,7 @@ use super::subject::Subject;
 use super::toy::Toy;
 use moments::task::core::RawRecord;
 use moments::task::record::{KEY, TaskRecord, TopicRecord};
-use moments::task::transaction::{Sink, Transaction};
+use moments::task::transaction::{Delays, Sink, Transaction};
 use moments::task::watermark::{ClockMode, TopicSettings};
 use moments::task::{Command, Failure, Input, Session, Settings, Task};
 use moments::time::Timestamp;
@@ -21,18 +21,27 @@ struct Script {
     ordered: Vec<String>,
 }
 
-/// Runs a script and compares what is ordered. `=` before a word empties what was ordered until then: only the rest counts.
+/// Runs a script and compares what is ordered. `=` before a word empties what was ordered until then: only the rest counts. `by events;` at the
+/// beginning: time comes from events alone.
 pub fn check(what: &str, script: &str, expected: &str) {
     let topic = |name: &&str| TopicSettings {
         name: (*name).to_owned(),
         lateness_ms: 2_000,
         drives: *name != "profile",
     };
+    let (mode, script) = match script.strip_prefix("by events;") {
+        Some(script) => (ClockMode::Event, script),
+        None => (ClockMode::Wall, script),
+    };
     let settings = Settings {
         partition: 0,
         topics: NAMES.iter().map(topic).collect(),
-        clock: ClockMode::Wall,
+        clock: mode,
         idle_delay_ms: 2_000,
+        delays: Delays {
+            command_ms: 20,
+            ..Delays::default()
+        },
         future_max_ms: 60_000,
     };
     let plan = Toy::plan("r1", false);
@@ -81,6 +90,10 @@ impl Script {
                 let wake = self.task.next_wake();
                 let wake = wake.map_or("never".to_owned(), |wake| wake.0.to_string());
                 self.ordered.push(format!("wake {wake}"));
+            }
+            ["lag"] => {
+                let lag = self.task.lag_ms(clock);
+                self.ordered.push(format!("lag {lag:?}"));
             }
             ["watermark"] => {
                 let watermark = self.task.watermark();

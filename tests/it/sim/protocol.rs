@@ -137,6 +137,18 @@ fn silence_moves_time_only_as_far_as_was_asked() {
 }
 
 #[test]
+fn the_lag_goes_by_the_clock_that_decides() {
+    let open =
+        "fetched 0 0 a 0; step; ends 1 1 0 0; step; wait 100; step; committed 3; wait 4000; = lag";
+    for (what, mode, expected) in [
+        ("the wall's", "", "lag Some(6001)"),
+        ("events alone", "by events;", "lag Some(2001)"),
+    ] {
+        check(what, &format!("{mode}{RUNNING}{open}"), expected);
+    }
+}
+
+#[test]
 fn after_a_failure_the_log_says_how_it_went() {
     let open = "fetched 0 0 c 1; step; ends 1 1 0 0; step; wait 20; step; = ";
     let table = [

@@ -7,6 +7,7 @@ use super::log::{Fate, Log, Producer, place};
 use super::random::Random;
 use super::subject::Subject;
 use moments::task::Settings;
+use moments::task::transaction::Delays;
 use moments::task::watermark::{ClockMode, TopicSettings};
 use moments::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,6 +160,7 @@ impl<S: Subject> World<S> {
             } else {
                 LATENESS_MS
             },
+            delays: Delays::default(),
             future_max_ms: 600_000,
         }
     }
