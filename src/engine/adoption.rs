@@ -9,27 +9,14 @@ use std::sync::Arc;
 
 use super::customer::Customer;
 use super::fold::{Expiry, Fold};
+use super::sweep::Swept;
 use super::{Effect, Engine};
 use crate::moment::State;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
-/// Customers of one call: what is written of them fits a transaction.
-pub const CUSTOMERS: usize = 4_096;
-
-/// How far a set of triggers is adopted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Adopted {
-    /// The number of the first customer who has not gone over, in byte order of ids.
-    pub to: usize,
-    /// All have.
-    pub done: bool,
-    /// Somebody was changed, or decided.
-    pub changed: bool,
-}
-
 impl Engine {
-    /// Goes over to `plan` with up to [`CUSTOMERS`] customers from the `from`-th on. Nothing must be open or sealed; the engine
+    /// Goes over to `plan` with the [slice](super::sweep) from the `from`-th customer on. Nothing must be open or sealed; the engine
     /// works by the new plan as a whole once this was called until it is done. `now` as in [`Engine::step`].
     pub fn adopt(
         &mut self,
@@ -37,11 +24,11 @@ impl Engine {
         from: usize,
         now: Timestamp,
         effects: &mut Vec<Effect>,
-    ) -> Adopted {
+    ) -> Swept {
         let seen = self.is_adopted && self.plan.waits_for_the_same(plan);
         self.plan = Arc::clone(plan);
         if seen {
-            return Adopted {
+            return Swept {
                 to: 0,
                 done: true,
                 changed: false,
@@ -52,24 +39,15 @@ impl Engine {
             // Whose tail was folded and brought nothing has not been written. She goes over as she was written, or it would
             // depend on who has looked at her by which triggers, and a restored task has not.
             self.customers.rollback();
-        }
-        if from == 0 || self.adopting.is_empty() {
-            self.adopting = self.customers.in_order();
+        } else if !self.sweeping.is_under_way() {
+            // Somebody else began. Who had nothing to be written was not, and is looked at as of the triggers before.
+            self.customers.schedule_all(plan);
         }
         let first = effects.len();
-        let to = self.adopting.len().min(from.saturating_add(CUSTOMERS));
-        let slots = self.adopting.get(from..to).unwrap_or_default().to_vec();
-        let mut changed = false;
-        for slot in slots {
-            changed |= self.go_over(slot, now, effects);
-        }
+        let swept = self.sweep(from, |engine, slot| engine.go_over(slot, now, effects));
         effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
-        let done = to == self.adopting.len();
-        if done {
-            self.adopting = Vec::new();
-            self.is_adopted = true;
-        }
-        Adopted { to, done, changed }
+        (self.is_adopted, self.is_halfway) = (swept.done, !swept.done);
+        swept
     }
 
     /// Whether all customers have gone over to this revision.
@@ -80,11 +58,11 @@ impl Engine {
 
     /// The customers, as they were restored, have all gone over to `plan` before.
     pub fn assume(&mut self, plan: &Arc<Plan>) {
-        if !self.plan.waits_for_the_same(plan) {
+        if self.is_halfway || !self.plan.waits_for_the_same(plan) {
             self.customers.schedule_all(plan);
         }
         self.plan = Arc::clone(plan);
-        self.is_adopted = true;
+        (self.is_adopted, self.is_halfway) = (true, false);
     }
 
     fn go_over(&mut self, slot: u32, now: Timestamp, effects: &mut Vec<Effect>) -> bool {

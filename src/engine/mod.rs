@@ -7,7 +7,8 @@
 //! How it is driven, in this order:
 //!
 //! 1. [`Engine::new`], then [`Engine::restore`] for each changelog record and [`Engine::restored`];
-//! 2. [`Engine::step`] with events, and with the time after each batch of them;
+//! 2. [`Engine::step`] with events, and with the time after each batch of them; or with the time in pieces, by
+//!    [`Engine::advance`] until it is done;
 //! 3. [`Engine::seal`] at the end of a transaction: the changelog records it must carry;
 //! 4. [`Engine::committed`] when it is durable, or [`Engine::rollback`] when it is not. Steps may go
 //!    on between sealing and either of them;
@@ -19,16 +20,20 @@ mod customers;
 mod erasures;
 mod fold;
 mod looks;
-pub mod waiting;
 pub mod packed;
+pub mod sweep;
+mod time;
+pub mod waiting;
 
 use std::sync::Arc;
 
 pub use customer::Customer;
-use customers::{Customers, Slot};
+use customers::Customers;
 use erasures::Erasures;
 pub use erasures::Record;
 use fold::{Expiry, Fold};
+use sweep::Sweeping;
+pub use time::Moved;
 
 use crate::event::{Event, EventName, Text};
 use crate::stored::StoredError;
@@ -39,6 +44,9 @@ use crate::trigger::plan::Plan;
 /// Customers who are removed at once because they expired: a step stays some milliseconds, a transaction some hundred KB,
 /// even where years of them expire together.
 const EXPIRIES: usize = 1_000;
+/// Customers who are looked at in one piece of time: what is decided of them is some MB, and a calendar makes everybody of a time
+/// zone due at one instant.
+const DUE: usize = 1_000;
 
 /// What the engine is told.
 #[derive(Debug)]
@@ -95,8 +103,11 @@ pub struct Engine {
     watermark: Timestamp,
     /// Every committed customer has gone over to the plan.
     is_adopted: bool,
-    /// While they go over: in byte order of ids.
-    adopting: Vec<u32>,
+    /// Only some of them have, or had before that was undone: the others are looked at as of the triggers before.
+    is_halfway: bool,
+    sweeping: Sweeping,
+    /// [`DUE`], but in tests.
+    due_max: usize,
 }
 
 impl Engine {
@@ -109,8 +120,19 @@ impl Engine {
             erasures: Erasures::new(""),
             watermark: Timestamp::MIN,
             is_adopted: true,
-            adopting: Vec::new(),
+            is_halfway: false,
+            sweeping: Sweeping::default(),
+            due_max: DUE,
         }
+    }
+
+    /// The same with so many customers in a slice and in a piece of time: few of them then make many, in tests. It changes no
+    /// effect. For an engine that nothing was told yet.
+    #[must_use]
+    pub fn in_slices_of(mut self, customers: usize) -> Self {
+        self.sweeping.slice = customers;
+        self.due_max = customers;
+        self
     }
 
     /// The same with a salt for the hashes of who was erased; it changes no effect. For an engine that nothing was told yet.
@@ -148,7 +170,7 @@ impl Engine {
     pub fn step(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
         match input {
             Input::Event(event) => self.event(*event, now, effects),
-            Input::Watermark(watermark) => self.advance(watermark, now, effects),
+            Input::Watermark(watermark) => while !self.advance(watermark, now, effects).done {},
         }
     }
 
@@ -221,45 +243,6 @@ impl Engine {
         self.customers.close(look);
     }
 
-    fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
-        if watermark <= self.watermark {
-            return;
-        }
-        self.watermark = watermark;
-        let plan = Arc::clone(&self.plan);
-        let first = effects.len();
-        for slot in self.customers.due(watermark) {
-            self.look(slot, Expiry::Later, now, effects);
-        }
-        for slot in self.customers.expired(EXPIRIES) {
-            self.look(slot, Expiry::Now, now, effects);
-        }
-        let memory = plan.policy.erasure_memory_ms;
-        self.erasures.forget(watermark.plus(-memory));
-        // However the customers were found.
-        effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
-    }
-
-    /// Looks at a customer whose time may have come.
-    fn look(&mut self, slot: Slot, expiry: Expiry, now: Timestamp, effects: &mut Vec<Effect>) {
-        let plan = Arc::clone(&self.plan);
-        let watermark = self.watermark;
-        let working = self.customers.look_at(slot, &plan);
-        let before = effects.len();
-        let mut fold = Fold::new(&plan, now, effects);
-        let expires = fold
-            .settle(&mut working.customer, watermark, expiry)
-            .expires;
-        // What only folded its tail is folded again when it is next opened: nothing to write.
-        working.dirty |= effects.len() > before;
-        let look = plan.next_look(&working.customer);
-        if expires {
-            self.customers.expires(look);
-        } else {
-            self.customers.looked_at(look);
-        }
-    }
-
     // Transactions.
 
     /// Packs every customer that changed since the last seal: the changelog records of a transaction.
@@ -297,6 +280,7 @@ impl Engine {
         self.erasures.rollback();
         self.watermark = watermark;
         self.is_adopted = false;
+        self.sweeping.begin_anew();
     }
 
     // Getters.
@@ -384,17 +368,5 @@ impl Engine {
             }
         }
         armed
-    }
-}
-
-impl Effect {
-    /// Where an effect of an advance stands: decisions by moment and customer, before them what
-    /// could not be opened, by trigger and number.
-    fn order(&self) -> (Option<Timestamp>, &str, u32) {
-        match self {
-            Self::Decided(decision) => (Some(decision.moment_at), &decision.customer, 0),
-            Self::OpenLimit { trigger, refused } => (None, trigger, *refused),
-            _ => (None, "", 0),
-        }
     }
 }

@@ -171,7 +171,38 @@ impl Work {
         if let Input::Event(event) = &input {
             self.summary.event(event, self.future);
         }
-        self.engine.step(input, self.now, &mut self.effects);
+        match input {
+            Input::Event(_) => {
+                self.engine.step(input, self.now, &mut self.effects);
+                self.worked(observer)
+            }
+            Input::Watermark(to) => self.advance(to, observer),
+        }
+    }
+
+    /// Moves time piece by piece, so that no more is held than one piece brings.
+    fn advance(&mut self, to: Timestamp, observer: &mut impl Observer) -> std::io::Result<()> {
+        let mut done = false;
+        while !done {
+            done = self.engine.advance(to, self.now, &mut self.effects).done;
+            self.worked(observer)?;
+        }
+        Ok(())
+    }
+
+    /// What the journal says of the millisecond after a watermark.
+    fn beyond(
+        &mut self,
+        watermark: Timestamp,
+        beyond: u64,
+        observer: &mut impl Observer,
+    ) -> std::io::Result<()> {
+        self.engine
+            .advance_beyond(watermark, beyond, self.now, &mut self.effects);
+        self.worked(observer)
+    }
+
+    fn worked(&mut self, observer: &mut impl Observer) -> std::io::Result<()> {
         self.heed(observer)?;
         if self.engine.open_customers() >= OPEN_CUSTOMERS_MAX {
             self.engine.seal();

@@ -215,6 +215,7 @@ fn play(
             }
         }
         work.step(Input::Watermark(step.watermark), observer)?;
+        work.beyond(step.watermark, step.beyond, observer)?;
     }
     Ok(())
 }

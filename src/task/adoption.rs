@@ -2,11 +2,12 @@
 //!
 //! What must stay true: no transaction is decided by two sets; a task never goes back to an older set than its log has seen; what
 //! is journaled replays the same. So nothing is open or under way when it begins, no record is taken until it is done, and each
-//! transaction of it says which customers it went over, and the task record says that it is under way. It changes nothing where it was
-//! done before: after a crash in the middle it begins again.
+//! transaction of it says which customers it went over, and the task record says how far it is. Where the record does not say (an
+//! older program's), or says it of another set, it begins again: it changes nothing where it was done before.
 
-use super::core::{Adopted, Core};
+use super::core::{Core, Swept};
 use super::journal::{Adoption, Step};
+use super::record::{Sweep, SweepOf};
 use super::transaction::Open;
 use super::{Command, Report, Task};
 use crate::time::Timestamp;
@@ -40,7 +41,7 @@ impl<C: Core> Task<C> {
         self.clock = self.clock.max(clock);
         if revision::number(&revision) >= revision::number(&self.offered.revision) {
             self.offered = Offer::new(revision, plan);
-            self.adopted_until = 0;
+            self.sweep = None;
             // The log was ahead.
             if !self.is_offered_another() {
                 self.core.assume(&self.offered.plan);
@@ -61,7 +62,7 @@ impl<C: Core> Task<C> {
 
     /// The revision that decides what is in the open transaction.
     pub(super) fn deciding(&self) -> &str {
-        if self.adopted_until > 0 {
+        if self.is_going_over() {
             &self.offered.revision
         } else {
             &self.adopted
@@ -71,11 +72,20 @@ impl<C: Core> Task<C> {
     /// What the task record says: while customers go over, what they go over to, marked, so that nobody goes back and the next goes
     /// on.
     pub(super) fn recorded(&self) -> String {
-        if self.adopted_until > 0 {
-            format!("{}{HALFWAY}", self.offered.revision)
+        if self.is_going_over() {
+            self.halfway()
         } else {
             self.adopted.clone()
         }
+    }
+
+    fn is_going_over(&self) -> bool {
+        self.sweep
+            .is_some_and(|sweep| sweep.of == SweepOf::Adoption)
+    }
+
+    fn halfway(&self) -> String {
+        format!("{}{HALFWAY}", self.offered.revision)
     }
 
     pub(super) fn is_offered_another(&self) -> bool {
@@ -84,12 +94,14 @@ impl<C: Core> Task<C> {
 
     /// The state is the log's: which set it was adopted by is in the record.
     pub(super) fn assume(&mut self) {
-        self.adopted_until = 0;
-        self.adopted = self
-            .durable
-            .as_ref()
+        let record = self.durable.as_ref();
+        self.adopted = record
             .map(|record| record.revision.clone())
             .unwrap_or_default();
+        let sweep = record.and_then(|record| record.unfinished.sweep);
+        self.sweep = sweep.filter(|sweep| match sweep.of {
+            SweepOf::Adoption => self.adopted == self.halfway(),
+        });
         if !self.is_offered_another() {
             self.core.assume(&self.offered.plan);
         }
@@ -118,14 +130,17 @@ impl<C: Core> Task<C> {
         }
         let mut step = Step::begin(self.read_clock());
         let mut effects = Vec::new();
-        let from = self.adopted_until;
-        let Adopted { to, done, changed } =
+        let from = self.sweep.map_or(0, |sweep| sweep.next);
+        let Swept { to, done, changed } =
             self.core
                 .adopt(&self.offered.plan, from, step.now, &mut effects);
-        self.adopted_until = to;
+        let sweep = Sweep {
+            of: SweepOf::Adoption,
+            next: to,
+        };
+        self.sweep = Some(sweep).filter(|_| !done);
         if done {
             self.adopted = self.offered.revision.clone();
-            self.adopted_until = 0;
         }
         if changed {
             step.watermark = self.watermarks.task();

@@ -3,6 +3,7 @@
 //! [`Core`] is implemented by the engine, and in tests by something small enough to be checked by hand.
 
 pub use super::count::Count;
+pub use crate::engine::Moved;
 pub use crate::event::record::Header;
 use crate::time::Timestamp;
 
@@ -80,10 +81,10 @@ pub struct Treatment {
     pub headers: Vec<Header>,
 }
 
-/// How far a core has gone over to another plan.
+/// How far a sweep over everybody has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Adopted {
-    /// The number of the first customer that has not.
+pub struct Swept {
+    /// The number of the first customer that it has not come to.
     pub to: u64,
     /// There is none.
     pub done: bool,
@@ -117,8 +118,18 @@ pub trait Core {
     /// One event happened.
     fn event(&mut self, event: Self::Event, now: Timestamp, effects: &mut Vec<Effect>);
 
-    /// Nothing at or before `watermark` is expected any more.
-    fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>);
+    /// Nothing at or before `to` is expected any more: time moves towards it, as far as one step may. Called again until it is
+    /// done; no event is taken before, though work may be sealed and committed. Once it is, what was done is not due any more.
+    fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved;
+
+    /// Time moves to a watermark, and beyond it as far as [`Moved::beyond`] said before: for who replays.
+    fn advance_beyond(
+        &mut self,
+        watermark: Timestamp,
+        beyond: u64,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    );
 
     /// No watermark before this one would bring anything; none: no watermark would.
     fn next_deadline(&self) -> Option<Timestamp>;
@@ -131,7 +142,7 @@ pub trait Core {
         from: u64,
         now: Timestamp,
         effects: &mut Vec<Effect>,
-    ) -> Adopted;
+    ) -> Swept;
 
     /// The committed customers have all gone over to this plan.
     fn assume(&mut self, plan: &Self::Plan);

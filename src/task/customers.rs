@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::core::{Adopted, Core, Count, Effect, RawRecord, Rejection, Treatment};
+use super::core::{Core, Count, Effect, Moved, RawRecord, Rejection, Swept, Treatment};
 use crate::decode::Decoder;
 use crate::encode::Encoder;
 use crate::engine::{self, Engine, Input};
@@ -59,10 +59,16 @@ impl Customers {
         &self.engine
     }
 
-    fn step(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
-        self.engine.step(input, now, &mut self.effects);
+    /// Does something with the engine, and says what follows in the task's words.
+    fn work<T>(
+        &mut self,
+        effects: &mut Vec<Effect>,
+        work: impl FnOnce(&mut Engine, &mut Vec<engine::Effect>) -> T,
+    ) -> T {
+        let done = work(&mut self.engine, &mut self.effects);
         let encoder = &self.encoder;
         effects.extend(self.effects.drain(..).map(|it| effect(it, encoder)));
+        done
     }
 }
 
@@ -115,11 +121,25 @@ impl Core for Customers {
         if read.defects > 0 {
             effects.push(counted(Count::Defects, read.defects));
         }
-        self.step(Input::Event(read.event), now, effects);
+        self.work(effects, |engine, said| {
+            engine.step(Input::Event(read.event), now, said);
+        });
     }
 
-    fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
-        self.step(Input::Watermark(watermark), now, effects);
+    fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved {
+        self.work(effects, |engine, said| engine.advance(to, now, said))
+    }
+
+    fn advance_beyond(
+        &mut self,
+        watermark: Timestamp,
+        beyond: u64,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.work(effects, |engine, said| {
+            engine.advance_beyond(watermark, beyond, now, said);
+        });
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
@@ -132,15 +152,13 @@ impl Core for Customers {
         from: u64,
         now: Timestamp,
         effects: &mut Vec<Effect>,
-    ) -> Adopted {
+    ) -> Swept {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let adopted = self.engine.adopt(plan, from, now, &mut self.effects);
-        let encoder = &self.encoder;
-        effects.extend(self.effects.drain(..).map(|it| effect(it, encoder)));
-        Adopted {
-            to: adopted.to as u64,
-            done: adopted.done,
-            changed: adopted.changed,
+        let swept = self.work(effects, |engine, said| engine.adopt(plan, from, now, said));
+        Swept {
+            to: swept.to as u64,
+            done: swept.done,
+            changed: swept.changed,
         }
     }
 

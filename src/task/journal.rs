@@ -4,6 +4,8 @@
 //! A run is what was taken of one topic in a row, offsets inclusive; who replays it reads the committed records between. A step is the events
 //! of its runs in order, each at the step's `now`, and then the watermark. `"adopt":{"from":0,"to":n}` in a step: customers went over to
 //! the triggers of this revision; a line of another revision than the one before it, without such a step, changed no customer.
+//! `"beyond":n` in a step: more customers were due in the millisecond after its watermark than one step may decide; for the first n of
+//! those for whom something came true, in byte order of their ids, it did.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,9 +34,17 @@ pub struct Step {
     pub watermark: Timestamp,
     /// The clock reading.
     pub now: Timestamp,
+    /// Customers decided in the millisecond after the watermark; a later step goes on with the others.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub beyond: u64,
     /// Where customers went over to the line's triggers: nothing was taken, and the watermark had been reached before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<Adoption>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(beyond: &u64) -> bool {
+    *beyond == 0
 }
 
 /// Which customers went over to other triggers, counted in byte order of their ids.
@@ -66,6 +76,7 @@ impl Step {
             runs: Vec::new(),
             watermark: Timestamp::MIN,
             now,
+            beyond: 0,
             adopt: None,
         }
     }

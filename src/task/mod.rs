@@ -30,7 +30,7 @@ use self::adoption::Offer;
 use self::core::{Core, RawRecord};
 use self::count::Count;
 use self::inbox::Inbox;
-use self::record::{Disagreement, RecordError, TaskRecord};
+use self::record::{Disagreement, RecordError, Sweep, TaskRecord};
 use self::transaction::{Delays, Open, Transaction};
 use self::watermark::{ClockMode, TopicSettings, Watermarks};
 use crate::time::Timestamp;
@@ -263,8 +263,10 @@ pub struct Task<C: Core> {
     offered: Offer<C::Plan>,
     /// The revision that all customers are decided by.
     adopted: String,
-    /// So many customers have gone over to what is offered.
-    adopted_until: u64,
+    /// Where time moves to, before anything else is taken.
+    moving_to: Option<Timestamp>,
+    /// Work on everybody that is under way.
+    sweep: Option<Sweep>,
 }
 
 impl<C: Core> Task<C> {
@@ -294,7 +296,8 @@ impl<C: Core> Task<C> {
             failures: 0,
             offered: Offer::new(revision, plan),
             adopted: String::new(),
-            adopted_until: 0,
+            moving_to: None,
+            sweep: None,
         }
     }
 
@@ -330,7 +333,8 @@ impl<C: Core> Task<C> {
         self.commit_if_due();
     }
 
-    /// Takes up to [`STEP_RECORDS`] records, or moves time; `false` when there is nothing to do but wait.
+    /// Takes up to [`STEP_RECORDS`] records, or moves time, where that was begun before anything else; `false` when there is nothing
+    /// to do but wait.
     pub fn step(&mut self, clock: Timestamp) -> bool {
         self.tick(clock);
         if self.phase != Phase::Running || self.open.as_ref().is_some_and(Open::is_full) {
@@ -339,7 +343,12 @@ impl<C: Core> Task<C> {
         if self.is_offered_another() {
             return self.adopt();
         }
-        let worked = self.take_records() || self.move_time();
+        let worked = if let Some(to) = self.moving_to {
+            self.move_to(to);
+            true
+        } else {
+            self.take_records() || self.move_time()
+        };
         self.commit_if_due();
         worked
     }

@@ -1,7 +1,8 @@
 //! The task's own record in the changelog: where it stands, committed with everything else that a transaction changes.
 //!
-//! Its offsets rule; the group's fence and inform ([`compare`]). Version 1 is a byte 1 and the record in postcard. A newer
-//! version is refused: it knows something that this program does not.
+//! Its offsets rule; the group's fence and inform ([`compare`]). Version 1 is a byte 1 and the record in postcard; version 2 is a
+//! byte 2, the same, and what is [unfinished](Unfinished). Where nothing is, version 1 is written, so that the program before this
+//! one reads it. A newer version is refused: it knows something that this program does not.
 
 use super::count::Count;
 use crate::time::Timestamp;
@@ -11,7 +12,9 @@ use std::collections::BTreeMap;
 /// The key of the task record. No customer id has control characters.
 pub const KEY: &[u8] = b"\0task";
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// What is written where nothing is unfinished.
+const FINISHED: u8 = 1;
 
 /// Where a task stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,34 @@ pub struct TaskRecord {
     pub topics: BTreeMap<String, TopicRecord>,
     /// How many events, duplicates and so on there were, from the beginning.
     pub tallies: BTreeMap<Count, u64>,
+    /// What was under way, and is gone on with before anything else.
+    #[serde(skip)]
+    pub unfinished: Unfinished,
+}
+
+/// What takes more than one transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// Where time was moving to.
+    pub moving_to: Option<Timestamp>,
+    /// Work on everybody.
+    pub sweep: Option<Sweep>,
+}
+
+/// Work on everybody, in slices: who is before `next` has been worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// What is done.
+    pub of: SweepOf,
+    /// The number of the next customer, in byte order of ids.
+    pub next: u64,
+}
+
+/// What is done with everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SweepOf {
+    /// They go over to the triggers of the record's revision.
+    Adoption,
 }
 
 /// Where a topic stands.
@@ -72,6 +103,7 @@ impl Default for TaskRecord {
             watermark: Timestamp::MIN,
             topics: BTreeMap::new(),
             tallies: BTreeMap::new(),
+            unfinished: Unfinished::default(),
         }
     }
 }
@@ -80,7 +112,14 @@ impl TaskRecord {
     /// The value of the changelog record.
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![VERSION]).expect("plain data into memory")
+        const PLAIN: &str = "plain data into memory";
+        let is_finished = self.unfinished == Unfinished::default();
+        let version = if is_finished { FINISHED } else { VERSION };
+        let packed = postcard::to_extend(self, vec![version]).expect(PLAIN);
+        if is_finished {
+            return packed;
+        }
+        postcard::to_extend(&self.unfinished, packed).expect(PLAIN)
     }
 
     /// Reads the value of a changelog record.
@@ -88,9 +127,15 @@ impl TaskRecord {
     /// # Errors
     /// A newer version, or bytes that are no task record.
     pub fn unpack(bytes: &[u8]) -> Result<Self, RecordError> {
+        let broken = |error: postcard::Error| RecordError::Broken(error.to_string());
         match bytes.split_first() {
-            Some((&VERSION, rest)) => {
-                postcard::from_bytes(rest).map_err(|error| RecordError::Broken(error.to_string()))
+            Some((&version @ (FINISHED | VERSION), rest)) => {
+                let (mut record, rest): (Self, _) =
+                    postcard::take_from_bytes(rest).map_err(broken)?;
+                if version == VERSION {
+                    record.unfinished = postcard::from_bytes(rest).map_err(broken)?;
+                }
+                Ok(record)
             }
             Some((&version, _)) if version > VERSION => Err(RecordError::Newer(version)),
             _ => Err(RecordError::Broken("no version".to_owned())),
@@ -204,16 +249,36 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_as_it_was() {
-        let record = record(Some(7));
-        assert_eq!(TaskRecord::unpack(&record.pack()), Ok(record));
+        let finished = record(Some(7));
+        assert_eq!(
+            finished.pack()[0],
+            1,
+            "the program before this one reads it"
+        );
+        let unfinished = Unfinished {
+            moving_to: Some(Timestamp(9)),
+            sweep: Some(Sweep {
+                of: SweepOf::Adoption,
+                next: 4_096,
+            }),
+        };
+        let halfway = TaskRecord {
+            unfinished,
+            ..finished.clone()
+        };
+        for record in [finished, halfway] {
+            assert_eq!(TaskRecord::unpack(&record.pack()), Ok(record));
+        }
     }
 
     #[test]
     fn what_is_no_record_is_refused() {
         let mut newer = record(None).pack();
-        newer[0] = 2;
-        assert_eq!(TaskRecord::unpack(&newer), Err(RecordError::Newer(2)));
-        for broken in [&[][..], &[0, 1], &[1, 255]] {
+        newer[0] = 3;
+        assert_eq!(TaskRecord::unpack(&newer), Err(RecordError::Newer(3)));
+        let mut cut_off = record(None).pack();
+        cut_off[0] = 2;
+        for broken in [&[][..], &[0, 1], &[1, 255], &cut_off] {
             assert!(
                 matches!(TaskRecord::unpack(broken), Err(RecordError::Broken(_))),
                 "{broken:?}"

@@ -218,6 +218,7 @@ impl<C: Core> Task<C> {
         }
         self.now = record.now;
         self.tallies = record.tallies;
+        self.moving_to = record.unfinished.moving_to;
         self.assume();
     }
 }

@@ -3,7 +3,7 @@
 use super::core::{Core, Count, Effect, RawRecord, Rejection};
 use super::inbox::{Next, Standing};
 use super::journal::{Line, Step};
-use super::record::{self, TaskRecord, TopicRecord};
+use super::record::{self, TaskRecord, TopicRecord, Unfinished};
 use super::transaction::{Open, Origin, Out, Sink, Transaction};
 use super::watermark::Unread;
 use super::{Command, Phase, STEP_RECORDS, Task};
@@ -192,7 +192,7 @@ impl<C: Core> Task<C> {
         }
     }
 
-    fn move_to(&mut self, watermark: Timestamp) {
+    pub(super) fn move_to(&mut self, watermark: Timestamp) {
         let step = Step::begin(self.read_clock());
         let delays = self.settings.delays;
         self.open
@@ -201,12 +201,13 @@ impl<C: Core> Task<C> {
         self.finish(step, watermark);
     }
 
-    /// Ends a step: time moves, and what that brings is gathered.
-    fn finish(&mut self, mut step: Step, watermark: Timestamp) {
-        self.watermarks.set_task(watermark);
-        step.watermark = watermark;
+    /// Ends a step: time moves, as far as one step may, and what that brings is gathered.
+    fn finish(&mut self, mut step: Step, to: Timestamp) {
         let mut effects = Vec::new();
-        self.core.advance(watermark, step.now, &mut effects);
+        let moved = self.core.advance(to, step.now, &mut effects);
+        self.moving_to = Some(to).filter(|_| !moved.done);
+        self.watermarks.set_task(moved.watermark);
+        (step.watermark, step.beyond) = (moved.watermark, moved.beyond);
         self.end(step, effects);
     }
 
@@ -222,13 +223,14 @@ impl<C: Core> Task<C> {
     }
 
     /// `now`, which never goes back. Where time comes from events alone it is the largest seen before this step, so that what
-    /// the step decides is not taken for late by its own last record.
+    /// the step decides is not taken for late by its own last record; and for all steps of one move of time the same.
     pub(super) fn read_clock(&mut self) -> Timestamp {
+        let seen = self.watermarks.seen();
         let reading = self
             .settings
             .clock
             .reading(self.clock)
-            .or(self.watermarks.seen());
+            .or(seen.filter(|_| self.moving_to.is_none()));
         self.now = self.now.max(reading.unwrap_or(Timestamp::MIN));
         self.now
     }
@@ -315,6 +317,10 @@ impl<C: Core> Task<C> {
             watermark: self.watermarks.task(),
             topics,
             tallies: self.tallies.clone(),
+            unfinished: Unfinished {
+                moving_to: self.moving_to,
+                sweep: self.sweep,
+            },
         }
     }
 }

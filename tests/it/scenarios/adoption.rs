@@ -196,7 +196,7 @@ fn many_customers_go_over_some_at_a_time() {
         Policy::default(),
     )));
     let bench = Bench::new(&lapsed(30), Policy::default());
-    let count = moments::engine::adoption::CUSTOMERS + 10;
+    let count = moments::engine::sweep::SLICE + 10;
     let mut source = Bench::new(&onsite("event: Signed Up"), Policy::default());
     source.line(ORDER);
     source.line("2026-01-10T10:00:00Z Product Viewed");

@@ -15,6 +15,9 @@ use moments::trigger::set::{self, Basis};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+/// Few, so that even the simulation's customers make several slices.
+const SLICE: usize = 2;
+
 const TRIGGERS: [(&str, &str); 7] = [
     (
         "cart",
@@ -88,7 +91,7 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
 
 static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", COMMON, &TRIGGERS));
 
-fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
+pub fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
     let file = |(name, moment): &(&str, &str)| {
         let text = format!(
             "trigger: {name}\nstage: engagement\nabout: Revision {revision}.\nmoment:\n  {moment}\n\
@@ -111,7 +114,7 @@ fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan
     Arc::new(plan)
 }
 
-fn decoder() -> Decoder {
+pub fn decoder() -> Decoder {
     Decoder::new(Arc::new(Vocabulary::standard()), Arc::default())
 }
 
@@ -124,7 +127,8 @@ impl Subject for Customers {
     fn fresh(topics: &[&str], partition: usize) -> Self {
         let topics = topics.iter().map(|&topic| topic.to_owned()).collect();
         let partition = i32::try_from(partition).expect("small");
-        Customers::new(Engine::new(Arc::clone(&PLAN)), decoder(), topics, partition)
+        let engine = Engine::new(Arc::clone(&PLAN)).in_slices_of(SLICE);
+        Customers::new(engine, decoder(), topics, partition)
     }
 
     fn plan(revision: &str, varies: bool) -> Arc<Plan> {

@@ -2,12 +2,14 @@
 //!
 //! Deliberately absent: brokers, replication, batches, retention by time. What a client of one healthy cluster can
 //! observe is here; what happens inside the cluster is not.
+mod alone;
 mod conversation;
 mod crash;
 mod engine;
 mod group;
 mod hand;
 mod history;
+mod instant;
 mod log;
 mod meanings;
 mod protocol;

@@ -2,15 +2,17 @@
 //!
 //! A value is `KIND TIME`. `a` opens an absence: no `b` within [`WITHIN_MS`] of the last `a` is a moment. `c` is a moment at
 //! once. `x` erases the customer. Every event is mixed into a chain in event-time order, so a state tells
-//! whether each event counted once and in its place.
+//! whether each event counted once and in its place. Time moves by two customers at a time.
 
 use super::random::mix;
 use super::subject::{States, Subject};
-use moments::task::core::{Adopted, Core, Count, Effect, RawRecord, Rejection, Treatment};
+use moments::task::core::{Core, Count, Effect, Moved, RawRecord, Rejection, Swept, Treatment};
 use moments::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// So many customers in a slice, and in a piece of time.
+const SLICE: usize = 2;
 /// How long an `a` waits for a `b`.
 pub const WITHIN_MS: i64 = 3_000;
 
@@ -68,6 +70,36 @@ impl Toy {
     /// To be decided by one set of triggers at a time.
     fn check_revision(&self, customer: &Customer) {
         assert_eq!(customer.revision, self.revision, "she has gone over");
+    }
+
+    /// When the first deadline of each customer who has one by then comes true, and whose it is.
+    fn due(&self, to: i64) -> Vec<(i64, Vec<u8>)> {
+        let first = |name: Vec<u8>| {
+            let fired = self.load(&name).settle(to);
+            Some((fired.first()? + WITHIN_MS, name))
+        };
+        let mut due: Vec<_> = self.customers().into_iter().filter_map(first).collect();
+        due.sort_unstable();
+        due
+    }
+
+    fn reach(&mut self, watermark: i64, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.watermark = Timestamp(watermark);
+        for name in self.customers() {
+            self.look(&name, watermark, now, effects);
+        }
+    }
+
+    fn look(&mut self, name: &[u8], watermark: i64, now: Timestamp, effects: &mut Vec<Effect>) {
+        let mut customer = self.load(name);
+        let fired = customer.settle(watermark);
+        for anchor in &fired {
+            effects.push(decided(name, "absent", *anchor, now, &self.revision));
+        }
+        if !fired.is_empty() {
+            self.check_revision(&customer);
+            self.touched.insert(name.to_vec(), customer);
+        }
     }
 
     fn customers(&self) -> Vec<Vec<u8>> {
@@ -230,19 +262,44 @@ impl Core for Toy {
         self.touched.insert(event.customer, customer);
     }
 
-    fn advance(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
-        assert!(watermark >= self.watermark, "time never goes back");
-        self.watermark = watermark;
-        for name in self.customers() {
-            let mut customer = self.load(&name);
-            let fired = customer.settle(watermark.0);
-            for anchor in &fired {
-                effects.push(decided(&name, "absent", *anchor, now, &self.revision));
+    fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved {
+        assert!(to >= self.watermark, "time never goes back");
+        let due = self.due(to.0);
+        let mut beyond = 0;
+        let reached = match due.get(SLICE) {
+            None => to.0,
+            Some((instant, _)) if due[0].0 < *instant || self.watermark.0 + 1 < *instant => {
+                instant - 1
             }
-            if !fired.is_empty() {
-                self.check_revision(&customer);
-                self.touched.insert(name, customer);
+            Some(_) => {
+                beyond = SLICE as u64;
+                self.watermark.0
             }
+        };
+        if beyond == 0 {
+            self.reach(reached, now, effects);
+        } else {
+            self.advance_beyond(self.watermark, beyond, now, effects);
+        }
+        Moved {
+            watermark: self.watermark,
+            beyond,
+            done: self.watermark >= to,
+        }
+    }
+
+    fn advance_beyond(
+        &mut self,
+        watermark: Timestamp,
+        beyond: u64,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.reach(watermark.0.max(self.watermark.0), now, effects);
+        let instant = self.watermark.0 + 1;
+        let beyond = usize::try_from(beyond).expect("small");
+        for (_, name) in self.due(instant).into_iter().take(beyond) {
+            self.look(&name, instant, now, effects);
         }
     }
 
@@ -259,12 +316,18 @@ impl Core for Toy {
             .map(Timestamp)
     }
 
-    fn adopt(&mut self, plan: &String, from: u64, _: Timestamp, _: &mut Vec<Effect>) -> Adopted {
+    fn adopt(&mut self, plan: &String, from: u64, _: Timestamp, _: &mut Vec<Effect>) -> Swept {
         assert!(self.touched.is_empty() && self.sealed.is_empty());
         self.revision.clone_from(plan);
         let from = usize::try_from(from).expect("small");
-        let names: Vec<Vec<u8>> = self.committed.keys().skip(from).take(2).cloned().collect();
-        let (to, done) = (from + names.len(), from + 2 >= self.committed.len());
+        let names: Vec<Vec<u8>> = self
+            .committed
+            .keys()
+            .skip(from)
+            .take(SLICE)
+            .cloned()
+            .collect();
+        let (to, done) = (from + names.len(), from + SLICE >= self.committed.len());
         for name in names {
             let mut customer = self.load(&name);
             if customer.revision != *plan {
@@ -272,7 +335,7 @@ impl Core for Toy {
                 self.touched.insert(name, customer);
             }
         }
-        Adopted {
+        Swept {
             to: to as u64,
             done,
             changed: !self.touched.is_empty(),

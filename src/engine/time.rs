@@ -1,0 +1,148 @@
+//! Time moves, in pieces.
+//!
+//! A calendar makes everybody of a time zone due at one instant, and an outage leaves many instants to be caught up with. So time
+//! moves as far as [`Engine::due_max`] customers are due; where more are due in one millisecond, they are looked at in byte order of
+//! ids, and the watermark stays before it until all were. Who was looked at is not due any more: what was committed in between needs
+//! no place kept. What is decided, and in which order, does not depend on where a piece ended.
+
+use std::sync::Arc;
+
+use super::customers::Slot;
+use super::fold::{Expiry, Fold};
+use super::{EXPIRIES, Effect, Engine};
+use crate::time::Timestamp;
+
+/// How far time has moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Where it stands: nothing at or before is still to be done.
+    pub watermark: Timestamp,
+    /// For so many customers something came true in the millisecond after it, in byte order of ids; there are more.
+    pub beyond: u64,
+    /// It is where it was to move.
+    pub done: bool,
+}
+
+impl Engine {
+    /// Moves time towards `to` by one piece. To be called again until it is done, and no event is to be taken before that, though
+    /// transactions may be sealed. `now` as in [`Engine::step`].
+    pub fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved {
+        let mut beyond = 0;
+        if to > self.watermark {
+            let first = effects.len();
+            if !self.customers.is_within_instant()
+                && let Some((reached, due)) = self.customers.due(self.watermark, to, self.due_max)
+            {
+                for slot in due {
+                    self.look(slot, reached, Expiry::Later, now, effects);
+                }
+                self.reach(reached, now, effects);
+            } else {
+                beyond = self.look_within_instant(self.due_max, u64::MAX, now, effects);
+                if !self.customers.is_within_instant() {
+                    beyond = 0;
+                    self.reach(self.watermark.plus(1), now, effects);
+                }
+            }
+            // However the customers were found.
+            effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
+        }
+        Moved {
+            watermark: self.watermark,
+            beyond,
+            done: self.watermark >= to,
+        }
+    }
+
+    /// Moves time to `watermark`, and beyond it as far as [`Moved::beyond`] said: what a replay does.
+    pub fn advance_beyond(
+        &mut self,
+        watermark: Timestamp,
+        beyond: u64,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        while !self.advance(watermark, now, effects).done {}
+        if beyond > 0 && !self.customers.is_within_instant() {
+            self.customers.gather(self.watermark.plus(1));
+        }
+        self.look_within_instant(usize::MAX, beyond, now, effects);
+    }
+
+    /// Looks at up to `most` of those who are due in the millisecond after the watermark, until something came true for `came` of
+    /// them; for how many it did.
+    fn look_within_instant(
+        &mut self,
+        most: usize,
+        came: u64,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> u64 {
+        let instant = self.watermark.plus(1);
+        let (mut looks, mut found) = (0, 0);
+        while looks < most
+            && found < came
+            && let Some(slot) = self.customers.next_of_instant()
+        {
+            looks += 1;
+            let before = effects.len();
+            self.look(slot, instant, Expiry::Later, now, effects);
+            // What else may come of a look depends on when she was looked at before.
+            found += u64::from(effects[before..].iter().any(Effect::is_of_a_moment));
+        }
+        found
+    }
+
+    /// All who were due by `watermark` were looked at.
+    fn reach(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.watermark = self.watermark.max(watermark);
+        for slot in self.customers.expired(EXPIRIES) {
+            self.look(slot, self.watermark, Expiry::Now, now, effects);
+        }
+        let memory = self.plan.policy.erasure_memory_ms;
+        self.erasures.forget(self.watermark.plus(-memory));
+    }
+
+    /// Looks at a customer whose time may have come by `watermark`.
+    fn look(
+        &mut self,
+        slot: Slot,
+        watermark: Timestamp,
+        expiry: Expiry,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let plan = Arc::clone(&self.plan);
+        let working = self.customers.look_at(slot, &plan);
+        let before = effects.len();
+        let mut fold = Fold::new(&plan, now, effects);
+        let expires = fold
+            .settle(&mut working.customer, watermark, expiry)
+            .expires;
+        // What only folded its tail is folded again when it is next opened: nothing to write.
+        working.dirty |= effects.len() > before;
+        let look = plan.next_look(&working.customer);
+        if expires {
+            self.customers.expires(look);
+        } else {
+            self.customers.looked_at(look);
+        }
+    }
+}
+
+impl Effect {
+    /// Whether a moment came true.
+    fn is_of_a_moment(&self) -> bool {
+        matches!(self, Self::Decided(_) | Self::Held { .. })
+    }
+
+    /// Where an effect of an advance stands: decisions by moment and customer, before them what
+    /// could not be opened, by trigger and number.
+    pub(super) fn order(&self) -> (Option<Timestamp>, &str, u32) {
+        match self {
+            Self::Decided(decision) => (Some(decision.moment_at), &decision.customer, 0),
+            Self::OpenLimit { trigger, refused } => (None, trigger, *refused),
+            _ => (None, "", 0),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One task on its own topics, without faults but for a crash where a test wants one: for very many customers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use moments::task::core::{Core as _, Effect, RawRecord};
+use moments::task::customers::Customers;
+use moments::task::journal::{Line, Run};
+use moments::task::record::KEY;
+use moments::task::transaction::{Sink, Transaction};
+use moments::task::watermark::{ClockMode, TopicSettings};
+use moments::task::{Command, Input, Session, Settings, Task};
+use moments::time::Timestamp;
+use moments::trigger::plan::Plan;
+
+/// Records of one answer.
+const BATCH: usize = 512;
+
+/// The topics that come in, and what the task has committed.
+pub struct Alone {
+    settings: Settings,
+    fresh: fn() -> Customers,
+    plan: Arc<Plan>,
+    inputs: Vec<Vec<RawRecord>>,
+    pub transactions: Vec<Transaction>,
+}
+
+/// A process that has the task.
+struct Process<'a> {
+    log: &'a mut Alone,
+    task: Task<Customers>,
+    session: Session,
+    /// How many records of each topic were given, and whether it is read.
+    given: Vec<(usize, bool)>,
+    open_max: usize,
+}
+
+impl Alone {
+    /// Topics by name and records; none but the first moves time. It is now what events say.
+    pub fn new(
+        topics: Vec<(&str, Vec<RawRecord>)>,
+        fresh: fn() -> Customers,
+        plan: Arc<Plan>,
+    ) -> Self {
+        let settings = topics
+            .iter()
+            .enumerate()
+            .map(|(at, (name, _))| TopicSettings {
+                name: (*name).to_owned(),
+                lateness_ms: 0,
+                drives: at == 0,
+            });
+        Self {
+            settings: Settings {
+                partition: 0,
+                topics: settings.collect(),
+                clock: ClockMode::Event,
+                idle_delay_ms: 10,
+                future_max_ms: i64::MAX / 2,
+            },
+            fresh,
+            plan,
+            inputs: topics.into_iter().map(|(_, records)| records).collect(),
+            transactions: Vec::new(),
+        }
+    }
+
+    /// A process takes the task over and works until nothing is left to do, or until it has committed so many transactions: then
+    /// it crashes. The most customers that were unpacked at once when all records were at hand.
+    pub fn run(&mut self, most: usize) -> usize {
+        let revision = self.plan.revision.to_string();
+        let plan = Arc::clone(&self.plan);
+        let task = Task::new(self.settings.clone(), (self.fresh)(), revision, plan);
+        let given = vec![(0, false); self.inputs.len()];
+        let most = self.transactions.len() + most;
+        let mut process = Process {
+            log: self,
+            task,
+            session: Session::default(),
+            given,
+            open_max: 0,
+        };
+        process.task.assign(Timestamp(0));
+        let mut clock = 0;
+        let mut quiet = 0;
+        while quiet < 5_000 {
+            if process.log.transactions.len() >= most {
+                break;
+            }
+            clock += 1;
+            quiet += 1;
+            if process.turn(Timestamp(clock)) {
+                quiet = 0;
+            }
+        }
+        process.open_max
+    }
+
+    /// The values of everything committed to a sink, in order.
+    pub fn committed(&self, sink: &Sink) -> Vec<Vec<u8>> {
+        let records = self.transactions.iter().flat_map(|it| &it.records);
+        let of = records.filter(|record| record.sink == *sink);
+        of.filter_map(|record| record.value.clone()).collect()
+    }
+
+    /// What the journal replays, decision by decision.
+    pub fn replayed(&self) -> Vec<Vec<u8>> {
+        let mut core = (self.fresh)();
+        core.assume(&self.plan);
+        let mut effects = Vec::new();
+        for line in self.committed(&Sink::Journal) {
+            let line: Line = serde_json::from_slice(&line).expect("a line");
+            for step in line.steps {
+                for Run(topic, from, to) in &step.runs {
+                    let topics = &self.settings.topics;
+                    let at = topics.iter().position(|known| known.name == *topic);
+                    let at = at.expect("a topic");
+                    let records = self.inputs[at].iter();
+                    for record in records.filter(|it| (*from..=*to).contains(&it.offset)) {
+                        let event = core.decode(at, record).expect("an event");
+                        core.event(event, step.now, &mut effects);
+                    }
+                }
+                core.advance_beyond(step.watermark, step.beyond, step.now, &mut effects);
+            }
+            core.seal();
+            core.committed();
+        }
+        decisions(effects)
+    }
+
+    fn changelog(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let records = self.transactions.iter().flat_map(|it| &it.records);
+        let of = records.filter(|record| record.sink == Sink::Changelog);
+        of.map(|record| (record.key.clone().expect("keyed"), record.value.clone()))
+            .collect()
+    }
+
+    /// What compaction leaves, the task's record last.
+    fn compacted(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let mut last: BTreeMap<_, _> = self.changelog().into_iter().collect();
+        let record = last.remove(KEY);
+        last.into_iter()
+            .chain(record.map(|record| (KEY.to_vec(), record)))
+            .collect()
+    }
+
+    fn end(&self) -> i64 {
+        i64::try_from(self.changelog().len()).expect("small")
+    }
+}
+
+/// The decisions among effects.
+pub fn decisions(effects: Vec<Effect>) -> Vec<Vec<u8>> {
+    let decision = |effect| match effect {
+        Effect::Decided { decision, .. } => Some(decision),
+        _ => None,
+    };
+    effects.into_iter().filter_map(decision).collect()
+}
+
+impl Process<'_> {
+    fn turn(&mut self, clock: Timestamp) -> bool {
+        let mut worked = self.task.step(clock);
+        let all = self.given.iter().zip(&self.log.inputs);
+        if all.into_iter().all(|((given, _), all)| *given == all.len()) {
+            let open = self.task.core().engine().open_customers();
+            self.open_max = self.open_max.max(open);
+        }
+        while let Some((session, command)) = self.task.poll() {
+            worked = true;
+            self.session = session;
+            for input in self.answer(command) {
+                self.task.handle(clock, session, input);
+            }
+        }
+        worked | self.fetch(clock)
+    }
+
+    fn fetch(&mut self, clock: Timestamp) -> bool {
+        let mut fetched = false;
+        for (topic, (given, reads)) in self.given.iter_mut().enumerate() {
+            let records = &self.log.inputs[topic];
+            let to = records.len().min(*given + BATCH);
+            if *reads && to > *given {
+                let input = Input::Fetched {
+                    topic,
+                    records: records[*given..to].to_vec(),
+                };
+                self.task.handle(clock, self.session, input);
+                (*given, fetched) = (to, true);
+            }
+        }
+        fetched
+    }
+
+    fn answer(&mut self, command: Command) -> Vec<Input> {
+        vec![match command {
+            Command::InitProducer => Input::ProducerReady,
+            Command::AskChangelogEnd => Input::ChangelogEnd(self.log.end()),
+            Command::ReadChangelog { until, .. } => Input::Changelog {
+                records: self.log.compacted(),
+                position: until,
+            },
+            Command::AskGroupOffsets => {
+                let last = self.log.transactions.last();
+                let offset = |topic| {
+                    let offsets = &last?.offsets;
+                    let found = offsets.iter().find(|(of, _)| *of == topic);
+                    found.map(|(_, offset)| *offset)
+                };
+                Input::GroupOffsets((0..self.given.len()).map(offset).collect())
+            }
+            Command::Fetch { topic, from } => {
+                let offset = from.unwrap_or(0);
+                self.given[topic] = (usize::try_from(offset).expect("small"), true);
+                Input::Position { topic, offset }
+            }
+            Command::Pause(topic) => {
+                self.given[topic].1 = false;
+                return Vec::new();
+            }
+            Command::Resume(topic) => {
+                self.given[topic].1 = true;
+                return Vec::new();
+            }
+            Command::AskEnds(ask) => Input::Ends {
+                ask,
+                ends: self
+                    .log
+                    .inputs
+                    .iter()
+                    .map(|records| i64::try_from(records.len()).expect("small"))
+                    .collect(),
+            },
+            Command::Transact(transaction) => {
+                self.log.transactions.push(transaction);
+                Input::CommitSucceeded {
+                    changelog: self.log.end(),
+                }
+            }
+            other => panic!("{other:?}"),
+        }]
+    }
+}
