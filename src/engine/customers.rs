@@ -30,6 +30,12 @@ pub(super) type Slot = u32;
 /// No place in `working` or `sealed`.
 const NONE: u32 = u32::MAX;
 
+/// A profile stays unpacked for so many transactions that do not touch it: whoever is on a visit comes again soon.
+const IDLE_SEALS: u32 = 2;
+
+/// Profiles that stay unpacked between two transactions: some 4 kB each.
+const HOT_MAX: usize = 4_096;
+
 /// Entries of the queue that are not worth a sweep.
 const QUEUE_SPARE: usize = 1024;
 
@@ -49,6 +55,9 @@ pub(super) struct Customers {
     /// The one being worked on, between `open` and `close`.
     current: usize,
     bytes: usize,
+    /// Seals so far, and how many profiles the last of them left unpacked.
+    seals: u32,
+    hot: usize,
 }
 
 /// A profile that a transaction has unpacked.
@@ -56,9 +65,14 @@ pub(super) struct Customers {
 pub(super) struct Working {
     /// Boxed: it is large, and moves about with its neighbours.
     pub customer: Box<Customer>,
+    /// When she must be looked at, at the latest: no deadline of hers is earlier, nor one that her tail may bring.
     pub look: Timestamp,
+    /// She may have to be looked at later than that only, after what was settled since.
+    pub look_is_early: bool,
     pub dirty: bool,
     slot: Slot,
+    /// The number of the last seal before she was used.
+    used: u32,
 }
 
 impl Customers {
@@ -125,13 +139,17 @@ impl Customers {
             self.working.push(Working {
                 customer: Box::new(customer),
                 look,
+                look_is_early: false,
                 dirty: false,
                 slot,
+                used: 0,
             });
             self.entries[slot as usize].working = place32(place);
         }
         self.current = self.entries[slot as usize].working as usize;
-        &mut self.working[self.current]
+        let working = &mut self.working[self.current];
+        working.used = self.seals;
+        working
     }
 
     /// The last packed profile: sealed if there is one, else committed.
@@ -286,9 +304,8 @@ impl Customers {
     // Transactions.
 
     /// The profiles that the next seal packs.
-    pub fn changed(&mut self) -> impl Iterator<Item = &mut Customer> {
-        let working = self.working.iter_mut().filter(|working| working.dirty);
-        working.map(|working| &mut *working.customer)
+    pub fn changed(&mut self) -> impl Iterator<Item = &mut Working> {
+        self.working.iter_mut().filter(|working| working.dirty)
     }
 
     pub fn seal(&mut self) -> Vec<Record> {
@@ -296,21 +313,32 @@ impl Customers {
             self.sealed.is_empty(),
             "one transaction is sealed at a time"
         );
-        let mut records = Vec::with_capacity(self.working.len());
-        for working in std::mem::take(&mut self.working) {
-            self.entries[working.slot as usize].working = NONE;
+        self.seals += 1;
+        let mut records = Vec::with_capacity(self.working.len() - self.hot);
+        let working = std::mem::take(&mut self.working);
+        for mut working in working {
+            let slot = working.slot;
+            let blank = working.customer.is_blank();
+            let is_hot = !blank && self.seals - working.used <= IDLE_SEALS;
             if working.dirty {
-                let blank = working.customer.is_blank();
                 let bytes = (!blank).then(|| packed::pack(&working.customer, working.look));
-                self.entries[working.slot as usize].sealed = place32(self.sealed.len());
+                self.entries[slot as usize].sealed = place32(self.sealed.len());
                 self.sealed
-                    .push((working.slot, bytes.clone().map(Vec::into_boxed_slice)));
+                    .push((slot, bytes.clone().map(Vec::into_boxed_slice)));
                 let id = &working.customer.profile.settled.id;
                 records.push((id.as_bytes().to_vec(), bytes));
+                self.schedule(slot, working.look);
+                working.dirty = false;
+            }
+            if is_hot && self.working.len() < HOT_MAX {
+                self.entries[slot as usize].working = place32(self.working.len());
+                self.working.push(working);
             } else {
-                self.free_if_empty(working.slot);
+                self.entries[slot as usize].working = NONE;
+                self.free_if_empty(slot);
             }
         }
+        self.hot = self.working.len();
         records
     }
 
@@ -326,6 +354,7 @@ impl Customers {
     }
 
     pub fn rollback(&mut self) {
+        self.hot = 0;
         let working = std::mem::take(&mut self.working)
             .into_iter()
             .map(|working| working.slot);
@@ -401,8 +430,9 @@ impl Customers {
         (self.by_id.len(), self.bytes)
     }
 
-    pub fn dirty(&self) -> usize {
-        self.working.len()
+    /// Profiles that are unpacked beside those that the last transaction left so.
+    pub fn opened(&self) -> usize {
+        self.working.len().saturating_sub(self.hot)
     }
 
     /// A customer as she is committed.

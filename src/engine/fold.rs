@@ -107,16 +107,18 @@ struct Came<'p, 'e> {
 impl<'a> Fold<'a> {
     // Settling.
 
-    /// Folds everything up to `watermark` into the settled state.
+    /// Folds everything up to `watermark` into the settled state. Nothing is due before `look`, not even by what is folded.
     pub fn settle(
         &mut self,
         customer: &mut Customer,
         watermark: Timestamp,
         expiry: Expiry,
+        mut look: Timestamp,
     ) -> Settling {
         let mut any = false;
         loop {
-            let (settled, due) = self.settle_events(customer, watermark);
+            let (settled, due) = self.settle_events(customer, watermark, look);
+            look = Timestamp::MIN;
             any |= settled || due.is_some();
             match due {
                 Some((at, Due::Deadline(_) | Due::Waiting)) => self.fire(customer, at),
@@ -139,12 +141,13 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Folds the events up to `watermark` that nothing else precedes. Whether there were any, and what
-    /// is next, if the watermark has reached it.
+    /// Folds the events up to `watermark` that nothing else precedes, nothing being due before `look`. Whether there were any,
+    /// and what is next, if the watermark has reached it.
     pub fn settle_events(
         &mut self,
         customer: &mut Customer,
         watermark: Timestamp,
+        look: Timestamp,
     ) -> (bool, Option<(Timestamp, Due)>) {
         let Customer {
             profile: Profile { settled, tail },
@@ -153,11 +156,13 @@ impl<'a> Fold<'a> {
         } = customer;
         let mut taken = 0;
         let due = loop {
-            let next = tail.events.get(taken).map(|tail| &tail.event);
+            let next = tail.events.get(taken).map(|tail| &*tail.event);
             let next = next.filter(|event| event.time <= watermark);
-            let due = self
-                .next_due(settled, states, waiting)
-                .filter(|(at, _)| *at <= watermark);
+            let due = match look > watermark {
+                true => None,
+                false => self.next_due(settled, states, waiting),
+            };
+            let due = due.filter(|(at, _)| *at <= watermark);
             match next {
                 Some(event) if due.is_none_or(|(at, _)| event.time <= at) => {
                     let fired = &tail.events[taken].fired;
@@ -308,7 +313,7 @@ impl<'a> Fold<'a> {
     // At once.
 
     /// Takes an event beyond the watermark into the tail, and decides what follows at once.
-    pub fn take(&mut self, customer: &mut Customer, event: Event) {
+    pub fn take(&mut self, customer: &mut Customer, event: Box<Event>) {
         let Customer {
             profile: Profile { settled, tail },
             states,
