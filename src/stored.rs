@@ -89,17 +89,6 @@ pub fn read<S: Stored>(version: u8, bytes: &[u8]) -> Result<S, StoredError> {
     S::upcast(version, bytes)
 }
 
-/// The bytes of a part, in the version that is written.
-#[must_use]
-pub fn written<S: Stored>(part: &S) -> Vec<u8> {
-    #[expect(
-        clippy::expect_used,
-        reason = "stored types hold nothing that postcard cannot write, and memory grows"
-    )]
-    let bytes = postcard::to_allocvec(part).expect("postcard writes every stored type");
-    bytes
-}
-
 /// A part that was read but for its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -118,6 +107,30 @@ impl Part {
         out.push(version);
         number(bytes.len() as u64, out);
         out.extend_from_slice(bytes);
+    }
+
+    /// Writes a value behind `out`, in the version that is written.
+    pub fn write_value<S: Stored>(tag: u16, value: &S, out: &mut Vec<u8>) {
+        number(u64::from(tag), out);
+        out.push(S::VERSION);
+        // Its length stands before it and is known behind it: nearly always in one byte.
+        let at = out.len();
+        out.push(0);
+        #[expect(
+            clippy::expect_used,
+            reason = "stored types hold nothing that postcard cannot write, and memory grows"
+        )]
+        let written = postcard::to_extend(value, std::mem::take(out))
+            .expect("postcard writes every stored type");
+        *out = written;
+        let len = out.len() - at - 1;
+        if len < 0x80 {
+            out[at] = len.to_le_bytes()[0];
+        } else {
+            let mut bytes = Vec::with_capacity(10);
+            number(len as u64, &mut bytes);
+            out.splice(at..=at, bytes);
+        }
     }
 
     /// Reads all parts that stand one behind the other.
@@ -213,7 +226,7 @@ impl<S: Stored> Lazy<S> {
     pub fn write(&self, tag: u16, out: &mut Vec<u8>) {
         match &self.raw {
             Some((version, bytes)) => Part::write(tag, *version, bytes, out),
-            None => Part::write(tag, S::VERSION, &written(&**self), out),
+            None => Part::write_value(tag, &**self, out),
         }
     }
 

@@ -516,6 +516,7 @@ fn decision() -> Decision {
         generation: 1,
         occurrence: "2026-03-02T10:20:00.000Z".into(),
         moment_at: at("2026-03-02T10:50:00Z"),
+        asked_at: at("2026-03-02T10:50:00Z"),
         decided_at: at("2026-03-02T12:00:00Z"),
         outcome: Outcome::Treat(Box::new(command)),
         evidence: Evidence::of(

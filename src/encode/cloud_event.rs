@@ -186,6 +186,7 @@ mod tests {
             generation: 1,
             occurrence: "m1".into(),
             moment_at: Timestamp(1_772_445_600_000),
+            asked_at: Timestamp(1_772_445_600_000),
             decided_at: Timestamp(1_772_445_601_000),
             outcome: if treats {
                 Outcome::Treat(Box::new(command))

@@ -58,7 +58,10 @@ pub(super) struct Customers {
 pub(super) struct Working {
     /// Boxed: it is large, and moves about with its neighbours.
     pub customer: Box<Customer>,
+    /// When she must be looked at, at the latest: no deadline of hers is earlier, nor one that her tail may bring.
     pub look: Timestamp,
+    /// She may have to be looked at later than that only, after what was settled since.
+    pub look_is_early: bool,
     pub dirty: bool,
     slot: Slot,
 }
@@ -127,6 +130,7 @@ impl Customers {
             self.working.push(Working {
                 customer: Box::new(customer),
                 look,
+                look_is_early: false,
                 dirty: false,
                 slot,
             });
@@ -354,9 +358,8 @@ impl Customers {
     // Transactions.
 
     /// The profiles that the next seal packs.
-    pub fn changed(&mut self) -> impl Iterator<Item = &mut Customer> {
-        let working = self.working.iter_mut().filter(|working| working.dirty);
-        working.map(|working| &mut *working.customer)
+    pub fn changed(&mut self) -> impl Iterator<Item = &mut Working> {
+        self.working.iter_mut().filter(|working| working.dirty)
     }
 
     pub fn seal(&mut self) -> Vec<Record> {
@@ -366,17 +369,20 @@ impl Customers {
         );
         let mut records = Vec::with_capacity(self.working.len());
         for working in std::mem::take(&mut self.working) {
-            self.entries[working.slot as usize].working = NONE;
+            let slot = working.slot;
+            self.entries[slot as usize].working = NONE;
             if working.dirty {
                 let blank = working.customer.is_blank();
                 let bytes = (!blank).then(|| packed::pack(&working.customer, working.look));
-                self.entries[working.slot as usize].sealed = place32(self.sealed.len());
+                // Not earlier than it was, so what stands in the queue does.
+                self.entries[slot as usize].look = working.look;
+                self.entries[slot as usize].sealed = place32(self.sealed.len());
                 self.sealed
-                    .push((working.slot, bytes.clone().map(Vec::into_boxed_slice)));
+                    .push((slot, bytes.clone().map(Vec::into_boxed_slice)));
                 let id = &working.customer.profile.settled.id;
                 records.push((id.as_bytes().to_vec(), bytes));
             } else {
-                self.free_if_empty(working.slot);
+                self.free_if_empty(slot);
             }
         }
         records

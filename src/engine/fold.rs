@@ -100,23 +100,25 @@ struct Came<'p, 'e> {
     trigger: &'p Trigger,
     moment: Moment,
     cause: Option<(&'e Event, Option<&'e Settled>)>,
-    /// It came true before, and waited.
-    waited: bool,
+    /// It came true before, and waited until then.
+    waited: Option<Timestamp>,
 }
 
 impl<'a> Fold<'a> {
     // Settling.
 
-    /// Folds everything up to `watermark` into the settled state.
+    /// Folds everything up to `watermark` into the settled state. Nothing is due before `look`, not even by what is folded.
     pub fn settle(
         &mut self,
         customer: &mut Customer,
         watermark: Timestamp,
         expiry: Expiry,
+        mut look: Timestamp,
     ) -> Settling {
         let mut any = false;
         loop {
-            let (settled, due) = self.settle_events(customer, watermark);
+            let (settled, due) = self.settle_events(customer, watermark, look);
+            look = Timestamp::MIN;
             any |= settled || due.is_some();
             match due {
                 Some((at, Due::Deadline(_) | Due::Waiting)) => self.fire(customer, at),
@@ -139,12 +141,13 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Folds the events up to `watermark` that nothing else precedes. Whether there were any, and what
-    /// is next, if the watermark has reached it.
+    /// Folds the events up to `watermark` that nothing else precedes, nothing being due before `look`. Whether there were any,
+    /// and what is next, if the watermark has reached it.
     pub fn settle_events(
         &mut self,
         customer: &mut Customer,
         watermark: Timestamp,
+        look: Timestamp,
     ) -> (bool, Option<(Timestamp, Due)>) {
         let Customer {
             profile: Profile { settled, tail },
@@ -153,11 +156,13 @@ impl<'a> Fold<'a> {
         } = customer;
         let mut taken = 0;
         let due = loop {
-            let next = tail.events.get(taken).map(|tail| &tail.event);
+            let next = tail.events.get(taken).map(|tail| &*tail.event);
             let next = next.filter(|event| event.time <= watermark);
-            let due = self
-                .next_due(settled, states, waiting)
-                .filter(|(at, _)| *at <= watermark);
+            let due = match look > watermark {
+                true => None,
+                false => self.next_due(settled, states, waiting),
+            };
+            let due = due.filter(|(at, _)| *at <= watermark);
             match next {
                 Some(event) if due.is_none_or(|(at, _)| event.time <= at) => {
                     let fired = &tail.events[taken].fired;
@@ -242,7 +247,7 @@ impl<'a> Fold<'a> {
                     trigger,
                     moment: waits.moment(),
                     cause: cause.map(|(event, previous)| (*event, previous.as_ref())),
-                    waited: true,
+                    waited: Some(at),
                 });
             }
         }
@@ -308,7 +313,7 @@ impl<'a> Fold<'a> {
     // At once.
 
     /// Takes an event beyond the watermark into the tail, and decides what follows at once.
-    pub fn take(&mut self, customer: &mut Customer, event: Event) {
+    pub fn take(&mut self, customer: &mut Customer, event: Box<Event>) {
         let Customer {
             profile: Profile { settled, tail },
             states,
@@ -435,7 +440,7 @@ impl<'a> Fold<'a> {
                     trigger,
                     moment,
                     cause: Some((event, previous.as_ref())),
-                    waited: false,
+                    waited: None,
                 });
             }
         }
@@ -454,23 +459,27 @@ impl<'a> Fold<'a> {
     ) {
         if self.adopting {
             let before = came.len();
-            came.retain(|it| it.waited || it.trigger.backfill);
+            came.retain(|it| it.waited.is_some() || it.trigger.backfill);
             self.let_go |= came.len() < before;
         }
         if came.is_empty() {
             return;
         }
         let plan = self.plan;
-        let causes: Vec<_> = came.iter().map(|it| (it.trigger, it.cause)).collect();
+        let causes = came.iter().map(|it| (it.trigger, it.cause, it.waited));
+        let causes: Vec<_> = causes.collect();
         let asked = came.into_iter().map(|it| Asked {
             trigger: it.trigger,
             moment: it.moment,
             cause: it.cause,
         });
         let decided = policy::decide(plan, settled, ahead, asked.collect(), now);
-        for (decided, (trigger, cause)) in decided.into_iter().zip(causes) {
+        for (decided, (trigger, cause, waited)) in decided.into_iter().zip(causes) {
             self.effects.push(match decided {
-                Decided::Now(decision) => Effect::Decided(decision),
+                Decided::Now(mut decision) => {
+                    decision.asked_at = waited.unwrap_or(decision.asked_at);
+                    Effect::Decided(decision)
+                }
                 Decided::Held(held) if waiting.is_full() => {
                     let decision = policy::refused(plan, settled, trigger, held, now);
                     Effect::Decided(Box::new(decision))
@@ -495,7 +504,7 @@ impl<'p> Came<'p, '_> {
             trigger,
             moment,
             cause: None,
-            waited: false,
+            waited: None,
         }
     }
 }

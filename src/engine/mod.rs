@@ -169,12 +169,12 @@ impl Engine {
     /// Takes one input in and adds what follows to `effects`. `now` is the clock, which never goes back.
     pub fn step(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
         match input {
-            Input::Event(event) => self.event(*event, now, effects),
+            Input::Event(event) => self.event(event, now, effects),
             Input::Watermark(watermark) => while !self.advance(watermark, now, effects).done {},
         }
     }
 
-    fn event(&mut self, event: Event, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn event(&mut self, event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.erasures.covers(&event.customer, event.time) {
             effects.push(Effect::DroppedAsErased);
             return;
@@ -196,7 +196,11 @@ impl Engine {
             customer.profile.settled.seen.remember(&event.id);
         }
         let mut fold = Fold::new(&plan, now, effects);
-        let settled = fold.settle(customer, watermark, Expiry::Now).any;
+        let look_before = working.look;
+        let settled = fold.settle(customer, watermark, Expiry::Now, look_before);
+        let settled = settled.any;
+        // Then nothing was due, and nothing is before.
+        let look_holds = !settled || look_before > watermark;
         let seen = &mut customer.profile.settled.seen;
         if settled && event.has_message_id && !seen.knows(&event.id) {
             // Whoever expired meanwhile has forgotten it.
@@ -207,7 +211,7 @@ impl Engine {
                 behind_ms: watermark.0 - event.time.0,
             });
             fold.take_late(customer, &event);
-            fold.settle(customer, watermark, Expiry::Now);
+            fold.settle(customer, watermark, Expiry::Now, Timestamp::MIN);
             None
         } else if customer.profile.tail.is_full(&event) {
             fold.effects.push(Effect::TailFull);
@@ -218,9 +222,10 @@ impl Engine {
             fold.take(customer, event);
             // What it made true may have to wait.
             let waits = customer.waiting.due().unwrap_or(Timestamp::MAX);
-            (!settled).then_some(look.min(waits).min(working.look))
+            look_holds.then_some(look.min(waits).min(look_before))
         };
         working.dirty = true;
+        working.look_is_early = look.is_some() && (settled || working.look_is_early);
         let look = look.unwrap_or_else(|| plan.next_look(&working.customer));
         self.customers.close(look);
     }
@@ -252,15 +257,21 @@ impl Engine {
     /// are adopted later find the same in a state that was restored and in one that was not.
     pub fn seal(&mut self) -> Vec<Record> {
         let (plan, watermark) = (Arc::clone(&self.plan), self.watermark);
-        for customer in self.customers.changed() {
+        for working in self.customers.changed() {
+            let customer = &mut *working.customer;
             let oldest = customer.profile.tail.begins();
             if oldest.is_some_and(|time| time <= watermark) {
                 let mut effects = Vec::new();
                 let mut fold = Fold::new(&plan, Timestamp::MIN, &mut effects);
-                fold.settle_events(customer, watermark);
+                fold.settle_events(customer, watermark, working.look);
                 // Who has something to be decided was looked at when time moved.
                 debug_assert!(fold.has_decided_all());
                 debug_assert!(!effects.iter().any(|it| matches!(it, Effect::Decided(_))));
+                working.look_is_early = true;
+            }
+            if working.look_is_early {
+                working.look = plan.next_look(customer);
+                working.look_is_early = false;
             }
         }
         let mut records = self.customers.seal();
@@ -347,7 +358,7 @@ impl Engine {
     fn settled(&self, mut customer: Customer) -> Customer {
         let mut effects = Vec::new();
         let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);
-        fold.settle_events(&mut customer, self.watermark);
+        fold.settle_events(&mut customer, self.watermark, Timestamp::MIN);
         customer
     }
 
@@ -359,7 +370,7 @@ impl Engine {
         let mut effects = Vec::new();
         for mut customer in self.customers.all_latest() {
             let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);
-            fold.settle(&mut customer, self.watermark, Expiry::Now);
+            fold.settle(&mut customer, self.watermark, Expiry::Now, Timestamp::MIN);
             for (key, state) in customer.states.iter() {
                 if let Some(rank) = self.plan.rank(key) {
                     let kind = &self.plan.triggers[rank].kind;

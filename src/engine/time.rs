@@ -117,7 +117,7 @@ impl Engine {
         let before = effects.len();
         let mut fold = Fold::new(&plan, now, effects);
         let expires = fold
-            .settle(&mut working.customer, watermark, expiry)
+            .settle(&mut working.customer, watermark, expiry, Timestamp::MIN)
             .expires;
         // What only folded its tail is folded again when it is next opened: nothing to write.
         working.dirty |= effects.len() > before;
@@ -136,11 +136,11 @@ impl Effect {
         matches!(self, Self::Decided(_) | Self::Held { .. })
     }
 
-    /// Where an effect of an advance stands: decisions by moment and customer, before them what
+    /// Where an effect of an advance stands: decisions by when they were asked and by customer, before them what
     /// could not be opened, by trigger and number.
     pub(super) fn order(&self) -> (Option<Timestamp>, &str, u32) {
         match self {
-            Self::Decided(decision) => (Some(decision.moment_at), &decision.customer, 0),
+            Self::Decided(decision) => (Some(decision.asked_at), &decision.customer, 0),
             Self::OpenLimit { trigger, refused } => (None, trigger, *refused),
             _ => (None, "", 0),
         }

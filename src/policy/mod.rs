@@ -272,6 +272,7 @@ fn decision(
         generation: trigger.generation,
         occurrence: moment.occurrence,
         moment_at: moment.at,
+        asked_at: moment.at,
         decided_at: moment.at.max(now),
         outcome,
         evidence: moment.evidence,

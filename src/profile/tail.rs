@@ -18,8 +18,8 @@ pub struct Tail {
 /// An event that the watermark has not reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TailEvent {
-    /// The event.
-    pub event: Event,
+    /// The event; boxed, as it moves about with its neighbours.
+    pub event: Box<Event>,
     /// Immediate triggers (by key) that fired on it, so that a replay of the tail adds nothing twice.
     pub fired: Vec<u32>,
 }

@@ -73,6 +73,8 @@ pub struct Decision {
     pub occurrence: Text,
     /// When it came true.
     pub moment_at: Timestamp,
+    /// As of when it was asked, in event time: that, or when its hold ended. Moments are asked in this order; it is not told.
+    pub asked_at: Timestamp,
     /// When it was decided: the later of that and now.
     pub decided_at: Timestamp,
     /// To treat, or not.

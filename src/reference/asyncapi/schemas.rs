@@ -424,6 +424,7 @@ mod tests {
             generation: 1,
             occurrence: "m1".into(),
             moment_at: Timestamp(0),
+            asked_at: Timestamp(0),
             decided_at: Timestamp(0),
             outcome: Outcome::Treat(Box::new(command)),
             evidence,

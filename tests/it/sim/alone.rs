@@ -7,7 +7,7 @@ use moments::task::core::{Core as _, Effect, RawRecord};
 use moments::task::customers::Customers;
 use moments::task::journal::{Line, Run};
 use moments::task::record::KEY;
-use moments::task::transaction::{Sink, Transaction};
+use moments::task::transaction::{Delays, Sink, Transaction};
 use moments::task::watermark::{ClockMode, TopicSettings};
 use moments::task::{Command, Input, Session, Settings, Task};
 use moments::time::Timestamp;
@@ -57,6 +57,7 @@ impl Alone {
                 clock: ClockMode::Event,
                 idle_delay_ms: 10,
                 future_max_ms: i64::MAX / 2,
+                delays: Delays::default(),
             },
             fresh,
             plan,

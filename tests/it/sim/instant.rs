@@ -25,7 +25,11 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
     let minute = "calendar: { date: { every: month, day: 2 }, at: '10:01' }";
     // Many instants, beside the one.
     let idle = "inactivity: { of: Product Viewed, for: 58s }";
-    compiled("1-all", "consent_by_default = ['email']", &[("minute", minute), ("idle", idle)])
+    compiled(
+        "1-all",
+        "consent_by_default = ['email']",
+        &[("minute", minute), ("idle", idle)],
+    )
 });
 
 fn fresh() -> Customers {
