@@ -13,6 +13,11 @@ use crate::config::properties::INSTANCE;
 /// Beyond the value of a record: key, headers and framing.
 const RECORD_OVERHEAD_BYTES: i32 = 65_536;
 
+/// How fetches of events are gathered. One for each record or two costs the broker and us more than the records do; gathered for so
+/// long they cost a fifth, and a lone event waits no longer. The price is a fetch each 10 ms where nothing happens: what is read
+/// seldom, state and the control topic, is waited for by the broker.
+const GATHERED: [(&str, &str); 2] = [("fetch.min.bytes", "200000"), ("fetch.wait.max.ms", "10")];
+
 /// Passes librdkafka's log on to ours.
 #[derive(Clone, Debug, Default)]
 pub struct Logged;
@@ -61,7 +66,7 @@ pub fn common(config: &Config) -> ClientConfig {
 /// The member of the group, which reads the topics that come in.
 #[must_use]
 pub(super) fn member(config: &Config) -> ClientConfig {
-    let mut client = consumer(config, "read_committed");
+    let mut client = reader(config, "read_committed", &GATHERED);
     client.set("group.protocol", "classic");
     client.set("partition.assignment.strategy", "range");
     if let Some(name) = config.kafka.consumer.0.get(INSTANCE) {
@@ -73,24 +78,26 @@ pub(super) fn member(config: &Config) -> ClientConfig {
 /// A consumer that is assigned by hand, of this isolation.
 #[must_use]
 pub(crate) fn consumer(config: &Config, isolation: &str) -> ClientConfig {
+    reader(config, isolation, &[])
+}
+
+fn reader(config: &Config, isolation: &str, defaults: &[(&str, &str)]) -> ClientConfig {
     let mut client = ClientConfig::new();
-    let defaults = [
+    let common = [
         // Who is killed is missed after this: the least that brokers allow by their own default.
         ("session.timeout.ms", "6000"),
         ("heartbeat.interval.ms", "500"),
         // The default of 1 s leaves a full queue empty for as long.
         ("fetch.queue.backoff.ms", "5"),
-        // A fetch for each record or two costs the broker and us more than the records do; gathered for so long they cost a fifth,
-        // and a lone event waits no longer. A partition whose queue was full joins the next fetch.
-        ("fetch.min.bytes", "200000"),
-        ("fetch.wait.max.ms", "10"),
+        // A partition whose queue was full joins the next fetch: at most this much later.
+        ("fetch.wait.max.ms", "100"),
         // Per partition, as the queues are split; two fetches.
         ("queued.max.messages.kbytes", "2048"),
         ("reconnect.backoff.ms", "50"),
         ("reconnect.backoff.max.ms", "2000"),
     ];
-    for (name, value) in defaults {
-        client.set(name, value);
+    for (name, value) in common.iter().chain(defaults) {
+        client.set(*name, *value);
     }
     overlay(&mut client, config, &config.kafka.consumer.0);
     client.set("group.id", &config.application.id);
@@ -194,6 +201,21 @@ mod tests {
         assert_eq!(member(&config).get(INSTANCE), Some("moments-0"));
         let others = [consumer(&config, "read_committed"), producer(&config, 0)];
         assert!(others.iter().all(|other| other.get(INSTANCE).is_none()));
+    }
+
+    #[test]
+    fn the_members_fetches_are_gathered_unless_it_is_said_otherwise() {
+        let mut config = Config::default();
+        let gathered = |config: &Config| {
+            let member = member(config);
+            GATHERED.map(|(name, _)| member.get(name).unwrap_or_default().to_owned())
+        };
+        assert_eq!(gathered(&config), ["200000", "10"]);
+        let other = consumer(&config, "read_committed");
+        assert_eq!(other.get("fetch.min.bytes"), None);
+        let name = GATHERED[0].0.to_owned();
+        config.kafka.consumer.0.insert(name, "1".to_owned());
+        assert_eq!(gathered(&config), ["1", "10"]);
     }
 
     #[test]
