@@ -126,7 +126,7 @@ fn the_environment_lies_over_the_file() {
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
-    let table: [Case<'_>; 14] = [
+    let table: [Case<'_>; 18] = [
         ("[kafka]\nbootsrap = \"x\"", &[], "line 2, column 1"),
         (
             "[kafka]\nbootsrap = \"x\"",
@@ -171,6 +171,18 @@ fn what_is_wrong_is_said_with_its_place() {
             "`decisions` has two roles",
         ),
         ("[topics.cart]\nname = \"a b\"", &[], "no name for a topic"),
+        ("[topics.everybody.cart]", &[], "`cart` has two roles"),
+        ("[topics.everybody.\"a b\"]", &[], "no name for a topic"),
+        (
+            "[topics.everybody.news]\nlateness = \"1s\"",
+            &[],
+            "unknown field `lateness`",
+        ),
+        (
+            "[topics.everybody.news]\nformat = \"avro\"\nmapping = \"a.yaml\"",
+            &[],
+            "topics.everybody.news",
+        ),
         (
             "",
             &[("MOMENTS__WORKERS__THREAD", "3")],
@@ -186,6 +198,31 @@ fn what_is_wrong_is_said_with_its_place() {
         let error = load(text, environment).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
     }
+}
+
+#[test]
+fn a_topic_for_everybody_brings_one_more_to_each_task() {
+    let names = |config: &Config| -> Vec<String> {
+        let taken = config.taken().into_iter();
+        taken.map(|topic| topic.name).collect()
+    };
+    let without = load("", &[]).unwrap();
+    assert_eq!(without.broadcasts(), None);
+    assert_eq!(names(&without).len(), without.topics.inputs().len());
+    let text = "[application]\nid = \"shop\"\n[topics.everybody.news]\nformat = \"avro\"\n[topics.everybody.spots]\n";
+    let config = load(text, &[]).unwrap();
+    assert_eq!(config.broadcasts().as_deref(), Some("shop-broadcasts"));
+    let taken = config.taken();
+    assert!(taken.is_sorted_by(|a, b| a.name < b.name));
+    let copies = taken.iter().find(|topic| topic.name == "shop-broadcasts");
+    let copies = copies.expect("one more input");
+    assert_eq!((copies.lateness_ms, copies.drives), (0, false));
+    assert!(!names(&config).contains(&"news".to_owned()));
+    assert_eq!(config.topics.role("spots"), topics::Role::Everybody);
+    assert_eq!(config.topics.role("cart"), topics::Role::Customers);
+    let in_avro = config.in_avro();
+    assert!(in_avro.contains("news") && in_avro.contains("shop-broadcasts"));
+    assert!(!config.topics.timing("spots").drives);
 }
 
 #[test]

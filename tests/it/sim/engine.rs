@@ -1,5 +1,6 @@
 //! The engine itself in the simulation, with triggers of seconds.
 
+use super::history::EVERYBODY;
 use super::subject::{States, Subject};
 use crate::support::facts;
 use moments::decode::Decoder;
@@ -43,6 +44,9 @@ const TRIGGERS: [(&str, &str); 7] = [
     ),
 ];
 
+/// In every set.
+const TOLD: (&str, &str) = ("told", "broadcast: Spot Aired");
+
 /// A set that another one follows, differs in something else, and comes back.
 fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
     let mut triggers = TRIGGERS.to_vec();
@@ -69,10 +73,11 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
         }
         _ => {}
     }
+    triggers.push(TOLD);
     triggers
 }
 
-static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", &TRIGGERS));
+static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", &varied(0)));
 
 pub fn compiled(revision: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
     let file = |(name, moment): &(&str, &str)| {
@@ -116,6 +121,7 @@ impl Subject for Customers {
         let partition = i32::try_from(partition).expect("small");
         let engine = Engine::new(Arc::clone(&PLAN)).in_slices_of(SLICE);
         Customers::new(engine, decoder(), topics, partition)
+            .telling_everybody(Some(EVERYBODY.to_owned()))
     }
 
     fn plan(revision: &str, varies: bool) -> Arc<Plan> {
@@ -129,6 +135,13 @@ impl Subject for Customers {
     }
 
     fn value(kind: char, customer: &str, time: i64) -> Vec<u8> {
+        if kind == 'e' {
+            let at = Timestamp(time);
+            let text = format!(
+                r#"{{"type":"track","event":"Spot Aired","messageId":"spot-{customer}{time}","timestamp":"{at}"}}"#
+            );
+            return text.into_bytes();
+        }
         let event = match kind {
             'a' => "Product Added",
             'b' => "Order Completed",
