@@ -126,7 +126,7 @@ fn the_environment_lies_over_the_file() {
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
-    let table: [Case<'_>; 18] = [
+    let table: [Case<'_>; 14] = [
         ("[kafka]\nbootsrap = \"x\"", &[], "line 2, column 1"),
         (
             "[kafka]\nbootsrap = \"x\"",
@@ -171,18 +171,6 @@ fn what_is_wrong_is_said_with_its_place() {
             "`decisions` has two roles",
         ),
         ("[topics.cart]\nname = \"a b\"", &[], "no name for a topic"),
-        ("[topics.everybody.cart]", &[], "`cart` has two roles"),
-        ("[topics.everybody.\"a b\"]", &[], "no name for a topic"),
-        (
-            "[topics.everybody.news]\nlateness = \"1s\"",
-            &[],
-            "unknown field `lateness`",
-        ),
-        (
-            "[topics.everybody.news]\nformat = \"avro\"\nmapping = \"a.yaml\"",
-            &[],
-            "topics.everybody.news",
-        ),
         (
             "",
             &[("MOMENTS__WORKERS__THREAD", "3")],
@@ -223,6 +211,25 @@ fn a_topic_for_everybody_brings_one_more_to_each_task() {
     let in_avro = config.in_avro();
     assert!(in_avro.contains("news") && in_avro.contains("shop-broadcasts"));
     assert!(!config.topics.timing("spots").drives);
+}
+
+#[test]
+fn what_is_wrong_with_a_topic_for_everybody_is_said() {
+    for (text, expected) in [
+        ("[topics.everybody.cart]", "`cart` has two roles"),
+        ("[topics.everybody.\"a b\"]", "no name for a topic"),
+        (
+            "[topics.everybody.news]\nlateness = \"1s\"",
+            "unknown field `lateness`",
+        ),
+        (
+            "[topics.everybody.news]\nformat = \"avro\"\nmapping = \"a.yaml\"",
+            "topics.everybody.news",
+        ),
+    ] {
+        let error = load(text, &[]).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
 }
 
 #[test]
