@@ -12,12 +12,12 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::{Shared, clock};
 use crate::config::Config;
+use crate::config::topics::Role;
 use crate::document::report;
 use crate::encode::Encoder;
 use crate::population::score::{Score, Scorer};
 use crate::rehearsal::files::Lines;
-use crate::rehearsal::{self, Observer, Record, Settings, Source, Summary, recording};
-use crate::task::watermark::TopicSettings;
+use crate::rehearsal::{self, Observer, Record, Settings, Source, Summary, Taken, recording};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
@@ -150,12 +150,13 @@ fn sources(
     paths: &[PathBuf],
     config: &Config,
     progress: &ProgressBar,
-) -> anyhow::Result<Vec<(TopicSettings, Events)>> {
+) -> anyhow::Result<Vec<(Taken, Events)>> {
     let inputs: Vec<_> = config
         .topics
         .inputs()
         .into_iter()
         .map(|it| it.name)
+        .chain(config.topics.everybody.keys().cloned())
         .collect();
     let mut sources = Vec::new();
     for path in paths {
@@ -175,9 +176,13 @@ fn sources(
         }
     }
     sources.sort_by(|(a, i, _), (b, j, _)| (a, i).cmp(&(b, j)));
-    let timed = sources
-        .into_iter()
-        .map(|(topic, _, events)| (config.topics.timing(&topic), events));
+    let timed = sources.into_iter().map(|(topic, _, events)| {
+        let taken = Taken {
+            settings: config.topics.timing(&topic),
+            everybody: config.topics.role(&topic) == Role::Everybody,
+        };
+        (taken, events)
+    });
     Ok(timed.collect())
 }
 

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::suggest::closest;
 use crate::encode::cloud_event::{Mode, Publishing};
 use crate::event::{Type, Vocabulary};
+use crate::task::watermark::TopicSettings;
 use crate::trigger::policy::Policy;
 
 pub use cloudevents::{CloudEvents, Output};
@@ -320,6 +321,37 @@ impl Config {
         self.topics.journal.replace("{id}", &self.application.id)
     }
 
+    /// The name of the topic that brings what happened to everybody to each task; none where no topic tells it.
+    #[must_use]
+    pub fn broadcasts(&self) -> Option<String> {
+        let name = || self.topics.broadcasts.replace("{id}", &self.application.id);
+        (!self.topics.everybody.is_empty()).then(name)
+    }
+
+    /// Everything that a task takes, in byte order of name.
+    #[must_use]
+    pub fn taken(&self) -> Vec<TopicSettings> {
+        let mut taken = self.topics.settings();
+        // What is copied came no later than its copy, and is decided when it is seen.
+        taken.extend(self.broadcasts().map(|name| TopicSettings {
+            name,
+            lateness_ms: 0,
+            drives: false,
+        }));
+        taken.sort_by(|a, b| a.name.cmp(&b.name));
+        taken
+    }
+
+    /// The names of the topics that a task takes, or that are copied for it, in Avro.
+    #[must_use]
+    pub fn in_avro(&self) -> BTreeSet<String> {
+        let mut in_avro = self.topics.in_avro();
+        let mut everybody = self.topics.everybody.keys();
+        let copies = everybody.any(|name| in_avro.contains(name));
+        in_avro.extend(self.broadcasts().filter(|_| copies));
+        in_avro
+    }
+
     /// The name of the control topic.
     #[must_use]
     pub fn control(&self) -> String {
@@ -353,8 +385,10 @@ impl Config {
             self.journal(),
             self.control(),
         ];
+        let everybody = self.topics.everybody.keys().cloned();
+        let everybody = everybody.chain(self.broadcasts());
         let mut names = BTreeSet::new();
-        for name in inputs.chain(outputs) {
+        for name in inputs.chain(outputs).chain(everybody) {
             topics::check_name(&name)?;
             if !names.insert(name.clone()) {
                 return Err(ConfigError::invalid(

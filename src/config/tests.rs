@@ -208,6 +208,50 @@ fn delays_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn a_topic_for_everybody_brings_one_more_to_each_task() {
+    let names = |config: &Config| -> Vec<String> {
+        let taken = config.taken().into_iter();
+        taken.map(|topic| topic.name).collect()
+    };
+    let without = load("", &[]).unwrap();
+    assert_eq!(without.broadcasts(), None);
+    assert_eq!(names(&without).len(), without.topics.inputs().len());
+    let text = "[application]\nid = \"shop\"\n[topics.everybody.news]\nformat = \"avro\"\n[topics.everybody.spots]\n";
+    let config = load(text, &[]).unwrap();
+    assert_eq!(config.broadcasts().as_deref(), Some("shop-broadcasts"));
+    let taken = config.taken();
+    assert!(taken.is_sorted_by(|a, b| a.name < b.name));
+    let copies = taken.iter().find(|topic| topic.name == "shop-broadcasts");
+    let copies = copies.expect("one more input");
+    assert_eq!((copies.lateness_ms, copies.drives), (0, false));
+    assert!(!names(&config).contains(&"news".to_owned()));
+    assert_eq!(config.topics.role("spots"), topics::Role::Everybody);
+    assert_eq!(config.topics.role("cart"), topics::Role::Customers);
+    let in_avro = config.in_avro();
+    assert!(in_avro.contains("news") && in_avro.contains("shop-broadcasts"));
+    assert!(!config.topics.timing("spots").drives);
+}
+
+#[test]
+fn what_is_wrong_with_a_topic_for_everybody_is_said() {
+    for (text, expected) in [
+        ("[topics.everybody.cart]", "`cart` has two roles"),
+        ("[topics.everybody.\"a b\"]", "no name for a topic"),
+        (
+            "[topics.everybody.news]\nlateness = \"1s\"",
+            "unknown field `lateness`",
+        ),
+        (
+            "[topics.everybody.news]\nformat = \"avro\"\nmapping = \"a.yaml\"",
+            "topics.everybody.news",
+        ),
+    ] {
+        let error = load(text, &[]).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
 fn formats_that_do_not_go_together_are_refused() {
     for (text, expected) in [
         (

@@ -1,6 +1,6 @@
 //! The topics: what comes in, what goes out, and what is kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -35,6 +35,8 @@ pub struct Topics {
     pub journal: String,
     /// The sets of triggers that were published, which every process follows; one partition. Default `{id}-triggers`.
     pub triggers: String,
+    /// What happened to everybody, copied to each task: only where a topic for everybody is declared. Default `{id}-broadcasts`.
+    pub broadcasts: String,
     /// The largest record of what goes out and of the state, bytes. A dead letter that is larger is cut off, and a header says
     /// so. Default 33554432: a wholesale customer's minute of events, or a transaction's runs, each its own.
     pub record_bytes_max: i32,
@@ -52,6 +54,29 @@ pub struct Topics {
     pub purchase: Source,
     /// Tickets, chats, answers to surveys.
     pub support: Source,
+    /// Topics that tell what happened to everybody, by name: prices that fell, spots that ran. They need no key, and any number of
+    /// partitions. Default none.
+    pub everybody: BTreeMap<String, Everybody>,
+}
+
+/// A topic that tells what happened to everybody.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Everybody {
+    /// The mapping file by which its foreign records become events. Default empty: they are written as ours, without a customer.
+    pub mapping: PathBuf,
+    /// `json`; or `avro`, in Confluent's wire format, JSON objects still being read among it. Default `json`.
+    pub format: Format,
+}
+
+/// Of whom the records of a topic tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Of one customer each, who is the key.
+    #[default]
+    Customers,
+    /// Of everybody.
+    Everybody,
 }
 
 /// A topic that comes in.
@@ -151,6 +176,8 @@ impl Default for Topics {
             profile: source("profile"),
             purchase: source("purchase"),
             support: source("support"),
+            broadcasts: "{id}-broadcasts".to_owned(),
+            everybody: BTreeMap::new(),
         }
     }
 }
@@ -217,9 +244,22 @@ impl Topics {
     /// The topics whose records are foreign, by name, with the mapping file of each.
     pub fn mappings(&self) -> impl Iterator<Item = (String, &Path)> {
         let foreign = self.sources().into_iter();
+        let foreign =
+            foreign.map(|(kind, source)| (source.name_as(kind), source.mapping.as_path()));
+        let everybody = self.everybody.iter();
+        let everybody = everybody.map(|(name, topic)| (name.clone(), topic.mapping.as_path()));
         foreign
-            .filter(|(_, source)| !source.mapping.as_os_str().is_empty())
-            .map(|(kind, source)| (source.name_as(kind), source.mapping.as_path()))
+            .chain(everybody)
+            .filter(|(_, mapping)| !mapping.as_os_str().is_empty())
+    }
+
+    /// Of whom the records of a topic of this name tell.
+    #[must_use]
+    pub fn role(&self, name: &str) -> Role {
+        match self.everybody.contains_key(name) {
+            true => Role::Everybody,
+            false => Role::Customers,
+        }
     }
 
     /// The same, as the task protocol takes them.
@@ -237,9 +277,12 @@ impl Topics {
     #[must_use]
     pub fn in_avro(&self) -> BTreeSet<String> {
         let inputs = self.inputs().into_iter();
+        let inputs = inputs.map(|input| (input.name, input.format));
+        let everybody = self.everybody.iter();
         inputs
-            .filter(|input| input.format == Format::Avro)
-            .map(|input| input.name)
+            .chain(everybody.map(|(name, topic)| (name.clone(), topic.format)))
+            .filter(|(_, format)| *format == Format::Avro)
+            .map(|(name, _)| name)
             .collect()
     }
 
@@ -251,7 +294,7 @@ impl Topics {
         configured.unwrap_or_else(|| TopicSettings {
             name: name.to_owned(),
             lateness_ms: lateness().ms,
-            drives: !["outcomes", "profile"].contains(&name),
+            drives: !["outcomes", "profile"].contains(&name) && self.role(name) == Role::Customers,
         })
     }
 
@@ -286,9 +329,16 @@ impl Topics {
                 "no topic comes in that drives time: name cart, clickstream, purchase or support",
             ));
         }
-        for (kind, source) in self.sources() {
-            if source.format == Format::Avro && !source.mapping.as_os_str().is_empty() {
-                let at = format!("topics.{}", kind.section());
+        let sources = self.sources().into_iter().map(|(kind, source)| {
+            let at = format!("topics.{}", kind.section());
+            (at, source.format, &source.mapping)
+        });
+        let everybody = self.everybody.iter().map(|(name, topic)| {
+            let at = format!("topics.everybody.{name}");
+            (at, topic.format, &topic.mapping)
+        });
+        for (at, format, mapping) in sources.chain(everybody) {
+            if format == Format::Avro && !mapping.as_os_str().is_empty() {
                 let detail = "has a mapping, which reads JSON, and format = \"avro\"; expected one of the two";
                 return Err(ConfigError::invalid(at, detail));
             }

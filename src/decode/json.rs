@@ -181,7 +181,10 @@ impl Call<'_> {
             self.stand_in(attributes);
         }
         let name = self.name(decoder)?;
-        let (customer, known) = self.customer()?;
+        let (customer, known) = match origin.everybody {
+            true => (CustomerId::default(), false),
+            false => self.customer()?,
+        };
         let time = self.time()?;
         let negative = NEVER_NEGATIVE.iter().find(|(id, _)| {
             self.properties.iter().any(|(property, value)| {

@@ -31,6 +31,7 @@ shipped! {
     "awareness/remarketing.yaml",
     "engagement/abandoned-basket.yaml",
     "engagement/abandoned-wish-list.yaml",
+    "engagement/back-in-stock.yaml",
     "engagement/browse-retargeting.yaml",
     "engagement/post-purchase-survey.yaml",
     "engagement/post-purchase.yaml",

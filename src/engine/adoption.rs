@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::customer::Customer;
 use super::fold::{Expiry, Fold};
-use super::sweep::Swept;
+use super::sweep::{Of, Swept};
 use super::{Effect, Engine};
 use crate::moment::State;
 use crate::time::Timestamp;
@@ -39,12 +39,15 @@ impl Engine {
             // Whose tail was folded and brought nothing has not been written. She goes over as she was written, or it would
             // depend on who has looked at her by which triggers, and a restored task has not.
             self.customers.rollback();
-        } else if !self.sweeping.is_under_way() {
-            // Somebody else began. Who had nothing to be written was not, and is looked at as of the triggers before.
+        } else if !self.sweeping.goes_on(Of::Adoption, from) {
+            // Somebody else began, or a replay passes over who had nothing to be written: they are looked at as of the triggers
+            // before.
             self.customers.schedule_all(plan);
         }
         let first = effects.len();
-        let swept = self.sweep(from, |engine, slot| engine.go_over(slot, now, effects));
+        let swept = self.sweep(Of::Adoption, (from, None), |engine, slot| {
+            engine.go_over(slot, now, effects)
+        });
         effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
         (self.is_adopted, self.is_halfway) = (swept.done, !swept.done);
         swept

@@ -150,14 +150,23 @@ impl Customers {
         unpacked(entry, packed)
     }
 
-    /// Everybody with a profile, in byte order of ids.
+    /// Everybody with a profile as the work so far leaves them, committed or not, in byte order of ids.
     pub fn in_order(&self) -> Vec<Slot> {
-        let known = (0u32..)
+        let mut slots: Vec<Slot> = (0u32..)
             .zip(&self.entries)
-            .filter(|(_, entry)| !entry.packed().is_empty());
-        let mut slots: Vec<Slot> = known.map(|(slot, _)| slot).collect();
+            .filter(|(_, entry)| self.is_there(entry))
+            .map(|(slot, _)| slot)
+            .collect();
         slots.sort_unstable_by_key(|slot| self.entries[*slot as usize].id());
         slots
+    }
+
+    fn is_there(&self, entry: &Entry) -> bool {
+        match (entry.working, entry.sealed) {
+            (NONE, NONE) => !entry.packed().is_empty(),
+            (NONE, place) => self.sealed[place as usize].1.is_some(),
+            (place, _) => !self.working[place as usize].customer.is_blank(),
+        }
     }
 
     /// As [`Customers::look_at`], and whether `plan` lacks a trigger that knew something of her; [`Customers::gone_over`] ends the work.

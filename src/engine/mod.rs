@@ -15,6 +15,7 @@
 //! 5. [`Engine::adopt`] between two transactions, when there are other triggers.
 
 pub mod adoption;
+mod broadcast;
 pub mod customer;
 mod customers;
 mod erasures;
@@ -27,6 +28,7 @@ pub mod waiting;
 
 use std::sync::Arc;
 
+use broadcast::Told;
 pub use customer::Customer;
 use customers::Customers;
 use erasures::Erasures;
@@ -53,6 +55,8 @@ const DUE: usize = 1_000;
 pub enum Input {
     /// Something happened.
     Event(Box<Event>),
+    /// Something happened to everybody.
+    Everybody(Box<Event>),
     /// Nothing at or before this time is still expected.
     Watermark(Timestamp),
 }
@@ -85,6 +89,13 @@ pub enum Effect {
     /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark, or as many as
     /// [`limits::TAIL_BYTES`] hold: this one did not wait for its turn among them, but counted at once.
     TailFull,
+    /// What happened to everybody did not apply to so many customers, as they are not in the audience of a trigger.
+    OutsideAudience {
+        /// The trigger.
+        trigger: Text,
+        /// How many.
+        customers: u64,
+    },
     /// For so many deadlines or entries of a window of a trigger there was no place: the customer has too many.
     OpenLimit {
         /// The trigger.
@@ -100,6 +111,7 @@ pub struct Engine {
     plan: Arc<Plan>,
     customers: Customers,
     erasures: Erasures,
+    told: Told,
     watermark: Timestamp,
     /// Every committed customer has gone over to the plan.
     is_adopted: bool,
@@ -118,6 +130,7 @@ impl Engine {
             plan,
             customers: Customers::default(),
             erasures: Erasures::new(""),
+            told: Told::default(),
             watermark: Timestamp::MIN,
             is_adopted: true,
             is_halfway: false,
@@ -154,6 +167,9 @@ impl Engine {
         if let Some(hash) = key.strip_prefix(erasures::KEY) {
             return self.erasures.restore(hash, value);
         }
+        if key == broadcast::KEY {
+            return self.told.restore(value);
+        }
         let customer =
             std::str::from_utf8(key).map_err(|error| StoredError::Damaged(error.to_string()))?;
         self.customers.restore(customer, value, &self.plan)
@@ -170,7 +186,16 @@ impl Engine {
     pub fn step(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
         match input {
             Input::Event(event) => self.event(event, now, effects),
+            Input::Everybody(event) => self.everybody(&event, now, effects),
             Input::Watermark(watermark) => while !self.advance(watermark, now, effects).done {},
+        }
+    }
+
+    fn everybody(&mut self, event: &Event, now: Timestamp, effects: &mut Vec<Effect>) {
+        let (mut from, mut done) = (0, false);
+        while !done {
+            let swept = self.broadcast(event, (from, None), now, effects);
+            (from, done) = (swept.to, swept.done);
         }
     }
 
@@ -276,6 +301,7 @@ impl Engine {
         }
         let mut records = self.customers.seal();
         records.extend(self.erasures.seal());
+        records.extend(self.told.seal());
         records
     }
 
@@ -283,12 +309,14 @@ impl Engine {
     pub fn committed(&mut self) {
         self.customers.commit();
         self.erasures.committed();
+        self.told.committed();
     }
 
     /// Neither the sealed transaction nor what came after it has happened.
     pub fn rollback(&mut self, watermark: Timestamp) {
         self.customers.rollback();
         self.erasures.rollback();
+        self.told.rollback();
         self.watermark = watermark;
         self.is_adopted = false;
         self.sweeping.begin_anew();

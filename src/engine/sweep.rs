@@ -21,11 +21,23 @@ pub struct Swept {
     pub changed: bool,
 }
 
+/// What is done with everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// They go over to other triggers.
+    Adoption,
+    /// They are shown what happened to them all.
+    Broadcast,
+}
+
 /// The customers of the sweep that is under way.
 #[derive(Debug)]
 pub(super) struct Sweeping {
     /// In order; none before its first slice.
     slots: Vec<Slot>,
+    of: Of,
+    /// The number of the customer whom the next slice begins with.
+    next: usize,
     /// [`SLICE`], but in tests.
     pub slice: usize,
 }
@@ -34,6 +46,8 @@ impl Default for Sweeping {
     fn default() -> Self {
         Self {
             slots: Vec::new(),
+            of: Of::Adoption,
+            next: 0,
             slice: SLICE,
         }
     }
@@ -45,30 +59,40 @@ impl Sweeping {
         self.slots = Vec::new();
     }
 
-    /// Whether a slice was worked on since.
-    pub fn is_under_way(&self) -> bool {
-        !self.slots.is_empty()
+    /// Whether a slice of such a sweep was worked on since.
+    fn is_under_way(&self, of: Of) -> bool {
+        !self.slots.is_empty() && self.of == of
+    }
+
+    /// Whether all before the `from`-th customer were worked on here.
+    pub fn goes_on(&self, of: Of, from: usize) -> bool {
+        self.is_under_way(of) && self.next == from
     }
 }
 
 impl Engine {
-    /// Works on the slice from the `from`-th customer on; `work` says whether it changed anything.
+    /// Works on the slice from the `from`-th customer on, or up to the `to`-th; `work` says whether it changed anything.
     pub(super) fn sweep(
         &mut self,
-        from: usize,
+        of: Of,
+        (from, to): (usize, Option<usize>),
         mut work: impl FnMut(&mut Self, Slot) -> bool,
     ) -> Swept {
-        if from == 0 || !self.sweeping.is_under_way() {
+        if from == 0 || !self.sweeping.is_under_way(of) {
             self.sweeping.slots = self.customers.in_order();
+            self.sweeping.of = of;
         }
         let all = self.sweeping.slots.len();
-        let to = all.min(from.saturating_add(self.sweeping.slice));
-        let slots = self.sweeping.slots.get(from..to).unwrap_or_default();
+        let most = from.saturating_add(self.sweeping.slice);
+        let to = all.min(to.unwrap_or(most));
         let mut changed = false;
-        for slot in slots.to_vec() {
-            changed |= work(self, slot);
+        for number in from..to {
+            if let Some(slot) = self.sweeping.slots.get(number).copied() {
+                changed |= work(self, slot);
+            }
         }
         let done = to == all;
+        self.sweeping.next = to;
         if done {
             self.sweeping.begin_anew();
         }

@@ -19,6 +19,9 @@ pub type Header = (String, Option<Vec<u8>>);
 /// The header of W3C trace contexts, on events and on commands.
 pub const TRACEPARENT: &str = "traceparent";
 
+/// The header of a copy: topic, partition and offset of the record that was copied, with `/` between.
+pub const SOURCE: &str = "moments.source";
+
 /// Where a record comes from, and what came with it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Origin<'a> {
@@ -32,6 +35,8 @@ pub struct Origin<'a> {
     pub key: Option<&'a [u8]>,
     /// The record's headers, in order.
     pub headers: &'a [Header],
+    /// Whether it happened to everybody, and so to no customer.
+    pub everybody: bool,
     /// The attributes of the CloudEvent it was in, once that is opened.
     pub cloud_event: Option<&'a Attributes<'a>>,
 }
@@ -46,6 +51,20 @@ impl<'a> Origin<'a> {
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value.as_deref()?).ok()
+    }
+
+    /// The same, as what happened to everybody: where the record that was copied stood, if it says so in [`SOURCE`].
+    #[must_use]
+    pub fn of_everybody(mut self) -> Self {
+        self.everybody = true;
+        let mut parts = self.header(SOURCE).unwrap_or_default().rsplitn(3, '/');
+        let mut number = || parts.next()?.parse::<i64>().ok();
+        if let (Some(offset), Some(partition)) = (number(), number())
+            && let (Ok(partition), Some(topic)) = (i32::try_from(partition), parts.next())
+        {
+            (self.topic, self.partition, self.position.offset) = (topic, partition, offset);
+        }
+        self
     }
 
     /// The same, for what is inside a CloudEvent.

@@ -322,6 +322,10 @@ standard_events! {
     QUIZ_COMPLETED = "Quiz Completed": [NAME, CATEGORY, SCORE, URL],
     STORE_VISITED = "Store Visited": [STORE_ID, NAME],
     CALL_ENDED = "Call Ended": [CALL_ID, AGENT_ID, AGENT_NAME, TOPIC, ORDER_ID, CALL_DURATION],
+    // What happens to everybody.
+    PRODUCT_RESTOCKED = "Product Restocked": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, CURRENCY, URL],
+    PRICE_DROPPED = "Price Dropped": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, DISCOUNT, CURRENCY, URL],
+    SPOT_AIRED = "Spot Aired": [NAME, CATEGORY, CHANNEL, CAMPAIGN_ID, CAMPAIGN_NAME],
 }
 
 /// Why an event or property of the configuration cannot join the vocabulary.
@@ -384,6 +388,17 @@ impl Vocabulary {
             .map(|(i, property)| (property.name.clone(), PropertyId(i)))
             .collect();
         vocabulary
+    }
+
+    /// The events that tell revisions of a set apart: a company's own, or with properties of its own; and of ours those that were
+    /// there when revisions were first kept. A word that a later build adds changes no set from before it.
+    pub fn digested(&self) -> impl Iterator<Item = &EventSpec> {
+        let first = usize::from(EventName::CALL_ENDED.0) + 1;
+        let ours = self.events.standard.iter().zip(EVENTS).enumerate();
+        let ours = ours.filter(move |(place, (event, (_, standard)))| {
+            *place < first || event.properties.len() > standard.len()
+        });
+        ours.map(|(_, (event, _))| event).chain(&self.events.own)
     }
 
     /// Adds a company's own event, or properties to an event that exists.

@@ -135,7 +135,7 @@ pub(super) async fn one(
 }
 
 fn shown(api: &Api, plan: &Plan, trigger: &Trigger) -> Shown {
-    let names = trigger.kind.concerns().events.into_iter();
+    let names = trigger.kind.concerns().names().into_iter();
     let events = names.filter_map(|name| Some(plan.vocabulary.event(name)?.name.clone()));
     let mut events: Vec<String> = events.collect();
     events.sort();

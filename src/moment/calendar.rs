@@ -203,9 +203,9 @@ impl MomentKind for Calendar {
 
     fn concerns(&self) -> Concerns {
         Concerns {
-            events: Vec::new(),
             days: true,
             everybody: true,
+            ..Concerns::default()
         }
     }
 

@@ -116,8 +116,18 @@ pub struct Concerns {
     pub events: Vec<EventName>,
     /// Her time zone: a deadline counts calendar days.
     pub days: bool,
+    /// What of these names happened to everybody.
+    pub broadcasts: Vec<EventName>,
     /// Every customer, whatever she does: it is shown each of her events, of whatever name, and begins with the first.
     pub everybody: bool,
+}
+
+impl Concerns {
+    /// The names that may be at hand as `event` when a moment is decided.
+    #[must_use]
+    pub fn names(self) -> Vec<EventName> {
+        [self.events, self.broadcasts].concat()
+    }
 }
 
 /// When what an event brings is decided.

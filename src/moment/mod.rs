@@ -6,6 +6,7 @@
 
 pub mod absence;
 pub mod baseline;
+pub mod broadcast;
 pub mod calendar;
 pub mod event;
 pub mod inactivity;
@@ -26,6 +27,7 @@ use crate::time::Timestamp;
 
 pub use absence::Absence;
 pub use baseline::Baseline;
+pub use broadcast::Broadcast;
 pub use calendar::Calendar;
 pub use event::EventMoment;
 pub use inactivity::Inactivity;
@@ -252,15 +254,11 @@ kinds! {
     Baseline: Baseline,
     Threshold: Threshold,
     Calendar: Calendar,
+    Broadcast: Broadcast,
 }
 
 /// Kinds of the design that are not there yet.
-const LATER: &[(&str, &str)] = &[
-    ("sequence", ""),
-    ("transition", ""),
-    ("prediction", ""),
-    ("broadcast", ""),
-];
+const LATER: &[(&str, &str)] = &[("sequence", ""), ("transition", ""), ("prediction", "")];
 
 impl Stored for Timestamp {
     const VERSION: u8 = 1;

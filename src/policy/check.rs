@@ -116,6 +116,7 @@ fn customer(plan: &Plan, said: &str) -> (Settled, Vec<TailEvent>) {
         let event = identify(&traits);
         if key.starts_with("then") {
             let fired = Vec::new();
+            let event = Box::new(event);
             ahead.push(TailEvent { event, fired });
         } else {
             profile.apply(&event);

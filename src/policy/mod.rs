@@ -256,6 +256,18 @@ pub fn explained(
     said
 }
 
+/// Whether a moment is of somebody for whom its trigger is.
+#[must_use]
+pub fn is_in_audience(
+    plan: &Plan,
+    profile: &Settled,
+    ahead: &[TailEvent],
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> bool {
+    Case::new(plan, profile, ahead, asked, now).holds(asked.trigger.audience.as_ref())
+}
+
 fn decision(
     plan: &Plan,
     profile: &Settled,

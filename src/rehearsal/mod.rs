@@ -91,10 +91,20 @@ pub trait Observer {
 /// The next record of a topic, decoded.
 type Head = Result<Box<Event>, Reject>;
 
+/// A topic to be rehearsed.
+#[derive(Debug)]
+pub struct Taken {
+    /// How it takes part in time.
+    pub settings: TopicSettings,
+    /// Whether it tells what happened to everybody.
+    pub everybody: bool,
+}
+
 /// A topic being read: its next record is decoded ahead, so that the topics can be merged by time.
 struct Topic<S> {
     source: S,
     name: String,
+    everybody: bool,
     next: Option<Head>,
     read: i64,
     ended: bool,
@@ -106,7 +116,7 @@ struct Topic<S> {
 /// Where a source cannot be read or the observer cannot write.
 pub fn rehearse<S: Source>(
     settings: &Settings,
-    sources: Vec<(TopicSettings, S)>,
+    sources: Vec<(Taken, S)>,
     observer: &mut impl Observer,
 ) -> std::io::Result<Summary> {
     let (topics, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
@@ -119,14 +129,16 @@ pub fn rehearse<S: Source>(
             .zip(sources)
             .map(|(topic, source)| Topic {
                 source,
-                name: topic.name.clone(),
+                name: topic.settings.name.clone(),
+                everybody: topic.everybody,
                 next: None,
                 read: 0,
                 ended: false,
             })
             .collect(),
     };
-    let mut watermarks = Watermarks::new(topics);
+    let timed = topics.into_iter().map(|topic| topic.settings);
+    let mut watermarks = Watermarks::new(timed.collect());
     let mut work = Work {
         engine: Engine::new(Arc::clone(&settings.plan)),
         summary: Summary::new([&*settings.plan]),
@@ -145,7 +157,11 @@ pub fn rehearse<S: Source>(
                     watermarks.see(topic, time, time);
                     work.now = watermarks.seen().unwrap_or(work.now).max(work.now);
                 }
-                work.step(Input::Event(event), observer)?;
+                let input = match merge.topics[topic].everybody {
+                    true => Input::Everybody(event),
+                    false => Input::Event(event),
+                };
+                work.step(input, observer)?;
             }
         }
         let watermark = watermarks.reached(|topic| merge.topics[topic].unread(settings.future));
@@ -176,8 +192,29 @@ impl Work {
                 self.engine.step(input, self.now, &mut self.effects);
                 self.worked(observer)
             }
+            Input::Everybody(event) => {
+                let (mut from, mut done) = (0, false);
+                while !done {
+                    let slice = (from, None);
+                    (from, done) = self.everybody(&event, slice, observer)?;
+                }
+                Ok(())
+            }
             Input::Watermark(to) => self.advance(to, observer),
         }
+    }
+
+    /// Shows what happened to everybody to some of them; who is next, and whether there is nobody.
+    fn everybody(
+        &mut self,
+        event: &Event,
+        slice: (usize, Option<usize>),
+        observer: &mut impl Observer,
+    ) -> std::io::Result<(usize, bool)> {
+        let now = self.now;
+        let swept = self.engine.broadcast(event, slice, now, &mut self.effects);
+        self.worked(observer)?;
+        Ok((swept.to, swept.done))
     }
 
     /// Moves time piece by piece, so that no more is held than one piece brings.
@@ -293,6 +330,7 @@ impl<S: Source> Merge<'_, S> {
             position,
             key: record.key.as_deref(),
             headers: &record.headers,
+            everybody: topic.everybody,
             ..Origin::default()
         };
         self.schemas

@@ -13,7 +13,7 @@ use super::{Observer, Settings, Source, Summary, Work};
 use crate::engine::{Engine, Input};
 use crate::event::Position;
 use crate::event::record::{Header, Origin};
-use crate::task::journal::Line;
+use crate::task::journal::{Line, Slice};
 use crate::trigger::plan::Plan;
 
 /// Why a journal cannot be replayed.
@@ -196,7 +196,7 @@ fn play(
                     topic: u8::try_from(index).unwrap_or(u8::MAX),
                     offset: record.offset,
                 };
-                let origin = Origin {
+                let mut origin = Origin {
                     topic: &key.0,
                     partition: line.task,
                     position,
@@ -204,12 +204,22 @@ fn play(
                     headers: &record.headers,
                     ..Origin::default()
                 };
+                if step.everybody.is_some() {
+                    origin = origin.of_everybody();
+                }
                 let loaded = settings
                     .schemas
                     .load_for(&settings.decoder, &key.0, &record.payload);
                 loaded.map_err(std::io::Error::other)?;
                 match settings.decoder.decode(&record.payload, &origin) {
-                    Ok(decoded) => work.step(Input::Event(Box::new(decoded.event)), observer)?,
+                    Ok(decoded) => match step.everybody {
+                        None => work.step(Input::Event(Box::new(decoded.event)), observer)?,
+                        Some(Slice { from, to }) => {
+                            let number = |it| usize::try_from(it).unwrap_or(usize::MAX);
+                            let slice = (number(from), Some(number(to)));
+                            work.everybody(&decoded.event, slice, observer)?;
+                        }
+                    },
                     Err(reject) => work.summary.reject(&reject),
                 }
             }

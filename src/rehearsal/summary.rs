@@ -131,7 +131,10 @@ impl Summary {
             Effect::DroppedAsErased => self.dropped_as_erased += 1,
             Effect::Expired(customers) => self.expired += customers,
             // What waits is counted when it is decided.
-            Effect::TailFull | Effect::OpenLimit { .. } | Effect::Held { .. } => {}
+            Effect::TailFull
+            | Effect::OpenLimit { .. }
+            | Effect::OutsideAudience { .. }
+            | Effect::Held { .. } => {}
             Effect::Decided(decision) => {
                 let Ok(at) = self
                     .triggers

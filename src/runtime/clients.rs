@@ -122,6 +122,28 @@ pub(super) fn producer(config: &Config, partition: i32) -> ClientConfig {
     client
 }
 
+/// The member of the group that copies what happened to everybody.
+#[must_use]
+pub(super) fn copier(config: &Config) -> ClientConfig {
+    let mut client = member(config);
+    client.set("group.id", format!("{}-broadcasts", config.application.id));
+    // As a task begins. What is old is refused by `good_for`, what is told again known by its id.
+    client.set("auto.offset.reset", "earliest");
+    client
+}
+
+/// The producer of the copies of one partition.
+#[must_use]
+pub(super) fn copies(config: &Config, topic: &str, partition: i32) -> ClientConfig {
+    let mut client = outside_producer(config);
+    let id = &config.application.id;
+    client.set(
+        "transactional.id",
+        format!("{id}-broadcasts-{topic}-{partition}"),
+    );
+    client
+}
+
 /// A producer of no task.
 #[must_use]
 pub(crate) fn outside_producer(config: &Config) -> ClientConfig {

@@ -4,11 +4,14 @@
 //! own the tasks, task p on worker p modulo workers, take records from partition queues themselves and never wait for Kafka; each
 //! task has a thread that does ([`transactor`]): it fences, restores and commits. A watchdog ends the process when a call hangs.
 //!
+//! Where topics tell what happened to everybody, one more thread copies that to each task ([`copier`]).
+//!
 //! Deliberately absent: decisions. What happens when is said by [`crate::task`].
 
 mod asker;
 pub mod clients;
 mod cluster;
+mod copier;
 pub mod control;
 pub mod encoding;
 mod group;
@@ -68,6 +71,10 @@ use crate::trigger::set::Basis;
 pub struct Names {
     /// The topics that come in, in byte order.
     pub inputs: Vec<String>,
+    /// Of them, the one that brings what happened to everybody.
+    pub broadcasts: Option<String>,
+    /// The topics that tell it.
+    pub everybody: Vec<String>,
     /// Partitions of each of them, of the changelog and of the journal.
     pub partitions: i32,
     /// The state.
@@ -156,11 +163,9 @@ impl Names {
     pub fn new(config: &Config, partitions: i32) -> Self {
         let topics = &config.topics;
         Self {
-            inputs: topics
-                .inputs()
-                .into_iter()
-                .map(|input| input.name)
-                .collect(),
+            inputs: config.taken().into_iter().map(|topic| topic.name).collect(),
+            broadcasts: config.broadcasts(),
+            everybody: topics.everybody.keys().cloned().collect(),
             partitions,
             changelog: config.changelog(),
             record_bytes_max: usize::try_from(topics.record_bytes_max).unwrap_or(0),
@@ -283,12 +288,16 @@ impl Runtime {
         let context = &self.tasks.context;
         let timeout = Duration::from_millis(context.config.kafka.call_timeout.ms.unsigned_abs());
         let traces = context.traces.clone();
+        let copier = copier::start(context)?;
         let config = clients::member(&context.config);
         let member = message::Member::new(context, self.tasks.workers.clone(), timeout);
         let result = group::run(&config, member, stop);
         for worker in &self.tasks.workers {
             // One that is gone has stopped.
             let _ = worker.send(ToWorker::Stop);
+        }
+        if let Some(copier) = copier {
+            copier.stop();
         }
         for thread in self.threads {
             // One that panicked has said so.
@@ -420,6 +429,7 @@ impl Context {
             self.names.inputs.clone(),
             partition,
         )
+        .telling_everybody(self.names.broadcasts.clone())
         .with_encoder(self.encoder.clone());
         let revision = plan.revision.to_string();
         Task::new(self.settings(partition), core, revision, plan)
@@ -429,7 +439,7 @@ impl Context {
         let time = &self.config.time;
         Settings {
             partition,
-            topics: self.config.topics.settings(),
+            topics: self.config.taken(),
             clock: time.mode(),
             idle_delay_ms: time.idle_delay.ms,
             future_max_ms: time.future_tolerance.ms,
@@ -495,7 +505,7 @@ pub fn decoder(
 ) -> Result<(Decoder, Source), SchemasError> {
     let decoder = Decoder::new(vocabulary, Arc::new(config.attributes())).with_mappings(mappings);
     let source = config.schema_registry.source(decoder.times())?;
-    let decoder = decoder.with_avro(config.topics.in_avro(), source.schemas().clone());
+    let decoder = decoder.with_avro(config.in_avro(), source.schemas().clone());
     Ok((decoder, source))
 }
 

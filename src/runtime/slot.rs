@@ -277,7 +277,9 @@ impl Slot {
             }
             if let Some(last) = batch.records.last() {
                 self.context.telemetry.read(topic, batch.records.len());
-                self.context.sample(&feed.topic, self.partition, last);
+                if self.context.names.broadcasts.as_ref() != Some(&feed.topic) {
+                    self.context.sample(&feed.topic, self.partition, last);
+                }
             }
             feed.held.extend(batch.records);
             let records = feed.readable(&self.context.decoder, &self.context.schemas_wanted);

@@ -61,6 +61,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
         .into_iter()
         .map(|topic| input(topic.name))
         .collect();
+    all.extend(of_everybody(config, input, kept));
     // A broker refuses a record that is larger than a segment.
     let segment_bytes = SEGMENT_BYTES.max(bytes);
     let compacted = compacted(segment_bytes);
@@ -99,6 +100,24 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let others = [&topics.decisions, &topics.dead_letters, &topics.late_events].map(String::clone);
     all.extend(treatments.chain(others).map(kept));
     all
+}
+
+/// The topics that tell what happened to everybody, and the one to which that is copied.
+fn of_everybody(
+    config: &Config,
+    input: impl Fn(String) -> Wanted,
+    kept: impl Fn(String) -> Wanted,
+) -> Vec<Wanted> {
+    // They tell of no customer: any number of partitions will do.
+    let told = config.topics.everybody.keys().map(|name| Wanted {
+        copartitioned: false,
+        ..input(name.clone())
+    });
+    let copies = config.broadcasts().map(|name| Wanted {
+        copartitioned: true,
+        ..kept(name)
+    });
+    told.chain(copies).collect()
 }
 
 /// Creates what is missing, and says for each topic what was done.

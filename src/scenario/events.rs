@@ -38,6 +38,12 @@ const EVENT: Keys = Keys {
             "The context of the call, such as `campaign`.",
         ),
         Known::optional("id", Shape::Text(256), "Its message id."),
+        Known::default(
+            "everybody",
+            "false",
+            Shape::Bool,
+            "Whether it happened to everybody.",
+        ),
     ],
     later: &[],
 };
@@ -88,7 +94,20 @@ struct Written {
     properties: Option<Node>,
     context: Option<Node>,
     id: Option<String>,
+    everybody: bool,
 }
+
+/// Something that happens in a scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happening {
+    /// What.
+    pub event: Event,
+    /// Whether it happened to everybody.
+    pub everybody: bool,
+}
+
+/// What stands before the name of what happened to everybody.
+const EVERYBODY: &str = "everybody:";
 
 /// What a scenario says of the customer, beside her events.
 #[derive(Clone, Copy)]
@@ -116,7 +135,7 @@ pub fn read(
     node: &Node,
     told: Told<'_>,
     decoder: &Decoder,
-) -> Option<Vec<Event>> {
+) -> Option<Vec<Happening>> {
     let written = match &node.value {
         Yaml::List(items) => items
             .iter()
@@ -139,16 +158,19 @@ pub fn read(
             "type": "identify", told.id(): CUSTOMER, "messageId": "profile",
             "timestamp": first.time.plus(-1).to_string(), "traits": profile.json(),
         });
-        decode(reader, &profile.span, &call, 0, decoder)
+        decode(reader, (&profile.span, false), &call, 0, decoder)
     });
-    let mut events: Vec<Event> = match before {
+    let mut events: Vec<Happening> = match before {
         Some(event) => vec![event?],
         None => Vec::new(),
     };
     for (i, written) in written.iter().enumerate() {
         let mut call = call(reader, written, i + 1)?;
-        call[told.id()] = CUSTOMER.into();
-        events.push(decode(reader, &written.span, &call, i + 1, decoder)?);
+        if !written.everybody {
+            call[told.id()] = CUSTOMER.into();
+        }
+        let part = (&written.span, written.everybody);
+        events.push(decode(reader, part, &call, i + 1, decoder)?);
     }
     Some(events)
 }
@@ -189,6 +211,10 @@ fn one(reader: &mut Reader<'_>, node: &Node) -> Option<Written> {
                 properties: fields.get("properties").cloned(),
                 context: fields.get("context").cloned(),
                 id: fields.get("id").and_then(Node::text).map(str::to_owned),
+                everybody: match fields.get("everybody") {
+                    Some(node) => reader.boolean(node)?,
+                    None => false,
+                },
             })
         }
         Yaml::List(_) => {
@@ -212,6 +238,10 @@ fn line_of(reader: &mut Reader<'_>, node: &Node, part: Range<usize>) -> Option<W
     };
     let brace = rest.find('{').unwrap_or(rest.len());
     let name = rest[..brace].trim();
+    let (everybody, name) = match name.strip_prefix(EVERYBODY) {
+        Some(name) => (true, name.trim()),
+        None => (false, name),
+    };
     let offset = part.end - rest.len() + brace;
     let properties = match &rest[brace..] {
         "" => None,
@@ -226,6 +256,7 @@ fn line_of(reader: &mut Reader<'_>, node: &Node, part: Range<usize>) -> Option<W
         properties,
         context: None,
         id: None,
+        everybody,
     })
 }
 
@@ -351,11 +382,11 @@ fn check_keys(
 
 fn decode(
     reader: &mut Reader<'_>,
-    span: &Range<usize>,
+    (span, everybody): (&Range<usize>, bool),
     call: &Json,
     line: usize,
     decoder: &Decoder,
-) -> Option<Event> {
+) -> Option<Happening> {
     let position = Position {
         topic: 0,
         offset: i64::try_from(line).unwrap_or(i64::MAX),
@@ -363,6 +394,7 @@ fn decode(
     let origin = Origin {
         topic: "scenario",
         position,
+        everybody,
         ..Origin::default()
     };
     match decoder.decode(call.to_string().as_bytes(), &origin) {
@@ -371,7 +403,11 @@ fn decode(
                 let message = format!("`{}` cannot be read", defect.name);
                 reader.fails(span, message, defect.expected.to_owned());
             }
-            decoded.defects.is_empty().then_some(decoded.event)
+            let event = decoded.event;
+            decoded
+                .defects
+                .is_empty()
+                .then_some(Happening { event, everybody })
         }
         Err(reject) => {
             reader.fails(span, reject.to_string(), None);

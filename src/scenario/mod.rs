@@ -19,6 +19,8 @@
 //!   mappings `{ time, event, properties, context, id }`. They arrive in this order, with a lateness
 //!   of 0. After the last, time runs on from deadline to deadline until `until`, or as long as there
 //!   are deadlines, at most 400 days.
+//! - `everybody:` before a name (or `everybody: true` in a mapping) says that it happened to everybody, as a topic for everybody
+//!   tells it: `2026-03-02T10:00:00Z  everybody: Price Dropped  { product_id: p1 }`.
 //! - `expect` lists all treatments in order, each with the keys that are to be checked: `at` (when the
 //!   moment came true), `channel`, `template`, `offer`, `data`, `valid_until`. Of a mapping inside
 //!   `offer` or `data`, only the keys that are written are checked.
@@ -43,13 +45,13 @@ use crate::document::report::{Report, Source};
 use crate::document::suggest::closest;
 use crate::document::typed;
 use crate::document::yaml::{self, Node, Yaml};
-use crate::event::Event;
 use crate::time::Timestamp;
 use crate::treatment::Reason;
 use crate::trigger::definition::limits::NAME_BYTES;
 use crate::trigger::plan::Plan;
 use crate::trigger::policy::Policy;
 use crate::trigger::set::{self, Basis};
+pub use events::Happening;
 use events::Told;
 
 /// Bounds of a file of scenarios.
@@ -191,7 +193,7 @@ pub struct Scenario {
     /// The policy, where it is not the configured one.
     pub policy: Option<Policy>,
     /// What happens, in order of arrival.
-    pub events: Vec<Event>,
+    pub events: Vec<Happening>,
     /// How long time runs on.
     pub until: Option<Timestamp>,
     /// The treatments.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{Expected, limits};
+use super::{Expected, Happening, limits};
 use crate::engine::{Effect, Engine, Input};
-use crate::event::Event;
 use crate::time::{DAY_MS, Timestamp};
 use crate::treatment::Reason;
 use crate::treatment::{Decision, Outcome};
@@ -14,17 +13,26 @@ use crate::trigger::plan::Plan;
 
 /// What is decided when these events arrive in this order, time running on to `until` (or as long as
 /// there are deadlines).
-pub fn decisions(plan: &Arc<Plan>, events: &[Event], until: Option<Timestamp>) -> Vec<Decision> {
+pub fn decisions(
+    plan: &Arc<Plan>,
+    events: &[Happening],
+    until: Option<Timestamp>,
+) -> Vec<Decision> {
     let mut engine = Engine::new(Arc::clone(plan));
     let mut effects = Vec::new();
     let mut now = Timestamp::MIN;
-    for event in events {
+    for Happening { event, everybody } in events {
         if event.time > now {
             // Lateness is 0: what lies before this event has happened, what lies at it may not have.
             run_to(&mut engine, event.time.plus(-1), &mut effects);
             now = event.time;
         }
-        engine.step(Input::Event(Box::new(event.clone())), now, &mut effects);
+        let event = Box::new(event.clone());
+        let input = match everybody {
+            true => Input::Everybody(event),
+            false => Input::Event(event),
+        };
+        engine.step(input, now, &mut effects);
     }
     let end = until.unwrap_or_else(|| now.plus(limits::DAYS_AFTER * DAY_MS));
     run_to(&mut engine, end.max(now), &mut effects);

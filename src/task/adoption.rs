@@ -6,8 +6,8 @@
 //! older program's), or says it of another set, it begins again: it changes nothing where it was done before.
 
 use super::core::{Core, Swept};
-use super::journal::{Adoption, Step};
-use super::record::{Sweep, SweepOf};
+use super::journal::{Slice, Step};
+use super::record::Sweep;
 use super::transaction::Open;
 use super::{Command, Report, Task};
 use crate::time::Timestamp;
@@ -41,7 +41,7 @@ impl<C: Core> Task<C> {
         self.clock = self.clock.max(clock);
         if revision::number(&revision) >= revision::number(&self.offered.revision) {
             self.offered = Offer::new(revision, plan);
-            self.sweep = None;
+            self.sweeps.remove(&Sweep::Adoption);
             // The log was ahead.
             if !self.is_offered_another() {
                 self.core.assume(&self.offered.plan);
@@ -80,8 +80,7 @@ impl<C: Core> Task<C> {
     }
 
     fn is_going_over(&self) -> bool {
-        self.sweep
-            .is_some_and(|sweep| sweep.of == SweepOf::Adoption)
+        self.sweeps.contains_key(&Sweep::Adoption)
     }
 
     fn halfway(&self) -> String {
@@ -98,10 +97,11 @@ impl<C: Core> Task<C> {
         self.adopted = record
             .map(|record| record.revision.clone())
             .unwrap_or_default();
-        let sweep = record.and_then(|record| record.unfinished.sweep);
-        self.sweep = sweep.filter(|sweep| match sweep.of {
-            SweepOf::Adoption => self.adopted == self.halfway(),
-        });
+        let unfinished = record.map(|record| record.unfinished.sweeps.clone());
+        self.sweeps = unfinished.unwrap_or_default();
+        if self.adopted != self.halfway() {
+            self.sweeps.remove(&Sweep::Adoption);
+        }
         if !self.is_offered_another() {
             self.core.assume(&self.offered.plan);
         }
@@ -130,21 +130,18 @@ impl<C: Core> Task<C> {
         }
         let mut step = Step::begin(self.read_clock());
         let mut effects = Vec::new();
-        let from = self.sweep.map_or(0, |sweep| sweep.next);
+        let from = self.swept(Sweep::Adoption);
         let Swept { to, done, changed } =
             self.core
                 .adopt(&self.offered.plan, from, step.now, &mut effects);
-        let sweep = Sweep {
-            of: SweepOf::Adoption,
-            next: to,
-        };
-        self.sweep = Some(sweep).filter(|_| !done);
+        self.sweeps.insert(Sweep::Adoption, to);
         if done {
+            self.sweeps.remove(&Sweep::Adoption);
             self.adopted = self.offered.revision.clone();
         }
         if changed {
             step.watermark = self.watermarks.task();
-            step.adopt = Some(Adoption { from, to });
+            step.adopt = Some(Slice { from, to });
             let delays = self.settings.delays;
             let open = self.open.get_or_insert_with(|| Open::new(delays));
             open.waited(self.clock);

@@ -118,6 +118,20 @@ pub trait Core {
     /// One event happened.
     fn event(&mut self, event: Self::Event, now: Timestamp, effects: &mut Vec<Effect>);
 
+    /// Whether an event happened to everybody.
+    fn is_for_everybody(event: &Self::Event) -> bool;
+
+    /// Shows an event that happened to everybody to a slice of the customers, in an order that is always the same: from a number on
+    /// to as many as one step may carry, or where somebody replays, up to another number. Called again, without anything in between but
+    /// commits, until it is done.
+    fn broadcast(
+        &mut self,
+        event: &Self::Event,
+        slice: (u64, Option<u64>),
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Swept;
+
     /// Nothing at or before `to` is expected any more: time moves towards it, as far as one step may. Called again until it is
     /// done; no event is taken before, though work may be sealed and committed. Once it is, what was done is not due any more.
     fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved;

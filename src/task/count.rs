@@ -34,6 +34,8 @@ pub enum Count {
     Rejected(Text),
     /// Deadlines that were not opened, by trigger.
     OpenLimit(Text),
+    /// Customers to whom what happened to everybody did not apply, by trigger.
+    OutsideAudience(Text),
     /// Moments that were treated, by trigger.
     Treated(Text),
     /// Moments that were refused, by trigger and reason.
@@ -63,6 +65,7 @@ impl fmt::Display for Count {
         match self {
             Self::Rejected(reason) => write!(f, "rejected.{reason}"),
             Self::OpenLimit(trigger) => write!(f, "open_limit.{trigger}"),
+            Self::OutsideAudience(trigger) => write!(f, "outside_audience.{trigger}"),
             Self::Treated(trigger) => write!(f, "decided.{trigger}.treat"),
             Self::Refused(trigger, reason) => write!(f, "decided.{trigger}.{reason}"),
             Self::Held(trigger, reason) => write!(f, "held.{trigger}.{reason}"),
@@ -93,6 +96,7 @@ impl From<&str> for Count {
             ("held", Some((trigger, reason))) => Self::Held(trigger.into(), reason.into()),
             ("rejected", _) => Self::Rejected(rest.into()),
             ("open_limit", _) => Self::OpenLimit(rest.into()),
+            ("outside_audience", _) => Self::OutsideAudience(rest.into()),
             _ => {
                 let word = WORDS.iter().find(|(_, word)| *word == words);
                 word.map_or_else(|| Self::Other(words.into()), |(count, _)| count.clone())
@@ -125,6 +129,10 @@ mod tests {
         for (count, words) in [
             (Count::Rejected("bad_json".into()), "rejected.bad_json"),
             (Count::OpenLimit("basket".into()), "open_limit.basket"),
+            (
+                Count::OutsideAudience("back".into()),
+                "outside_audience.back",
+            ),
             (Count::Treated("a.b".into()), "decided.a.b.treat"),
             (
                 Count::Refused("a.b".into(), "capped".into()),

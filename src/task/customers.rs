@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::core::{Core, Count, Effect, Moved, RawRecord, Rejection, Swept, Treatment};
 use crate::decode::Decoder;
 use crate::encode::Encoder;
-use crate::engine::{self, Engine, Input};
+use crate::engine::{self, Engine, Input, sweep};
 use crate::event::Event;
 use crate::event::Position;
 use crate::event::record::{Origin, Reject};
@@ -20,6 +20,8 @@ pub struct Customers {
     decoder: Decoder,
     encoder: Encoder,
     topics: Vec<String>,
+    /// Of them, the one that tells what happened to everybody.
+    everybody: Option<String>,
     partition: i32,
     /// Kept from step to step for its memory.
     effects: Vec<engine::Effect>,
@@ -30,6 +32,7 @@ pub struct Customers {
 pub struct Read {
     event: Box<Event>,
     defects: u64,
+    everybody: bool,
 }
 
 impl Customers {
@@ -41,6 +44,7 @@ impl Customers {
             decoder,
             encoder: Encoder::default(),
             topics,
+            everybody: None,
             partition,
             effects: Vec::new(),
         }
@@ -50,6 +54,13 @@ impl Customers {
     #[must_use]
     pub fn with_encoder(mut self, encoder: Encoder) -> Self {
         self.encoder = encoder;
+        self
+    }
+
+    /// The same, with a topic among its own that tells what happened to everybody.
+    #[must_use]
+    pub fn telling_everybody(mut self, topic: Option<String>) -> Self {
+        self.everybody = topic;
         self
     }
 
@@ -77,7 +88,7 @@ impl Core for Customers {
     type Plan = Arc<Plan>;
 
     fn decode(&self, topic: usize, record: &RawRecord) -> Result<Read, Rejection> {
-        let origin = Origin {
+        let mut origin = Origin {
             topic: &self.topics[topic],
             partition: self.partition,
             position: Position {
@@ -88,6 +99,10 @@ impl Core for Customers {
             headers: &record.headers,
             ..Origin::default()
         };
+        let everybody = self.everybody.as_ref() == Some(&self.topics[topic]);
+        if everybody {
+            origin = origin.of_everybody();
+        }
         match self
             .decoder
             .decode(record.value.as_deref().unwrap_or_default(), &origin)
@@ -95,6 +110,13 @@ impl Core for Customers {
             Ok(decoded) => Ok(Read {
                 event: Box::new(decoded.event),
                 defects: decoded.defects.len() as u64,
+                everybody,
+            }),
+            // Each task has a copy; one letter is enough.
+            Err(reject) if everybody && self.partition != 0 => Err(Rejection {
+                stage: reject.stage(),
+                reason: Rejection::IGNORED,
+                detail: reject.to_string(),
             }),
             Err(reject) => Err(Rejection {
                 stage: reject.stage(),
@@ -126,6 +148,28 @@ impl Core for Customers {
         });
     }
 
+    fn is_for_everybody(read: &Read) -> bool {
+        read.everybody
+    }
+
+    fn broadcast(
+        &mut self,
+        read: &Read,
+        (from, to): (u64, Option<u64>),
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Swept {
+        if read.defects > 0 && from == 0 {
+            effects.push(counted(Count::Defects, read.defects));
+        }
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let to = to.map(|to| usize::try_from(to).unwrap_or(usize::MAX));
+        let swept = self.work(effects, |engine, said| {
+            engine.broadcast(&read.event, (from, to), now, said)
+        });
+        Swept::from(swept)
+    }
+
     fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved {
         self.work(effects, |engine, said| engine.advance(to, now, said))
     }
@@ -155,11 +199,7 @@ impl Core for Customers {
     ) -> Swept {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let swept = self.work(effects, |engine, said| engine.adopt(plan, from, now, said));
-        Swept {
-            to: swept.to as u64,
-            done: swept.done,
-            changed: swept.changed,
-        }
+        Swept::from(swept)
     }
 
     fn assume(&mut self, plan: &Arc<Plan>) {
@@ -179,6 +219,16 @@ impl Core for Customers {
     }
 }
 
+impl From<sweep::Swept> for Swept {
+    fn from(swept: sweep::Swept) -> Self {
+        Self {
+            to: swept.to as u64,
+            done: swept.done,
+            changed: swept.changed,
+        }
+    }
+}
+
 fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
     match effect {
         engine::Effect::Decided(decision) => decided(&decision, encoder),
@@ -190,6 +240,9 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
         engine::Effect::Erased => counted(Count::Erased, 1),
         engine::Effect::DroppedAsErased => counted(Count::DroppedAsErased, 1),
         engine::Effect::Expired(customers) => counted(Count::Expired, customers),
+        engine::Effect::OutsideAudience { trigger, customers } => {
+            counted(Count::OutsideAudience(trigger), customers)
+        }
         engine::Effect::TailFull => counted(Count::TailFull, 1),
         engine::Effect::OpenLimit { trigger, refused } => {
             counted(Count::OpenLimit(trigger), refused.into())

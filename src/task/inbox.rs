@@ -199,6 +199,12 @@ impl<E> Inbox<E> {
         next
     }
 
+    /// The next record of a topic, where it is at hand.
+    #[must_use]
+    pub fn head(&self, topic: usize) -> Option<&Held<E>> {
+        self.queues[topic].held.front()
+    }
+
     /// Takes what [`Inbox::next`] said.
     pub fn take(&mut self, topic: usize) -> Held<E> {
         let queue = &mut self.queues[topic];

@@ -5,7 +5,8 @@
 //! of its runs in order, each at the step's `now`, and then the watermark. `"adopt":{"from":0,"to":n}` in a step: customers went over to
 //! the triggers of this revision; a line of another revision than the one before it, without such a step, changed no customer.
 //! `"beyond":n` in a step: more customers were due in the millisecond after its watermark than one step may decide; for the first n of
-//! those for whom something came true, in byte order of their ids, it did.
+//! those for whom something came true, in byte order of their ids, it did. `"everybody":{"from":0,"to":n}` in a step: the record of its
+//! only run happened to everybody, and was shown to those customers; it stands in a step for each slice of them.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,10 @@ pub struct Step {
     pub beyond: u64,
     /// Where customers went over to the line's triggers: nothing was taken, and the watermark had been reached before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub adopt: Option<Adoption>,
+    pub adopt: Option<Slice>,
+    /// Where the record of the only run happened to everybody: which customers it was shown to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub everybody: Option<Slice>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -47,12 +51,12 @@ fn is_none(beyond: &u64) -> bool {
     *beyond == 0
 }
 
-/// Which customers went over to other triggers, counted in byte order of their ids.
+/// Some of all customers, counted in byte order of their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Adoption {
+pub struct Slice {
     /// The first.
     pub from: u64,
-    /// The first that did not.
+    /// The first who is not in it.
     pub to: u64,
 }
 
@@ -78,6 +82,7 @@ impl Step {
             now,
             beyond: 0,
             adopt: None,
+            everybody: None,
         }
     }
 

@@ -15,6 +15,7 @@
 //! Deliberately absent: Kafka, retries of single calls, metrics, and what a customer is.
 
 mod adoption;
+mod broadcast;
 pub mod core;
 pub mod count;
 pub mod customers;
@@ -265,8 +266,8 @@ pub struct Task<C: Core> {
     adopted: String,
     /// Where time moves to, before anything else is taken.
     moving_to: Option<Timestamp>,
-    /// Work on everybody that is under way.
-    sweep: Option<Sweep>,
+    /// Work on everybody that is under way, and the number of the next customer.
+    sweeps: BTreeMap<Sweep, u64>,
 }
 
 impl<C: Core> Task<C> {
@@ -297,7 +298,7 @@ impl<C: Core> Task<C> {
             offered: Offer::new(revision, plan),
             adopted: String::new(),
             moving_to: None,
-            sweep: None,
+            sweeps: BTreeMap::new(),
         }
     }
 
@@ -346,6 +347,8 @@ impl<C: Core> Task<C> {
         let worked = if let Some(to) = self.moving_to {
             self.move_to(to);
             true
+        } else if self.sweeps.contains_key(&Sweep::Broadcast) {
+            self.go_on_telling()
         } else {
             self.take_records() || self.move_time()
         };

@@ -37,28 +37,21 @@ pub struct TaskRecord {
 }
 
 /// What takes more than one transaction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
     /// Where time was moving to.
     pub moving_to: Option<Timestamp>,
-    /// Work on everybody.
-    pub sweep: Option<Sweep>,
-}
-
-/// Work on everybody, in slices: who is before `next` has been worked on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sweep {
-    /// What is done.
-    pub of: SweepOf,
-    /// The number of the next customer, in byte order of ids.
-    pub next: u64,
+    /// Work on everybody, in slices: the number of the next customer, in byte order of ids.
+    pub sweeps: BTreeMap<Sweep, u64>,
 }
 
 /// What is done with everybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SweepOf {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Sweep {
     /// They go over to the triggers of the record's revision.
     Adoption,
+    /// They are shown the next record of those that tell what happened to everybody.
+    Broadcast,
 }
 
 /// Where a topic stands.
@@ -257,10 +250,7 @@ mod tests {
         );
         let unfinished = Unfinished {
             moving_to: Some(Timestamp(9)),
-            sweep: Some(Sweep {
-                of: SweepOf::Adoption,
-                next: 4_096,
-            }),
+            sweeps: BTreeMap::from([(Sweep::Adoption, 4_096), (Sweep::Broadcast, 9)]),
         };
         let halfway = TaskRecord {
             unfinished,

@@ -197,6 +197,12 @@ impl Open {
         self.appended = record.appended;
     }
 
+    /// A record is worked on that will be taken in later.
+    pub fn works_on(&mut self, record: &RawRecord, arrived: Timestamp) {
+        self.arrived = arrived;
+        self.appended = record.appended;
+    }
+
     /// Time alone moves.
     pub fn waited(&mut self, clock: Timestamp) {
         self.arrived = clock;

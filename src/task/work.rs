@@ -5,7 +5,7 @@ use super::inbox::{Next, Standing};
 use super::journal::{Line, Step};
 use super::record::{self, TaskRecord, TopicRecord, Unfinished};
 use super::transaction::{Open, Origin, Out, Sink, Transaction};
-use super::watermark::Unread;
+use super::watermark::{Unread, Watermarks};
 use super::{Command, Phase, STEP_RECORDS, Task};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -30,6 +30,12 @@ impl<C: Core> Task<C> {
         let mut step = Step::begin(self.read_clock());
         for _ in 0..STEP_RECORDS {
             match self.inbox.next() {
+                Next::Take(topic) if self.is_for_everybody(topic) => {
+                    if step.runs.is_empty() {
+                        return self.tell_everybody(topic);
+                    }
+                    break;
+                }
                 Next::Take(topic) => self.take(topic, &mut step),
                 Next::Ask => {
                     self.ask_ends();
@@ -176,14 +182,12 @@ impl<C: Core> Task<C> {
                 return;
             }
         };
-        let future = held.future;
-        if !future {
-            self.watermarks.see(topic, time, held.record.appended);
-        }
-        count(&mut self.tallies, Count::Events);
-        if future {
-            count(&mut self.tallies, Count::Future);
-        }
+        seen(
+            &mut self.tallies,
+            &mut self.watermarks,
+            topic,
+            (time, &held.record, held.future),
+        );
         let mut effects = Vec::new();
         self.core.event(event, step.now, &mut effects);
         for effect in effects {
@@ -202,7 +206,7 @@ impl<C: Core> Task<C> {
     }
 
     /// Ends a step: time moves, as far as one step may, and what that brings is gathered.
-    fn finish(&mut self, mut step: Step, to: Timestamp) {
+    pub(super) fn finish(&mut self, mut step: Step, to: Timestamp) {
         let mut effects = Vec::new();
         let moved = self.core.advance(to, step.now, &mut effects);
         self.moving_to = Some(to).filter(|_| !moved.done);
@@ -242,7 +246,7 @@ impl<C: Core> Task<C> {
     }
 
     /// Stops the topics that have enough at hand, lets the others go on.
-    fn steer(&mut self) {
+    pub(super) fn steer(&mut self) {
         for (topic, full) in self.inbox.flow() {
             self.order(if full {
                 Command::Pause(topic)
@@ -319,14 +323,29 @@ impl<C: Core> Task<C> {
             tallies: self.tallies.clone(),
             unfinished: Unfinished {
                 moving_to: self.moving_to,
-                sweep: self.sweep,
+                sweeps: self.sweeps.clone(),
             },
         }
     }
 }
 
+/// An event is taken: time may go by it.
+pub(super) fn seen(
+    tallies: &mut BTreeMap<Count, u64>,
+    watermarks: &mut Watermarks,
+    topic: usize,
+    (time, record, future): (Timestamp, &RawRecord, bool),
+) {
+    count(tallies, Count::Events);
+    if future {
+        count(tallies, Count::Future);
+    } else {
+        watermarks.see(topic, time, record.appended);
+    }
+}
+
 /// Counts what the core said, where it is worth a tally.
-fn tally(tallies: &mut BTreeMap<Count, u64>, effect: &Effect) {
+pub(super) fn tally(tallies: &mut BTreeMap<Count, u64>, effect: &Effect) {
     match effect {
         Effect::Late { .. } => count(tallies, Count::Late),
         Effect::Duplicate => count(tallies, Count::Duplicates),

@@ -106,6 +106,8 @@ metrics! {
         "Moments that were held, to be asked again when the reason is over: nothing of them is decided yet.";
     OPEN_LIMIT: "moments_open_limit_total", Kind::Counter, One, ["trigger"],
         "Deadlines not opened, and events that left a window early, as the customer has too many.";
+    OUTSIDE_AUDIENCE: "moments_outside_audience_total", Kind::Counter, One, ["trigger"],
+        "Customers to whom what happened to everybody did not apply: nothing is decided of them.";
     CUSTOMERS_REMOVED: "moments_customers_removed_total", Kind::Counter, One, ["reason"],
         "Customers of whom nothing is kept any more: `erased`, or `expired`.";
     SAMPLED_KEYS: "moments_sampled_keys_total", Kind::Counter, One, ["topic"],

@@ -39,6 +39,7 @@ struct Inner {
     rejected: IntCounterVec,
     held: IntCounterVec,
     open_limit: IntCounterVec,
+    outside_audience: IntCounterVec,
     removed: IntCounterVec,
     sampled: IntCounterVec,
     misplaced: IntCounterVec,
@@ -179,6 +180,7 @@ impl Telemetry {
             rejected: make.counter(&metrics::REJECTED),
             held: make.counter(&metrics::HELD),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
+            outside_audience: make.counter(&metrics::OUTSIDE_AUDIENCE),
             removed: make.counter(&metrics::CUSTOMERS_REMOVED),
             sampled: make.counter(&metrics::SAMPLED_KEYS),
             misplaced: make.counter(&metrics::MISPLACED_KEYS),
@@ -253,6 +255,10 @@ impl Telemetry {
             }
             Count::OpenLimit(trigger) => {
                 inner.open_limit.with_label_values(&[trigger]).inc_by(more);
+            }
+            Count::OutsideAudience(trigger) => {
+                let outside = &inner.outside_audience;
+                outside.with_label_values(&[trigger]).inc_by(more);
             }
             Count::Erased | Count::Expired => {
                 let removed = inner.removed.with_label_values(&[&count.to_string()]);

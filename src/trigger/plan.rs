@@ -1,5 +1,6 @@
 //! What the engine works with: checked, compiled triggers, found by event name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{EventName, Text, Vocabulary};
@@ -27,6 +28,8 @@ pub struct Plan {
     everybody: Vec<u16>,
     /// By event name: the triggers that take it.
     by_event: Vec<Vec<u16>>,
+    /// By event name: the triggers that take what happened to everybody.
+    by_broadcast: BTreeMap<EventName, Vec<u16>>,
     /// Key and index of each trigger, sorted.
     by_key: Vec<(u32, u16)>,
 }
@@ -115,10 +118,17 @@ impl Plan {
         });
         let mut by_event = vec![Vec::new(); vocabulary.events_end()];
         let mut everybody = Vec::new();
+        let mut by_broadcast: BTreeMap<EventName, Vec<u16>> = BTreeMap::new();
         let mut counts_days = false;
         for (i, trigger) in (0u16..).zip(&triggers) {
             let concerns = trigger.kind.concerns();
             counts_days |= concerns.days;
+            for name in concerns.broadcasts {
+                let listed = by_broadcast.entry(name).or_default();
+                if listed.last() != Some(&i) {
+                    listed.push(i);
+                }
+            }
             if concerns.everybody {
                 everybody.push(i);
                 by_event.iter_mut().for_each(|listed| listed.push(i));
@@ -144,6 +154,7 @@ impl Plan {
             policy,
             revision,
             by_event,
+            by_broadcast,
             by_key,
         }
     }
@@ -153,6 +164,12 @@ impl Plan {
         let listed = self.by_event.get(usize::from(name.0));
         let listed = listed.unwrap_or(&self.everybody);
         listed.iter().map(|i| &self.triggers[usize::from(*i)])
+    }
+
+    /// The triggers that take what of this name happened to everybody, most important first.
+    pub fn broadcast(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
+        let listed = self.by_broadcast.get(&name).into_iter().flatten();
+        listed.map(|i| &self.triggers[usize::from(*i)])
     }
 
     /// The trigger whose state a profile keeps under `key`.

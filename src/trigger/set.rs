@@ -203,7 +203,7 @@ fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
         // A checkout on another system may have other ends of lines.
         part(source.text().replace("\r\n", "\n").as_bytes());
     }
-    for event in basis.vocabulary.events() {
+    for event in basis.vocabulary.digested() {
         part(event.name.as_bytes());
         for id in &event.properties {
             let property = basis.vocabulary.property(*id);

@@ -207,8 +207,33 @@ fn channels(basis: &Basis<'_>) -> Vec<Channel> {
                 .to_owned(),
         action: "receive",
     };
-    let all = inputs.chain(outputs.map(output));
-    all.chain([control]).collect()
+    let (everybody, copies) = of_everybody(basis);
+    let all = inputs.chain(everybody).chain(outputs.map(output));
+    all.chain(copies).chain([control]).collect()
+}
+
+/// The topics that tell what happened to everybody, and the one to which that is copied.
+fn of_everybody(basis: &Basis<'_>) -> (Vec<Channel>, Option<Channel>) {
+    let topics = &basis.config.topics;
+    let everybody = topics.everybody.iter().map(|(name, topic)| Channel {
+        key: format!("everybody_{}", name.replace('.', "_")),
+        address: name.clone(),
+        messages: vec![match topic.mapping.as_os_str().is_empty() {
+            true => "broadcast".to_owned(),
+            false => "foreign".to_owned(),
+        }],
+        about: "What happened to everybody; without a key.".to_owned(),
+        action: "receive",
+    });
+    let copies = basis.config.broadcasts().map(|address| Channel {
+        key: "broadcasts".to_owned(),
+        address,
+        messages: vec!["broadcast".to_owned()],
+        about: "What happened to everybody, copied to each partition; for this program alone."
+            .to_owned(),
+        action: "send",
+    });
+    (everybody.collect(), copies)
 }
 
 /// What stands in a topic.
@@ -227,7 +252,7 @@ impl Message {
             "key": { "type": "string", "description": key },
             "bindingVersion": BINDING,
         });
-        if self.name == "set" {
+        if ["set", "broadcast"].contains(&self.name.as_str()) {
             binding["key"] = json!({ "type": "null" });
         }
         if self.payload.get("schemaFormat").is_some() {
@@ -287,6 +312,10 @@ fn messages(basis: &Basis<'_>) -> Vec<Message> {
         ),
     ];
     let topics = &basis.config.topics;
+    if !topics.everybody.is_empty() {
+        let payload = schema("Event");
+        messages.push(message("broadcast", "A broadcast", JSON, came(), payload));
+    }
     let inputs = topics.inputs().into_iter();
     messages.extend(inputs.map(|input| {
         let (name, payload) = (in_avro(input.kind), avro(input.kind.section()));

@@ -204,9 +204,14 @@ impl Installation {
 
     /// The decisions that `moments rehearse --journal` makes of what is in the topics now.
     pub fn replayed(&self) -> Vec<String> {
+        self.replayed_with(&[])
+    }
+
+    /// The same, with more topics that tasks take.
+    pub fn replayed_with(&self, more: &[&str]) -> Vec<String> {
         let file = |name: &str| self.dir.path().join(name);
         let mut events = String::new();
-        for input in INPUTS {
+        for input in INPUTS.iter().chain(more) {
             for record in self.read(input) {
                 let headers: Vec<String> = record
                     .headers

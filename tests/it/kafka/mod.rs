@@ -1,6 +1,7 @@
 //! `moments` on a real Kafka.
 
 mod api;
+mod broadcast;
 mod dead_letters;
 mod erasure;
 mod examples;

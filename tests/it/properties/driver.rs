@@ -40,6 +40,7 @@ pub fn plan_with(moments: &[(String, String)], policy: Policy) -> Arc<Plan> {
 #[derive(Clone, Debug)]
 pub enum Told {
     Event(Box<Event>),
+    Everybody(Box<Event>),
     Watermark(Timestamp),
 }
 
@@ -69,6 +70,7 @@ pub fn inputs(history: &[Happening], places: &[usize], grid: Grid) -> Vec<(Told,
 pub fn tell(engine: &mut Engine, (told, now): &(Told, Timestamp), effects: &mut Vec<Effect>) {
     let input = match told {
         Told::Event(event) => Input::Event(event.clone()),
+        Told::Everybody(event) => Input::Everybody(event.clone()),
         Told::Watermark(watermark) => Input::Watermark(*watermark),
     };
     engine.step(input, *now, effects);

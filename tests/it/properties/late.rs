@@ -64,7 +64,7 @@ proptest! {
         }
         let all = told.iter().filter_map(|(told, _)| match told {
             Told::Event(event) => Some(&**event),
-            Told::Watermark(_) => None,
+            Told::Everybody(_) | Told::Watermark(_) => None,
         });
         let all: Vec<&Event> = all.collect();
         for (customer, trigger, moment_at, occurrence) in found(&effects) {

@@ -66,7 +66,7 @@ fn told(history: &[Happening]) -> Vec<(Told, Timestamp)> {
 fn events(told: &Inputs) -> impl Iterator<Item = &Event> {
     told.iter().filter_map(|(told, _)| match told {
         Told::Event(event) => Some(&**event),
-        Told::Watermark(_) => None,
+        Told::Everybody(_) | Told::Watermark(_) => None,
     })
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use moments::task::core::{Core as _, Effect, RawRecord};
 use moments::task::customers::Customers;
-use moments::task::journal::{Line, Run};
-use moments::task::record::KEY;
+use moments::task::journal::{Line, Run, Slice};
+use moments::task::record::{KEY, TaskRecord};
 use moments::task::transaction::{Delays, Sink, Transaction};
 use moments::task::watermark::{ClockMode, TopicSettings};
 use moments::task::{Command, Input, Session, Settings, Task};
@@ -119,7 +119,13 @@ impl Alone {
                     let records = self.inputs[at].iter();
                     for record in records.filter(|it| (*from..=*to).contains(&it.offset)) {
                         let event = core.decode(at, record).expect("an event");
-                        core.event(event, step.now, &mut effects);
+                        match step.everybody {
+                            None => core.event(event, step.now, &mut effects),
+                            Some(Slice { from, to }) => {
+                                let slice = (from, Some(to));
+                                core.broadcast(&event, slice, step.now, &mut effects);
+                            }
+                        }
                     }
                 }
                 core.advance_beyond(step.watermark, step.beyond, step.now, &mut effects);
@@ -128,6 +134,21 @@ impl Alone {
             core.committed();
         }
         decisions(effects)
+    }
+
+    /// The task's records, in order.
+    pub fn records(&self) -> Vec<TaskRecord> {
+        let changelog = self.changelog().into_iter();
+        let records = changelog.filter(|(key, _)| key == KEY);
+        let values = records.map(|(_, value)| value.expect("no tombstone"));
+        values
+            .map(|value| TaskRecord::unpack(&value).expect("a record"))
+            .collect()
+    }
+
+    /// The last of them.
+    pub fn last_record(&self) -> TaskRecord {
+        self.records().pop().expect("a record")
     }
 
     fn changelog(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {

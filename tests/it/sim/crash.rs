@@ -4,14 +4,14 @@
 //! `MOMENTS_SEED=n` runs one seed; `MOMENTS_SEEDS=n` runs so many.
 
 use super::hand::GROUP;
-use super::history::{PARTITIONS, TOPICS};
+use super::history::{EVERYBODY, PARTITIONS, TOPICS};
 use super::log::{Log, Record, place};
 use super::subject::{States, Subject};
 use super::toy::Toy;
 use super::world::World;
 use moments::task::core::{Effect, RawRecord};
 use moments::task::customers::Customers;
-use moments::task::journal::{Adoption, Line, Run};
+use moments::task::journal::{Line, Run, Slice};
 use moments::task::record::{KEY, TaskRecord};
 use moments::trigger::revision;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,13 +39,14 @@ fn erased<S: Subject>(log: &Log) -> BTreeMap<String, i64> {
     erased
 }
 
-/// What was decided, without what depends on the run; first what does not, then of who was erased since.
+/// What was decided, without what depends on the run; first what does not, then of who was erased since, or told what happened to
+/// everybody.
 fn moments<S: Subject>(log: &Log, topic: &str) -> (Vec<String>, Vec<String>) {
     let erased = erased::<S>(log);
     let values = (0..PARTITIONS).flat_map(|partition| values(log, topic, partition));
     let (gone, stay): (Vec<_>, Vec<_>) = values.partition(|value| {
         let (customer, at) = S::moment_at(value);
-        erased.get(&customer).is_some_and(|until| at <= *until)
+        depends_on_arrival(value) || erased.get(&customer).is_some_and(|until| at <= *until)
     });
     let sorted = |values: Vec<Vec<u8>>| {
         let mut moments: Vec<String> = values.iter().map(|value| S::moment(value)).collect();
@@ -53,6 +54,13 @@ fn moments<S: Subject>(log: &Log, topic: &str) -> (Vec<String>, Vec<String>) {
         moments
     };
     (sorted(stay), sorted(gone))
+}
+
+/// Whether it is of what happened to everybody, and of a customer who may not have been known by then.
+fn depends_on_arrival(value: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(value);
+    let known = text.starts_with('k') || text.contains(r#""customer":"k"#);
+    text.contains("told") && !known
 }
 
 /// The last committed value of each key of a changelog.
@@ -127,7 +135,7 @@ fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
             revision.clone_from(&line.revision);
         }
         for step in line.steps {
-            if let Some(Adoption { from, to }) = step.adopt {
+            if let Some(Slice { from, to }) = step.adopt {
                 core.advance_beyond(step.watermark, 0, step.now, &mut effects);
                 let plan = S::plan(&line.revision, varies);
                 let adopted = core.adopt(&plan, from, step.now, &mut effects);
@@ -137,8 +145,13 @@ fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
             }
             for run in &step.runs {
                 for (topic, raw) in taken(log, partition, run) {
-                    if let Ok(event) = core.decode(topic, &raw) {
-                        core.event(event, step.now, &mut effects);
+                    match (core.decode(topic, &raw), step.everybody) {
+                        (Ok(event), None) => core.event(event, step.now, &mut effects),
+                        (Ok(event), Some(Slice { from, to })) => {
+                            let slice = (from, Some(to));
+                            core.broadcast(&event, slice, step.now, &mut effects);
+                        }
+                        (Err(_), _) => {}
                     }
                 }
             }
@@ -279,6 +292,16 @@ fn run<S: Subject>(seed: u64) {
         }
         assert_eq!(got, expected, "{topic}: each once, none missing");
     }
+    let told = |world: &World<S>| {
+        let (stay, _) = moments::<S>(&world.log, "decisions");
+        stay.iter().filter(|moment| moment.contains("told")).count()
+    };
+    let spots = calm.log.committed_records(&place(EVERYBODY, 0)).len();
+    assert_eq!(
+        told(&wild),
+        spots * PARTITIONS,
+        "each who was known was told"
+    );
     for partition in 0..PARTITIONS {
         let settled = |world: &World<S>| {
             let mut states = changelog(&world.log, partition);

@@ -1,5 +1,6 @@
 //! The engine itself in the simulation, with triggers of seconds.
 
+use super::history::EVERYBODY;
 use super::subject::{States, Subject};
 use crate::support::facts;
 use moments::decode::Decoder;
@@ -60,6 +61,9 @@ fn common(number: u64) -> String {
     format!("{more}\n{COMMON}")
 }
 
+/// In every set.
+const TOLD: (&str, &str) = ("told", "broadcast: Spot Aired");
+
 /// A set that another one follows, differs in something else, and comes back.
 fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
     let mut triggers = TRIGGERS.to_vec();
@@ -86,10 +90,11 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
         }
         _ => {}
     }
+    triggers.push(TOLD);
     triggers
 }
 
-static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", COMMON, &TRIGGERS));
+static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", COMMON, &varied(0)));
 
 pub fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
     let file = |(name, moment): &(&str, &str)| {
@@ -129,6 +134,7 @@ impl Subject for Customers {
         let partition = i32::try_from(partition).expect("small");
         let engine = Engine::new(Arc::clone(&PLAN)).in_slices_of(SLICE);
         Customers::new(engine, decoder(), topics, partition)
+            .telling_everybody(Some(EVERYBODY.to_owned()))
     }
 
     fn plan(revision: &str, varies: bool) -> Arc<Plan> {
@@ -143,6 +149,13 @@ impl Subject for Customers {
     }
 
     fn value(kind: char, customer: &str, time: i64) -> Vec<u8> {
+        if kind == 'e' {
+            let at = Timestamp(time);
+            let text = format!(
+                r#"{{"type":"track","event":"Spot Aired","messageId":"spot-{customer}{time}","timestamp":"{at}"}}"#
+            );
+            return text.into_bytes();
+        }
         let event = match kind {
             'a' => "Product Added",
             'b' => "Order Completed",

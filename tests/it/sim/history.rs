@@ -6,8 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Tasks.
 pub const PARTITIONS: usize = 2;
-/// Input topics in byte order; `profile` does not drive.
-pub const TOPICS: [&str; 3] = ["cart", "profile", "purchase"];
+/// Input topics in byte order; `everybody` and `profile` do not drive.
+pub const TOPICS: [&str; 4] = ["cart", EVERYBODY, "profile", "purchase"];
+/// What happened to everybody, copied to each partition.
+pub const EVERYBODY: &str = "everybody";
+/// Those of single customers.
+const OWN: [&str; 3] = ["cart", "profile", "purchase"];
 /// How late an event may come, by the clock.
 pub const LATENESS_MS: i64 = 2_000;
 
@@ -45,13 +49,30 @@ impl History {
             junk: BTreeSet::new(),
         };
         let mut time = start;
+        // Whoever else is known when something happens to everybody depends on what has come by then.
+        for partition in 0..PARTITIONS {
+            let customer = format!("k{partition}");
+            let record = Record {
+                value: Some(value('b', &customer, start)),
+                key: Some(customer.into_bytes()),
+                headers: Vec::new(),
+                appended: start,
+            };
+            let act = Act::Append(place("purchase", partition), record);
+            history.acts.insert((start, 10 * EVENTS + partition), act);
+        }
         for number in 0..EVENTS {
             time += if random.chance(3_000) {
                 0
             } else {
                 random.ms(800)
             };
-            history.event(random, number, time, (start + (time - start) * pace, value));
+            let happened = start + (time - start) * pace;
+            history.event(random, number, time, (happened, value));
+            if time > start + 4 * LATENESS_MS && random.chance(1_500) {
+                let value = value('e', &format!("{number}-"), happened);
+                history.everybody(random, number, time, &value);
+            }
             if random.chance(1_000) {
                 time += random.ms(8 * LATENESS_MS);
             }
@@ -71,9 +92,9 @@ impl History {
             0..8 => ("cart", 'a'),
             8..12 => ("purchase", 'b'),
             12..14 => ("profile", 'b'),
-            14..17 => (TOPICS[random.below(3)], 'c'),
+            14..17 => (OWN[random.below(3)], 'c'),
             17 => ("profile", 'x'),
-            _ => (TOPICS[random.below(3)], '?'),
+            _ => (OWN[random.below(3)], '?'),
         };
         let at = place(topic, customer % PARTITIONS);
         let appended = clock + random.ms(LATENESS_MS * 3 / 4);
@@ -107,6 +128,22 @@ impl History {
         if aborted {
             self.acts
                 .insert((ended, number + 2 * EVENTS), Act::Append(at, record));
+        }
+    }
+
+    /// Something happened to everybody: a copy for each partition.
+    fn everybody(&mut self, random: &mut Random, number: usize, clock: i64, value: &[u8]) {
+        let appended = clock + random.ms(LATENESS_MS * 3 / 4);
+        for partition in 0..PARTITIONS {
+            let record = Record {
+                key: None,
+                value: Some(value.to_vec()),
+                headers: Vec::new(),
+                appended,
+            };
+            let act = Act::Append(place(EVERYBODY, partition), record);
+            let number = (20 + number) * EVENTS + partition;
+            self.acts.insert((appended, number), act);
         }
     }
 

@@ -15,7 +15,7 @@ pub trait Subject: Core + Debug + Sized {
     /// The triggers of a revision: told apart, but saying the same, unless they vary.
     fn plan(revision: &str, varies: bool) -> Self::Plan;
 
-    /// The value of an event: `a` to `c` are what the history knows, `x` is one more.
+    /// The value of an event: `a` to `c` are what the history knows, `x` is one more, `e` happened to everybody.
     fn value(kind: char, customer: &str, time: i64) -> Vec<u8>;
 
     /// What is the same of a decision in every run over the same events.

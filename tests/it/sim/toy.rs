@@ -1,7 +1,7 @@
 //! Customers small enough to be checked by hand, in place of the engine.
 //!
 //! A value is `KIND TIME`. `a` opens an absence: no `b` within [`WITHIN_MS`] of the last `a` is a moment. `c` is a moment at
-//! once. `x` erases the customer. Every event is mixed into a chain in event-time order, so a state tells
+//! once. `x` erases the customer. `e` happens to everybody, and is a moment of each who is known by then. Every event is mixed into a chain in event-time order, so a state tells
 //! whether each event counted once and in its place. Time moves by two customers at a time.
 
 use super::random::mix;
@@ -214,7 +214,10 @@ impl Core for Toy {
             std::str::from_utf8(record.value.as_deref().ok_or_else(bad)?).map_err(|_| bad())?;
         let (kind, time) = text.split_once(' ').ok_or_else(bad)?;
         let time = time.parse().map_err(|_| bad())?;
-        let customer = record.key.clone().ok_or_else(bad)?;
+        let customer = match kind {
+            "e" => Vec::new(),
+            _ => record.key.clone().ok_or_else(bad)?,
+        };
         Ok(Happened {
             customer,
             kind: kind.as_bytes()[0],
@@ -260,6 +263,38 @@ impl Core for Toy {
             ));
         }
         self.touched.insert(event.customer, customer);
+    }
+
+    fn is_for_everybody(event: &Happened) -> bool {
+        event.kind == b'e'
+    }
+
+    fn broadcast(
+        &mut self,
+        event: &Happened,
+        (from, to): (u64, Option<u64>),
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Swept {
+        let mut names = self.customers();
+        names.retain(|name| !self.load(name).is_blank());
+        let from = usize::try_from(from).expect("small");
+        let most = to.map_or(from + SLICE, |to| usize::try_from(to).expect("small"));
+        let to = most.min(names.len());
+        let (time, _, offset) = event.order;
+        for name in &names[from..to] {
+            let customer = self.load(name);
+            self.check_revision(&customer);
+            if customer.settled > 0 || customer.tail.range(..event.order).next().is_some() {
+                let moment = format!("told {offset}");
+                effects.push(decided(name, &moment, time, now, &self.revision));
+            }
+        }
+        Swept {
+            to: to as u64,
+            done: to == names.len(),
+            changed: true,
+        }
     }
 
     fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved {

@@ -2,7 +2,7 @@
 
 use super::group::{Beat, Membership};
 use super::hand::{GROUP, Hand, Surroundings};
-use super::history::{History, LATENESS_MS, PARTITIONS, TOPICS};
+use super::history::{EVERYBODY, History, LATENESS_MS, PARTITIONS, TOPICS};
 use super::log::{Fate, Log, Producer, place};
 use super::random::Random;
 use super::subject::Subject;
@@ -147,8 +147,11 @@ impl<S: Subject> World<S> {
     fn settings(&self, partition: usize) -> Settings {
         let topic = |name: &&str| TopicSettings {
             name: (*name).to_owned(),
-            lateness_ms: LATENESS_MS * pace(&self.mode),
-            drives: *name != "profile",
+            lateness_ms: match *name {
+                EVERYBODY => 0,
+                _ => LATENESS_MS * pace(&self.mode),
+            },
+            drives: !["profile", EVERYBODY].contains(name),
         };
         Settings {
             partition: i32::try_from(partition).expect("small"),
@@ -306,7 +309,7 @@ impl<S: Subject> World<S> {
             60..64 => self.log.group(GROUP).remove(&self.processes[number].member),
             64..90 => self.deliver_adrift(),
             90..92 => self.log.expire(&format!("moments-{}", number % PARTITIONS)),
-            92..96 => self.stalled = vec![TOPICS[self.random.below(3)].to_owned()],
+            92..96 => self.stalled = vec![TOPICS[self.random.below(4)].to_owned()],
             96..98 => self.stalled.clear(),
             100..110 => {
                 let changelog = place("changelog", number % PARTITIONS);

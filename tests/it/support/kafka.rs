@@ -51,6 +51,14 @@ impl NewRecord {
         }
     }
 
+    /// A record with a value, and nothing else.
+    pub fn unkeyed(value: impl Into<Vec<u8>>) -> Self {
+        Self {
+            value: Some(value.into()),
+            ..Self::default()
+        }
+    }
+
     /// The same, for this partition.
     pub fn in_partition(self, partition: i32) -> Self {
         Self {

@@ -1,0 +1,216 @@
+//! Copies what happened to everybody to each task.
+//!
+//! A topic for everybody has its own partitions, and no customers' key. A group of its own reads it, and each record goes to every
+//! partition of the topic of broadcasts, as it is, with where it stood in a header. What must stay true: a record's copies and its
+//! offset are one transaction; the producer of a partition is initialised by whoever is given the partition, so that an older one
+//! is fenced; the group's metadata is that of the assignment.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::{Context, clients};
+use crate::event::record::SOURCE;
+
+/// How soon a stop is noticed.
+const POLL: Duration = Duration::from_millis(100);
+/// Between two attempts after an error.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Between looks at what is still in flight: `flush` would look each 100 ms.
+const IN_FLIGHT_PAUSE: Duration = Duration::from_micros(200);
+
+/// The thread that copies.
+pub(super) struct Copier {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// The membership as of the assignment.
+#[derive(Default)]
+struct Member {
+    group: Mutex<Option<ConsumerGroupMetadata>>,
+}
+
+/// Starts copying, where there is anything to copy.
+///
+/// # Errors
+/// Where the thread cannot be started.
+pub(super) fn start(context: &Arc<Context>) -> std::io::Result<Option<Copier>> {
+    let Some(copies) = context.names.broadcasts.clone() else {
+        return Ok(None);
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let (context, stopped) = (Arc::clone(context), Arc::clone(&stop));
+    let thread = thread::Builder::new().name("copier".to_owned());
+    let thread = thread.spawn(move || {
+        let _guard = super::watchdog::EndsProcess;
+        while !stopped.load(Ordering::Relaxed) {
+            // Everything of before is given up: what it had open is aborted, by its successor at the latest.
+            if let Err(error) = copy(&context, &copies, &stopped) {
+                tracing::warn!(%error, "copying what happened to everybody; it is tried again");
+                thread::park_timeout(PAUSE);
+            }
+        }
+    })?;
+    Ok(Some(Copier { stop, thread }))
+}
+
+impl Copier {
+    /// Ends it, between two records.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // One that panicked has said so.
+        let _ = self.thread.join();
+    }
+}
+
+fn copy(context: &Context, copies: &str, stop: &AtomicBool) -> Result<(), KafkaError> {
+    let client = clients::copier(&context.config);
+    let consumer: BaseConsumer<Member> = client.create_with_context(Member::default())?;
+    let topics: Vec<&str> = context.names.everybody.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics)?;
+    let mut producers: BTreeMap<(String, i32), BaseProducer> = BTreeMap::new();
+    while !stop.load(Ordering::Relaxed) {
+        let Some(message) = consumer.poll(POLL) else {
+            continue;
+        };
+        let message = message?;
+        match producers.entry((message.topic().to_owned(), message.partition())) {
+            Entry::Vacant(vacant) => {
+                let (topic, partition) = vacant.key();
+                let client = clients::copies(&context.config, topic, *partition);
+                let producer: BaseProducer = client.create()?;
+                producer.init_transactions(timeout(context))?;
+                // Another may have committed since this one read.
+                seek(&consumer, &message, timeout(context))?;
+                vacant.insert(producer);
+            }
+            Entry::Occupied(producer) => {
+                let group = consumer.context().group();
+                if let Some(group) = group.as_ref() {
+                    transact(context, (producer.get(), group), copies, &message)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn timeout(context: &Context) -> Duration {
+    Duration::from_millis(context.config.kafka.call_timeout.ms.unsigned_abs())
+}
+
+/// A record's copies and its offset.
+fn transact(
+    context: &Context,
+    (producer, group): (&BaseProducer, &ConsumerGroupMetadata),
+    copies: &str,
+    message: &BorrowedMessage<'_>,
+) -> Result<(), KafkaError> {
+    producer.begin_transaction()?;
+    for partition in 0..context.names.partitions {
+        send(producer, copies, partition, message)?;
+    }
+    let mut offsets = TopicPartitionList::with_capacity(1);
+    let next = Offset::Offset(message.offset() + 1);
+    offsets.add_partition_offset(message.topic(), message.partition(), next)?;
+    producer.send_offsets_to_transaction(&offsets, group, timeout(context))?;
+    while producer.in_flight_count() > 0 {
+        producer.poll(Duration::ZERO);
+        thread::park_timeout(IN_FLIGHT_PAUSE);
+    }
+    producer.commit_transaction(timeout(context))
+}
+
+/// Reads on from what is committed now that older producers are fenced; where nothing is, from the record at hand.
+fn seek(
+    consumer: &BaseConsumer<Member>,
+    message: &BorrowedMessage<'_>,
+    timeout: Duration,
+) -> Result<(), KafkaError> {
+    let (topic, partition) = (message.topic(), message.partition());
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition(topic, partition);
+    let committed = consumer.committed_offsets(list, timeout)?;
+    let element = committed.find_partition(topic, partition);
+    let offset = match element.map(|element| element.offset()) {
+        Some(Offset::Offset(offset)) => offset,
+        _ => message.offset(),
+    };
+    consumer.seek(topic, partition, Offset::Offset(offset), timeout)
+}
+
+fn send(
+    producer: &BaseProducer,
+    topic: &str,
+    partition: i32,
+    message: &BorrowedMessage<'_>,
+) -> Result<(), KafkaError> {
+    let source = format!(
+        "{}/{}/{}",
+        message.topic(),
+        message.partition(),
+        message.offset()
+    );
+    let all = message
+        .headers()
+        .map_or_else(OwnedHeaders::new, BorrowedHeaders::detach);
+    let all = all.insert(Header {
+        key: SOURCE,
+        value: Some(&source),
+    });
+    let mut record: BaseRecord<'_, [u8], [u8]> =
+        BaseRecord::to(topic).partition(partition).headers(all);
+    record.key = message.key();
+    record.payload = message.payload();
+    producer.send(record).map_err(|(error, _)| error)
+}
+
+impl ClientContext for Member {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        clients::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "rdkafka", %error, "{reason}");
+    }
+}
+
+impl ConsumerContext for Member {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        code: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let done = if assigned {
+            consumer.assign(list)
+        } else {
+            consumer.unassign()
+        };
+        *self.group() = consumer.group_metadata().filter(|_| assigned);
+        if let Err(error) = done {
+            tracing::error!(%error, "rebalancing");
+        }
+    }
+}
+
+impl Member {
+    /// The membership; to be let go of before the next poll.
+    fn group(&self) -> MutexGuard<'_, Option<ConsumerGroupMetadata>> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
