@@ -25,7 +25,8 @@ impl Engine {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Swept {
-        let seen = self.is_adopted && self.plan.waits_for_the_same(plan);
+        let same = self.plan.waits_for_the_same(plan);
+        let seen = self.is_adopted && same;
         self.plan = Arc::clone(plan);
         if seen {
             return Swept {
@@ -39,7 +40,7 @@ impl Engine {
             // Whose tail was folded and brought nothing has not been written. She goes over as she was written, or it would
             // depend on who has looked at her by which triggers, and a restored task has not.
             self.customers.rollback();
-        } else if !self.sweeping.goes_on(Of::Adoption, from) {
+        } else if !(same && self.sweeping.goes_on(Of::Adoption, from)) {
             // Somebody else began, or a replay passes over who had nothing to be written: they are looked at as of the triggers
             // before.
             self.customers.schedule_all(plan);
