@@ -1,0 +1,147 @@
+//! What speaks at once: it sees settled state plus tail when the event arrives.
+
+use super::super::customer::Customer;
+use super::super::waiting::Waiting;
+use super::{Ahead, Came, Fold, shown};
+use crate::event::Event;
+use crate::moment::States;
+use crate::profile::{Profile, Settled, TailEvent};
+use crate::stored::Lazy;
+use crate::time::Timestamp;
+
+impl Fold<'_> {
+    /// Takes an event beyond the watermark into the tail, and decides what follows at once.
+    pub fn take(&mut self, customer: &mut Customer, event: Box<Event>) {
+        let Customer {
+            profile: Profile { settled, tail },
+            states,
+            waiting,
+        } = customer;
+        let at = tail.place(&event);
+        let fired = Vec::new();
+        tail.events.insert(at, TailEvent { event, fired });
+        let plan = self.plan;
+        let speaks = |tail: &TailEvent| {
+            let mut named = plan.naming(tail.event.name);
+            named.any(|trigger| trigger.kind.is_immediate())
+        };
+        if !tail.events[at..].iter().any(speaks) {
+            return;
+        }
+        let mut view = self.ahead(settled, states);
+        for i in 0..tail.events.len() {
+            let (until, ahead) = tail.events.split_at_mut(i + 1);
+            let TailEvent { event, fired } = &mut until[i];
+            self.expire(&mut view, event.time);
+            if i < at {
+                self.see(&mut view, event);
+            } else {
+                self.speak(&mut view, waiting, (event, fired), ahead);
+            }
+        }
+        settled.contacts = view.settled.contacts;
+    }
+
+    /// Takes an event for which the tail has no place into the settled state, before its turn. An
+    /// order so still cancels what it came in time for; younger events find it counted already.
+    pub fn take_at_once(&mut self, customer: &mut Customer, event: &Event) {
+        let Customer {
+            profile: Profile { settled, tail },
+            states,
+            waiting,
+        } = customer;
+        let at = tail
+            .events
+            .partition_point(|tail| tail.event.order() < event.order());
+        let (before, ahead) = tail.events.split_at(at);
+        let mut view = self.ahead(settled, states);
+        for tail in before {
+            self.expire(&mut view, tail.event.time);
+            self.see(&mut view, &tail.event);
+        }
+        self.expire(&mut view, event.time);
+        self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
+        settled.contacts = view.settled.contacts;
+        self.fold_event((settled, states), (event, &[]));
+        self.decide_gathered((settled, waiting), ahead);
+    }
+
+    /// Takes an event behind the watermark straight into the settled state.
+    pub fn take_late(&mut self, customer: &mut Customer, event: &Event) {
+        let Customer {
+            profile: Profile { settled, tail },
+            states,
+            waiting,
+        } = customer;
+        let mut view = self.ahead(settled, states);
+        self.speak(&mut view, waiting, (event, &mut Vec::new()), &tail.events);
+        settled.contacts = view.settled.contacts;
+        self.fold_event((settled, states), (event, &[]));
+        self.decide_gathered((settled, waiting), &tail.events);
+    }
+
+    /// What those who speak at once see before the tail.
+    pub(super) fn ahead(&self, settled: &Settled, states: &States) -> Ahead {
+        let speaks = |key| {
+            let trigger = self.plan.by_key(key);
+            trigger.is_some_and(|trigger| trigger.kind.is_immediate())
+        };
+        Ahead {
+            settled: settled.clone(),
+            states: states.only(speaks),
+        }
+    }
+
+    /// Who has expired before `time` is a new customer then, whether the watermark has reached it or not.
+    pub(super) fn expire(&self, view: &mut Ahead, time: Timestamp) {
+        if self.plan.expiry(&view.settled) < time {
+            view.settled.forget_facts();
+            view.states = States::default();
+        }
+    }
+
+    /// Takes an event in that has spoken already, or stands before those that may.
+    pub(super) fn see(&self, view: &mut Ahead, event: &Event) {
+        let naming = || self.plan.naming(event.name);
+        let remembering = || naming().filter(|it| it.kind.is_immediate() && it.kind.remembers());
+        let asks = remembering().any(|trigger| trigger.kind.uses_previous());
+        let previous = asks.then(|| view.settled.clone());
+        view.settled.apply(event);
+        for trigger in remembering() {
+            let Ahead { settled, states } = &mut *view;
+            shown(trigger, event, settled, previous.as_ref(), states);
+        }
+    }
+
+    /// Takes an event in and decides the moments that it makes true at once and that have not fired.
+    fn speak(
+        &mut self,
+        view: &mut Ahead,
+        waiting: &mut Lazy<Waiting>,
+        (event, fired): (&Event, &mut Vec<u32>),
+        ahead: &[TailEvent],
+    ) {
+        let plan = self.plan;
+        let immediate = || plan.naming(event.name).filter(|it| it.kind.is_immediate());
+        let asks = immediate().any(|trigger| trigger.uses_previous);
+        let previous = asks.then(|| view.settled.clone());
+        view.settled.apply(event);
+        let mut came = Vec::new();
+        for trigger in immediate() {
+            let Ahead { settled, states } = view;
+            let found = shown(trigger, event, settled, previous.as_ref(), states);
+            if let Some(moment) = found.moment
+                && !fired.contains(&trigger.key)
+            {
+                fired.push(trigger.key);
+                came.push(Came {
+                    trigger,
+                    moment,
+                    cause: Some((event, previous.as_ref())),
+                    waited: None,
+                });
+            }
+        }
+        self.decide(came, (&mut view.settled, waiting), ahead, self.now);
+    }
+}
