@@ -21,7 +21,7 @@ use moments::decode::Decoder;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::record::Origin;
 use moments::event::{Event, Position, Vocabulary};
-use moments::population::{OCCASIONAL, Population, Settings};
+use moments::population::{OCCASIONAL, Population, PopulationSettings};
 use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
@@ -161,7 +161,7 @@ fn resident(plan: &Arc<Plan>, decoder: &Decoder) {
 /// (g): a shop of 100,000 customers, thrown away as it is made.
 fn generate() {
     let from = shop::time(0, 0);
-    let mut settings = Settings {
+    let mut settings = PopulationSettings {
         seed: 1,
         customers: 100_000,
         shop: OCCASIONAL,
@@ -187,7 +187,7 @@ fn generate() {
 }
 
 /// How many events a population has, and how many bytes.
-fn made(settings: &Settings) -> (u64, u64) {
+fn made(settings: &PopulationSettings) -> (u64, u64) {
     let (mut events, mut bytes) = (0, 0);
     for window in Population::new(settings) {
         for record in window.records().filter(|record| record.topic.is_some()) {

@@ -13,11 +13,11 @@ use crate::time::{Timestamp, parse_duration};
 #[derive(Debug, Args)]
 pub struct Customers {
     #[command(subcommand)]
-    command: Command,
+    command: CustomersCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CustomersCommand {
     /// Remove customers and drop what is older: the event `Customer Erased`.
     Erase(Erase),
     /// Give consent for a channel, or take it back: an identify call.
@@ -79,8 +79,8 @@ struct How {
 /// Where Kafka does not take them, or the processor does not within the time.
 pub fn run(args: &Customers) -> anyhow::Result<()> {
     match &args.command {
-        Command::Erase(erase) => erase.how.say(&erase.ids, &Said::Erased),
-        Command::Consent(consent) => {
+        CustomersCommand::Erase(erase) => erase.how.say(&erase.ids, &Said::Erased),
+        CustomersCommand::Consent(consent) => {
             let said = Said::Consent {
                 channel: consent.channel.clone(),
                 given: consent.grant,

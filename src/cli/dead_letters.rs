@@ -20,11 +20,11 @@ use crate::time::Timestamp;
 #[derive(Debug, Args)]
 pub struct DeadLetters {
     #[command(subcommand)]
-    command: Command,
+    command: DeadLettersCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum DeadLettersCommand {
     /// List letters, oldest first.
     List(List),
     /// Show a letter: what is wrong, where it came from, headers and value.
@@ -135,9 +135,9 @@ impl Which {
 /// Where Kafka does not answer, or what is asked for cannot be.
 pub fn run(args: &DeadLetters) -> anyhow::Result<()> {
     match &args.command {
-        Command::List(args) => list(args),
-        Command::Show(args) => show(args),
-        Command::Replay(args) => replay(args),
+        DeadLettersCommand::List(args) => list(args),
+        DeadLettersCommand::Show(args) => show(args),
+        DeadLettersCommand::Replay(args) => replay(args),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::demo::{self, CUSTOMERS_MAX, Pace, SPEED_MAX, SPEED_MIN, Settings};
+use crate::demo::{self, CUSTOMERS_MAX, DemoSettings, Pace, SPEED_MAX, SPEED_MIN};
 
 /// Watch a shop's events become treatments, on a broker in this process or on your own.
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ pub fn run(args: &Demo) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_interrupt(Arc::clone(&stop))?;
     let pace = Pace::new(args.speed);
-    let settings = Settings {
+    let settings = DemoSettings {
         customers: args.customers,
         seed: args.seed,
         seconds: args.seconds.or(args.once.then(|| pace.seconds())),

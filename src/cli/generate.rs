@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::decode::{TIME_MAX, TIME_MIN};
 use crate::population::files::{Files, Truths};
 use crate::population::kafka::Sender;
-use crate::population::{Population, Record, SHOPS, Settings, Shop, Window};
+use crate::population::{Population, PopulationSettings, Record, SHOPS, Shop, Window};
 use crate::time::{DAY_MS, Timestamp};
 
 /// Windows that wait to be written: the next is made meanwhile.
@@ -111,7 +111,7 @@ pub fn run(args: &Generate) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn settings(args: &Generate) -> anyhow::Result<Settings> {
+fn settings(args: &Generate) -> anyhow::Result<PopulationSettings> {
     let until = args.start.plus(args.days * DAY_MS);
     ensure!(
         args.start >= TIME_MIN && until <= TIME_MAX,
@@ -120,7 +120,7 @@ fn settings(args: &Generate) -> anyhow::Result<Settings> {
         args.start
     );
     let cores = || thread::available_parallelism().map_or(1, NonZero::get);
-    Ok(Settings {
+    Ok(PopulationSettings {
         seed: args.seed,
         customers: args.customers,
         shop: Shop::named(&args.shop).unwrap_or(SHOPS[0]),

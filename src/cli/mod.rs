@@ -36,11 +36,11 @@ use crate::trigger::set::{self, Basis};
 #[command(name = "moments", version, about, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Commands,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum Commands {
     Check(check::Check),
     Customers(customers::Customers),
     DeadLetters(dead_letters::DeadLetters),
@@ -207,19 +207,19 @@ fn basis(config: &Config) -> anyhow::Result<Basis> {
 /// What went wrong, in words for whoever typed the command.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        Command::Check(args) => check::run(args),
-        Command::Customers(args) => customers::run(args),
-        Command::DeadLetters(args) => dead_letters::run(args),
-        Command::Demo(args) => demo::run(args),
-        Command::Generate(args) => generate::run(args),
-        Command::Map(args) => map::run(args),
-        Command::Rehearse(args) => rehearse::run(args),
-        Command::Test(args) => test::run(args),
-        Command::Run(args) => run::run(args),
-        Command::Schema(args) => schema::run(args),
-        Command::Topics(args) => topics::run(args),
-        Command::Triggers(args) => triggers::run(args),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args),
+        Commands::Check(args) => check::run(args),
+        Commands::Customers(args) => customers::run(args),
+        Commands::DeadLetters(args) => dead_letters::run(args),
+        Commands::Demo(args) => demo::run(args),
+        Commands::Generate(args) => generate::run(args),
+        Commands::Map(args) => map::run(args),
+        Commands::Rehearse(args) => rehearse::run(args),
+        Commands::Test(args) => test::run(args),
+        Commands::Run(args) => run::run(args),
+        Commands::Schema(args) => schema::run(args),
+        Commands::Topics(args) => topics::run(args),
+        Commands::Triggers(args) => triggers::run(args),
+        Commands::Completions(args) => completions::run(args),
+        Commands::Man(args) => man::run(args),
     }
 }

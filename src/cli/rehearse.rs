@@ -17,7 +17,9 @@ use crate::document::report;
 use crate::encode::Encoder;
 use crate::population::score::{Score, Scorer};
 use crate::rehearsal::files::Lines;
-use crate::rehearsal::{self, Observer, Record, Settings, Source, Summary, Taken, recording};
+use crate::rehearsal::{
+    self, Observer, Record, RehearsalSettings, Source, Summary, Taken, recording,
+};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
@@ -70,7 +72,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
     };
     let (decoder, schemas) = super::decoder(&config, &basis)?;
     let future = clock().plus(config.time.future_tolerance_ms());
-    let settings = Settings {
+    let settings = RehearsalSettings {
         plan: Arc::new(plan),
         published,
         decoder,

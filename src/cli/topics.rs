@@ -9,11 +9,11 @@ use crate::runtime::topics;
 #[derive(Debug, Args)]
 pub struct Topics {
     #[command(subcommand)]
-    command: Command,
+    command: TopicsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum TopicsCommand {
     /// Create what is missing, with the right settings; what exists is left as it is.
     Create(Shared),
     /// Say what is wrong with them.
@@ -26,13 +26,13 @@ enum Command {
 /// Where Kafka does not answer, or the topics are not fit.
 pub fn run(args: &Topics) -> anyhow::Result<()> {
     match &args.command {
-        Command::Create(shared) => {
+        TopicsCommand::Create(shared) => {
             let (config, _, plan) = shared.plan()?;
             for line in topics::create(&config, &plan)? {
                 println!("{line}");
             }
         }
-        Command::Check(shared) => {
+        TopicsCommand::Check(shared) => {
             let (config, _, plan) = shared.plan()?;
             let (partitions, warnings) = topics::check(&config, &plan)?;
             for warning in warnings {

@@ -27,11 +27,11 @@ const OVERTAKEN: &str = "others keep publishing; nothing was changed: look at `m
 #[derive(Debug, Args)]
 pub struct Triggers {
     #[command(subcommand)]
-    command: Command,
+    command: TriggersCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum TriggersCommand {
     /// Check a directory of triggers, and publish it as the set that every process goes by.
     Apply(Apply),
     /// What is in force.
@@ -102,14 +102,14 @@ enum Format {
 /// Where Kafka does not answer, triggers do not pass, or there is nothing of the name.
 pub fn run(args: &Triggers) -> anyhow::Result<()> {
     match &args.command {
-        Command::Apply(args) => apply(args),
-        Command::List { shared, format } => list(shared, *format),
-        Command::Diff { shared, dir } => diff(shared, dir.as_ref()),
-        Command::Pause(named) => pause(named, true),
-        Command::Resume(named) => pause(named, false),
-        Command::StopAllSending(shared) => stop(shared, true),
-        Command::ResumeAllSending(shared) => stop(shared, false),
-        Command::History { shared, format } => history(shared, *format),
+        TriggersCommand::Apply(args) => apply(args),
+        TriggersCommand::List { shared, format } => list(shared, *format),
+        TriggersCommand::Diff { shared, dir } => diff(shared, dir.as_ref()),
+        TriggersCommand::Pause(named) => pause(named, true),
+        TriggersCommand::Resume(named) => pause(named, false),
+        TriggersCommand::StopAllSending(shared) => stop(shared, true),
+        TriggersCommand::ResumeAllSending(shared) => stop(shared, false),
+        TriggersCommand::History { shared, format } => history(shared, *format),
     }
 }
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Span};
-use crate::registry::{Registry, RegistryError, SchemasError, Settings, Source};
+use crate::registry::{Registry, RegistryError, RegistrySettings, SchemasError, Source};
 
 /// Where schemas of records in Avro come from: a registry with Confluent's HTTP interface, or, without one, `schemas/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -94,7 +94,7 @@ impl SchemaRegistry {
             false => Some(read("ca_file", &self.ca_file)?),
         };
         let timeout = Duration::from_millis(self.timeout.ms.unsigned_abs());
-        Registry::new(Settings {
+        Registry::new(RegistrySettings {
             url: self.url.clone(),
             ca,
             authorization: self.authorization()?,

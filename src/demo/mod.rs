@@ -47,7 +47,7 @@ pub use world::{CUSTOMERS_MAX, Pace, SPEED_MAX, SPEED_MIN};
 
 /// What the demo is told.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct DemoSettings {
     /// Customers at the beginning, at most [`CUSTOMERS_MAX`].
     pub customers: u32,
     /// Another seed, other customers.
@@ -94,7 +94,7 @@ pub enum DemoError {
 ///
 /// # Errors
 /// What keeps it from starting, or ended it.
-pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<(), DemoError> {
+pub fn run(settings: &DemoSettings, stop: &AtomicBool) -> Result<(), DemoError> {
     // On a broker that keeps what it is given, each demo has topics of its own.
     let prefix = settings
         .kafka
@@ -210,8 +210,8 @@ fn play(
 }
 
 /// Everything that happens, in order of time.
-fn calls(settings: &Settings) -> Result<impl Iterator<Item = Call> + Send + use<>, DemoError> {
-    let people = Population::new(&population::Settings {
+fn calls(settings: &DemoSettings) -> Result<impl Iterator<Item = Call> + Send + use<>, DemoError> {
+    let people = Population::new(&population::PopulationSettings {
         seed: settings.seed,
         customers: settings.customers,
         shop: EVERYDAY,
@@ -233,7 +233,7 @@ fn calls(settings: &Settings) -> Result<impl Iterator<Item = Call> + Send + use<
 }
 
 /// When the demo ends by its own clock.
-fn end(settings: &Settings) -> Option<Timestamp> {
+fn end(settings: &DemoSettings) -> Option<Timestamp> {
     let wall = i64::from(settings.seconds?) * 1000;
     Some(world::BEGINS.plus(settings.pace.event_ms(wall)))
 }

@@ -19,7 +19,7 @@ use super::stories::Stories;
 use super::svg::svg;
 use super::tally::Tally;
 use super::world::{self, Pace};
-use super::{DemoError, Settings, broker, client, end, otto};
+use super::{DemoError, DemoSettings, broker, client, end, otto};
 use crate::config::Config;
 use crate::time::{DAY_MS, Timestamp};
 
@@ -74,7 +74,7 @@ impl<'a> Show<'a> {
     /// # Errors
     /// Where the decisions cannot be read, or nothing be shown.
     pub fn new(
-        settings: &Settings,
+        settings: &DemoSettings,
         config: &'a Config,
         programmes: &'a Programmes,
         told: Receiver<Told>,
@@ -142,7 +142,7 @@ impl<'a> Show<'a> {
     ///
     /// # Errors
     /// Where nothing can be shown or drawn.
-    pub fn end(&mut self, now: Timestamp, settings: &Settings) -> Result<(), DemoError> {
+    pub fn end(&mut self, now: Timestamp, settings: &DemoSettings) -> Result<(), DemoError> {
         let now = now.min(self.until.unwrap_or(Timestamp::MAX));
         self.stories.seat_best();
         let mut pointers = self.pointers();
@@ -225,7 +225,7 @@ impl<'a> Show<'a> {
     }
 
     /// What is about to be seen, and what of it is real.
-    fn programme(&self, settings: &Settings) -> String {
+    fn programme(&self, settings: &DemoSettings) -> String {
         let bootstrap = &self.config.kafka.bootstrap;
         let broker = match self.prefix() {
             Some(prefix) => format!("Kafka at {bootstrap}, in topics named {prefix}*"),
@@ -261,7 +261,7 @@ impl<'a> Show<'a> {
     }
 
     /// What is worth knowing when it is over.
-    fn epilogue(&self, settings: &Settings) -> String {
+    fn epilogue(&self, settings: &DemoSettings) -> String {
         let kept = settings.record.as_ref().map_or(String::new(), |path| {
             let file = path.display();
             format!(

@@ -2,7 +2,7 @@
 //! with what is true of them and no event says.
 //!
 //! [`Population`] is an iterator of [`Window`]s, each with the [`Record`]s of a stretch of event time in order of time, the
-//! same for the same [`Settings`] however many threads make them. Each customer has chance of her own, buys by the BG/NBD
+//! same for the same [`PopulationSettings`] however many threads make them. Each customer has chance of her own, buys by the BG/NBD
 //! model (`rhythm`), browses by day in her own time zone and more on Sundays than on Fridays (`hours`), and prefers what is
 //! popular (`catalogue`). What is kept is a few hundred bytes a customer, and what is to come of the orders under way.
 //!
@@ -47,7 +47,7 @@ const LETTER_SPREAD_DAYS: f64 = 0.75 / 24.0;
 
 /// What the population is made from.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct PopulationSettings {
     /// Another seed, other people.
     pub seed: u64,
     /// How many there are at the beginning.
@@ -75,7 +75,7 @@ struct World {
 }
 
 impl World {
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &PopulationSettings) -> Self {
         let zones = person::HOMES
             .iter()
             .map(|home| Zone::named(home.zone).unwrap_or_default());
@@ -116,7 +116,7 @@ pub struct Population {
 impl Population {
     /// The people of `settings`, at the beginning.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &PopulationSettings) -> Self {
         let world = World::new(settings);
         let window_ms = DAY_MS * CUSTOMERS_A_WINDOW / i64::from(settings.customers.max(1));
         let window_ms = window_ms.clamp(WINDOW_MS_MIN, DAY_MS);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::calls::{Agenda, Batch, Teller};
 use super::dice::Dice;
 use super::person::Person;
-use super::{Settings, World, days};
+use super::{PopulationSettings, World, days};
 use crate::time::Timestamp;
 
 /// Customers are dealt to so many parts. Another number would give other newcomers.
@@ -27,7 +27,7 @@ pub(super) struct Shard {
 
 impl Shard {
     /// The part of this index, with those of its people who are on file at the beginning.
-    pub fn new(settings: &Settings, world: &World, index: u64, window_ms: i64) -> Self {
+    pub fn new(settings: &PopulationSettings, world: &World, index: u64, window_ms: i64) -> Self {
         let a_year = f64::from(settings.customers.max(1)) * world.shop.newcomers_a_year;
         let mut shard = Self {
             index,

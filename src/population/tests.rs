@@ -11,9 +11,9 @@ use crate::event::record::Origin;
 /// A record of its own.
 type Told = (Timestamp, Option<InputKind>, String, String);
 
-fn settings(seed: u64, customers: u32, days: i64) -> Settings {
+fn settings(seed: u64, customers: u32, days: i64) -> PopulationSettings {
     let from = Timestamp::parse("2026-03-02T00:00:00Z").expect("a time");
-    Settings {
+    PopulationSettings {
         seed,
         customers,
         shop: EVERYDAY,
@@ -24,7 +24,7 @@ fn settings(seed: u64, customers: u32, days: i64) -> Settings {
     }
 }
 
-fn told(settings: &Settings) -> Vec<Told> {
+fn told(settings: &PopulationSettings) -> Vec<Told> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
     let mut all = Vec::new();
     for window in Population::new(settings) {
@@ -46,12 +46,12 @@ fn the_same_seed_gives_the_same_records_in_order_of_time_on_any_number_of_thread
     let records = told(&one);
     assert!(records.is_sorted_by_key(|(at, ..)| *at));
     assert!(records.len() > 5_000, "{}", records.len());
-    let three = Settings {
+    let three = PopulationSettings {
         threads: 3,
         ..one.clone()
     };
     assert!(records == told(&three), "more threads, other records");
-    let other = Settings { seed: 2, ..one };
+    let other = PopulationSettings { seed: 2, ..one };
     assert!(records != told(&other), "another seed, the same records");
 }
 
@@ -143,7 +143,7 @@ fn every_record_is_an_event_of_the_vocabulary_without_defects() {
 type Known = (u32, Option<Timestamp>, Option<Timestamp>, Option<Timestamp>);
 
 /// What the events say of each customer, and what her [`Truth::Customer`] does.
-fn known(settings: &Settings) -> [BTreeMap<String, Known>; 2] {
+fn known(settings: &PopulationSettings) -> [BTreeMap<String, Known>; 2] {
     let [mut told, mut summed_up] = [BTreeMap::<_, Known>::new(), BTreeMap::new()];
     let mut population = Population::new(settings);
     for window in population.by_ref() {

@@ -20,7 +20,7 @@ const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 const ANSWER_BYTES: u64 = 4 * SCHEMA_BYTES as u64;
 
 /// How a registry is reached.
-pub struct Settings {
+pub struct RegistrySettings {
     /// Base of its paths, without a slash at the end.
     pub url: String,
     /// The certificates to trust, PEM; none: the system's.
@@ -61,7 +61,7 @@ impl Registry {
     ///
     /// # Errors
     /// Where the certificates cannot be read.
-    pub fn new(settings: Settings) -> Result<Self, RegistryError> {
+    pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
         let roots = match &settings.ca {
             None => RootCerts::PlatformVerifier,
             Some(pem) => certificates(pem)?,

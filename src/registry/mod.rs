@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::client::{Registry, Settings};
+pub use self::client::{Registry, RegistrySettings};
 pub use self::error::{RegistryError, SchemasError};
 
 use self::answer::Lookup;
@@ -173,7 +173,7 @@ mod tests {
 
     /// A registry that nobody answers for.
     fn silent(folder: Option<PathBuf>) -> Source {
-        let registry = Registry::new(Settings {
+        let registry = Registry::new(RegistrySettings {
             url: "http://127.0.0.1:1".to_owned(),
             ca: None,
             authorization: None,

@@ -63,7 +63,7 @@ pub trait Source {
 
 /// What a rehearsal is told.
 #[derive(Debug)]
-pub struct Settings {
+pub struct RehearsalSettings {
     /// The triggers.
     pub plan: Arc<Plan>,
     /// The sets that were published, for a journal that went from one to another.
@@ -115,7 +115,7 @@ struct Topic<S> {
 /// # Errors
 /// Where a source cannot be read or the observer cannot write.
 pub fn rehearse<S: Source>(
-    settings: &Settings,
+    settings: &RehearsalSettings,
     sources: Vec<(Taken, S)>,
     observer: &mut impl Observer,
 ) -> std::io::Result<Summary> {

@@ -9,11 +9,11 @@ use std::io::BufRead;
 use std::sync::Arc;
 
 use super::envelope::Envelope;
-use super::{Observer, Settings, Source, Summary, Work};
+use super::{Observer, RehearsalSettings, Source, Summary, Work};
 use crate::engine::{Engine, Input};
 use crate::event::Position;
 use crate::event::record::{Header, Origin};
-use crate::task::journal::{Line, Slice};
+use crate::task::journal::{Line, LineError, Slice};
 use crate::trigger::plan::Plan;
 
 /// Why a journal cannot be replayed.
@@ -87,7 +87,7 @@ struct Record {
 /// # Errors
 /// Where something cannot be read, or the journal does not fit the events or the triggers.
 pub fn replay<S: Source>(
-    settings: &Settings,
+    settings: &RehearsalSettings,
     files: Vec<(String, S)>,
     journal: impl BufRead,
     observer: &mut impl Observer,
@@ -134,7 +134,7 @@ pub fn replay<S: Source>(
     Ok(summary)
 }
 
-impl Settings {
+impl RehearsalSettings {
     fn plans(&self) -> impl Iterator<Item = &Arc<Plan>> {
         std::iter::once(&self.plan).chain(&self.published)
     }
@@ -156,7 +156,7 @@ impl Settings {
 type Records = BTreeMap<(String, i32), Vec<Record>>;
 
 fn play(
-    settings: &Settings,
+    settings: &RehearsalSettings,
     records: &Records,
     topics: &[&str],
     plan: &Arc<Plan>,
@@ -281,8 +281,12 @@ fn envelope(text: &[u8]) -> Result<(String, i32, Record), String> {
 /// A line of the journal, or of a recording that holds the journal among other records, which are passed over.
 fn journal_line(text: &str) -> Result<Option<Line>, String> {
     match Envelope::read(text.as_bytes()) {
-        Ok(mut envelope) => Ok(serde_json::from_slice(&envelope.value()?).ok()),
-        Err(_) => serde_json::from_str(text)
+        Ok(mut envelope) => match Line::read(&envelope.value()?) {
+            Ok(line) => Ok(Some(line)),
+            Err(LineError::Broken(_)) => Ok(None),
+            Err(error @ LineError::Newer(_)) => Err(error.to_string()),
+        },
+        Err(_) => Line::read(text.as_bytes())
             .map(Some)
             .map_err(|error| error.to_string()),
     }

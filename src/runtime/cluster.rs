@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LEADERS_PAUSE: Duration = Duration::from_millis(20);
 
 /// Settings by topic and name.
-pub(super) type Settings = BTreeMap<String, BTreeMap<String, String>>;
+pub(super) type TopicConfigs = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Administration of a cluster, waited for.
 pub(super) struct Cluster {
@@ -140,9 +140,9 @@ impl Cluster {
     }
 
     /// What each topic is set to.
-    pub fn settings(&self, topics: &[&Wanted]) -> Result<Settings, KafkaError> {
+    pub fn settings(&self, topics: &[&Wanted]) -> Result<TopicConfigs, KafkaError> {
         if topics.is_empty() {
-            return Ok(Settings::new());
+            return Ok(TopicConfigs::new());
         }
         let asked: Vec<ResourceSpecifier<'_>> = topics
             .iter()

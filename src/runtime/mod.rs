@@ -58,7 +58,7 @@ use crate::mapping::Mappings;
 use crate::registry::{SchemasError, Source};
 use crate::task::customers::Customers;
 use crate::task::transaction::Sink;
-use crate::task::{Settings, Task};
+use crate::task::{Task, TaskSettings};
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::time::Timestamp;
@@ -435,9 +435,9 @@ impl Context {
         Task::new(self.settings(partition), core, revision, plan)
     }
 
-    fn settings(&self, partition: i32) -> Settings {
+    fn settings(&self, partition: i32) -> TaskSettings {
         let time = &self.config.time;
-        Settings {
+        TaskSettings {
             partition,
             topics: self.config.taken(),
             clock: time.mode(),

@@ -19,7 +19,7 @@ use crate::decode::Decoder;
 use crate::event::record::SchemaId;
 use crate::task::core::{Count, RawRecord};
 use crate::task::customers::Customers;
-use crate::task::{Command, Input, Report, Session, Task};
+use crate::task::{Action, Input, Report, Session, Task};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
@@ -49,7 +49,7 @@ pub(super) struct Slot {
 /// What a task has while it is assigned.
 struct Lease {
     feeds: Vec<Feed>,
-    commands: Sender<(Session, Command)>,
+    commands: Sender<(Session, Action)>,
     credits: Receiver<()>,
     thread: JoinHandle<()>,
     since: Instant,
@@ -316,30 +316,30 @@ impl Slot {
                 continue;
             };
             match command {
-                Command::Fetch { topic, from } => self.start(session, topic, from),
-                Command::Pause(topic) => lease.feeds[topic].paused = true,
-                Command::Resume(topic) => {
+                Action::Fetch { topic, from } => self.start(session, topic, from),
+                Action::Pause(topic) => lease.feeds[topic].paused = true,
+                Action::Resume(topic) => {
                     lease.feeds[topic].paused = false;
                     // What is there already calls nobody.
                     lease.waker.wake();
                 }
-                Command::AskEnds(ask) => self.ask(session, About::Ends(ask)),
-                Command::Close => self.close(),
-                Command::Refuse(refusal) => {
+                Action::AskEnds(ask) => self.ask(session, About::Ends(ask)),
+                Action::Close => self.close(),
+                Action::Refuse(refusal) => {
                     tracing::error!(
                         partition = self.partition,
                         "the task does not start: {refusal}"
                     );
                     self.context.state(self.partition, State::Refused);
                 }
-                Command::Report(Report::GroupOffsetsExpired(topics)) => {
+                Action::Report(Report::GroupOffsetsExpired(topics)) => {
                     tracing::warn!(
                         partition = self.partition,
                         ?topics,
                         "the group has no offsets any more; the state's were taken"
                     );
                 }
-                Command::Report(Report::NewerRevision { log, offered }) => {
+                Action::Report(Report::NewerRevision { log, offered }) => {
                     tracing::warn!(
                         partition = self.partition,
                         log,
@@ -348,7 +348,7 @@ impl Slot {
                     );
                     self.context.state(self.partition, State::Waiting);
                 }
-                Command::DropProducer => {
+                Action::DropProducer => {
                     for feed in &mut lease.feeds {
                         feed.session = None;
                         feed.held.clear();

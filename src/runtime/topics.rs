@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::cluster::{Cluster, Settings};
+use super::cluster::{Cluster, TopicConfigs};
 use super::wanted::Need;
 pub use super::wanted::{Report, TopicsError, Wanted};
 use crate::config::Config;
@@ -262,7 +262,7 @@ fn cleaned_soon(segment_bytes: i32) -> [(&'static str, String); 3] {
 }
 
 impl Need {
-    fn check(self, topic: &str, settings: &Settings, report: &mut Report) {
+    fn check(self, topic: &str, settings: &TopicConfigs, report: &mut Report) {
         let value = |name: &str| {
             let found = settings.get(topic).and_then(|all| all.get(name));
             found.map_or("", String::as_str)

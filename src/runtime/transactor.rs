@@ -19,7 +19,7 @@ use super::watchdog::{EndsProcess, Watchdog};
 use super::{Names, asker};
 use crate::config::Config;
 use crate::task::transaction::{Sink, Transaction};
-use crate::task::{Command, Failure, Input, Session};
+use crate::task::{Action, Failure, Input, Session};
 use crate::telemetry::traces::Traces;
 use crate::telemetry::{Outcome, Telemetry};
 
@@ -50,7 +50,7 @@ struct Transactor {
 }
 
 /// Carries commands out until the task is given up.
-pub(super) fn run(setup: Setup, commands: &Receiver<(Session, Command)>) {
+pub(super) fn run(setup: Setup, commands: &Receiver<(Session, Action)>) {
     let _guard = EndsProcess;
     let timeout = Duration::from_millis(setup.config.kafka.call_timeout.ms.unsigned_abs());
     let mut transactor = Transactor {
@@ -80,14 +80,14 @@ pub(super) fn run(setup: Setup, commands: &Receiver<(Session, Command)>) {
 }
 
 impl Transactor {
-    fn carry_out(&mut self, session: Session, command: Command) -> Option<Input> {
+    fn carry_out(&mut self, session: Session, command: Action) -> Option<Input> {
         match command {
-            Command::InitProducer => Some(self.init()),
-            Command::AskChangelogEnd => Some(self.ask_changelog_end()),
-            Command::ReadChangelog { from, until } => self.restore(session, from, until),
-            Command::AskGroupOffsets => Some(self.ask_group_offsets()),
-            Command::Transact(transaction) => Some(self.transact(&transaction)),
-            Command::DropProducer => {
+            Action::InitProducer => Some(self.init()),
+            Action::AskChangelogEnd => Some(self.ask_changelog_end()),
+            Action::ReadChangelog { from, until } => self.restore(session, from, until),
+            Action::AskGroupOffsets => Some(self.ask_group_offsets()),
+            Action::Transact(transaction) => Some(self.transact(&transaction)),
+            Action::DropProducer => {
                 self.drop_producer();
                 None
             }

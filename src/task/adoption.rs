@@ -9,7 +9,7 @@ use super::core::{Core, Swept};
 use super::journal::{Slice, Step};
 use super::record::Sweep;
 use super::transaction::Open;
-use super::{Command, Report, Task};
+use super::{Action, Report, Task};
 use crate::time::Timestamp;
 use crate::trigger::revision;
 
@@ -111,7 +111,7 @@ impl<C: Core> Task<C> {
     pub(super) fn adopt(&mut self) -> bool {
         if self.is_behind() {
             if !std::mem::replace(&mut self.offered.reported, true) {
-                self.order(Command::Report(Report::NewerRevision {
+                self.order(Action::Report(Report::NewerRevision {
                     log: self.adopted.clone(),
                     offered: self.offered.revision.clone(),
                 }));

@@ -7,13 +7,23 @@
 //! `"beyond":n` in a step: more customers were due in the millisecond after its watermark than one step may decide; for the first n of
 //! those for whom something came true, in byte order of their ids, it did. `"everybody":{"from":0,"to":n}` in a step: the record of its
 //! only run happened to everybody, and was shown to those customers; it stands in a step for each slice of them.
+//!
+//! A line says nothing of its version where it is the first; `"version":2` has a step that says `beyond` or `everybody`, which a
+//! program that does not know them would do otherwise.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// The newest version that is written and read.
+pub const VERSION: u8 = 2;
+const FIRST: u8 = 1;
+
 /// One transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
+    /// Its version, as [`Line::new`] finds it.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    version: u8,
     /// The partition number.
     pub task: i32,
     /// Counted from 1.
@@ -46,6 +56,15 @@ pub struct Step {
     pub everybody: Option<Slice>,
 }
 
+fn first() -> u8 {
+    FIRST
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_first(version: &u8) -> bool {
+    *version == FIRST
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_none(beyond: &u64) -> bool {
     *beyond == 0
@@ -64,7 +83,61 @@ pub struct Slice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run(pub String, pub i64, pub i64);
 
+/// Why a line of a journal cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// It is written otherwise.
+    #[error("it is no line of a journal: {0}")]
+    Broken(#[from] serde_json::Error),
+    /// Written by a newer program.
+    #[error(
+        "the line has version {0}, this program knows versions up to {VERSION}: run the newer program"
+    )]
+    Newer(u8),
+}
+
 impl Line {
+    /// The line of a transaction of a task; `now` is its last clock reading.
+    #[must_use]
+    pub fn new(
+        task: i32,
+        transaction: u64,
+        revision: String,
+        now: Timestamp,
+        steps: Vec<Step>,
+    ) -> Self {
+        let is_second = |step: &Step| step.beyond > 0 || step.everybody.is_some();
+        let version = match steps.iter().any(is_second) {
+            true => VERSION,
+            false => FIRST,
+        };
+        Self {
+            version,
+            task,
+            transaction,
+            revision,
+            now,
+            steps,
+        }
+    }
+
+    /// Reads the value of a journal record.
+    ///
+    /// # Errors
+    /// What is no line, or one of a newer version.
+    pub fn read(json: &[u8]) -> Result<Self, LineError> {
+        #[derive(Deserialize)]
+        struct Version {
+            #[serde(default = "first")]
+            version: u8,
+        }
+        let Version { version } = serde_json::from_slice(json)?;
+        if version > VERSION {
+            return Err(LineError::Newer(version));
+        }
+        Ok(serde_json::from_slice(json)?)
+    }
+
     /// The value of the journal record.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
@@ -106,16 +179,22 @@ mod tests {
             step.take(topic, offset);
         }
         step.watermark = Timestamp(4);
-        let line = Line {
-            task: 2,
-            transaction: 7,
-            revision: "r1".to_owned(),
-            now: step.now,
-            steps: vec![step],
-        };
+        let line = Line::new(2, 7, "r1".to_owned(), step.now, vec![step.clone()]);
         let json = String::from_utf8(line.to_json()).expect("text");
         let expected = r#"{"task":2,"transaction":7,"revision":"r1","now":5,"steps":[{"runs":[["cart",10,12],["purchase",3,3],["cart",13,13]],"watermark":4,"now":5}]}"#;
         assert_eq!(json, expected);
-        assert_eq!(serde_json::from_str::<Line>(&json).expect("a line"), line);
+        assert_eq!(Line::read(json.as_bytes()).expect("a line"), line);
+        step.beyond = 3;
+        let line = Line::new(2, 7, "r1".to_owned(), step.now, vec![step]);
+        let json = String::from_utf8(line.to_json()).expect("text");
+        assert!(json.starts_with(r#"{"version":2,"task":2,"#), "{json}");
+        assert_eq!(Line::read(json.as_bytes()).expect("a line"), line);
+        for (wrong, expected) in [
+            (json.replacen('2', "3", 1), "run the newer program"),
+            (json.replacen("task", "tusk", 1), "missing field `task`"),
+        ] {
+            let said = Line::read(wrong.as_bytes()).unwrap_err().to_string();
+            assert!(said.contains(expected), "{wrong}: {said}");
+        }
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! What must stay true, whatever fails wherever: per (customer, trigger, generation, occurrence) exactly one decision is
 //! committed; the state goes on from what the log says, never from what was hoped; answers of an earlier session change
-//! nothing. Everything of a transaction is in [`Command::Transact`], so an abort has nothing to undo outside.
+//! nothing. Everything of a transaction is in [`Action::Transact`], so an abort has nothing to undo outside.
 //!
 //! Deliberately absent: Kafka, retries of single calls, metrics, and what a customer is.
 
@@ -42,7 +42,7 @@ pub const STEP_RECORDS: usize = 512;
 
 /// What a task is told once.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct TaskSettings {
     /// The partition number.
     pub partition: i32,
     /// The input topics in byte order of name.
@@ -64,7 +64,7 @@ pub struct Session(u64);
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// [`Command::InitProducer`] succeeded: every older producer of this task is fenced, its transaction finished.
+    /// [`Action::InitProducer`] succeeded: every older producer of this task is fenced, its transaction finished.
     ProducerReady,
     /// The end of the changelog, uncommitted records included.
     ChangelogEnd(i64),
@@ -84,14 +84,14 @@ pub enum Input {
         /// The records.
         records: Vec<RawRecord>,
     },
-    /// The next offset to be fetched, past what no reader sees. To be said after each [`Command::Fetch`] and whenever it moves.
+    /// The next offset to be fetched, past what no reader sees. To be said after each [`Action::Fetch`] and whenever it moves.
     Position {
         /// Which topic.
         topic: usize,
         /// The next offset.
         offset: i64,
     },
-    /// Where every topic ends, uncommitted records included; asked after [`Command::AskEnds`] was given.
+    /// Where every topic ends, uncommitted records included; asked after [`Action::AskEnds`] was given.
     Ends {
         /// The number of the ask.
         ask: u64,
@@ -129,7 +129,7 @@ pub enum Failure {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum Action {
     /// Make a producer with the task's transactional id and initialise its transactions.
     InitProducer,
     /// Ask for the end of the changelog, uncommitted records included.
@@ -239,12 +239,12 @@ enum Phase {
 /// The protocol of one task around its customers.
 #[derive(Debug)]
 pub struct Task<C: Core> {
-    settings: Settings,
+    settings: TaskSettings,
     core: C,
     phase: Phase,
     session: Session,
     clock: Timestamp,
-    commands: VecDeque<(Session, Command)>,
+    commands: VecDeque<(Session, Action)>,
     inbox: Inbox<C::Event>,
     watermarks: Watermarks,
     now: Timestamp,
@@ -272,7 +272,7 @@ pub struct Task<C: Core> {
 
 impl<C: Core> Task<C> {
     /// A task that nobody has been given yet, its core made with the same plan.
-    pub fn new(settings: Settings, core: C, revision: String, plan: C::Plan) -> Self {
+    pub fn new(settings: TaskSettings, core: C, revision: String, plan: C::Plan) -> Self {
         let topics = settings.topics.clone();
         assert!(
             topics.is_sorted_by(|a, b| a.name < b.name),
@@ -359,7 +359,7 @@ impl<C: Core> Task<C> {
     // Commands.
 
     /// What to do next, and the session to answer in.
-    pub fn poll(&mut self) -> Option<(Session, Command)> {
+    pub fn poll(&mut self) -> Option<(Session, Action)> {
         self.commands.pop_front()
     }
 

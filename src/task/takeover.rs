@@ -7,7 +7,7 @@
 
 use super::core::Core;
 use super::record::{self, Agreement, TaskRecord};
-use super::{Command, Failure, Input, Phase, Refusal, Report, Task};
+use super::{Action, Failure, Input, Phase, Refusal, Report, Task};
 use crate::time::Timestamp;
 
 /// First wait before taking over again, ms.
@@ -27,7 +27,7 @@ impl<C: Core> Task<C> {
         self.fence();
     }
 
-    /// The group takes the task away; `lost` when it already has. Ends with [`Command::Close`].
+    /// The group takes the task away; `lost` when it already has. Ends with [`Action::Close`].
     pub fn revoke(&mut self, clock: Timestamp, lost: bool) {
         self.clock = self.clock.max(clock);
         match self.phase {
@@ -44,7 +44,7 @@ impl<C: Core> Task<C> {
     pub(super) fn close(&mut self) {
         self.drop_producer();
         self.phase = Phase::Standby;
-        self.order(Command::Close);
+        self.order(Action::Close);
     }
 
     /// The wait before taking over again may be over.
@@ -77,11 +77,11 @@ impl<C: Core> Task<C> {
         match (self.phase.clone(), input) {
             (Phase::Fencing, Input::ProducerReady) => {
                 self.phase = Phase::AskingEnd;
-                self.order(Command::AskChangelogEnd);
+                self.order(Action::AskChangelogEnd);
             }
             (Phase::AskingEnd, Input::ChangelogEnd(until)) if until > self.restored => {
                 self.phase = Phase::Restoring { until };
-                self.order(Command::ReadChangelog {
+                self.order(Action::ReadChangelog {
                     from: self.restored,
                     until,
                 });
@@ -113,14 +113,14 @@ impl<C: Core> Task<C> {
         });
     }
 
-    pub(super) fn order(&mut self, command: Command) {
+    pub(super) fn order(&mut self, command: Action) {
         self.commands.push_back((self.session, command));
     }
 
     fn fence(&mut self) {
         self.session.0 += 1;
         self.phase = Phase::Fencing;
-        self.order(Command::InitProducer);
+        self.order(Action::InitProducer);
     }
 
     fn restore(&mut self, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, position: i64, until: i64) {
@@ -149,7 +149,7 @@ impl<C: Core> Task<C> {
 
     fn ask_group(&mut self) {
         self.phase = Phase::Comparing;
-        self.order(Command::AskGroupOffsets);
+        self.order(Action::AskGroupOffsets);
     }
 
     fn compare(&mut self, offsets: &[Option<i64>]) {
@@ -158,12 +158,12 @@ impl<C: Core> Task<C> {
         match record::compare(self.durable.as_ref(), &group) {
             Agreement::Agreed => self.run(),
             Agreement::Expired(topics) => {
-                self.order(Command::Report(Report::GroupOffsetsExpired(topics)));
+                self.order(Action::Report(Report::GroupOffsetsExpired(topics)));
                 self.run();
             }
             Agreement::Disagreed(disagreement) => {
                 self.phase = Phase::Doubting(disagreement);
-                self.order(Command::AskChangelogEnd);
+                self.order(Action::AskChangelogEnd);
             }
         }
     }
@@ -182,14 +182,14 @@ impl<C: Core> Task<C> {
         self.quiet_since = self.clock;
         self.phase = Phase::Running;
         for (topic, from) in offsets.into_iter().enumerate() {
-            self.order(Command::Fetch { topic, from });
+            self.order(Action::Fetch { topic, from });
         }
     }
 
     fn refuse(&mut self, refusal: Refusal) {
         self.drop_producer();
         self.phase = Phase::Refused;
-        self.order(Command::Refuse(refusal));
+        self.order(Action::Refuse(refusal));
     }
 
     /// Back to what is committed, and no answer of before counts any more.
@@ -198,7 +198,7 @@ impl<C: Core> Task<C> {
             self.phase,
             Phase::Standby | Phase::Waiting(_) | Phase::Refused
         ) {
-            self.order(Command::DropProducer);
+            self.order(Action::DropProducer);
         }
         self.session.0 += 1;
         self.resume();

@@ -6,7 +6,7 @@ use super::journal::{Line, Step};
 use super::record::{self, TaskRecord, TopicRecord, Unfinished};
 use super::transaction::{Open, Origin, Out, Sink, Transaction};
 use super::watermark::{Unread, Watermarks};
-use super::{Command, Phase, STEP_RECORDS, Task};
+use super::{Action, Phase, STEP_RECORDS, Task};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -241,7 +241,7 @@ impl<C: Core> Task<C> {
 
     fn ask_ends(&mut self) {
         if let Some(ask) = self.inbox.ask(self.clock) {
-            self.order(Command::AskEnds(ask));
+            self.order(Action::AskEnds(ask));
         }
     }
 
@@ -249,9 +249,9 @@ impl<C: Core> Task<C> {
     pub(super) fn steer(&mut self) {
         for (topic, full) in self.inbox.flow() {
             self.order(if full {
-                Command::Pause(topic)
+                Action::Pause(topic)
             } else {
-                Command::Resume(topic)
+                Action::Resume(topic)
             });
         }
     }
@@ -273,13 +273,13 @@ impl<C: Core> Task<C> {
                 .map(|(customer, packed)| changelog(customer, packed)),
         );
         records.push(changelog(record::KEY.to_vec(), Some(record.pack())));
-        let line = Line {
-            task: self.settings.partition,
-            transaction: record.transaction,
-            revision: self.deciding().to_owned(),
-            now: record.now,
-            steps: open.steps,
-        };
+        let line = Line::new(
+            self.settings.partition,
+            record.transaction,
+            self.deciding().to_owned(),
+            record.now,
+            open.steps,
+        );
         records.push(Out {
             sink: Sink::Journal,
             key: None,
@@ -290,7 +290,7 @@ impl<C: Core> Task<C> {
         let offsets = topics
             .filter_map(|topic| Some((topic, self.inbox.offset(topic)?)))
             .collect();
-        self.order(Command::Transact(Transaction {
+        self.order(Action::Transact(Transaction {
             number: record.transaction,
             records,
             offsets,

@@ -14,6 +14,9 @@ use moments::event::{Position, Property, Vocabulary};
 use moments::moment::State;
 use moments::profile::{Settled, Tail};
 use moments::stored::{self, Inventory, Part, Stored};
+use moments::task::count::Count;
+use moments::task::journal::{Line, Slice, Step};
+use moments::task::record::{Last, Sweep, TaskRecord, TopicRecord, Unfinished};
 use moments::time::Timestamp;
 use moments::trigger::set::{self, Basis};
 use serde_json::{Value, json};
@@ -42,6 +45,8 @@ const LIFE: &[&str] = &[
     r#"{"event":"Email Delivered","userId":"ana","messageId":"m11","timestamp":"2026-01-22T10:00:00Z"}"#,
     r#"{"event":"Email Opened","userId":"ana","messageId":"m12","timestamp":"2026-01-23T10:00:00Z"}"#,
     r#"{"event":"Product Shared","userId":"ana","messageId":"m13","timestamp":"2026-01-24T10:00:00Z","properties":{"product_id":"teapot"}}"#,
+    r#"{"event":"Product Reviewed","userId":"ana","messageId":"m16","timestamp":"2026-01-24T11:00:00Z",
+        "properties":{"product_id":"teapot","review_id":"r1","rating":4}}"#,
     r#"{"event":"Product Added","userId":"ana","messageId":"m14","timestamp":"2026-01-25T10:00:00Z",
         "properties":{"cart_id":"c1","product_id":"cup","category":"kitchen","price":14.95,"quantity":2}}"#,
     r#"{"event":"Product Added","userId":"ana","messageId":"m15","timestamp":"2026-01-25T10:05:00Z",
@@ -224,6 +229,87 @@ fn unhex(text: &str) -> Vec<u8> {
 
 fn updates() -> bool {
     std::env::var_os("MOMENTS_UPDATE_DOCS").is_some()
+}
+
+/// A record of each version that is written, with something in each of its fields.
+fn task_records() -> [(&'static str, TaskRecord); 2] {
+    let last = Last {
+        appended: Timestamp(1_772_445_600_009),
+        time: Timestamp(1_772_445_600_008),
+    };
+    let topic = TopicRecord {
+        offset: Some(7),
+        seen: Some(Timestamp(1_772_445_600_008)),
+        last: Some(last),
+    };
+    let finished = TaskRecord {
+        transaction: 3,
+        revision: "5-c0ffee*".to_owned(),
+        now: Timestamp(1_772_445_600_010),
+        watermark: Timestamp(1_772_445_540_007),
+        topics: BTreeMap::from([("cart".to_owned(), topic)]),
+        tallies: BTreeMap::from([(Count::Events, 12), (Count::Future, 1)]),
+        unfinished: Unfinished::default(),
+    };
+    let unfinished = Unfinished {
+        moving_to: Some(Timestamp(1_772_445_550_000)),
+        sweeps: BTreeMap::from([(Sweep::Adoption, 4_096), (Sweep::Broadcast, 8_192)]),
+    };
+    let version_2 = TaskRecord {
+        unfinished,
+        ..finished.clone()
+    };
+    [("TaskRecord-v1", finished), ("TaskRecord-v2", version_2)]
+}
+
+/// A line of each version that is written, with something in each of its fields.
+fn journal_lines() -> [(&'static str, Line); 2] {
+    let mut step = Step::begin(Timestamp(1_772_445_600_010));
+    step.take("cart", 3);
+    step.take("cart", 5);
+    step.watermark = Timestamp(1_772_445_540_007);
+    let mut adopts = Step::begin(step.now);
+    adopts.adopt = Some(Slice { from: 0, to: 9 });
+    let mut beyond = Step::begin(step.now);
+    beyond.beyond = 3;
+    let mut told = Step::begin(step.now);
+    told.take("shop-broadcasts", 0);
+    told.everybody = Some(Slice { from: 9, to: 12 });
+    let line = |steps| Line::new(2, 7, "5-c0ffee".to_owned(), step.now, steps);
+    let first = vec![step.clone(), adopts.clone()];
+    let second = vec![step.clone(), adopts, beyond, told];
+    [
+        ("JournalLine-v1", line(first)),
+        ("JournalLine-v2", line(second)),
+    ]
+}
+
+/// What was kept of it, or, of what is new, is kept now.
+fn kept(name: &str, made: &[u8]) -> Vec<u8> {
+    let path = root().join(format!("tests/fixtures/stored/{name}.json"));
+    if !path.exists() && updates() {
+        let golden = json!({ "bytes": [hex(made)] });
+        std::fs::write(&path, format!("{golden:#}\n")).expect("written");
+    }
+    let text = std::fs::read(&path);
+    let text =
+        text.unwrap_or_else(|_| panic!("{name} has no golden; MOMENTS_UPDATE_DOCS=1 makes one"));
+    let kept: Value = serde_json::from_slice(&text).expect("a golden is JSON");
+    unhex(kept["bytes"][0].as_str().expect("text"))
+}
+
+#[test]
+fn task_records_and_journal_lines_are_those_of_their_goldens() {
+    for (name, record) in task_records() {
+        let kept = kept(name, &record.pack());
+        assert_eq!(TaskRecord::unpack(&kept).as_ref(), Ok(&record), "{name}");
+        assert_eq!(record.pack(), kept, "{name}: give it another version");
+    }
+    for (name, line) in journal_lines() {
+        let kept = kept(name, &line.to_json());
+        assert_eq!(Line::read(&kept).expect("a line"), line, "{name}");
+        assert_eq!(line.to_json(), kept, "{name}: give it another version");
+    }
 }
 
 #[test]

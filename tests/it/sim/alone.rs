@@ -9,7 +9,7 @@ use moments::task::journal::{Line, Run, Slice};
 use moments::task::record::{KEY, TaskRecord};
 use moments::task::transaction::{Delays, Sink, Transaction};
 use moments::task::watermark::{ClockMode, TopicSettings};
-use moments::task::{Command, Input, Session, Settings, Task};
+use moments::task::{Action, Input, Session, Task, TaskSettings};
 use moments::time::Timestamp;
 use moments::trigger::plan::Plan;
 
@@ -18,7 +18,7 @@ const BATCH: usize = 512;
 
 /// The topics that come in, and what the task has committed.
 pub struct Alone {
-    settings: Settings,
+    settings: TaskSettings,
     fresh: fn() -> Customers,
     plan: Arc<Plan>,
     inputs: Vec<Vec<RawRecord>>,
@@ -51,7 +51,7 @@ impl Alone {
                 drives: at == 0,
             });
         Self {
-            settings: Settings {
+            settings: TaskSettings {
                 partition: 0,
                 topics: settings.collect(),
                 clock: ClockMode::Event,
@@ -110,7 +110,7 @@ impl Alone {
         core.assume(&self.plan);
         let mut effects = Vec::new();
         for line in self.committed(&Sink::Journal) {
-            let line: Line = serde_json::from_slice(&line).expect("a line");
+            let line = Line::read(&line).expect("a line");
             for step in line.steps {
                 for Run(topic, from, to) in &step.runs {
                     let topics = &self.settings.topics;
@@ -216,15 +216,15 @@ impl Process<'_> {
         fetched
     }
 
-    fn answer(&mut self, command: Command) -> Vec<Input> {
+    fn answer(&mut self, command: Action) -> Vec<Input> {
         vec![match command {
-            Command::InitProducer => Input::ProducerReady,
-            Command::AskChangelogEnd => Input::ChangelogEnd(self.log.end()),
-            Command::ReadChangelog { until, .. } => Input::Changelog {
+            Action::InitProducer => Input::ProducerReady,
+            Action::AskChangelogEnd => Input::ChangelogEnd(self.log.end()),
+            Action::ReadChangelog { until, .. } => Input::Changelog {
                 records: self.log.compacted(),
                 position: until,
             },
-            Command::AskGroupOffsets => {
+            Action::AskGroupOffsets => {
                 let last = self.log.transactions.last();
                 let offset = |topic| {
                     let offsets = &last?.offsets;
@@ -233,20 +233,20 @@ impl Process<'_> {
                 };
                 Input::GroupOffsets((0..self.given.len()).map(offset).collect())
             }
-            Command::Fetch { topic, from } => {
+            Action::Fetch { topic, from } => {
                 let offset = from.unwrap_or(0);
                 self.given[topic] = (usize::try_from(offset).expect("small"), true);
                 Input::Position { topic, offset }
             }
-            Command::Pause(topic) => {
+            Action::Pause(topic) => {
                 self.given[topic].1 = false;
                 return Vec::new();
             }
-            Command::Resume(topic) => {
+            Action::Resume(topic) => {
                 self.given[topic].1 = true;
                 return Vec::new();
             }
-            Command::AskEnds(ask) => Input::Ends {
+            Action::AskEnds(ask) => Input::Ends {
                 ask,
                 ends: self
                     .log
@@ -255,7 +255,7 @@ impl Process<'_> {
                     .map(|records| i64::try_from(records.len()).expect("small"))
                     .collect(),
             },
-            Command::Transact(transaction) => {
+            Action::Transact(transaction) => {
                 self.log.transactions.push(transaction);
                 Input::CommitSucceeded {
                     changelog: self.log.end(),

@@ -9,7 +9,7 @@ use moments::task::core::RawRecord;
 use moments::task::record::{KEY, TaskRecord, TopicRecord};
 use moments::task::transaction::{Delays, Sink, Transaction};
 use moments::task::watermark::{ClockMode, TopicSettings};
-use moments::task::{Command, Failure, Input, Session, Settings, Task};
+use moments::task::{Action, Failure, Input, Session, Task, TaskSettings};
 use moments::time::Timestamp;
 
 const NAMES: [&str; 3] = ["cart", "profile", "purchase"];
@@ -33,7 +33,7 @@ pub fn check(what: &str, script: &str, expected: &str) {
         Some(script) => (ClockMode::Event, script),
         None => (ClockMode::Wall, script),
     };
-    let settings = Settings {
+    let settings = TaskSettings {
         partition: 0,
         topics: NAMES.iter().map(topic).collect(),
         clock: mode,
@@ -187,27 +187,27 @@ fn fetched(
     }
 }
 
-fn told(command: &Command) -> String {
+fn told(command: &Action) -> String {
     match command {
-        Command::InitProducer => "init".to_owned(),
-        Command::AskChangelogEnd => "end?".to_owned(),
-        Command::ReadChangelog { from, until } => format!("read {from}-{until}"),
-        Command::AskGroupOffsets => "group?".to_owned(),
-        Command::Fetch { topic, from } => format!(
+        Action::InitProducer => "init".to_owned(),
+        Action::AskChangelogEnd => "end?".to_owned(),
+        Action::ReadChangelog { from, until } => format!("read {from}-{until}"),
+        Action::AskGroupOffsets => "group?".to_owned(),
+        Action::Fetch { topic, from } => format!(
             "fetch {topic}@{}",
             from.map_or("-".to_owned(), |from| from.to_string())
         ),
-        Command::Pause(topic) => format!("pause {topic}"),
-        Command::Resume(topic) => format!("resume {topic}"),
-        Command::AskEnds(ask) => format!("ends? {ask}"),
-        Command::Transact(transaction) => transacted(transaction),
-        Command::DropProducer => "drop".to_owned(),
-        Command::Close => "close".to_owned(),
-        Command::Refuse(refusal) => format!(
+        Action::Pause(topic) => format!("pause {topic}"),
+        Action::Resume(topic) => format!("resume {topic}"),
+        Action::AskEnds(ask) => format!("ends? {ask}"),
+        Action::Transact(transaction) => transacted(transaction),
+        Action::DropProducer => "drop".to_owned(),
+        Action::Close => "close".to_owned(),
+        Action::Refuse(refusal) => format!(
             "refuse: {}",
             refusal.to_string().chars().take(60).collect::<String>()
         ),
-        Command::Report(report) => format!("{report:?}"),
+        Action::Report(report) => format!("{report:?}"),
     }
 }
 

@@ -123,7 +123,7 @@ fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
     let mut replayed = Replayed::default();
     let mut revision = String::new();
     for (number, line) in (1..).zip(values(log, "journal", partition)) {
-        let line: Line = serde_json::from_slice(&line).expect("a line");
+        let line = Line::read(&line).expect("a line");
         assert_eq!(
             line.transaction, number,
             "the journal has each transaction once"

@@ -8,7 +8,7 @@ use super::random::Random;
 use super::subject::Subject;
 use moments::task::core::RawRecord;
 use moments::task::transaction::{Out, Sink, Transaction};
-use moments::task::{Command, Failure, Input, Report, Session, Settings, Task};
+use moments::task::{Action, Failure, Input, Report, Session, Task, TaskSettings};
 use moments::time::Timestamp;
 use std::collections::VecDeque;
 
@@ -47,13 +47,13 @@ struct Feed {
 /// One task in one process.
 pub struct Hand<S: Subject> {
     pub task: Task<S>,
-    settings: Settings,
+    settings: TaskSettings,
     membership: Option<Membership>,
     producer: Option<Producer>,
     /// To be done with the producer, in order.
-    lane: VecDeque<(Session, Command)>,
+    lane: VecDeque<(Session, Action)>,
     /// To be asked or read, in order.
-    asks: VecDeque<(Session, Command)>,
+    asks: VecDeque<(Session, Action)>,
     transacting: Option<Transacting>,
     feeds: Vec<Option<Feed>>,
     /// What happened, and the task was not told yet.
@@ -61,7 +61,7 @@ pub struct Hand<S: Subject> {
 }
 
 impl<S: Subject> Hand<S> {
-    pub fn new(settings: Settings, revision: &str, plan: S::Plan) -> Self {
+    pub fn new(settings: TaskSettings, revision: &str, plan: S::Plan) -> Self {
         let topics: Vec<&str> = settings
             .topics
             .iter()
@@ -132,14 +132,14 @@ impl<S: Subject> Hand<S> {
         self.asks.clear();
     }
 
-    fn order(&mut self, session: Session, command: Command, around: &mut Surroundings<'_>) {
+    fn order(&mut self, session: Session, command: Action, around: &mut Surroundings<'_>) {
         match command {
-            Command::InitProducer | Command::Transact(_) => self.lane.push_back((session, command)),
-            Command::AskChangelogEnd
-            | Command::ReadChangelog { .. }
-            | Command::AskGroupOffsets
-            | Command::AskEnds(_) => self.asks.push_back((session, command)),
-            Command::Fetch { topic, from } => {
+            Action::InitProducer | Action::Transact(_) => self.lane.push_back((session, command)),
+            Action::AskChangelogEnd
+            | Action::ReadChangelog { .. }
+            | Action::AskGroupOffsets
+            | Action::AskEnds(_) => self.asks.push_back((session, command)),
+            Action::Fetch { topic, from } => {
                 let position = from.unwrap_or(0);
                 self.feeds[topic] = Some(Feed {
                     session,
@@ -154,18 +154,18 @@ impl<S: Subject> Hand<S> {
                     },
                 ));
             }
-            Command::Pause(topic) | Command::Resume(topic) => {
+            Action::Pause(topic) | Action::Resume(topic) => {
                 let feed = self.feeds[topic]
                     .as_mut()
                     .expect("fetched before it is paused");
-                feed.paused = command == Command::Pause(topic);
+                feed.paused = command == Action::Pause(topic);
             }
-            Command::DropProducer => self.abandon(around),
-            Command::Close => self.feeds.iter_mut().for_each(|feed| *feed = None),
-            Command::Refuse(refusal) => panic!("refused: {refusal}"),
+            Action::DropProducer => self.abandon(around),
+            Action::Close => self.feeds.iter_mut().for_each(|feed| *feed = None),
+            Action::Refuse(refusal) => panic!("refused: {refusal}"),
             // It will hear of the newer set.
-            Command::Report(Report::NewerRevision { .. }) => {}
-            Command::Report(report) => panic!("nothing to report: {report:?}"),
+            Action::Report(Report::NewerRevision { .. }) => {}
+            Action::Report(report) => panic!("nothing to report: {report:?}"),
         }
     }
 
@@ -176,7 +176,7 @@ impl<S: Subject> Hand<S> {
             return;
         }
         match self.lane.pop_front() {
-            Some((session, Command::InitProducer)) => {
+            Some((session, Action::InitProducer)) => {
                 let failed = around.faults && around.random.chance(300);
                 if !failed || around.random.chance(5_000) {
                     self.producer = Some(
@@ -197,7 +197,7 @@ impl<S: Subject> Hand<S> {
                 };
                 self.answers.push_back((session, answer));
             }
-            Some((session, Command::Transact(transaction))) => {
+            Some((session, Action::Transact(transaction))) => {
                 let (sent, offsets_sent, changelog) = (0, false, 0);
                 let transacting = Transacting {
                     session,
@@ -297,13 +297,13 @@ impl<S: Subject> Hand<S> {
         let changelog = self.own("changelog");
         let topics = 0..self.settings.topics.len();
         let answer = match command {
-            Command::AskChangelogEnd => Some(Input::ChangelogEnd(around.log.end(&changelog))),
-            Command::ReadChangelog { from, until } => {
+            Action::AskChangelogEnd => Some(Input::ChangelogEnd(around.log.end(&changelog))),
+            Action::ReadChangelog { from, until } => {
                 let read = around
                     .log
                     .read_committed(&changelog, from, 1 + around.random.below(10));
                 if read.position < until {
-                    let rest = Command::ReadChangelog {
+                    let rest = Action::ReadChangelog {
                         from: read.position,
                         until,
                     };
@@ -316,13 +316,13 @@ impl<S: Subject> Hand<S> {
                     position: read.position,
                 })
             }
-            Command::AskGroupOffsets => {
+            Action::AskGroupOffsets => {
                 let offsets: Result<_, Fault> = topics
                     .map(|topic| around.log.committed_offset(GROUP, &self.input(topic)))
                     .collect();
                 offsets.ok().map(Input::GroupOffsets)
             }
-            Command::AskEnds(ask) => {
+            Action::AskEnds(ask) => {
                 let ends = topics
                     .map(|topic| around.log.end(&self.input(topic)))
                     .collect();
@@ -332,7 +332,7 @@ impl<S: Subject> Hand<S> {
         };
         match answer {
             Some(answer) => self.answers.push_back((session, answer)),
-            None => self.asks.push_front((session, Command::AskGroupOffsets)),
+            None => self.asks.push_front((session, Action::AskGroupOffsets)),
         }
     }
 

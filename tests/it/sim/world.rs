@@ -6,7 +6,7 @@ use super::history::{EVERYBODY, History, LATENESS_MS, PARTITIONS, TOPICS};
 use super::log::{Fate, Log, Producer, place};
 use super::random::Random;
 use super::subject::Subject;
-use moments::task::Settings;
+use moments::task::TaskSettings;
 use moments::task::transaction::Delays;
 use moments::task::watermark::{ClockMode, TopicSettings};
 use moments::time::Timestamp;
@@ -144,7 +144,7 @@ impl<S: Subject> World<S> {
         })
     }
 
-    fn settings(&self, partition: usize) -> Settings {
+    fn settings(&self, partition: usize) -> TaskSettings {
         let topic = |name: &&str| TopicSettings {
             name: (*name).to_owned(),
             lateness_ms: match *name {
@@ -153,7 +153,7 @@ impl<S: Subject> World<S> {
             },
             drives: !["profile", EVERYBODY].contains(name),
         };
-        Settings {
+        TaskSettings {
             partition: i32::try_from(partition).expect("small"),
             topics: TOPICS.iter().map(topic).collect(),
             clock: self.mode,
@@ -270,7 +270,7 @@ impl<S: Subject> World<S> {
     }
 
     fn assigned(&mut self, number: usize, generation: i32, partitions: BTreeSet<usize>) {
-        let settings: Vec<Settings> = (0..PARTITIONS)
+        let settings: Vec<TaskSettings> = (0..PARTITIONS)
             .map(|partition| self.settings(partition))
             .collect();
         let process = &mut self.processes[number];

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use moments::registry::{Registry, Settings};
+use moments::registry::{Registry, RegistrySettings};
 use tempfile::TempDir;
 
 use super::process::ProcessGuard;
@@ -132,7 +132,7 @@ impl TestRegistry {
 
     /// Registers a schema; its id.
     pub fn register(&self, subject: &str, schema: &str) -> u32 {
-        let registry = Registry::new(Settings {
+        let registry = Registry::new(RegistrySettings {
             url: self.url(),
             ca: None,
             authorization: None,
