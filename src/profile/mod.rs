@@ -15,6 +15,7 @@ pub mod money;
 pub mod nps;
 pub mod orders;
 pub mod presence;
+pub mod reviews;
 pub mod section;
 pub mod seen;
 pub mod sessions;

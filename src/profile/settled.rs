@@ -12,6 +12,7 @@ use super::messages::Messages;
 use super::nps::Nps;
 use super::orders::Orders;
 use super::presence::Presence;
+use super::reviews::Reviews;
 use super::section::Section;
 use super::seen::Seen;
 use super::sessions::Sessions;
@@ -129,6 +130,7 @@ sections! {
     deliveries: Deliveries,
     messages: Messages,
     shares: Shares,
+    reviews: Reviews,
     contacts: Contacts,
     seen: Seen,
 }
