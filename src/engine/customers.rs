@@ -344,6 +344,22 @@ impl Customers {
         !self.instant.is_empty()
     }
 
+    /// A customer as the open transaction has changed her so far, if it has.
+    pub fn changed_already(&self, slot: Slot) -> Option<Customer> {
+        let working = self
+            .working
+            .get(self.entries[slot as usize].working as usize)?;
+        working.dirty.then(|| (*working.customer).clone())
+    }
+
+    /// Undoes what a look at a customer has changed, but for when she is looked at again.
+    pub fn put_back_as(&mut self, slot: Slot, customer: Customer) {
+        let place = self.entries[slot as usize].working as usize;
+        if let Some(working) = self.working.get_mut(place) {
+            *working.customer = customer;
+        }
+    }
+
     /// Those that were gathered and not looked at are due as before.
     pub fn scatter(&mut self) {
         for slot in std::mem::take(&mut self.instant) {

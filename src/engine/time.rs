@@ -86,9 +86,17 @@ impl Engine {
         {
             looks += 1;
             let before = effects.len();
+            let changed = self.customers.changed_already(slot);
             self.look(slot, instant, Expiry::Later, now, effects);
             // What else may come of a look depends on when she was looked at before.
-            found += u64::from(effects[before..].iter().any(Effect::is_of_a_moment));
+            if effects[before..].iter().any(Effect::is_of_a_moment) {
+                found += 1;
+            } else if let Some(customer) = changed {
+                // What is written of her now is settled up to the watermark and no further, as a replay writes it, which does
+                // not know of this look.
+                self.customers.put_back_as(slot, customer);
+                effects.truncate(before);
+            }
         }
         found
     }
