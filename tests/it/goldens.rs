@@ -18,6 +18,7 @@ use moments::task::count::Count;
 use moments::task::journal::{Line, Slice, Step};
 use moments::task::record::{Last, Sweep, TaskRecord, TopicRecord, Unfinished};
 use moments::time::Timestamp;
+use moments::trigger::plan::Policy;
 use moments::trigger::set::{self, Basis};
 use serde_json::{Value, json};
 use serde_reflection::{Samples, Tracer, TracerConfig};
@@ -296,6 +297,45 @@ fn kept(name: &str, made: &[u8]) -> Vec<u8> {
         text.unwrap_or_else(|_| panic!("{name} has no golden; MOMENTS_UPDATE_DOCS=1 makes one"));
     let kept: Value = serde_json::from_slice(&text).expect("a golden is JSON");
     unhex(kept["bytes"][0].as_str().expect("text"))
+}
+
+/// What a task keeps beside customers and its record: who was erased, and which broadcasts everybody was shown.
+#[test]
+fn erasures_and_broadcasts_are_those_of_their_goldens() {
+    let vocabulary = Arc::new(Vocabulary::standard());
+    let basis = Basis {
+        vocabulary: Arc::clone(&vocabulary),
+        attributes: BTreeMap::new(),
+        policy: Policy::default(),
+        mappings: Arc::default(),
+    };
+    let path = root().join("deploy/triggers/onboarding/welcome.yaml");
+    let plan = Arc::new(set::load(&path, &basis).expect("a shipped trigger"));
+    let mut engine = Engine::new(Arc::clone(&plan)).salted("salt");
+    let decoder = Decoder::new(vocabulary, Arc::default());
+    let event = |text: &str, origin: Origin<'_>| {
+        let decoded = decoder.decode(text.as_bytes(), &origin);
+        Box::new(decoded.expect("an event").event)
+    };
+    let erased = r#"{"event":"Customer Erased","userId":"ana","timestamp":"2026-01-02T10:00:00Z"}"#;
+    let told = r#"{"event":"Spot Aired","messageId":"b1","timestamp":"2026-01-02T10:00:00Z"}"#;
+    let (mut effects, now) = (Vec::new(), Timestamp(1_767_348_000_000));
+    let erased = Input::Event(event(erased, Origin::default()));
+    engine.step(erased, now, &mut effects);
+    let told = Input::Everybody(event(told, Origin::default().of_everybody()));
+    engine.step(told, now, &mut effects);
+    let mut records = engine.seal();
+    records.sort();
+    let names = ["Broadcasts-v1", "Erasure-v1"];
+    assert_eq!(records.len(), names.len(), "{records:?}");
+    let mut restored = Engine::new(plan).salted("salt");
+    for (name, (key, value)) in names.into_iter().zip(records) {
+        let value = value.expect("it is kept");
+        let kept = kept(name, &value);
+        restored.restore(&key, Some(&kept)).expect("it is read");
+        assert_eq!(value, kept, "{name}: give it another version");
+    }
+    assert_eq!(restored.erasures(), 1);
 }
 
 #[test]
