@@ -58,18 +58,8 @@ struct Row {
     good_for_ms: i64,
 }
 
-fn rows() -> Vec<Row> {
-    let row = |name, moment, definition| Row {
-        name,
-        moment,
-        definition,
-        channel: "onsite",
-        priority: 50,
-        value: 0.0,
-        night: Night::Hold,
-        cap: None,
-        good_for_ms: 1000 * DAY_MS,
-    };
+/// Left, viewed, idle, keen.
+fn definitions() -> [Definition; 4] {
     let left = Definition::Absence {
         of: vec!["Order Completed"],
         after: vec!["Product Added"],
@@ -94,6 +84,22 @@ fn rows() -> Vec<Row> {
         over_ms: Some(10 * HOUR),
         inside: Inside::AtLeast(2.0),
     };
+    [left, viewed, idle, keen]
+}
+
+fn rows() -> Vec<Row> {
+    let row = |name, moment, definition| Row {
+        name,
+        moment,
+        definition,
+        channel: "onsite",
+        priority: 50,
+        value: 0.0,
+        night: Night::Hold,
+        cap: None,
+        good_for_ms: 1000 * DAY_MS,
+    };
+    let [left, viewed, idle, keen] = definitions();
     vec![
         Row {
             priority: 60,
