@@ -75,12 +75,7 @@ impl Engine {
         let (working, forgotten) = self.customers.go_over(slot, &plan);
         let filled_in = plan.fill_in(&mut working.customer);
         let mut fold = Fold::adopting(&plan, now, effects);
-        fold.settle(
-            &mut working.customer,
-            self.watermark,
-            Expiry::Later,
-            Timestamp::MIN,
-        );
+        fold.settle(&mut working.customer, self.watermark, Expiry::Later);
         let let_go = fold.let_go;
         let changed = forgotten || filled_in || let_go || effects.len() > before;
         working.dirty = changed;

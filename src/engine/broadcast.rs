@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::customers::Slot;
 use super::erasures::Record;
-use super::fold::{Expiry, Fold};
+use super::fold::Expiry;
 use super::sweep::{Of, Swept};
 use super::{Effect, Engine};
 use crate::event::{Event, Text};
@@ -142,29 +142,11 @@ impl Engine {
         effects: &mut Vec<Effect>,
         outside: &mut [u64],
     ) -> bool {
-        let (plan, watermark) = (Arc::clone(&self.plan), self.watermark);
-        let working = self.customers.look_at(slot, &plan);
-        let before = effects.len();
-        let mut fold = Fold::new(&plan, now, effects);
         // Nobody goes while everybody is numbered.
-        let settling = fold.settle(
-            &mut working.customer,
-            watermark,
-            Expiry::Later,
-            Timestamp::MIN,
-        );
-        if !settling.expires {
-            fold.broadcast(&mut working.customer, event, outside);
-        }
-        let changed = effects.len() > before;
-        working.dirty |= changed;
-        let look = plan.next_look(&working.customer);
-        if settling.expires {
-            self.customers.expires(look);
-        } else {
-            self.customers.looked_at(look);
-        }
-        changed
+        let until = (self.watermark, Expiry::Later);
+        self.look_and(slot, until, now, effects, |fold, customer| {
+            fold.broadcast(customer, event, outside);
+        })
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Fold<'a> {
     adopting: bool,
     /// Something that came true was not decided therefore.
     pub let_go: bool,
+    /// Nothing is due before, not even by what is folded next: of the next settling alone.
+    undue_before: Timestamp,
     /// What settled events made true at the instant that is being settled.
     gathered: Vec<Gathered<'a>>,
 }
@@ -49,7 +51,16 @@ impl<'a> Fold<'a> {
             effects,
             adopting: false,
             let_go: false,
+            undue_before: Timestamp::MIN,
             gathered: Vec::new(),
+        }
+    }
+
+    /// The same, where the customer's look says that nothing is due before it: what settles next asks nobody for deadlines then.
+    pub fn undue_before(self, look: Timestamp) -> Self {
+        Self {
+            undue_before: look,
+            ..self
         }
     }
 
@@ -110,18 +121,16 @@ struct Came<'p, 'e> {
 impl<'a> Fold<'a> {
     // Settling.
 
-    /// Folds everything up to `watermark` into the settled state. Nothing is due before `look`, not even by what is folded.
+    /// Folds everything up to `watermark` into the settled state.
     pub fn settle(
         &mut self,
         customer: &mut Customer,
         watermark: Timestamp,
         expiry: Expiry,
-        mut look: Timestamp,
     ) -> Settling {
         let mut any = false;
         loop {
-            let (settled, due) = self.settle_events(customer, watermark, look);
-            look = Timestamp::MIN;
+            let (settled, due) = self.settle_events(customer, watermark);
             any |= settled || due.is_some();
             match due {
                 Some((at, Due::Deadline(_) | Due::Waiting)) => self.fire(customer, at),
@@ -144,24 +153,24 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Folds the events up to `watermark` that nothing else precedes, nothing being due before `look`. Whether there were any,
-    /// and what is next, if the watermark has reached it.
+    /// Folds the events up to `watermark` that nothing else precedes. Whether there were any, and what is next, if the watermark
+    /// has reached it.
     pub fn settle_events(
         &mut self,
         customer: &mut Customer,
         watermark: Timestamp,
-        look: Timestamp,
     ) -> (bool, Option<(Timestamp, Due)>) {
         let Customer {
             profile: Profile { settled, tail },
             states,
             waiting,
         } = customer;
+        let undue_before = std::mem::replace(&mut self.undue_before, Timestamp::MIN);
         let mut taken = 0;
         let due = loop {
             let next = tail.events.get(taken).map(|tail| &*tail.event);
             let next = next.filter(|event| event.time <= watermark);
-            let due = match look > watermark {
+            let due = match undue_before > watermark {
                 true => None,
                 false => self.next_due(settled, states, waiting),
             };

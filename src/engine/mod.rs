@@ -220,10 +220,9 @@ impl Engine {
             }
             customer.profile.settled.seen.remember(&event.id);
         }
-        let mut fold = Fold::new(&plan, now, effects);
         let look_before = working.look;
-        let settled = fold.settle(customer, watermark, Expiry::Now, look_before);
-        let settled = settled.any;
+        let mut fold = Fold::new(&plan, now, effects).undue_before(look_before);
+        let settled = fold.settle(customer, watermark, Expiry::Now).any;
         // Then nothing was due, and nothing is before.
         let look_holds = !settled || look_before > watermark;
         let seen = &mut customer.profile.settled.seen;
@@ -236,7 +235,7 @@ impl Engine {
                 behind_ms: watermark.0 - event.time.0,
             });
             fold.take_late(customer, &event);
-            fold.settle(customer, watermark, Expiry::Now, Timestamp::MIN);
+            fold.settle(customer, watermark, Expiry::Now);
             None
         } else if customer.profile.tail.is_full(&event) {
             fold.effects.push(Effect::TailFull);
@@ -287,8 +286,9 @@ impl Engine {
             let oldest = customer.profile.tail.begins();
             if oldest.is_some_and(|time| time <= watermark) {
                 let mut effects = Vec::new();
-                let mut fold = Fold::new(&plan, Timestamp::MIN, &mut effects);
-                fold.settle_events(customer, watermark, working.look);
+                let fold = Fold::new(&plan, Timestamp::MIN, &mut effects);
+                let mut fold = fold.undue_before(working.look);
+                fold.settle_events(customer, watermark);
                 // Who has something to be decided was looked at when time moved.
                 debug_assert!(fold.has_decided_all());
                 debug_assert!(!effects.iter().any(|it| matches!(it, Effect::Decided(_))));
@@ -386,7 +386,7 @@ impl Engine {
     fn settled(&self, mut customer: Customer) -> Customer {
         let mut effects = Vec::new();
         let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);
-        fold.settle_events(&mut customer, self.watermark, Timestamp::MIN);
+        fold.settle_events(&mut customer, self.watermark);
         customer
     }
 
@@ -398,7 +398,7 @@ impl Engine {
         let mut effects = Vec::new();
         for mut customer in self.customers.all_latest() {
             let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);
-            fold.settle(&mut customer, self.watermark, Expiry::Now, Timestamp::MIN);
+            fold.settle(&mut customer, self.watermark, Expiry::Now);
             for (key, state) in customer.states.iter() {
                 if let Some(rank) = self.plan.rank(key) {
                     let kind = &self.plan.triggers[rank].kind;

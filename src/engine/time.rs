@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::customer::Customer;
 use super::customers::Slot;
 use super::fold::{Expiry, Fold};
 use super::{EXPIRIES, Effect, Engine};
@@ -120,21 +121,36 @@ impl Engine {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
+        self.look_and(slot, (watermark, expiry), now, effects, |_, _| {});
+    }
+
+    /// The same, and then shows her what `show` does, unless she is to be removed; whether anything came of it.
+    pub(super) fn look_and(
+        &mut self,
+        slot: Slot,
+        (watermark, expiry): (Timestamp, Expiry),
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+        show: impl FnOnce(&mut Fold<'_>, &mut Customer),
+    ) -> bool {
         let plan = Arc::clone(&self.plan);
         let working = self.customers.look_at(slot, &plan);
         let before = effects.len();
         let mut fold = Fold::new(&plan, now, effects);
-        let expires = fold
-            .settle(&mut working.customer, watermark, expiry, Timestamp::MIN)
-            .expires;
+        let settling = fold.settle(&mut working.customer, watermark, expiry);
+        if !settling.expires {
+            show(&mut fold, &mut working.customer);
+        }
         // What only folded its tail is folded again when it is next opened: nothing to write.
-        working.dirty |= effects.len() > before;
+        let changed = effects.len() > before;
+        working.dirty |= changed;
         let look = plan.next_look(&working.customer);
-        if expires {
+        if settling.expires {
             self.customers.expires(look);
         } else {
             self.customers.looked_at(look);
         }
+        changed
     }
 }
 
