@@ -8,8 +8,8 @@
 use std::cell::OnceCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -89,6 +89,60 @@ pub fn read<S: Stored>(version: u8, bytes: &[u8]) -> Result<S, StoredError> {
     S::upcast(version, bytes)
 }
 
+/// Some of the bytes that were stored together: they share one allocation.
+#[derive(Clone)]
+pub struct Piece {
+    whole: Arc<[u8]>,
+    from: u32,
+    to: u32,
+}
+
+impl Piece {
+    /// Takes so many bytes off its front. None where there are fewer.
+    pub fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let front = *self.first_chunk()?;
+        self.advance(N);
+        Some(front)
+    }
+
+    fn advance(&mut self, by: usize) {
+        self.from += u32::try_from(by).unwrap_or(u32::MAX);
+    }
+}
+
+/// Only the first 4 GiB: what is stored is at most a record, and no broker takes that much in one.
+impl From<&[u8]> for Piece {
+    fn from(bytes: &[u8]) -> Self {
+        Self {
+            to: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            whole: bytes.into(),
+            from: 0,
+        }
+    }
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.whole[self.from as usize..self.to as usize]
+    }
+}
+
+impl PartialEq for Piece {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Piece {}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 /// A part that was read but for its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -97,7 +151,7 @@ pub struct Part {
     /// In which version.
     pub version: u8,
     /// As it was written.
-    pub bytes: Bytes,
+    pub bytes: Piece,
 }
 
 impl Part {
@@ -137,7 +191,7 @@ impl Part {
     ///
     /// # Errors
     /// Where they are cut off.
-    pub fn all(mut bytes: Bytes) -> Result<Vec<Self>, StoredError> {
+    pub fn all(mut bytes: Piece) -> Result<Vec<Self>, StoredError> {
         let mut parts = Vec::with_capacity(16);
         while !bytes.is_empty() {
             parts.push(Self::first(&mut bytes)?);
@@ -149,19 +203,24 @@ impl Part {
     ///
     /// # Errors
     /// Where it is cut off.
-    pub fn first(bytes: &mut Bytes) -> Result<Self, StoredError> {
+    pub fn first(bytes: &mut Piece) -> Result<Self, StoredError> {
         Self::next(bytes).ok_or_else(cut_off)
     }
 
-    fn next(bytes: &mut Bytes) -> Option<Self> {
-        let tag = u16::try_from(take_number(bytes)?).ok()?;
-        let version = *bytes.first()?;
-        let _version = bytes.split_to(1);
-        let len = usize::try_from(take_number(bytes)?).ok()?;
-        (len <= bytes.len()).then(|| Self {
+    fn next(bytes: &mut Piece) -> Option<Self> {
+        let mut rest = &**bytes;
+        let tag = u16::try_from(take_number(&mut rest)?).ok()?;
+        let version = *rest.split_off_first()?;
+        let len = usize::try_from(take_number(&mut rest)?).ok()?;
+        let body = rest.split_off(..len)?.len();
+        let mut part = bytes.clone();
+        bytes.advance(bytes.len() - rest.len());
+        part.to = bytes.from;
+        part.advance(part.len() - body);
+        Some(Self {
             tag,
             version,
-            bytes: bytes.split_to(len),
+            bytes: part,
         })
     }
 }
@@ -179,11 +238,10 @@ fn number(mut number: u64, out: &mut Vec<u8>) {
     out.push(number.to_le_bytes()[0]);
 }
 
-fn take_number(bytes: &mut Bytes) -> Option<u64> {
+fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
-        let byte = *bytes.first()?;
-        let _byte = bytes.split_to(1);
+        let byte = *bytes.split_off_first()?;
         number |= u64::from(byte & 0x7f) << shift;
         if byte < 0x80 {
             return Some(number);
@@ -197,7 +255,7 @@ fn take_number(bytes: &mut Bytes) -> Option<u64> {
 /// The bytes must be what [`Lazy::check`] let pass, or what this build wrote.
 #[derive(Clone)]
 pub struct Lazy<S> {
-    raw: Option<(u8, Bytes)>,
+    raw: Option<(u8, Piece)>,
     value: OnceCell<S>,
 }
 
@@ -335,7 +393,7 @@ mod tests {
         Part {
             tag: 300,
             version,
-            bytes: Bytes::copy_from_slice(bytes),
+            bytes: bytes.into(),
         }
     }
 
@@ -346,11 +404,11 @@ mod tests {
         assert_eq!(kept.times, 7);
         let mut out = Vec::new();
         kept.write(300, &mut out);
-        assert_eq!(Part::all(Bytes::from(out)), Ok(vec![old]));
+        assert_eq!(Part::all(out[..].into()), Ok(vec![old]));
         kept.times += 1;
         let mut out = Vec::new();
         kept.write(300, &mut out);
-        assert_eq!(Part::all(Bytes::from(out)), Ok(vec![part(2, &[8, 0])]));
+        assert_eq!(Part::all(out[..].into()), Ok(vec![part(2, &[8, 0])]));
     }
 
     #[test]
@@ -383,7 +441,7 @@ mod tests {
         let mut out = Vec::new();
         Part::write(300, 1, &[1, 2, 3], &mut out);
         for len in 1..out.len() {
-            let cut = Bytes::copy_from_slice(&out[..len]);
+            let cut = Piece::from(&out[..len]);
             assert_eq!(Part::all(cut), Err(cut_off()), "{len}");
         }
     }

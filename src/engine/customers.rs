@@ -1,12 +1,13 @@
 //! The table of customers: packed at rest, unpacked while a transaction works on them.
 //!
-//! A customer is one entry: her id and the packed bytes of her last *committed* profile in one
-//! allocation, when she must be looked at, and where her unpacked or sealed profile is, if any. So
+//! A customer is one entry: her id, the packed bytes of her last *committed* profile, when she must be
+//! looked at, and where her unpacked or sealed profile is, if any. So
 //! undoing is dropping, and a reader sees committed state. The queue of looks holds at most about two
 //! entries a customer: she is put in anew only to be earlier, and what that leaves behind is swept out.
 //! A profile that is blank when it is packed is a tombstone; once that is committed, the entry is free
 //! for another customer.
 
+mod due;
 mod entry;
 
 use std::cmp::Reverse;
@@ -15,7 +16,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
-use self::entry::{Entry, record, unpacked};
+use self::entry::Entry;
 use super::customer::Customer;
 use super::erasures::Record;
 use super::packed;
@@ -29,9 +30,6 @@ pub(super) type Slot = u32;
 
 /// No place in `working` or `sealed`.
 const NONE: u32 = u32::MAX;
-
-/// Entries of the queue that are not worth a sweep.
-const QUEUE_SPARE: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Customers {
@@ -86,10 +84,10 @@ impl Customers {
         }
         let hash = self.hasher.hash_one(id);
         let entry = Entry {
-            record: record(id.as_bytes(), &[]),
+            id: id.into(),
             ..Entry::default()
         };
-        self.bytes += entry.record.len();
+        self.bytes += entry.bytes();
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.entries[slot as usize] = entry;
@@ -104,14 +102,14 @@ impl Customers {
         };
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.by_id.insert_unique(hash, slot, |slot| {
-            hasher.hash_one(entries[*slot as usize].id_text())
+            hasher.hash_one(entries[*slot as usize].id.as_str())
         });
         slot
     }
 
     fn find(&self, id: &str) -> Option<Slot> {
         let hash = self.hasher.hash_one(id);
-        let is_hers = |slot: &Slot| self.entries[*slot as usize].id() == id.as_bytes();
+        let is_hers = |slot: &Slot| self.entries[*slot as usize].id == id;
         self.by_id.find(hash, is_hers).copied()
     }
 
@@ -128,7 +126,7 @@ impl Customers {
             let look = entry.look;
             let place = self.working.len();
             self.working.push(Working {
-                customer: Box::new(customer),
+                customer,
                 look,
                 look_is_early: false,
                 dirty: false,
@@ -141,13 +139,13 @@ impl Customers {
     }
 
     /// The last packed profile: sealed if there is one, else committed.
-    fn latest(&self, slot: Slot) -> Customer {
+    fn latest(&self, slot: Slot) -> Box<Customer> {
         let entry = &self.entries[slot as usize];
         let packed = match entry.sealed {
-            NONE => entry.packed(),
+            NONE => &entry.packed,
             place => self.sealed[place as usize].1.as_deref().unwrap_or_default(),
         };
-        unpacked(entry, packed)
+        entry.unpacked(packed)
     }
 
     /// Everybody with a profile as the work so far leaves them, committed or not, in byte order of ids.
@@ -157,13 +155,13 @@ impl Customers {
             .filter(|(_, entry)| self.is_there(entry))
             .map(|(slot, _)| slot)
             .collect();
-        slots.sort_unstable_by_key(|slot| self.entries[*slot as usize].id());
+        slots.sort_unstable_by_key(|slot| self.entries[*slot as usize].id.as_str());
         slots
     }
 
     fn is_there(&self, entry: &Entry) -> bool {
         match (entry.working, entry.sealed) {
-            (NONE, NONE) => !entry.packed().is_empty(),
+            (NONE, NONE) => !entry.packed.is_empty(),
             (NONE, place) => self.sealed[place as usize].1.is_some(),
             (place, _) => !self.working[place as usize].customer.is_blank(),
         }
@@ -228,9 +226,7 @@ impl Customers {
     /// Ends the work on a customer who has gone over to another plan. What is committed of her is looked at by that plan, too.
     pub fn gone_over(&mut self, look: Timestamp) {
         let slot = self.working[self.current].slot;
-        let entry = &mut self.entries[slot as usize];
-        let start = entry.record.len() - entry.packed().len();
-        packed::set_look(&mut entry.record[start..], look);
+        packed::set_look(&mut self.entries[slot as usize].packed, look);
         self.looked_at(look);
     }
 
@@ -238,146 +234,27 @@ impl Customers {
     pub fn schedule_all(&mut self, plan: &Plan) {
         for slot in self.in_order() {
             let entry = &mut self.entries[slot as usize];
-            let customer = unpacked(entry, entry.packed());
+            let customer = entry.unpacked(&entry.packed);
             let look = entry.look.min(plan.next_look(&customer));
-            let start = entry.record.len() - entry.packed().len();
-            packed::set_look(&mut entry.record[start..], look);
+            packed::set_look(&mut entry.packed, look);
             self.schedule(slot, look);
         }
     }
 
-    fn schedule(&mut self, slot: Slot, look: Timestamp) {
-        let entry = &mut self.entries[slot as usize];
-        entry.look = look;
-        if look < entry.queued {
-            entry.queued = look;
-            self.queue.push(Reverse((look, slot)));
-            if self.queue.len() > QUEUE_SPARE + 2 * self.entries.len() {
-                self.sweep();
-            }
-        }
-    }
-
-    /// Rebuilds the queue without what was put in anew since: at most once in as many looks as there
-    /// are customers.
-    fn sweep(&mut self) {
-        let queued = (0u32..).zip(&self.entries);
-        let queued = queued.filter(|(_, entry)| entry.queued < Timestamp::MAX);
-        self.queue = queued
-            .map(|(slot, entry)| Reverse((entry.queued, slot)))
-            .collect();
-    }
-
-    /// Up to `most` customers who must be looked at, in no order that a restart would keep, and the time, at most `to`, by which
-    /// they are all. None: more are due in the millisecond after `watermark` alone, and [`Customers::next_of_instant`] gives them.
-    pub fn due(
-        &mut self,
-        watermark: Timestamp,
-        to: Timestamp,
-        most: usize,
-    ) -> Option<(Timestamp, Vec<Slot>)> {
-        let soonest = watermark.plus(1);
-        let mut due = Vec::new();
-        while due.len() <= most
-            && let Some((look, slot)) = self.next_due(to)
-        {
-            due.push((look.max(soonest), slot));
-        }
-        let slots = |due: &[(Timestamp, Slot)]| due.iter().map(|(_, slot)| *slot).collect();
-        let Some((instant, _)) = due.get(most).copied() else {
-            return Some((to, slots(&due)));
-        };
-        let few = due.partition_point(|(look, _)| *look < instant);
-        let many = due.split_off(few);
-        if few > 0 || instant > soonest {
-            for (_, slot) in many {
-                self.put_back(slot);
-            }
-            return Some((instant.plus(-1), slots(&due)));
-        }
-        self.instant = slots(&many);
-        self.gather(instant);
-        None
-    }
-
-    /// Takes the next who must be looked at by `to` out of the queue.
-    fn next_due(&mut self, to: Timestamp) -> Option<(Timestamp, Slot)> {
-        while let Some(Reverse((time, slot))) = self.queue.peek().copied()
-            && time <= to
-        {
-            self.queue.pop();
-            let entry = &mut self.entries[slot as usize];
-            if entry.queued != time {
-                continue;
-            }
-            entry.queued = Timestamp::MAX;
-            if entry.look <= time {
-                return Some((time, slot));
-            }
-            self.put_back(slot);
-        }
-        None
-    }
-
-    fn put_back(&mut self, slot: Slot) {
-        let look = self.entries[slot as usize].look;
-        self.schedule(slot, look);
-    }
-
-    /// Gathers all who are due at `instant`, to be looked at in byte order of ids. Nobody is due before.
-    pub fn gather(&mut self, instant: Timestamp) {
-        while let Some((_, slot)) = self.next_due(instant) {
-            self.instant.push(slot);
-        }
-        let entries = &self.entries;
-        let id = |slot: &Slot| Reverse(entries[*slot as usize].id());
-        self.instant.sort_unstable_by(|a, b| id(a).cmp(&id(b)));
-    }
-
-    /// The next of those that were gathered.
-    pub fn next_of_instant(&mut self) -> Option<Slot> {
-        self.instant.pop()
-    }
-
-    /// Whether somebody is still to be looked at who is due in the millisecond after the watermark.
-    pub fn is_within_instant(&self) -> bool {
-        !self.instant.is_empty()
-    }
-
     /// A customer as the open transaction has changed her so far, if it has.
-    pub fn changed_already(&self, slot: Slot) -> Option<Customer> {
+    pub fn changed_already(&self, slot: Slot) -> Option<Box<Customer>> {
         let working = self
             .working
             .get(self.entries[slot as usize].working as usize)?;
-        working.dirty.then(|| (*working.customer).clone())
+        working.dirty.then(|| working.customer.clone())
     }
 
     /// Undoes what a look at a customer has changed, but for when she is looked at again.
-    pub fn put_back_as(&mut self, slot: Slot, customer: Customer) {
+    pub fn put_back_as(&mut self, slot: Slot, customer: Box<Customer>) {
         let place = self.entries[slot as usize].working as usize;
         if let Some(working) = self.working.get_mut(place) {
-            *working.customer = customer;
+            working.customer = customer;
         }
-    }
-
-    /// Those that were gathered and not looked at are due as before.
-    pub fn scatter(&mut self) {
-        for slot in std::mem::take(&mut self.instant) {
-            if !self.entries[slot as usize].is_nobodys() {
-                self.put_back(slot);
-            }
-        }
-    }
-
-    pub fn next_look(&self) -> Option<Timestamp> {
-        let gathered = self.instant.last();
-        if let Some(slot) = gathered {
-            return Some(self.entries[*slot as usize].look);
-        }
-        self.queue
-            .peek()
-            .map(|Reverse((time, _))| *time)
-            .filter(|time| *time < Timestamp::MAX)
     }
 
     // Transactions.
@@ -417,9 +294,9 @@ impl Customers {
         for (slot, bytes) in std::mem::take(&mut self.sealed) {
             let entry = &mut self.entries[slot as usize];
             entry.sealed = NONE;
-            self.bytes -= entry.record.len();
-            entry.record = record(entry.id(), bytes.as_deref().unwrap_or_default());
-            self.bytes += entry.record.len();
+            self.bytes -= entry.bytes();
+            entry.packed = bytes.unwrap_or_default();
+            self.bytes += entry.bytes();
             self.free_if_empty(slot);
         }
     }
@@ -438,7 +315,7 @@ impl Customers {
             let entry = &mut self.entries[slot as usize];
             (entry.working, entry.sealed) = (NONE, NONE);
             if !self.free_if_empty(slot) {
-                let packed = self.entries[slot as usize].packed();
+                let packed = &self.entries[slot as usize].packed;
                 let look = packed::look(packed).unwrap_or(Timestamp::MAX);
                 self.schedule(slot, look);
             }
@@ -448,18 +325,18 @@ impl Customers {
     /// Frees an entry that holds nothing; whether it did.
     fn free_if_empty(&mut self, slot: Slot) -> bool {
         let entry = &self.entries[slot as usize];
-        if entry.working != NONE || entry.sealed != NONE || !entry.packed().is_empty() {
+        if entry.working != NONE || entry.sealed != NONE || !entry.packed.is_empty() {
             return false;
         }
         if entry.is_nobodys() {
             return true;
         }
-        let hash = self.hasher.hash_one(entry.id_text());
+        let hash = self.hasher.hash_one(entry.id.as_str());
         if let Ok(found) = self.by_id.find_entry(hash, |known| *known == slot) {
             found.remove();
         }
         let entry = &mut self.entries[slot as usize];
-        self.bytes -= entry.record.len();
+        self.bytes -= entry.bytes();
         // What is left of hers in the queue is passed over.
         *entry = Entry::default();
         self.free.push(slot);
@@ -476,9 +353,8 @@ impl Customers {
         let Some(packed) = packed else {
             if let Some(slot) = self.find(id) {
                 let entry = &mut self.entries[slot as usize];
-                self.bytes -= entry.record.len();
-                entry.record = record(id.as_bytes(), &[]);
-                self.bytes += entry.record.len();
+                self.bytes -= entry.packed.len();
+                entry.packed = Box::default();
                 self.free_if_empty(slot);
             }
             return Ok(());
@@ -488,9 +364,9 @@ impl Customers {
         packed::set_look(&mut bytes, look);
         let slot = self.slot(id);
         let entry = &mut self.entries[slot as usize];
-        self.bytes -= entry.record.len();
-        entry.record = record(id.as_bytes(), &bytes);
-        self.bytes += entry.record.len();
+        self.bytes -= entry.bytes();
+        entry.packed = bytes.into();
+        self.bytes += entry.bytes();
         self.schedule(slot, look);
         Ok(())
     }
@@ -506,85 +382,29 @@ impl Customers {
     }
 
     /// A customer as she is committed.
-    pub fn committed(&self, id: &str) -> Option<Customer> {
+    pub fn committed(&self, id: &str) -> Option<Box<Customer>> {
         let entry = &self.entries[self.find(id)? as usize];
-        (!entry.packed().is_empty()).then(|| unpacked(entry, entry.packed()))
+        (!entry.packed.is_empty()).then(|| entry.unpacked(&entry.packed))
     }
 
     /// Everybody as they are committed.
-    pub fn all_committed(&self) -> impl Iterator<Item = Customer> {
-        let known = self
-            .entries
-            .iter()
-            .filter(|entry| !entry.packed().is_empty());
-        known.map(|entry| unpacked(entry, entry.packed()))
+    pub fn all_committed(&self) -> impl Iterator<Item = Box<Customer>> {
+        let known = self.entries.iter().filter(|entry| !entry.packed.is_empty());
+        known.map(|entry| entry.unpacked(&entry.packed))
     }
 
     /// Everybody as the work so far leaves them, committed or not.
-    pub fn all_latest(&self) -> impl Iterator<Item = Customer> {
+    pub fn all_latest(&self) -> impl Iterator<Item = Box<Customer>> {
         (0u32..)
             .zip(&self.entries)
             .filter(|(_, entry)| !entry.is_nobodys())
             .map(|(slot, entry)| match entry.working {
                 NONE => self.latest(slot),
-                place => self.working[place as usize].customer.as_ref().clone(),
+                place => self.working[place as usize].customer.clone(),
             })
     }
 }
 
 fn place32(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(NONE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn due(customers: &mut Customers, to: i64) -> Vec<Slot> {
-        let to = Timestamp(to);
-        let (reached, due) = customers.due(to.plus(-1), to, 9).expect("few");
-        assert_eq!(reached, to);
-        due
-    }
-
-    #[test]
-    fn a_piece_ends_where_too_many_are_due() {
-        let mut customers = Customers::default();
-        let slots: Vec<Slot> = ["eva", "ben", "dan", "ana", "cid"]
-            .map(|id| customers.slot(id))
-            .into();
-        for (slot, look) in slots.iter().zip([50, 50, 30, 50, 10]) {
-            customers.schedule(*slot, Timestamp(look));
-        }
-        let few =
-            |customers: &mut Customers, from, to| customers.due(Timestamp(from), Timestamp(to), 2);
-        let (dan, cid) = (slots[2], slots[4]);
-        assert_eq!(
-            few(&mut customers, 0, 60),
-            Some((Timestamp(49), vec![cid, dan]))
-        );
-        assert_eq!(few(&mut customers, 49, 60), None);
-        let mut order = Vec::new();
-        while let Some(slot) = customers.next_of_instant() {
-            order.push(customers.entries[slot as usize].id_text().to_owned());
-        }
-        assert_eq!(order, ["ana", "ben", "eva"]);
-        assert_eq!(few(&mut customers, 50, 60), Some((Timestamp(60), vec![])));
-    }
-
-    #[test]
-    fn the_queue_holds_no_more_than_its_customers() {
-        let mut customers = Customers::default();
-        let slot = customers.slot("ana");
-        for minute in 0..100_000 {
-            // Every minute something near is looked at, and then something far off again.
-            customers.schedule(slot, Timestamp(minute));
-            assert_eq!(due(&mut customers, minute), [slot]);
-            customers.schedule(slot, Timestamp(1_000_000));
-        }
-        assert!(customers.queue.len() <= QUEUE_SPARE + 2);
-        assert!(due(&mut customers, 999_999).is_empty());
-        assert_eq!(due(&mut customers, 1_000_000), [slot]);
-        assert_eq!(customers.next_look(), None);
-    }
 }

@@ -361,8 +361,6 @@ fn shown(
         now: event.time,
     };
     let mut found = Found::default();
-    states.change(trigger.key, |state| {
-        trigger.kind.event(state, &scope, &mut found);
-    });
+    trigger.kind.event(trigger.key, states, &scope, &mut found);
     found
 }

@@ -368,19 +368,19 @@ impl Engine {
     #[must_use]
     pub fn customer(&self, id: &str) -> Option<Customer> {
         let customer = self.customers.committed(id)?;
-        Some(self.settled(customer))
+        Some(self.settled(*customer))
     }
 
     /// Every committed customer, as [`Engine::customer`] gives one, in no particular order.
     pub fn customers(&self) -> impl Iterator<Item = Customer> {
         let committed = self.customers.all_committed();
-        committed.map(|customer| self.settled(customer))
+        committed.map(|customer| self.settled(*customer))
     }
 
     /// Every committed customer as she was packed, which is what the changelog holds, in no particular
     /// order.
     pub fn packed_customers(&self) -> impl Iterator<Item = Customer> {
-        self.customers.all_committed()
+        self.customers.all_committed().map(|customer| *customer)
     }
 
     fn settled(&self, mut customer: Customer) -> Customer {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, Text};
@@ -136,7 +135,7 @@ impl Waits {
                 id: id.clone(),
                 ..Settled::default()
             };
-            let parts = Part::all(Bytes::copy_from_slice(parts)).unwrap_or_default();
+            let parts = Part::all(parts[..].into()).unwrap_or_default();
             for part in parts {
                 let _family = settled.take(part);
             }

@@ -9,9 +9,11 @@
 //! nothing and moves no anchor back: an `of` that was in time may have followed it.
 
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 use super::kind::{
-    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Telling,
+    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind,
+    Telling,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -84,6 +86,9 @@ pub enum Per {
     Key(Expression),
 }
 
+/// The values of `per` that one event has: nearly always one.
+type PerKeys = SmallVec<[Text; 1]>;
+
 /// Which `after` the time runs from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum From {
@@ -109,7 +114,7 @@ struct Open {
 }
 
 impl Absence {
-    fn arm(&self, state: &mut AbsenceState, event: &Event, keys: Vec<Text>, stale: bool) -> u32 {
+    fn arm(&self, state: &mut AbsenceState, event: &Event, keys: PerKeys, stale: bool) -> u32 {
         let mut refused = 0;
         for per in keys {
             let anchor = EventRef {
@@ -196,7 +201,7 @@ impl MomentKind for Absence {
     }
 
     /// What goes beyond [`OPEN_MAX`] is counted.
-    fn event(&self, state: &mut Option<AbsenceState>, scope: &Scope<'_>, found: &mut Found) {
+    fn event(&self, state: &mut Kept<'_, AbsenceState>, scope: &Scope<'_>, found: &mut Found) {
         let Some(event) = scope.event else { return };
         let (of, after) = (self.of.matches(scope), self.after.matches(scope));
         if !of && !after {
@@ -273,15 +278,15 @@ impl MomentKind for Absence {
 }
 
 impl Per {
-    fn keys(&self, scope: &Scope<'_>) -> Vec<Text> {
+    fn keys(&self, scope: &Scope<'_>) -> PerKeys {
         let Self::Key(expression) = self else {
-            return vec![Text::default()];
+            return smallvec![Text::default()];
         };
         if let Some(key) = key_text(&expression.eval(scope)) {
-            return vec![key];
+            return smallvec![key];
         }
         let products = scope.event.map_or(&[][..], |event| &event.products);
-        let mut keys: Vec<Text> = Vec::new();
+        let mut keys = PerKeys::new();
         for product in products {
             let scope = Scope {
                 product: Some(product),

@@ -16,7 +16,8 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Telling,
+    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind,
+    Telling,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -214,11 +215,11 @@ impl MomentKind for Baseline {
     }
 
     /// A value departs at the event; gaps depart by time passing.
-    fn event(&self, state: &mut Option<BaselineState>, scope: &Scope<'_>, found: &mut Found) {
+    fn event(&self, state: &mut Kept<'_, BaselineState>, scope: &Scope<'_>, found: &mut Found) {
         let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
             return;
         };
-        let last = state.as_ref().and_then(|state| state.last.as_ref());
+        let last = state.get().and_then(|state| state.last.as_ref());
         if last.is_some_and(|last| event.time < last.time) {
             return;
         }

@@ -5,7 +5,7 @@
 //! refusal of every customer.
 
 use super::event::Nothing;
-use super::kind::{Concerns, Described, Found, Moment, MomentKind, Sees, Telling};
+use super::kind::{Concerns, Described, Found, Kept, Moment, MomentKind, Sees, Telling};
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{EVENTS, Reader};
@@ -75,7 +75,7 @@ impl MomentKind for Broadcast {
     }
 
     /// Shown broadcasts instead of events.
-    fn event(&self, _state: &mut Option<Nothing>, scope: &Scope<'_>, found: &mut Found) {
+    fn event(&self, _state: &mut Kept<'_, Nothing>, scope: &Scope<'_>, found: &mut Found) {
         let event = scope.event.filter(|_| self.of.matches(scope));
         found.moment = event.map(|event| Moment::of_event(event, Vec::new()));
     }
@@ -120,7 +120,7 @@ mod tests {
             now: event.time,
         };
         let mut found = Found::default();
-        kind.event(&mut None, &scope, &mut found);
+        kind.event(&mut Kept::New(&mut None), &scope, &mut found);
         let moment = found.moment.expect("it came true");
         assert_eq!((moment.at, moment.occurrence), (event.time, event.id));
     }

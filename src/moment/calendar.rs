@@ -15,7 +15,9 @@ use jiff::civil::{Date as Civil, Weekday};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::kind::{AFTER_WATERMARK, Concerns, Described, Evidence, Found, Moment, MomentKind};
+use super::kind::{
+    AFTER_WATERMARK, Concerns, Described, Evidence, Found, Kept, Moment, MomentKind,
+};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::{Node, Yaml};
@@ -220,15 +222,16 @@ impl MomentKind for Calendar {
     }
 
     /// Only what may change her zone or her date is looked at.
-    fn event(&self, state: &mut Option<CalendarState>, scope: &Scope<'_>, _found: &mut Found) {
+    fn event(&self, state: &mut Kept<'_, CalendarState>, scope: &Scope<'_>, _found: &mut Found) {
         let Some(event) = scope.event else { return };
-        let Some(own) = state else {
-            *state = Some(self.begun(scope.profile, event.time, None));
+        let Some(known) = state.get() else {
+            state.get_or_insert_with(|| self.begun(scope.profile, event.time, None));
             return;
         };
-        if own.digest == self.digest && !self.may_change(event) {
+        if known.digest == self.digest && !self.may_change(event) {
             return;
         }
+        let Some(own) = state.get_mut() else { return };
         let basis = self.basis(scope.profile);
         if own.basis != basis {
             own.since = own.since.max(event.time);
@@ -619,7 +622,7 @@ mod tests {
             previous: None,
             now: time,
         };
-        kind.event(&mut state, &scope, &mut found);
+        kind.event(&mut Kept::New(&mut state), &scope, &mut found);
         let mut state = state.expect("it begins with her");
         let due = kind.due(&state, &settled);
         let moment = kind.fire(&mut state, &settled);

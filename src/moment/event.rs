@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Concerns, Described, Found, Moment, MomentKind, Sees, WHEN, WHEN_SEEN, when};
+use super::kind::{
+    Concerns, Described, Found, Kept, Moment, MomentKind, Sees, WHEN, WHEN_SEEN, when,
+};
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{EVENTS, Reader};
@@ -79,7 +81,7 @@ impl MomentKind for EventMoment {
         self.of.uses_previous()
     }
 
-    fn event(&self, _state: &mut Option<Nothing>, scope: &Scope<'_>, found: &mut Found) {
+    fn event(&self, _state: &mut Kept<'_, Nothing>, scope: &Scope<'_>, found: &mut Found) {
         let event = scope.event.filter(|_| self.of.matches(scope));
         found.moment = event.map(|event| Moment::of_event(event, Vec::new()));
     }

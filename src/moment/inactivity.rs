@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Telling,
+    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind,
+    Telling,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -100,18 +101,17 @@ impl MomentKind for Inactivity {
     }
 
     /// An event older than the last changes nothing.
-    fn event(&self, state: &mut Option<InactivityState>, scope: &Scope<'_>, _found: &mut Found) {
+    fn event(&self, state: &mut Kept<'_, InactivityState>, scope: &Scope<'_>, _found: &mut Found) {
         let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
             return;
         };
-        if state
-            .as_ref()
-            .is_none_or(|state| state.last.time <= event.time)
-        {
-            *state = Some(InactivityState {
-                last: EventRef::of(event),
-                fired: false,
-            });
+        let begun = || InactivityState {
+            last: EventRef::of(event),
+            fired: false,
+        };
+        let state = state.get_or_insert_with(begun);
+        if state.last.time <= event.time {
+            *state = begun();
         }
     }
 

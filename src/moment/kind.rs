@@ -11,7 +11,7 @@ use crate::document::yaml::Node;
 use crate::event::{Event, EventName, Text};
 use crate::expression::Scope;
 use crate::profile::Settled;
-use crate::stored::Stored;
+use crate::stored::{Lazy, Stored};
 use crate::time::Timestamp;
 
 /// Decided when its deadline is reached.
@@ -62,8 +62,8 @@ pub trait MomentKind: Sized {
         None
     }
 
-    /// Takes the event of `scope` in, after the profile has. None: it remembers nothing.
-    fn event(&self, state: &mut Option<Self::State>, scope: &Scope<'_>, found: &mut Found);
+    /// Takes the event of `scope` in, after the profile has.
+    fn event(&self, state: &mut Kept<'_, Self::State>, scope: &Scope<'_>, found: &mut Found);
 
     /// The earliest that a deadline, or a decision, may follow an event that concerns it and is not settled yet: when the
     /// customer must be looked at again. `settled` is what is known of her without it. Too early costs a look, too late would
@@ -89,6 +89,51 @@ pub trait MomentKind: Sized {
     /// What came true, in a sentence for people; none: what the trigger is for says it.
     fn told(&self, _telling: &Telling<'_>) -> Option<String> {
         None
+    }
+}
+
+/// What a kind remembers of the customer at hand, read only where it is asked for.
+#[derive(Debug)]
+pub enum Kept<'a, S: Stored> {
+    /// As it is stored.
+    Known(&'a mut Lazy<S>),
+    /// It remembers nothing so far.
+    New(&'a mut Option<S>),
+}
+
+impl<S: Stored> Kept<'_, S> {
+    /// It, if there is any.
+    #[must_use]
+    pub fn get(&self) -> Option<&S> {
+        match self {
+            Self::Known(state) => Some(state),
+            Self::New(state) => state.as_ref(),
+        }
+    }
+
+    /// It, to be changed, if there is any.
+    #[must_use]
+    pub fn get_mut(&mut self) -> Option<&mut S> {
+        match self {
+            Self::Known(state) => Some(state),
+            Self::New(state) => state.as_mut(),
+        }
+    }
+
+    /// It, to be changed; it begins with `begun` where there is none.
+    pub fn get_or_insert_with(&mut self, begun: impl FnOnce() -> S) -> &mut S {
+        match self {
+            Self::Known(state) => state,
+            Self::New(state) => state.get_or_insert_with(begun),
+        }
+    }
+
+    /// As [`Kept::get_or_insert_with`]; it begins empty.
+    pub fn get_or_insert_default(&mut self) -> &mut S
+    where
+        S: Default,
+    {
+        self.get_or_insert_with(S::default)
     }
 }
 

@@ -31,7 +31,9 @@ pub use broadcast::Broadcast;
 pub use calendar::Calendar;
 pub use event::EventMoment;
 pub use inactivity::Inactivity;
-pub use kind::{Concerns, Described, EventRef, Evidence, Found, Moment, MomentKind, Sees, Telling};
+pub use kind::{
+    Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind, Sees, Telling,
+};
 pub use matcher::Matcher;
 pub use states::States;
 pub use threshold::Threshold;
@@ -141,16 +143,20 @@ macro_rules! kinds {
                 }
             }
 
-            /// See [`MomentKind::event`]. A state of another kind is left from an older definition, and makes way.
-            pub fn event(&self, state: &mut Option<State>, scope: &Scope<'_>, found: &mut Found) {
+            /// See [`MomentKind::event`], on the state under `key`. A state of another kind is left from an older definition,
+            /// and makes way.
+            pub fn event(&self, key: u32, states: &mut States, scope: &Scope<'_>, found: &mut Found) {
                 match self {
                     $(Self::$Kind(kind) => {
-                        let mut own = match state.take() {
-                            Some(State::$Kind(own)) => Some(own.into_inner()),
-                            _ => None,
-                        };
-                        kind.event(&mut own, scope, found);
-                        *state = own.map(|own| State::$Kind(own.into()));
+                        if let Some(State::$Kind(own)) = states.get_mut(key) {
+                            return kind.event(&mut Kept::Known(own), scope, found);
+                        }
+                        let mut begun = None;
+                        kind.event(&mut Kept::New(&mut begun), scope, found);
+                        match begun {
+                            Some(begun) => states.keep(key, State::$Kind(begun.into())),
+                            None => drop(states.take(key)),
+                        }
                     })*
                 }
             }

@@ -1,9 +1,9 @@
 //! Where each trigger stands with one customer.
 
-use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::State;
-use crate::stored::{Part, StoredError};
+use crate::stored::{Part, Piece, StoredError};
 use crate::time::Timestamp;
 
 /// Triggers that are in the set no more, of which the last decision is remembered.
@@ -13,7 +13,9 @@ pub const GONE_MAX: usize = 16;
 /// states have equal bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct States {
-    states: Vec<(u32, State)>,
+    /// Together, as they are searched for each event.
+    keys: SmallVec<[u32; 12]>,
+    states: Vec<State>,
 }
 
 impl States {
@@ -24,95 +26,75 @@ impl States {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &State)> {
-        self.states.iter().map(|(key, state)| (*key, state))
+        self.keys.iter().copied().zip(&self.states)
     }
 
     /// The state of one trigger, if it has any.
     #[must_use]
     pub fn get(&self, key: u32) -> Option<&State> {
         let at = self.place(key).ok()?;
-        Some(&self.states[at].1)
+        Some(&self.states[at])
     }
 
     /// The state of one trigger, to be changed.
     pub fn get_mut(&mut self, key: u32) -> Option<&mut State> {
         let at = self.place(key).ok()?;
-        Some(&mut self.states[at].1)
+        Some(&mut self.states[at])
     }
 
     /// Takes the state of one trigger out.
     pub fn take(&mut self, key: u32) -> Option<State> {
         let at = self.place(key).ok()?;
-        Some(self.states.remove(at).1)
+        self.keys.remove(at);
+        Some(self.states.remove(at))
     }
 
     /// Keeps the state of one trigger, in place of the one it had.
     pub fn keep(&mut self, key: u32, state: State) {
         match self.place(key) {
-            Ok(at) => self.states[at].1 = state,
-            Err(at) => self.states.insert(at, (key, state)),
+            Ok(at) => self.states[at] = state,
+            Err(at) => {
+                self.keys.insert(at, key);
+                self.states.insert(at, state);
+            }
         }
     }
 
     fn place(&self, key: u32) -> Result<usize, usize> {
-        self.states.binary_search_by_key(&key, |(key, _)| *key)
-    }
-
-    /// Changes the state of one trigger, which may begin or end.
-    pub fn change(&mut self, key: u32, change: impl FnOnce(&mut Option<State>)) {
-        let place = self.place(key);
-        let mut state = match place {
-            Ok(at) => Some(std::mem::replace(
-                &mut self.states[at].1,
-                State::Gone(Timestamp::MIN),
-            )),
-            Err(_) => None,
-        };
-        change(&mut state);
-        match (place, state) {
-            (Ok(at), Some(state)) => self.states[at].1 = state,
-            (Ok(at), None) => drop(self.states.remove(at)),
-            (Err(at), Some(state)) => self.states.insert(at, (key, state)),
-            (Err(_), None) => {}
-        }
+        self.keys.binary_search(&key)
     }
 
     /// The states of some triggers alone.
     #[must_use]
     pub fn only(&self, of: impl Fn(u32) -> bool) -> Self {
-        let some = self.states.iter().filter(|(key, _)| of(*key));
-        Self {
-            states: some.cloned().collect(),
-        }
+        let some = self.iter().filter(|(key, _)| of(*key));
+        some.map(|(key, state)| (key, state.clone())).collect()
     }
 
     /// Forgets what triggers knew that are in the set no more, but for what the last [`GONE_MAX`] of them decided last. Whether
     /// anything was changed.
     pub fn forget(&mut self, is_gone: impl Fn(u32) -> bool) -> bool {
-        if !self.states.iter().any(|(key, _)| is_gone(*key)) {
+        if !self.keys.iter().any(|key| is_gone(*key)) {
             return false;
         }
-        let before = self.clone();
-        self.states.retain_mut(|(key, state)| {
-            if !is_gone(*key) {
-                return true;
-            }
-            let decided = state.last_decided();
-            decided.is_some_and(|at| {
-                *state = State::Gone(at);
-                true
-            })
-        });
-        let gone = |(_, state): &(u32, State)| match state {
+        let kept = |(key, state): (u32, State)| match state.last_decided() {
+            _ if !is_gone(key) => Some((key, state)),
+            decided => decided.map(|at| (key, State::Gone(at))),
+        };
+        let before = std::mem::take(self);
+        *self = before.clone().into_iter().filter_map(kept).collect();
+        let gone = |state: &State| match state {
             State::Gone(at) => Some(*at),
             _ => None,
         };
         let mut times: Vec<Timestamp> = self.states.iter().filter_map(gone).collect();
         if times.len() > GONE_MAX {
             times.sort_unstable();
-            let kept = times[times.len() - GONE_MAX];
-            self.states
-                .retain(|it| gone(it).is_none_or(|at| at >= kept));
+            let oldest = times[times.len() - GONE_MAX];
+            let all = std::mem::take(self).into_iter();
+            *self = all
+                .filter(|(_, state)| gone(state).is_none_or(|at| at >= oldest))
+                .collect();
         }
         *self != before
     }
@@ -125,7 +107,7 @@ impl States {
             return;
         }
         let mut body = Vec::with_capacity(64 * self.states.len());
-        for (key, state) in &self.states {
+        for (key, state) in self.iter() {
             body.extend_from_slice(&key.to_le_bytes());
             state.write(&mut body);
         }
@@ -141,12 +123,13 @@ impl States {
             let (found, known) = (part.version, Self::VERSION);
             return Err(StoredError::newer("the list of states", found, known));
         }
-        let mut states = Vec::new();
+        let mut states = Self::default();
         let mut rest = part.bytes;
         while let Some((key, state)) = next(&mut rest)? {
-            states.push((key, State::from_part(state)?));
+            states.keys.push(key);
+            states.states.push(State::from_part(state)?);
         }
-        Ok(Self { states })
+        Ok(states)
     }
 
     /// Whether each of them can be read.
@@ -154,19 +137,31 @@ impl States {
     /// # Errors
     /// As [`States::read`].
     pub fn check(&self) -> Result<(), StoredError> {
-        self.states.iter().try_for_each(|(_, state)| state.check())
+        self.states.iter().try_for_each(State::check)
     }
 }
 
-fn next(rest: &mut Bytes) -> Result<Option<(u32, Part)>, StoredError> {
-    let Some(key) = rest.first_chunk::<4>() else {
-        return if rest.is_empty() {
-            Ok(None)
-        } else {
-            Err(StoredError::Damaged("a state is cut off".to_owned()))
-        };
-    };
-    let key = u32::from_le_bytes(*key);
-    let _key = rest.split_to(4);
-    Ok(Some((key, Part::first(rest)?)))
+impl IntoIterator for States {
+    type Item = (u32, State);
+    type IntoIter = std::iter::Zip<smallvec::IntoIter<[u32; 12]>, std::vec::IntoIter<State>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.keys.into_iter().zip(self.states)
+    }
+}
+
+/// In order of keys.
+impl FromIterator<(u32, State)> for States {
+    fn from_iter<I: IntoIterator<Item = (u32, State)>>(states: I) -> Self {
+        let (keys, states) = states.into_iter().unzip();
+        Self { keys, states }
+    }
+}
+
+fn next(rest: &mut Piece) -> Result<Option<(u32, Part)>, StoredError> {
+    match rest.take() {
+        Some(key) => Ok(Some((u32::from_le_bytes(key), Part::first(rest)?))),
+        None if rest.is_empty() => Ok(None),
+        None => Err(StoredError::Damaged("a state is cut off".to_owned())),
+    }
 }

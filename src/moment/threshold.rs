@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::absence::key_text;
 use super::kind::{
-    Concerns, Described, Found, Moment, MomentKind, Sees, Telling, WHEN, WHEN_SEEN, when,
+    Concerns, Described, Found, Kept, Moment, MomentKind, Sees, Telling, WHEN, WHEN_SEEN, when,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -236,22 +236,24 @@ impl MomentKind for Threshold {
         self.of.uses_previous()
     }
 
-    fn event(&self, state: &mut Option<ThresholdState>, scope: &Scope<'_>, found: &mut Found) {
+    fn event(&self, state: &mut Kept<'_, ThresholdState>, scope: &Scope<'_>, found: &mut Found) {
         let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
             return;
         };
         let Some(amount) = self.amount(scope) else {
             return;
         };
-        let known = state.take().filter(|state| state.digest == self.digest);
-        let mut own = known.unwrap_or_else(|| self.nothing(event));
+        let own = state.get_or_insert_with(|| self.nothing(event));
+        if own.digest != self.digest {
+            *own = self.nothing(event);
+        }
         if event.order() < own.newest {
-            self.count(&mut own, event.time, amount);
+            self.count(own, event.time, amount);
         } else {
-            self.pass_to(&mut own, event);
-            let before = self.level(&own);
-            found.refused = self.count(&mut own, event.time, amount);
-            let after = self.level(&own);
+            self.pass_to(own, event);
+            let before = self.level(own);
+            found.refused = self.count(own, event.time, amount);
+            let after = self.level(own);
             if !self.crosses.inside(before) && self.crosses.inside(after) {
                 let facts = vec![
                     ("measured", after.shown().into()),
@@ -260,7 +262,6 @@ impl MomentKind for Threshold {
                 found.moment = Some(Moment::of_event(event, facts));
             }
         }
-        *state = Some(own);
     }
 
     fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
@@ -683,7 +684,7 @@ mod tests {
                 previous: None,
                 now: event.time,
             };
-            kind.event(&mut state, &scope, &mut found);
+            kind.event(&mut Kept::New(&mut state), &scope, &mut found);
             moments.extend(found.moment.map(|moment| moment.at.0 / MINUTE));
             refused += found.refused;
         }
@@ -796,7 +797,7 @@ mod tests {
             now: event.time,
         };
         let mut found = Found::default();
-        sum.event(&mut state, &scope, &mut found);
+        sum.event(&mut Kept::New(&mut state), &scope, &mut found);
         assert_eq!(found.moment, None);
         assert_eq!(
             state.map(|state| state.held),

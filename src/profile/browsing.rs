@@ -47,10 +47,9 @@ impl Browsing {
         }
         if self.interests.len() >= limits::INTERESTS {
             let now = event.time;
-            let weakest = (0..self.interests.len()).min_by(|a, b| {
-                decayed(&self.interests[*a], now).total_cmp(&decayed(&self.interests[*b], now))
-            });
-            self.interests.remove(weakest.unwrap_or(0));
+            let scores = self.interests.iter().map(|it| decayed(it, now));
+            let weakest = scores.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
+            self.interests.remove(weakest.map_or(0, |(at, _)| at));
         }
         self.interests.push(Interest {
             category: category.clone(),

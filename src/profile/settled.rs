@@ -222,7 +222,6 @@ impl Settled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use std::collections::BTreeSet;
 
     #[test]
@@ -231,7 +230,7 @@ mod tests {
         settled.presence.known = true;
         let mut out = Vec::new();
         settled.write(&mut out);
-        let parts = Part::all(Bytes::from(out)).unwrap();
+        let parts = Part::all(out[..].into()).unwrap();
         assert_eq!(parts.iter().map(|it| it.tag).collect::<Vec<_>>(), [1]);
         let paths: BTreeSet<_> = FIELDS.iter().map(|field| field.path).collect();
         assert_eq!(paths.len(), FIELDS.len());

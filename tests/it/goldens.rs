@@ -132,7 +132,7 @@ fn samples() -> BTreeMap<u16, Vec<Part>> {
     }
     let mut found: BTreeMap<u16, Vec<Part>> = BTreeMap::new();
     for (bytes, shift) in [(parts, 0), (states, STATES)] {
-        for part in Part::all(bytes.into()).expect("just written") {
+        for part in Part::all(bytes[..].into()).expect("just written") {
             found.entry(part.tag + shift).or_default().push(part);
         }
     }

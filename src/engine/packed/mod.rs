@@ -11,13 +11,11 @@
 
 mod old;
 
-use bytes::Bytes;
-
 use super::customer::Customer;
 use super::waiting::Waiting;
 use crate::moment::States;
 use crate::profile::tail::Tail;
-use crate::stored::{Lazy, Part, StoredError};
+use crate::stored::{Lazy, Part, Piece, StoredError};
 use crate::time::Timestamp;
 
 /// The version this build writes.
@@ -63,15 +61,15 @@ pub fn set_look(bytes: &mut [u8], look: Timestamp) {
 ///
 /// # Errors
 /// Where the layout or a part is newer than this build, or the bytes are damaged.
-pub fn unpack(bytes: &[u8]) -> Result<Customer, StoredError> {
+pub fn unpack(bytes: &[u8]) -> Result<Box<Customer>, StoredError> {
     look(bytes)?;
     let rest = &bytes[HEADER..];
-    let mut rest = match bytes[0] {
-        1 => Bytes::from(old::first(rest)?),
-        2 => Bytes::from(old::second(rest)?),
-        _ => Bytes::copy_from_slice(rest),
+    let mut rest: Piece = match bytes[0] {
+        1 => old::first(rest)?[..].into(),
+        2 => old::second(rest)?[..].into(),
+        _ => rest.into(),
     };
-    let mut customer = Customer::default();
+    let mut customer = Box::<Customer>::default();
     while !rest.is_empty() {
         let part = Part::first(&mut rest)?;
         match part.tag {
@@ -94,7 +92,7 @@ pub fn unpack(bytes: &[u8]) -> Result<Customer, StoredError> {
 /// # Errors
 /// As [`unpack`].
 pub fn check(bytes: &[u8]) -> Result<Customer, StoredError> {
-    let customer = unpack(bytes)?;
+    let customer = *unpack(bytes)?;
     customer.profile.settled.check()?;
     customer.profile.tail.check()?;
     customer.states.check()?;
@@ -118,7 +116,7 @@ mod tests {
         let mut sooner = bytes.clone();
         set_look(&mut sooner, Timestamp(5));
         assert_eq!(look(&sooner), Ok(Timestamp(5)));
-        assert_eq!(unpack(&sooner), Ok(customer));
+        assert_eq!(check(&sooner), Ok(customer));
     }
 
     #[test]
