@@ -118,6 +118,8 @@ pub struct Engine {
     /// Only some of them have, or had before that was undone: the others are looked at as of the triggers before.
     is_halfway: bool,
     sweeping: Sweeping,
+    /// What followed from settling at the last seal: said with the next event.
+    unsaid: Vec<Effect>,
     /// [`DUE`], but in tests.
     due_max: usize,
 }
@@ -135,6 +137,7 @@ impl Engine {
             is_adopted: true,
             is_halfway: false,
             sweeping: Sweeping::default(),
+            unsaid: Vec::new(),
             due_max: DUE,
         }
     }
@@ -209,6 +212,7 @@ impl Engine {
             effects.push(Effect::Erased);
             return;
         }
+        effects.append(&mut self.unsaid);
         let plan = Arc::clone(&self.plan);
         let watermark = self.watermark;
         let working = self.customers.open(&event.customer, &plan);
@@ -222,7 +226,11 @@ impl Engine {
         }
         let look_before = working.look;
         let mut fold = Fold::new(&plan, now, effects).undue_before(look_before);
-        let settled = fold.settle(customer, watermark, Expiry::Now).any;
+        let can_wait = look_before > watermark
+            && event.time > watermark
+            && customer.profile.tail.can_wait(&event)
+            && !plan.speaks_at_once(event.name);
+        let settled = !can_wait && fold.settle(customer, watermark, Expiry::Now).any;
         // Then nothing was due, and nothing is before.
         let look_holds = !settled || look_before > watermark;
         let seen = &mut customer.profile.settled.seen;
@@ -281,17 +289,17 @@ impl Engine {
     /// are adopted later find the same in a state that was restored and in one that was not.
     pub fn seal(&mut self) -> Vec<Record> {
         let (plan, watermark) = (Arc::clone(&self.plan), self.watermark);
+        let unsaid = &mut self.unsaid;
         for working in self.customers.changed() {
             let customer = &mut *working.customer;
             let oldest = customer.profile.tail.begins();
             if oldest.is_some_and(|time| time <= watermark) {
-                let mut effects = Vec::new();
-                let fold = Fold::new(&plan, Timestamp::MIN, &mut effects);
+                let fold = Fold::new(&plan, Timestamp::MIN, unsaid);
                 let mut fold = fold.undue_before(working.look);
                 fold.settle_events(customer, watermark);
                 // Who has something to be decided was looked at when time moved.
                 debug_assert!(fold.has_decided_all());
-                debug_assert!(!effects.iter().any(|it| matches!(it, Effect::Decided(_))));
+                debug_assert!(!unsaid.iter().any(|it| matches!(it, Effect::Decided(_))));
                 working.look_is_early = true;
             }
             if working.look_is_early {
@@ -315,6 +323,7 @@ impl Engine {
     /// Neither the sealed transaction nor what came after it has happened.
     pub fn rollback(&mut self, watermark: Timestamp) {
         self.customers.rollback();
+        self.unsaid.clear();
         self.erasures.rollback();
         self.told.rollback();
         self.watermark = watermark;

@@ -58,6 +58,8 @@ pub mod limits {
     pub const TAIL_EVENTS: usize = 1024;
     /// Their bytes, roughly: a profile is one record of the changelog, and Kafka takes 1 MiB of one.
     pub const TAIL_BYTES: usize = 256 * 1024;
+    /// Events that may wait to be settled together: so many are in the cache when the first is read.
+    pub const TAIL_WAITING: usize = 16;
     /// So many events, each lighter than [`LIGHT_BYTES`], are within [`TAIL_BYTES`] unweighed.
     pub const TAIL_UNWEIGHED: usize = TAIL_BYTES / LIGHT_BYTES;
     /// An event lighter than this is what producers send.

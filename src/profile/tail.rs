@@ -40,6 +40,14 @@ impl Tail {
             || tail.sum::<usize>() + weight > limits::TAIL_BYTES
     }
 
+    /// Whether an event is its last, and it is short: what of it could be settled may wait then, to be settled with others.
+    #[must_use]
+    pub fn can_wait(&self, event: &Event) -> bool {
+        let last = self.events.last();
+        self.events.len() < limits::TAIL_WAITING
+            && last.is_none_or(|last| last.event.order() <= event.order())
+    }
+
     /// Whether it holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -166,6 +166,12 @@ impl Plan {
         listed.iter().map(|i| &self.triggers[usize::from(*i)])
     }
 
+    /// Whether an event of this name may make something true when it is seen.
+    #[must_use]
+    pub fn speaks_at_once(&self, name: EventName) -> bool {
+        self.naming(name).any(|trigger| trigger.kind.is_immediate())
+    }
+
     /// The triggers that take what of this name happened to everybody, most important first.
     pub fn broadcast(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
         let listed = self.by_broadcast.get(&name).into_iter().flatten();

@@ -21,10 +21,7 @@ impl Fold<'_> {
         let fired = Vec::new();
         tail.events.insert(at, TailEvent { event, fired });
         let plan = self.plan;
-        let speaks = |tail: &TailEvent| {
-            let mut named = plan.naming(tail.event.name);
-            named.any(|trigger| trigger.kind.is_immediate())
-        };
+        let speaks = |tail: &TailEvent| plan.speaks_at_once(tail.event.name);
         if !tail.events[at..].iter().any(speaks) {
             return;
         }
