@@ -15,6 +15,7 @@
 //! Deliberately absent: Kafka, retries of single calls, metrics, and what a customer is.
 
 mod adoption;
+pub mod batch;
 mod broadcast;
 pub mod core;
 pub mod count;
