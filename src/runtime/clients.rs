@@ -111,7 +111,7 @@ fn reader(config: &Config, isolation: &str, defaults: &[(&str, &str)]) -> Client
     client
 }
 
-/// The producer of a task.
+/// The producer with a task's transactional id: of the worker whose first task it is, or to fence that.
 #[must_use]
 pub(super) fn producer(config: &Config, partition: i32) -> ClientConfig {
     let mut client = outside_producer(config);

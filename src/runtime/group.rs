@@ -3,22 +3,23 @@
 //! The group thread only polls: for rebalances, errors and the keeping alive of the membership. Records never pass through it,
 //! they are taken from partition queues by the workers. What must stay true: partitions are split off and paused before they are
 //! assigned, until their task has restored its state and says where to read; the group's metadata is taken in the
-//! callback of the assignment; a revocation waits until the tasks have committed.
+//! callback of the assignment, and is that of a member; a revocation waits until the tasks have committed.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
+use rdkafka_sys as sys;
 
-use super::message::{Assignment, Member, ToWorker};
+use super::message::{Assignment, Member, Membership, ToWorker};
 use super::queue::split;
 use super::{Context, State, clients};
 
@@ -63,6 +64,7 @@ impl Member {
             timeout,
             owned: Mutex::default(),
             assigned: Mutex::default(),
+            assignments: AtomicU64::new(0),
         }
     }
 
@@ -80,24 +82,40 @@ impl Member {
         // Before it is assigned, so that nothing is fetched before it is sought.
         consumer.pause(&paused)?;
         consumer.assign(&paused)?;
-        let mut assigned = lock(&self.assigned);
-        for (partition, count) in topics {
-            if count < self.context.names.inputs.len() {
-                tracing::error!(
-                    partition,
-                    topics = count,
-                    of = self.context.names.inputs.len(),
-                    "the task does not start: not all of its topics' partitions are here; do all topics have the same number of partitions?"
-                );
-                continue;
-            }
-            if let Some(group) = consumer.group_metadata() {
-                self.context.state(partition, State::Restoring);
-                assigned.push((partition, group));
-            }
+        let Some(group) = pinned(consumer).map(Arc::new) else {
+            tracing::warn!("the membership was lost while tasks were assigned; joining again");
+            return Ok(());
+        };
+        let assignment = self.assignments.fetch_add(1, Ordering::Relaxed) + 1;
+        topics.retain(|partition, count| self.is_whole(*partition, *count));
+        let worker_of = |partition| super::worker_of(partition, self.workers.len());
+        let mut firsts: BTreeMap<usize, i32> = BTreeMap::new();
+        for partition in topics.into_keys() {
+            let first = *firsts.entry(worker_of(partition)).or_insert(partition);
+            self.context.state(partition, State::Restoring);
+            let membership = Membership {
+                group: Arc::clone(&group),
+                assignment,
+                first,
+            };
+            lock(&self.assigned).push((partition, membership));
         }
         self.context.joined.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether a partition of all topics is here.
+    fn is_whole(&self, partition: i32, topics: usize) -> bool {
+        let of = self.context.names.inputs.len();
+        if topics < of {
+            tracing::error!(
+                partition,
+                topics,
+                of,
+                "the task does not start: not all of its topics' partitions are here; do all topics have the same number of partitions?"
+            );
+        }
+        topics >= of
     }
 
     /// Takes every task away from its worker, and waits until each has committed what is open.
@@ -194,16 +212,38 @@ fn hand_out(consumer: &Arc<BaseConsumer<Member>>) {
         let partitions: Vec<i32> = assigned.iter().map(|(partition, _)| *partition).collect();
         tracing::info!(tasks = partitions.len(), ?partitions, "tasks assigned");
     }
-    for (partition, group) in assigned {
+    for (partition, membership) in assigned {
         lock(&member.owned).insert(partition);
         let assignment = Assignment {
             partition,
             consumer: Arc::clone(consumer),
-            group,
+            membership,
         };
         let _ = member
             .worker(partition)
             .send(ToWorker::Assign(Box::new(assignment)));
+    }
+}
+
+/// The group's metadata as of the assignment that is being taken in; none where the membership is lost already. A transaction with
+/// such metadata would be let through by any group.
+fn pinned<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<ConsumerGroupMetadata> {
+    let metadata = consumer.group_metadata()?;
+    // Asked after it: a generation that was lost does not come back before the next assignment.
+    (generation(consumer)? > 0).then_some(metadata)
+}
+
+#[expect(unsafe_code, reason = "rdkafka does not say the generation")]
+fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<i32> {
+    // SAFETY: the client is alive, and what it gives is destroyed once.
+    unsafe {
+        let metadata = sys::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
+        if metadata.is_null() {
+            return None;
+        }
+        let generation = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        sys::rd_kafka_consumer_group_metadata_destroy(metadata);
+        Some(generation)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the threads of a process tell each other.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -61,7 +62,18 @@ pub(super) enum ToWorker {
 pub(super) struct Assignment {
     pub partition: i32,
     pub consumer: Arc<BaseConsumer<Member>>,
-    pub group: ConsumerGroupMetadata,
+    pub membership: Membership,
+}
+
+/// As whom a worker's tasks commit what they take.
+#[derive(Clone)]
+pub(super) struct Membership {
+    /// The member and the generation of the assignment.
+    pub group: Arc<ConsumerGroupMetadata>,
+    /// Counted in this process: a group that was forgotten begins its generations anew.
+    pub assignment: u64,
+    /// The first of the worker's tasks, whose transactional id the worker's producer has.
+    pub first: i32,
 }
 
 /// What librdkafka calls back.
@@ -72,7 +84,9 @@ pub(super) struct Member {
     pub timeout: Duration,
     pub owned: Mutex<BTreeSet<i32>>,
     /// Assigned, and not yet handed to workers.
-    pub assigned: Mutex<Vec<(i32, ConsumerGroupMetadata)>>,
+    pub assigned: Mutex<Vec<(i32, Membership)>>,
+    /// How often there was an assignment.
+    pub assignments: AtomicU64,
 }
 
 /// A question of a task.

@@ -2,7 +2,8 @@
 //!
 //! Threads of a process: one polls the consumer group ([`group`]); one asks where topics end ([`asker`]); some workers ([`worker`])
 //! own the tasks, task p on worker p modulo workers, take records from partition queues themselves and never wait for Kafka; each
-//! task has a thread that does ([`transactor`]): it fences, restores and commits. A watchdog ends the process when a call hangs.
+//! worker has a thread that commits for its tasks ([`committer`]), and a task one that fences and restores, as long as that takes
+//! ([`takeover`]). A watchdog ends the process when a call hangs.
 //!
 //! Where topics tell what happened to everybody, one more thread copies that to each task ([`copier`]).
 //!
@@ -11,9 +12,11 @@
 mod asker;
 pub mod clients;
 mod cluster;
+mod committer;
 mod copier;
 pub mod control;
 pub mod encoding;
+mod feed;
 mod group;
 mod message;
 pub mod murmur2;
@@ -22,8 +25,8 @@ mod producer;
 mod queue;
 mod schemas;
 mod slot;
+mod takeover;
 pub mod topics;
-mod transactor;
 pub mod view;
 pub mod watch;
 mod wanted;
@@ -42,6 +45,7 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
 use self::clients::Logged;
+use self::committer::Committer;
 use self::control::{Control, ControlError, Taken};
 use self::message::{Question, ToWorker};
 use self::placement::Placement;
@@ -252,8 +256,10 @@ impl Runtime {
             let (sender, receiver) = mpsc::channel();
             workers.push(sender.clone());
             let context = Arc::clone(&context);
+            let committer = Committer::start(number, &context, sender.clone())?;
             let thread = thread::Builder::new().name(format!("worker-{number}"));
-            threads.push(thread.spawn(move || worker::run(&context, &receiver, sender))?);
+            threads
+                .push(thread.spawn(move || worker::run(&context, &receiver, sender, committer))?);
         }
         schemas::start(&source, telemetry, wanted, waking(workers.clone()))?;
         Ok(Self {
@@ -286,7 +292,7 @@ impl Runtime {
     /// What makes going on pointless.
     pub fn run(self, stop: &AtomicBool) -> Result<(), RuntimeError> {
         let context = &self.tasks.context;
-        let timeout = Duration::from_millis(context.config.kafka.call_timeout.ms.unsigned_abs());
+        let timeout = context.timeout();
         let traces = context.traces.clone();
         let copier = copier::start(context)?;
         let config = clients::member(&context.config);
@@ -420,6 +426,11 @@ impl Tasks {
 }
 
 impl Context {
+    /// How long a call to Kafka may take.
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(self.config.kafka.call_timeout.ms.unsigned_abs())
+    }
+
     fn task(&self, partition: i32) -> Task<Customers> {
         let plan = self.plan();
         let engine = Engine::new(Arc::clone(&plan)).salted(self.config.erasure_salt());

@@ -1,11 +1,11 @@
-//! The transactional producer of a task.
+//! The transactional producer of a worker.
 //!
-//! What must stay true: the group metadata is the one of the assignment, so that a member of an older generation is fenced as a
-//! producer of an older epoch is; nothing is in flight when a transaction is committed, as librdkafka would look for it each
-//! 100 ms; what is in flight is purged before the producer goes, or that would hang.
+//! What must stay true: offsets are sent when every record is acknowledged, with the group metadata of the assignment, as a later
+//! owner finds in the log whatever the group let through ([`crate::task`]); nothing is in flight when a transaction is committed, as
+//! librdkafka would look for it each 100 ms; what is in flight is purged before the producer goes, or that would hang.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,20 +31,33 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// What is purged is reported at once.
 const PURGE_LIMIT: Duration = Duration::from_secs(1);
 
-/// A producer that has fenced all others of its task.
-pub(super) struct TaskProducer {
-    partition: i32,
+/// A producer that has fenced all others of its transactional id.
+pub(super) struct WorkerProducer {
+    first: i32,
     names: Arc<Names>,
     watchdog: Watchdog,
     timeout: Duration,
     producer: BaseProducer<Deliveries>,
 }
 
+/// The offset after the last changelog record of a transaction, by partition.
+pub(super) type ChangelogEnds = BTreeMap<i32, i64>;
+
 /// What became of the records of a transaction.
 #[derive(Debug, Default)]
-struct Deliveries {
-    /// The offset after the last changelog record.
-    changelog: AtomicI64,
+struct Deliveries(Mutex<Delivered>);
+
+#[derive(Debug, Default)]
+struct Delivered {
+    changelog: ChangelogEnds,
+    /// Why the first of those that failed did.
+    failed: Option<KafkaError>,
+}
+
+impl Deliveries {
+    fn lock(&self) -> MutexGuard<'_, Delivered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ClientContext for Deliveries {
@@ -64,70 +77,97 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
     fn delivery(&self, delivered: &DeliveryResult<'_>, opaque: usize) {
         match delivered {
             Ok(message) if opaque == 1 => {
-                self.changelog
-                    .fetch_max(message.offset() + 1, Ordering::Relaxed);
+                let end = message.offset() + 1;
+                let changelog = &mut self.lock().changelog;
+                let known = changelog.entry(message.partition()).or_insert(end);
+                *known = end.max(*known);
             }
             Ok(_) => {}
-            // The commit fails with it, and says so to the task.
             Err((error, message)) => {
                 tracing::debug!(%error, topic = message.topic(), "a record was not delivered");
+                self.lock().failed.get_or_insert_with(|| error.clone());
             }
         }
     }
 }
 
-impl TaskProducer {
-    /// Fences every older producer of the task, whose open transaction is aborted.
+/// Fences whoever has the transactional id of this task; what they had open is aborted.
+pub(super) fn fence(
+    config: &Config,
+    watchdog: &Watchdog,
+    partition: i32,
+) -> Result<(), KafkaError> {
+    initialised(config, watchdog, partition).map(drop)
+}
+
+fn initialised(
+    config: &Config,
+    watchdog: &Watchdog,
+    partition: i32,
+) -> Result<BaseProducer<Deliveries>, KafkaError> {
+    let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
+    let producer: BaseProducer<Deliveries> =
+        clients::producer(config, partition).create_with_context(Deliveries::default())?;
+    let call = watchdog.watch(format!("init_transactions of task {partition}"));
+    producer.init_transactions(timeout)?;
+    drop(call);
+    Ok(producer)
+}
+
+impl WorkerProducer {
+    /// With the transactional id of the worker's first task, whose older producers it fences.
     pub fn new(
         config: &Config,
         names: &Arc<Names>,
         watchdog: &Watchdog,
-        partition: i32,
+        first: i32,
     ) -> Result<Self, KafkaError> {
-        let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
-        let producer: BaseProducer<Deliveries> =
-            clients::producer(config, partition).create_with_context(Deliveries::default())?;
-        let this = Self {
-            partition,
+        Ok(Self {
+            first,
             names: Arc::clone(names),
             watchdog: watchdog.clone(),
-            timeout,
-            producer,
-        };
-        this.watched("init_transactions", || {
-            this.producer.init_transactions(timeout)
-        })?;
-        Ok(this)
+            timeout: Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs()),
+            producer: initialised(config, watchdog, first)?,
+        })
     }
 
-    /// Carries a transaction out; the offset after its last changelog record, or 0 where the broker did not say.
+    /// Carries the transactions of some tasks, by partition, out as one. Gives the offset after the last changelog record of
+    /// each, where the broker said it.
     pub fn transact(
         &self,
-        transaction: &Transaction,
+        transactions: &[(i32, &Transaction)],
         group: &ConsumerGroupMetadata,
-    ) -> Result<i64, KafkaError> {
-        self.producer
-            .context()
-            .changelog
-            .store(0, Ordering::Relaxed);
+    ) -> Result<ChangelogEnds, KafkaError> {
+        *self.producer.context().lock() = Delivered::default();
         self.producer.begin_transaction()?;
-        for record in &transaction.records {
-            self.send(record)?;
+        let mut offsets = TopicPartitionList::new();
+        for (partition, transaction) in transactions {
+            for record in &transaction.records {
+                self.send(*partition, record)?;
+            }
+            for (topic, offset) in &transaction.offsets {
+                let topic = &self.names.inputs[*topic];
+                offsets.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+            }
         }
-        let mut offsets = TopicPartitionList::with_capacity(transaction.offsets.len());
-        for (topic, offset) in &transaction.offsets {
-            let topic = &self.names.inputs[*topic];
-            offsets.add_partition_offset(topic, self.partition, Offset::Offset(*offset))?;
+        self.deliver(self.timeout);
+        if let Some(error) = self.producer.context().lock().failed.take() {
+            return Err(error);
+        }
+        if self.producer.in_flight_count() > 0 {
+            let late = RDKafkaErrorCode::MessageTimedOut;
+            return Err(KafkaError::MessageProduction(late));
         }
         self.watched("send_offsets_to_transaction", || {
             self.producer
                 .send_offsets_to_transaction(&offsets, group, self.timeout)
         })?;
-        self.deliver(self.timeout);
         self.watched("commit_transaction", || {
             self.producer.commit_transaction(self.timeout)
         })?;
-        Ok(self.producer.context().changelog.load(Ordering::Relaxed))
+        Ok(std::mem::take(
+            &mut self.producer.context().lock().changelog,
+        ))
     }
 
     /// Throws it away with whatever it has open.
@@ -137,16 +177,16 @@ impl TaskProducer {
         self.deliver(PURGE_LIMIT);
         let call = self
             .watchdog
-            .watch(format!("dropping the producer of task {}", self.partition));
+            .watch(format!("dropping the producer of task {}", self.first));
         drop(self.producer);
         drop(call);
     }
 
-    fn send(&self, out: &Out) -> Result<(), KafkaError> {
+    fn send(&self, partition: i32, out: &Out) -> Result<(), KafkaError> {
         let topic = self.names.of(&out.sink);
         let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&topic, 0);
         if matches!(out.sink, Sink::Changelog | Sink::Journal) {
-            record = record.partition(self.partition);
+            record = record.partition(partition);
             record.delivery_opaque = usize::from(out.sink == Sink::Changelog);
         }
         record.key = out.key.as_deref();
@@ -186,7 +226,7 @@ impl TaskProducer {
     fn watched<T>(&self, what: &str, call: impl FnOnce() -> T) -> T {
         let _call = self
             .watchdog
-            .watch(format!("{what} of task {}", self.partition));
+            .watch(format!("{what} of task {}", self.first));
         call()
     }
 }

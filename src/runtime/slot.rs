@@ -1,36 +1,29 @@
 //! A task in the hands of its worker: its queues, its thread, and its commands carried out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
 
-use super::message::{About, Assignment, Member, Question, ToWorker};
-use super::placement::Stands;
-use super::queue::{Batch, PartitionQueue, Waker};
-use super::transactor::{self, Setup};
+use super::committer::ToCommitter;
+use super::feed::Feed;
+use super::message::{About, Assignment, Membership, Question, ToWorker};
+use super::queue::Waker;
+use super::takeover::Takeover;
 use super::{Context, State, clock};
-use crate::decode::Decoder;
-use crate::event::record::SchemaId;
-use crate::task::core::{Count, RawRecord};
+use crate::task::core::Count;
 use crate::task::customers::Customers;
-use crate::task::{Action, Input, Report, Session, Task};
+use crate::task::{Action, Failure, Input, Report, Session, Task};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
-/// Records taken of a topic at once: a step's worth.
-const TAKE_RECORDS: usize = 512;
 /// Steps before other tasks of the worker have their turn.
 const ROUND_STEPS: usize = 4;
 /// Answers with changelog records under way.
 const RESTORE_BATCHES: usize = 4;
-/// A seek takes a millisecond.
-const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Before a seek that failed is tried again.
 const SEEK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,35 +35,30 @@ pub(super) struct Slot {
     lease: Option<Lease>,
     /// When it was given up, to be forgotten a while later.
     pub given_up: Option<Instant>,
-    /// Threads of earlier assignments, which may still be closing their producers.
+    /// Threads that took it over, which may still be reading.
     ended: Vec<JoinHandle<()>>,
 }
 
 /// What a task has while it is assigned.
 struct Lease {
     feeds: Vec<Feed>,
-    commands: Sender<(Session, Action)>,
-    credits: Receiver<()>,
-    thread: JoinHandle<()>,
+    membership: Membership,
+    /// While it is taken over.
+    taking: Option<Taking>,
     since: Instant,
     running: bool,
     /// The tallies as the counters have them.
     counted: BTreeMap<Count, u64>,
+    committer: Sender<ToCommitter>,
     worker: Sender<ToWorker>,
     waker: Arc<Waker<ToWorker>>,
 }
 
-/// One topic's partition.
-struct Feed {
-    topic: String,
-    queue: PartitionQueue<Member>,
-    /// In which session it is read; none before it is sought.
-    session: Option<Session>,
-    paused: bool,
-    /// As last said to the task.
-    position: i64,
-    /// Records that came, from the first on whose schema is not had yet. To the task it is as if they were not fetched.
-    held: Vec<RawRecord>,
+/// A thread that takes the task over.
+struct Taking {
+    commands: Sender<(Session, Action)>,
+    credits: Receiver<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Slot {
@@ -90,62 +78,26 @@ impl Slot {
     pub fn assign(
         &mut self,
         assignment: Assignment,
+        committer: &Sender<ToCommitter>,
         worker: &Sender<ToWorker>,
         waker: &Arc<Waker<ToWorker>>,
     ) -> std::io::Result<()> {
         // What did not end in time is lost by now.
         self.revoke(true);
         self.given_up = None;
-        let feed = |topic: &String| {
-            let waker = Arc::clone(waker);
-            let wake = Box::new(move || waker.wake());
-            let queue = PartitionQueue::new(
-                Arc::clone(&assignment.consumer),
-                topic,
-                self.partition,
-                Some(wake),
-            )?;
-            Some(Feed {
-                topic: topic.clone(),
-                queue,
-                session: None,
-                paused: false,
-                position: -1,
-                held: Vec::new(),
-            })
-        };
+        let feed = |topic: &String| Feed::new(&assignment.consumer, topic, self.partition, waker);
         let feeds: Option<Vec<Feed>> = self.context.names.inputs.iter().map(feed).collect();
         let feeds = feeds
             .ok_or_else(|| std::io::Error::other("librdkafka knows no queue of the partition"))?;
-        let (commands, receiver) = mpsc::channel();
-        let (credits, returned) = mpsc::sync_channel(RESTORE_BATCHES);
-        let setup = Setup {
-            partition: self.partition,
-            config: Arc::clone(&self.context.config),
-            names: Arc::clone(&self.context.names),
-            ends: Arc::clone(&self.context.ends),
-            offsets: Arc::clone(&self.context.offsets),
-            group: assignment.group,
-            worker: worker.clone(),
-            credits,
-            watchdog: self.context.watchdog.clone(),
-            telemetry: self.context.telemetry.clone(),
-            traces: self.context.traces.clone(),
-        };
-        let name = format!("task-{}", self.partition);
-        let thread = std::thread::Builder::new()
-            .name(name)
-            .spawn(move || transactor::run(setup, &receiver))?;
-        let worker = worker.clone();
         self.lease = Some(Lease {
             feeds,
-            commands,
-            credits: returned,
-            thread,
+            membership: assignment.membership,
+            taking: None,
             since: Instant::now(),
             running: false,
             counted: BTreeMap::new(),
-            worker,
+            committer: committer.clone(),
+            worker: worker.clone(),
             waker: Arc::clone(waker),
         });
         self.context.state(self.partition, State::Restoring);
@@ -177,7 +129,8 @@ impl Slot {
     /// An answer came.
     pub fn answer(&mut self, session: Session, input: Input) {
         if let (Input::Changelog { .. }, Some(lease)) = (&input, &self.lease) {
-            let _ = lease.credits.try_recv();
+            let taking = lease.taking.as_ref();
+            let _ = taking.map(|taking| taking.credits.try_recv());
         }
         let committed = matches!(input, Input::CommitSucceeded { .. });
         self.task.handle(clock(), session, input);
@@ -250,7 +203,7 @@ impl Slot {
         &self.task
     }
 
-    /// Waits for its thread, so that its producer is gone before the process is.
+    /// Waits for its threads.
     pub fn end(&mut self) {
         self.close();
         for thread in self.ended.drain(..) {
@@ -330,35 +283,104 @@ impl Slot {
                         partition = self.partition,
                         "the task does not start: {refusal}"
                     );
+                    self.taken_over();
                     self.context.state(self.partition, State::Refused);
                 }
-                Action::Report(Report::GroupOffsetsExpired(topics)) => {
-                    tracing::warn!(
-                        partition = self.partition,
-                        ?topics,
-                        "the group has no offsets any more; the state's were taken"
-                    );
-                }
-                Action::Report(Report::NewerRevision { log, offered }) => {
-                    tracing::warn!(
-                        partition = self.partition,
-                        log,
-                        offered,
-                        "the task's triggers are newer than this process's; it waits for them"
-                    );
-                    self.context.state(self.partition, State::Waiting);
-                }
-                Action::DropProducer => {
+                Action::Report(report) => self.report(report),
+                Action::Withdraw => {
                     for feed in &mut lease.feeds {
                         feed.session = None;
                         feed.held.clear();
                     }
                     lease.running = false;
+                    // The committer ends after its tasks.
+                    let _ = lease.committer.send(ToCommitter::Withdraw(self.partition));
+                    self.taken_over();
                     self.context.state(self.partition, State::Restoring);
-                    let _ = lease.commands.send((session, command));
                 }
-                // The rest waits for Kafka. A thread that is gone has panicked; the watchdog of the group notices.
-                command => drop(lease.commands.send((session, command))),
+                Action::Transact(transaction) => {
+                    let transact = ToCommitter::Transact {
+                        partition: self.partition,
+                        session,
+                        membership: lease.membership.clone(),
+                        transaction,
+                    };
+                    let _ = lease.committer.send(transact);
+                }
+                Action::InitProducer => self.take_over(session),
+                command @ (Action::AskChangelogEnd
+                | Action::ReadChangelog { .. }
+                | Action::AskGroupOffsets) => {
+                    // A thread that is gone has panicked, and with it the process ends.
+                    let taking = lease.taking.as_ref();
+                    let _ = taking.map(|taking| taking.commands.send((session, command)));
+                }
+            }
+        }
+    }
+
+    /// Begins to take the task over, in a thread of its own.
+    fn take_over(&mut self, session: Session) {
+        self.taken_over();
+        let Some(lease) = &mut self.lease else { return };
+        let (commands, receiver) = mpsc::channel();
+        let (credits, returned) = mpsc::sync_channel(RESTORE_BATCHES);
+        let takeover = Takeover {
+            partition: self.partition,
+            context: Arc::clone(&self.context),
+            membership: lease.membership.clone(),
+            committer: lease.committer.clone(),
+            worker: lease.worker.clone(),
+            credits,
+        };
+        let thread = std::thread::Builder::new().name(format!("task-{}", self.partition));
+        match thread.spawn(move || takeover.run(&receiver)) {
+            Ok(thread) => {
+                let _ = commands.send((session, Action::InitProducer));
+                lease.taking = Some(Taking {
+                    commands,
+                    credits: returned,
+                    thread,
+                });
+            }
+            Err(error) => {
+                tracing::error!(partition = self.partition, %error, "there is no thread to take the task over");
+                let failed = ToWorker::Answer {
+                    partition: self.partition,
+                    session,
+                    input: Input::Failed(Failure::Failed),
+                };
+                let _ = lease.worker.send(failed);
+            }
+        }
+    }
+
+    /// The thread that took it over ends, as soon as it sees that nobody tells it anything any more.
+    fn taken_over(&mut self) {
+        let taking = self.lease.as_mut().and_then(|lease| lease.taking.take());
+        if let Some(taking) = taking {
+            self.ended.retain(|thread| !thread.is_finished());
+            self.ended.push(taking.thread);
+        }
+    }
+
+    fn report(&self, report: Report) {
+        match report {
+            Report::GroupOffsetsExpired(topics) => {
+                tracing::warn!(
+                    partition = self.partition,
+                    ?topics,
+                    "the group has no offsets any more; the state's were taken"
+                );
+            }
+            Report::NewerRevision { log, offered } => {
+                tracing::warn!(
+                    partition = self.partition,
+                    log,
+                    offered,
+                    "the task's triggers are newer than this process's; it waits for them"
+                );
+                self.context.state(self.partition, State::Waiting);
             }
         }
     }
@@ -404,8 +426,10 @@ impl Slot {
 
     /// Says how it stands.
     fn observe(&mut self) {
-        let Some(lease) = &mut self.lease else { return };
-        if self.task.is_running() && !lease.running {
+        let is_new = |lease: &Lease| !lease.running;
+        if self.task.is_running() && self.lease.as_ref().is_some_and(is_new) {
+            self.taken_over();
+            let Some(lease) = &mut self.lease else { return };
             lease.running = true;
             lease.counted = self
                 .task
@@ -422,77 +446,10 @@ impl Slot {
     }
 
     fn close(&mut self) {
-        let Some(lease) = self.lease.take() else {
-            return;
-        };
-        self.given_up = Some(Instant::now());
-        self.context.give_up(self.partition);
-        // Its channels close, and with them its thread ends.
-        self.ended.retain(|thread| !thread.is_finished());
-        self.ended.push(lease.thread);
-    }
-}
-
-impl Feed {
-    /// What came, if nothing is held back.
-    fn take(&mut self) -> Batch {
-        if self.held.is_empty() {
-            self.queue.take(TAKE_RECORDS, 0)
-        } else {
-            Batch::default()
-        }
-    }
-
-    /// The records that can be read, up to the first whose schema must be asked for.
-    fn readable(&mut self, decoder: &Decoder, wanted: &Sender<SchemaId>) -> Vec<RawRecord> {
-        let missing = |record: &RawRecord| {
-            let payload = record.value.as_deref().unwrap_or_default();
-            decoder.missing_schema(&self.topic, payload)
-        };
-        let waiting = self.held.iter().map(missing).enumerate();
-        match waiting.filter_map(|(at, id)| Some((at, id?))).next() {
-            None => std::mem::take(&mut self.held),
-            Some((at, id)) => {
-                // The thread that is asked ends with the process.
-                let _ = wanted.send(id);
-                let waiting = self.held.split_off(at);
-                std::mem::replace(&mut self.held, waiting)
-            }
-        }
-    }
-
-    fn seek(&self, partition: i32, offset: i64) -> Result<(), rdkafka::error::KafkaError> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
-        let sought = self.queue.consumer().seek_partitions(list, SEEK_TIMEOUT)?;
-        for element in sought.elements() {
-            element.error()?;
-        }
-        self.queue.consumer().resume(&sought)
-    }
-}
-
-impl Context {
-    /// Looks at one record of a batch: is it where its key says?
-    fn sample(&self, topic: &str, partition: i32, record: &RawRecord) {
-        let stands = Stands::of(record.key.as_deref(), partition, self.names.partitions);
-        let mut placement = self
-            .placement
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let alarm = placement.note(topic, stands, Instant::now());
-        drop(placement);
-        self.telemetry.sampled(topic, stands != Stands::Right);
-        if let Some(counts) = alarm {
-            tracing::warn!(
-                topic,
-                sampled = counts.sampled,
-                misplaced = counts.misplaced,
-                without_key = counts.without_key,
-                "records are in other partitions than their customers: a producer of this topic does not key by customer, or \
-                 not by murmur2; give it partitioner=murmur2_random (librdkafka; Java's default is right) and the customer's id \
-                 as key"
-            );
+        self.taken_over();
+        if self.lease.take().is_some() {
+            self.given_up = Some(Instant::now());
+            self.context.give_up(self.partition);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use super::committer::{Committer, ToCommitter};
 use super::message::{About, Assignment, Question, ToWorker};
 use super::queue::Waker;
 use super::slot::Slot;
@@ -27,12 +28,18 @@ struct Worker {
     slots: BTreeMap<i32, Slot>,
     revoking: Vec<(i32, Sender<()>)>,
     sender: Sender<ToWorker>,
+    committer: Sender<ToCommitter>,
     waker: Arc<Waker<ToWorker>>,
     stopping: bool,
 }
 
 /// Works until it is told to stop.
-pub(super) fn run(context: &Arc<Context>, receiver: &Receiver<ToWorker>, sender: Sender<ToWorker>) {
+pub(super) fn run(
+    context: &Arc<Context>,
+    receiver: &Receiver<ToWorker>,
+    sender: Sender<ToWorker>,
+    committer: Committer,
+) {
     let _guard = EndsProcess;
     let waker = Arc::new(Waker::new(sender.clone(), || ToWorker::Wake));
     let context = Arc::clone(context);
@@ -41,6 +48,7 @@ pub(super) fn run(context: &Arc<Context>, receiver: &Receiver<ToWorker>, sender:
         slots: BTreeMap::new(),
         revoking: Vec::new(),
         sender,
+        committer: committer.sender,
         waker,
         stopping: false,
     };
@@ -75,6 +83,9 @@ pub(super) fn run(context: &Arc<Context>, receiver: &Receiver<ToWorker>, sender:
     for slot in worker.slots.values_mut() {
         slot.end();
     }
+    drop(worker);
+    // Its producer is gone before the process is. One that panicked has ended the process.
+    let _ = committer.thread.join();
 }
 
 impl Worker {
@@ -146,7 +157,7 @@ impl Worker {
             .slots
             .entry(partition)
             .or_insert_with(|| Slot::new(context, partition));
-        if let Err(error) = slot.assign(assignment, &self.sender, &self.waker) {
+        if let Err(error) = slot.assign(assignment, &self.committer, &self.sender, &self.waker) {
             tracing::error!(partition, %error, "the task does not start");
             self.context.state(partition, State::Refused);
         }

@@ -118,7 +118,8 @@ impl<C: Core> Task<C> {
             }
             return false;
         }
-        if self.in_flight.is_some() || self.open.as_ref().is_some_and(|open| !open.is_idle()) {
+        let open = self.open.as_ref().is_some_and(|open| !open.is_idle());
+        if self.in_flight.is_some() || open || !self.has_offset() {
             return false;
         }
         let journaled = self.durable.as_ref().map(|record| record.revision.as_str());

@@ -65,7 +65,7 @@ pub struct Session(u64);
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// [`Action::InitProducer`] succeeded: every older producer of this task is fenced, its transaction finished.
+    /// [`Action::InitProducer`] succeeded.
     ProducerReady,
     /// The end of the changelog, uncommitted records included.
     ChangelogEnd(i64),
@@ -131,7 +131,8 @@ pub enum Failure {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make a producer with the task's transactional id and initialise its transactions.
+    /// Wait until nothing of the task is under way here, make sure that its worker has a producer, and fence the task's transactional
+    /// id: what another had open under it is finished then.
     InitProducer,
     /// Ask for the end of the changelog, uncommitted records included.
     AskChangelogEnd,
@@ -157,10 +158,11 @@ pub enum Action {
     Resume(usize),
     /// Ask for the end of every topic, uncommitted records included.
     AskEnds(u64),
-    /// Carry a whole transaction out: begin, send, send offsets with the group metadata pinned at the assignment, commit.
+    /// Carry a whole transaction out, alone or with others of the worker: begin, send, wait until all of it is acknowledged, send
+    /// offsets with the group metadata pinned at the assignment, commit.
     Transact(Transaction),
-    /// Throw the producer away, with whatever it has open.
-    DropProducer,
+    /// Whatever of it waits to be carried out is void; how what is under way ends is read from the log.
+    Withdraw,
     /// Everything that could be committed is; the task is given up.
     Close,
     /// Tell a person: the task does not start.

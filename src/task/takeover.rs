@@ -1,9 +1,19 @@
 //! Taking a task over and giving it up.
 //!
-//! The order matters: fence first, so that nobody writes any more; then the end of the changelog with uncommitted records, so
-//! that nothing committed is missed; then the committed records up to it; then the task's record says where to go on, and the
-//! group's offsets are compared with it. After any failure the same again, from where the changelog is taken in: whether
-//! a commit of unknown outcome was carried out is read there.
+//! The tasks of a worker share a producer, and what they have at one time may be one transaction ([`super::batch`]). What keeps a
+//! former owner from committing is the group, not the producer: each transaction has offsets of each of its tasks, sent with the
+//! member and the generation pinned at the assignment, and the group takes them only while that generation is the newest. They are
+//! sent when every record of the transaction is acknowledged. So when a task is assigned, all that former owners can still commit
+//! is in the log.
+//!
+//! The order matters: fence first, so that nothing of us is under way and what others left open ends soon; then the end of the
+//! changelog with uncommitted records, below which is all that former owners can still commit; then the committed records up to
+//! it, which waits for what is open; then the task's record says where to go on, and the group's offsets, once no transaction
+//! holds them, are compared with it. After any failure the same again, from where the changelog is taken in: whether a commit of
+//! unknown outcome was carried out is read there.
+//!
+//! The task's transactional id is that of the worker whose first task it is. So whoever takes over the first task of a worker that
+//! died ends what that worker had open for all of its tasks, and nobody waits for it to time out.
 
 use super::core::Core;
 use super::record::{self, Agreement, TaskRecord};
@@ -42,7 +52,7 @@ impl<C: Core> Task<C> {
 
     /// Whatever is not committed is dropped; the task is given up.
     pub(super) fn close(&mut self) {
-        self.drop_producer();
+        self.withdraw();
         self.phase = Phase::Standby;
         self.order(Action::Close);
     }
@@ -60,7 +70,7 @@ impl<C: Core> Task<C> {
             self.close();
             return;
         }
-        self.drop_producer();
+        self.withdraw();
         self.phase = Phase::Standby;
         if failure == Failure::NotMember {
             return;
@@ -187,18 +197,21 @@ impl<C: Core> Task<C> {
     }
 
     fn refuse(&mut self, refusal: Refusal) {
-        self.drop_producer();
+        self.withdraw();
         self.phase = Phase::Refused;
         self.order(Action::Refuse(refusal));
     }
 
-    /// Back to what is committed, and no answer of before counts any more.
-    fn drop_producer(&mut self) {
+    /// Back to what is committed, and no answer of before counts any more. A transaction that nobody has carried out yet is not to
+    /// be: whoever did it later would do it in the name of a later assignment.
+    fn withdraw(&mut self) {
+        self.commands
+            .retain(|(_, command)| !matches!(command, Action::Transact(_)));
         if !matches!(
             self.phase,
             Phase::Standby | Phase::Waiting(_) | Phase::Refused
         ) {
-            self.order(Action::DropProducer);
+            self.order(Action::Withdraw);
         }
         self.session.0 += 1;
         self.resume();

@@ -129,15 +129,20 @@ impl<C: Core> Task<C> {
         }
     }
 
-    /// When the open transaction should be committed.
+    /// When the open transaction should be committed; not before there is an offset to go with it.
     pub(super) fn open_due(&self) -> Option<Timestamp> {
-        let open = self.open.as_ref()?;
+        let open = self.open.as_ref().filter(|_| self.has_offset())?;
         if self.is_offered_another() && !open.is_idle() {
             return Some(self.clock);
         }
         let mut topics = 0..self.settings.topics.len();
         let unread = topics.any(|topic| self.inbox.standing(topic) == Standing::Behind);
         open.due(unread)
+    }
+
+    /// Whether it is known of any topic where it is read: a transaction without an offset is fenced by nobody.
+    pub(super) fn has_offset(&self) -> bool {
+        (0..self.settings.topics.len()).any(|topic| self.inbox.offset(topic).is_some())
     }
 
     /// The transaction under way is durable.

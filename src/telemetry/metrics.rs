@@ -127,7 +127,7 @@ metrics! {
     COMMIT_DURATION: "moments_commit_duration_seconds", Kind::Histogram(COMMIT_SECONDS), Seconds, [],
         "From the first record sent to the commit.";
     TRANSACTIONS: "moments_transactions_total", Kind::Counter, One, ["outcome"],
-        "Transactions, by how they ended: `committed`, `failed`, `unknown`, `fenced`.";
+        "Transactions, by how they ended: `committed`, `failed`, `unknown`, `fenced`. Tasks of a worker share them.";
     RESTORE_DURATION: "moments_restore_duration_seconds", Kind::Histogram(RESTORE_SECONDS), Seconds, [],
         "From the assignment of a task to its first read.";
     RESTORE_REMAINING: "moments_restore_remaining_records", Kind::Gauge, One, ["partition"],

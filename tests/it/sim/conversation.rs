@@ -201,7 +201,7 @@ fn told(command: &Action) -> String {
         Action::Resume(topic) => format!("resume {topic}"),
         Action::AskEnds(ask) => format!("ends? {ask}"),
         Action::Transact(transaction) => transacted(transaction),
-        Action::DropProducer => "drop".to_owned(),
+        Action::Withdraw => "withdraw".to_owned(),
         Action::Close => "close".to_owned(),
         Action::Refuse(refusal) => format!(
             "refuse: {}",

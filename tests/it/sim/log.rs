@@ -2,10 +2,12 @@
 //!
 //! It must stay true to Kafka in what a client can observe: a control record takes an offset; a reader of committed records
 //! stops at the last stable offset and passes what was aborted; `init` fences the older epoch and aborts what it had
-//! open; offsets sent in a transaction appear with its commit and are checked against the group when they are sent.
+//! open; offsets sent in a transaction appear with its commit and are checked against the group when they are sent; what is decided
+//! of a transaction is written to each partition and to the group one after the other, and a producer waits for that before its next.
 
 use super::group::{Group, Membership};
-use std::collections::{BTreeMap, BTreeSet};
+use super::partition::{Content, Entry, Partition};
+use std::collections::BTreeMap;
 
 /// A position in a partition.
 pub type Offset = i64;
@@ -77,26 +79,6 @@ pub struct Read {
     pub position: Offset,
 }
 
-#[derive(Debug)]
-struct Entry {
-    content: Content,
-    /// The transaction it belongs to, where it belongs to one.
-    transaction: Option<u64>,
-}
-
-#[derive(Debug)]
-enum Content {
-    Data(Record),
-    /// The end of a transaction; no reader sees it, but it takes an offset.
-    Control,
-}
-
-#[derive(Debug, Default)]
-struct Partition {
-    entries: BTreeMap<Offset, Entry>,
-    end: Offset,
-}
-
 #[derive(Debug, Default)]
 struct Identity {
     epoch: u32,
@@ -111,6 +93,14 @@ struct Open {
     offsets: BTreeMap<(String, Place), Offset>,
 }
 
+/// A transaction that is decided, but not everywhere yet.
+#[derive(Debug)]
+struct Deciding {
+    id: String,
+    open: Open,
+    commit: bool,
+}
+
 /// The whole cluster.
 #[derive(Debug, Default)]
 pub struct Log {
@@ -120,6 +110,9 @@ pub struct Log {
     finished: BTreeMap<u64, bool>,
     serial: u64,
     groups: BTreeMap<String, Group>,
+    deciding: Vec<Deciding>,
+    /// What the ids begin with whose decisions take their time.
+    pub hesitates: Vec<&'static str>,
 }
 
 impl Log {
@@ -148,6 +141,7 @@ impl Log {
     /// Claims a transactional id: older producers of that id are fenced, and what they had open is aborted.
     pub fn init(&mut self, id: &str) -> Producer {
         self.finish(id, false);
+        self.decide_all(id);
         let identity = self.identities.entry(id.to_owned()).or_default();
         identity.epoch += 1;
         Producer {
@@ -164,11 +158,11 @@ impl Log {
             first: BTreeMap::new(),
             offsets: BTreeMap::new(),
         };
-        let identity = self.claimed(producer)?;
-        if identity.open.is_some() {
+        if self.claimed(producer)?.open.is_some() {
             return Err(Fault::InvalidState);
         }
-        identity.open = Some(open);
+        self.decide_all(&producer.id);
+        self.claimed(producer)?.open = Some(open);
         Ok(())
     }
 
@@ -234,6 +228,47 @@ impl Log {
         self.init(id);
     }
 
+    /// The transactional ids that have a transaction open.
+    pub fn open_ids(&self) -> Vec<String> {
+        let open = self.identities.iter();
+        open.filter(|(_, identity)| identity.open.is_some())
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// Whether no transaction is open, and each that was is decided everywhere.
+    pub fn is_decided(&self) -> bool {
+        self.undecided().next().is_none()
+    }
+
+    /// What is decided of a transaction is written to one more place, or to the group; `which` is any number.
+    pub fn decide(&mut self, which: usize) {
+        if self.deciding.is_empty() {
+            return;
+        }
+        let number = which % self.deciding.len();
+        let Deciding { open, commit, .. } = &mut self.deciding[number];
+        let (commit, serial) = (*commit, open.serial);
+        let parts = open.first.len() + usize::from(!open.offsets.is_empty());
+        let place = open.first.keys().nth(which / 7 % parts.max(1)).cloned();
+        let offsets = match &place {
+            Some(place) => {
+                open.first.remove(place);
+                BTreeMap::new()
+            }
+            None => std::mem::take(&mut open.offsets),
+        };
+        if open.first.is_empty() && open.offsets.is_empty() {
+            self.deciding.remove(number);
+        }
+        if let Some(place) = place {
+            self.partition(&place).push(Content::Control, Some(serial));
+        }
+        for ((group, place), offset) in offsets.into_iter().filter(|_| commit) {
+            self.group(&group).committed.insert(place, offset);
+        }
+    }
+
     // Reading.
 
     /// The end as a reader of uncommitted records is told it.
@@ -243,11 +278,8 @@ impl Log {
 
     /// The last stable offset: below it every transaction is finished. It is the end that a reader of committed records is told.
     pub fn stable_end(&self, place: &Place) -> Offset {
-        let open = self
-            .identities
-            .values()
-            .filter_map(|identity| identity.open.as_ref());
-        let first = open.filter_map(|open| open.first.get(place)).min();
+        let first = self.undecided().filter_map(|open| open.first.get(place));
+        let first = first.min();
         first.copied().unwrap_or_else(|| self.end(place))
     }
 
@@ -285,11 +317,7 @@ impl Log {
         place: &Place,
     ) -> Result<Option<Offset>, Fault> {
         let key = (group.to_owned(), place.clone());
-        let mut open = self
-            .identities
-            .values()
-            .filter_map(|identity| identity.open.as_ref());
-        if open.any(|open| open.offsets.contains_key(&key)) {
+        if self.undecided().any(|open| open.offsets.contains_key(&key)) {
             return Err(Fault::Unstable);
         }
         Ok(self.group(group).committed.get(place).copied())
@@ -298,31 +326,29 @@ impl Log {
     /// Compacts a partition below `until`: of each key the last committed record stays; with `tombstones` those go too.
     pub fn compact(&mut self, place: &Place, until: Offset, tombstones: bool) {
         let until = until.min(self.stable_end(place));
-        let mut last: BTreeMap<Vec<u8>, Offset> = BTreeMap::new();
-        let mut kept = BTreeSet::new();
-        for (&offset, entry) in self.partitions[place].entries.range(..until) {
-            let Content::Data(record) = &entry.content else {
-                continue;
-            };
-            if !self.is_committed(entry) {
-                continue;
-            }
-            let key = record.key.clone().expect("a compacted topic has keys");
-            last.insert(key, offset);
-            if record.value.is_some() || !tombstones {
-                kept.insert(offset);
-            }
+        let finished = self.finished.clone();
+        let committed = |serial: u64| finished.get(&serial) == Some(&true);
+        self.partition(place).compact(until, tombstones, &committed);
+    }
+
+    /// What a reader of committed records must wait for.
+    fn undecided(&self) -> impl Iterator<Item = &Open> {
+        let open = self
+            .identities
+            .values()
+            .filter_map(|identity| identity.open.as_ref());
+        open.chain(self.deciding.iter().map(|deciding| &deciding.open))
+    }
+
+    /// What is decided of an id's transactions is written everywhere.
+    fn decide_all(&mut self, id: &str) {
+        while let Some(number) = self.deciding.iter().position(|deciding| deciding.id == id) {
+            self.decide(number);
         }
-        let last: BTreeSet<Offset> = last.into_values().collect();
-        self.partition(place)
-            .entries
-            .retain(|offset, _| *offset >= until || kept.contains(offset) && last.contains(offset));
     }
 
     fn is_committed(&self, entry: &Entry) -> bool {
-        entry
-            .transaction
-            .is_none_or(|serial| self.finished.get(&serial) == Some(&true))
+        entry.is_committed(&|serial| self.finished.get(&serial) == Some(&true))
     }
 
     fn partition(&mut self, place: &Place) -> &mut Partition {
@@ -355,30 +381,14 @@ impl Log {
         else {
             return;
         };
-        for place in open.first.keys() {
-            self.partition(place)
-                .push(Content::Control, Some(open.serial));
-        }
         self.finished.insert(open.serial, commit);
-        if commit {
-            for ((group, place), offset) in open.offsets {
-                self.group(&group).committed.insert(place, offset);
-            }
+        self.deciding.push(Deciding {
+            id: id.to_owned(),
+            open,
+            commit,
+        });
+        if !self.hesitates.iter().any(|start| id.starts_with(start)) {
+            self.decide_all(id);
         }
-    }
-}
-
-impl Partition {
-    fn push(&mut self, content: Content, transaction: Option<u64>) -> Offset {
-        let offset = self.end;
-        self.entries.insert(
-            offset,
-            Entry {
-                content,
-                transaction,
-            },
-        );
-        self.end += 1;
-        offset
     }
 }

@@ -31,22 +31,22 @@ fn a_task_is_taken_over_in_order() {
         (
             "the group contradicts",
             "assign; ready; end 9; log 9 5; = group 7 - -; end 9",
-            "end?, drop, refuse: topic cart: the group's offset is 7, but the state in the ch",
+            "end?, withdraw, refuse: topic cart: the group's offset is 7, but the state in the ch",
         ),
         (
             "somebody else took over meanwhile",
             "assign; ready; end 9; log 9 5; = group 7 - -; end 12; wake",
-            "end?, drop, wake 100",
+            "end?, withdraw, wake 100",
         ),
         (
             "the state is a newer program's",
             "assign; ready; end 9; = log-newer",
-            "drop, refuse: the task record has version 99, this program knows versions ",
+            "withdraw, refuse: the task record has version 99, this program knows versions ",
         ),
         (
             "records are gone",
             "assign; ready; end 9; log 9 5; group 5 - -; = gone 0 8",
-            "drop, refuse: topic cart: the state goes up to offset Some(5), but the fir",
+            "withdraw, refuse: topic cart: the state goes up to offset Some(5), but the fir",
         ),
         (
             "refused until assigned again",
@@ -152,7 +152,7 @@ fn the_lag_goes_by_the_clock_that_decides() {
 fn after_a_failure_the_log_says_how_it_went() {
     let open = "fetched 0 0 c 1; step; ends 1 1 0 0; step; wait 20; step; = ";
     let table = [
-        ("at once the first time", "unknown", "drop, init"),
+        ("at once the first time", "unknown", "withdraw, init"),
         (
             "it was committed",
             "unknown; = ready; end 3; log 3 1; group 1 - -",
@@ -166,29 +166,29 @@ fn after_a_failure_the_log_says_how_it_went() {
         (
             "only the rest of the changelog is read",
             "committed 3; fetched 0 1 c 3; step; ends 2 2 0 0; step; wait 40; step; = failed; ready; end 9",
-            "drop, init, end?, read 3-9",
+            "withdraw, init, end?, read 3-9",
         ),
         ("the answer comes too late", "unknown; = committed 3", ""),
         (
             "the second time it waits",
             "failed; = failed; wake",
-            "drop, wake 220",
+            "withdraw, wake 220",
         ),
         (
             "and longer",
             "failed; failed; wait 220; step; = failed; wake",
-            "drop, wake 620",
+            "withdraw, wake 620",
         ),
-        ("who is fenced waits", "fenced; wake", "drop, wake 120"),
+        ("who is fenced waits", "fenced; wake", "withdraw, wake 120"),
         (
             "and takes over again",
             "fenced; wait 120; step",
-            "drop, init",
+            "withdraw, init",
         ),
         (
             "who is no member waits for the group",
             "not-member; wait 99000; step; revoke",
-            "drop, close",
+            "withdraw, close",
         ),
     ];
     for (what, script, expected) in table {
@@ -204,31 +204,31 @@ fn a_revoked_task_is_committed_first() {
         (
             "what is open",
             format!("{taken}revoke; committed 3"),
-            format!("{transaction}, drop, close"),
+            format!("{transaction}, withdraw, close"),
         ),
         (
             "what is under way, too",
             format!("{taken}wait 20; step; revoke; committed 3"),
-            format!("{transaction}, drop, close"),
+            format!("{transaction}, withdraw, close"),
         ),
         (
             "both",
             format!(
                 "{taken}wait 20; step; fetched 0 1 c 3; step; ends 2 2 0 0; step; = revoke; committed 3; committed 6"
             ),
-            "transact 2: 1 commands 1 decisions 1 states 0@2 1@0 2@0, drop, close".to_owned(),
+            "transact 2: 1 commands 1 decisions 1 states 0@2 1@0 2@0, withdraw, close".to_owned(),
         ),
         (
             "unless it is lost",
             format!("{taken}lose"),
-            "drop, close".to_owned(),
+            "withdraw, close".to_owned(),
         ),
         (
             "or cannot be",
             format!("{taken}revoke; unknown"),
-            format!("{transaction}, drop, close"),
+            format!("{transaction}, withdraw, close"),
         ),
-        ("nothing", "revoke".to_owned(), "drop, close".to_owned()),
+        ("nothing", "revoke".to_owned(), "withdraw, close".to_owned()),
         (
             "and nothing more is taken",
             format!("{taken}revoke; = fetched 0 1 c 3; step"),

@@ -6,6 +6,7 @@ use super::history::{EVERYBODY, History, LATENESS_MS, PARTITIONS, TOPICS};
 use super::log::{Fate, Log, Producer, place};
 use super::random::Random;
 use super::subject::Subject;
+use super::worker::{self, Assigned, Worker};
 use moments::task::TaskSettings;
 use moments::task::transaction::Delays;
 use moments::task::watermark::{ClockMode, TopicSettings};
@@ -22,6 +23,10 @@ struct Process<S: Subject> {
     member: String,
     generation: Option<i32>,
     hands: BTreeMap<usize, Hand<S>>,
+    /// Task p is the one's of p modulo their number.
+    workers: Vec<Worker>,
+    /// How often it was assigned tasks.
+    assignments: u64,
     owned: BTreeSet<usize>,
     revoking: bool,
     /// It works on, but hears nothing of the group: a zombie, once the group gives its tasks away.
@@ -38,6 +43,8 @@ impl<S: Subject> Default for Process<S> {
             member: String::new(),
             generation: None,
             hands: BTreeMap::new(),
+            workers: Vec::new(),
+            assignments: 0,
             owned: BTreeSet::new(),
             revoking: false,
             deaf: false,
@@ -59,6 +66,10 @@ pub struct World<S: Subject> {
     births: usize,
     stalled: Vec<String>,
     adrift: Vec<Producer>,
+    /// As [`Surroundings::fences`].
+    fences: bool,
+    /// Workers of a process.
+    workers: usize,
     /// The number of the newest set of triggers.
     published: u64,
     /// Whether they say something else each time.
@@ -69,6 +80,9 @@ impl<S: Subject> World<S> {
     /// A world with its history; without faults it has one process that nothing ever happens to. Other triggers come now and then.
     pub fn new(seed: u64, faults: bool, varies: bool) -> Self {
         let mut log = Log::default();
+        if faults {
+            log.hesitates = worker::PREFIXES.to_vec();
+        }
         let sinks = [
             "treatments",
             "decisions",
@@ -107,6 +121,8 @@ impl<S: Subject> World<S> {
             births: 0,
             stalled: Vec::new(),
             adrift: Vec::new(),
+            fences: (seed / 3).is_multiple_of(2),
+            workers: if (seed / 6).is_multiple_of(4) { 2 } else { 1 },
             published: 1,
             varies,
         }
@@ -126,6 +142,10 @@ impl<S: Subject> World<S> {
         for _ in 0..PATIENCE {
             self.clock += self.random.ms(100);
             self.turn();
+            // Of who is gone; who is hit by mistake begins again.
+            if self.random.chance(20) {
+                self.expire_a_transaction();
+            }
             quiet = if self.is_at_rest() { quiet + 1 } else { 0 };
             if quiet == 200 {
                 return;
@@ -171,6 +191,9 @@ impl<S: Subject> World<S> {
     /// A little of everything that is right.
     fn turn(&mut self) {
         self.history.play(&mut self.log, self.clock);
+        if self.random.chance(2_000) {
+            self.log.decide(self.random.below(1_000));
+        }
         if !self.history.is_over() && self.random.below(1_000) == 0 {
             self.published += 1;
         }
@@ -205,22 +228,36 @@ impl<S: Subject> World<S> {
     }
 
     fn work(&mut self, number: usize) {
-        let process = &mut self.processes[number];
-        let mut around = Surroundings {
+        let (process, mut around) = self.at(number);
+        let (hands, workers) = (process.hands.len(), process.workers.len());
+        if hands + workers == 0 {
+            return;
+        }
+        let nth = around.random.below(hands + workers);
+        if let Some((partition, hand)) = process.hands.iter_mut().nth(nth) {
+            hand.work(&mut process.workers[partition % workers], &mut around);
+            return;
+        }
+        for (partition, session, input) in process.workers[nth - hands].work(&mut around) {
+            let partition = usize::try_from(partition).expect("a partition");
+            if let Some(hand) = process.hands.get_mut(&partition) {
+                hand.answer(session, input);
+            }
+        }
+    }
+
+    /// A process, and what it sees.
+    fn at(&mut self, number: usize) -> (&mut Process<S>, Surroundings<'_>) {
+        let around = Surroundings {
             log: &mut self.log,
             random: &mut self.random,
             clock: Timestamp(self.clock),
             faults: self.faults,
             stalled: &self.stalled,
             adrift: &mut self.adrift,
+            fences: self.fences,
         };
-        let count = process.hands.len();
-        if let Some(hand) = (count > 0)
-            .then(|| around.random.below(count))
-            .and_then(|nth| process.hands.values_mut().nth(nth))
-        {
-            hand.work(&mut around);
-        }
+        (&mut self.processes[number], around)
     }
 
     /// A process asks the group how things stand, and acts on it.
@@ -273,7 +310,10 @@ impl<S: Subject> World<S> {
         let settings: Vec<TaskSettings> = (0..PARTITIONS)
             .map(|partition| self.settings(partition))
             .collect();
+        let workers = self.workers;
         let process = &mut self.processes[number];
+        process.assignments += 1;
+        process.workers.resize_with(workers, Worker::default);
         let (revision, varies) = (revision(process.triggers), self.varies);
         // Of the tasks that went elsewhere some stay as standbys, with the state they had.
         let random = &mut self.random;
@@ -281,15 +321,21 @@ impl<S: Subject> World<S> {
             partitions.contains(partition) || hand.task.is_standby() && random.chance(5_000)
         });
         for partition in &partitions {
-            let membership = Membership {
-                member: process.member.clone(),
-                generation,
+            let of_worker = |other: &&usize| *other % workers == partition % workers;
+            let first = partitions.iter().find(of_worker).expect("itself");
+            let assigned = Assigned {
+                membership: Membership {
+                    member: process.member.clone(),
+                    generation,
+                },
+                number: process.assignments,
+                first: i32::try_from(*first).expect("small"),
             };
             let hand = process.hands.entry(*partition).or_insert_with(|| {
                 let plan = S::plan(&revision, varies);
                 Hand::new(settings[*partition].clone(), &revision, plan)
             });
-            hand.assign(Timestamp(self.clock), membership);
+            hand.assign(Timestamp(self.clock), assigned);
         }
         process.owned = partitions;
     }
@@ -308,7 +354,7 @@ impl<S: Subject> World<S> {
             40..60 => self.log.group(GROUP).expel_absent(),
             60..64 => self.log.group(GROUP).remove(&self.processes[number].member),
             64..90 => self.deliver_adrift(),
-            90..92 => self.log.expire(&format!("moments-{}", number % PARTITIONS)),
+            90..92 => self.expire_a_transaction(),
             92..96 => self.stalled = vec![TOPICS[self.random.below(4)].to_owned()],
             96..98 => self.stalled.clear(),
             100..110 => {
@@ -321,21 +367,25 @@ impl<S: Subject> World<S> {
     }
 
     fn crash(&mut self, number: usize) {
-        let mut around = Surroundings {
-            log: &mut self.log,
-            random: &mut self.random,
-            clock: Timestamp(self.clock),
-            faults: self.faults,
-            stalled: &self.stalled,
-            adrift: &mut self.adrift,
-        };
-        let mut process = std::mem::take(&mut self.processes[number]);
+        let (process, mut around) = self.at(number);
+        for worker in &mut process.workers {
+            worker.abandon(&mut around);
+        }
+        *process = Process::default();
         // It starts again with what was there a moment ago.
         self.processes[number].triggers = self.published.saturating_sub(1).max(1);
-        process
-            .hands
-            .values_mut()
-            .for_each(|hand| hand.abandon(&mut around));
+    }
+
+    /// A transaction has been open for too long.
+    fn expire_a_transaction(&mut self) {
+        let mut open = self.log.open_ids();
+        // Those who produce what comes in are well.
+        open.retain(|id| {
+            id.starts_with(worker::PREFIXES[0]) || id.starts_with(worker::PREFIXES[1])
+        });
+        if !open.is_empty() {
+            self.log.expire(&open[self.random.below(open.len())]);
+        }
     }
 
     /// The group has not heard of a member for too long, because it died or went deaf.
@@ -366,6 +416,7 @@ impl<S: Subject> World<S> {
 
     fn calm(&mut self) {
         self.faults = false;
+        self.log.hesitates.clear();
         self.stalled.clear();
         for process in &mut self.processes {
             process.deaf = false;
@@ -397,6 +448,12 @@ impl<S: Subject> World<S> {
             && self
                 .tasks()
                 .all(|(partition, hand)| self.is_done(partition, hand))
+            && self
+                .processes
+                .iter()
+                .flat_map(|it| &it.workers)
+                .all(Worker::is_idle)
+            && self.log.is_decided()
     }
 
     fn is_done(&self, partition: usize, hand: &Hand<S>) -> bool {
