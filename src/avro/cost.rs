@@ -1,7 +1,7 @@
 //! What a record may cost to read, by its schema alone: its depth of stack, its memory, its time.
 //!
 //! What must stay true: no record of a schema that passes costs more than its bytes. A recursive schema, or a long chain of named
-//! types, would take the stack; one `fixed` would take all memory; lists of nothing would take for ever.
+//! types, would take the stack; lists of nothing would take for ever; a `fixed` larger than a record is in none.
 
 use std::collections::HashMap;
 
@@ -131,7 +131,7 @@ impl Walk {
         Ok(cost)
     }
 
-    /// Its memory is taken before its bytes are seen.
+    /// A value of it has all its bytes in the record.
     fn fixed(&mut self, fixed: &FixedSchema) -> Result<Cost, String> {
         if fixed.size > limits::RECORD_BYTES {
             return Err(format!(

@@ -4,8 +4,8 @@
 //! it stands, but for what only a value tells (bytes that are no text). So nothing is lost that nobody sees. Null always
 //! fits: it says nothing. The names of records within the record say nothing either.
 //!
-//! Some values cannot be read without their schema: the digits of a decimal, the days of a date. Their [`Unit`]s are found here,
-//! once a schema.
+//! Some values cannot be read without their schema: the digits of a decimal, the days of a date. A field has one [`Unit`], whatever
+//! record or branch it is written in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ pub(super) enum Shape {
 
 /// What only the writer's schema says of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+enum Unit {
     /// A whole number in the two's complement, big-endian, with so many digits after its point.
     Decimal {
         /// Digits after the point.
@@ -48,24 +48,13 @@ pub enum Unit {
 
 /// The records within a record whose fields may have a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+enum Place {
     /// `properties`.
     Properties,
     /// Each of `properties.products`.
     Products,
     /// `traits`.
     Traits,
-}
-
-/// A field with a unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measured {
-    /// Where it is.
-    pub place: Place,
-    /// Its name.
-    pub name: String,
-    /// Its unit.
-    pub unit: Unit,
 }
 
 impl Place {
@@ -152,13 +141,8 @@ impl Shape {
     }
 }
 
-/// Whether records of `writer` can be read as `ours`, and the units of what they write. `times` are the names of the company's
-/// own fields that are instants.
-pub(super) fn check(
-    writer: &Schema,
-    ours: &Shape,
-    times: &BTreeSet<String>,
-) -> Result<Vec<Measured>, String> {
+/// Whether records of `writer` can be read as `ours`. `times` are the names of the company's own fields that are instants.
+pub(super) fn check(writer: &Schema, ours: &Shape, times: &BTreeSet<String>) -> Result<(), String> {
     let resolved = ResolvedSchema::new(writer).map_err(|error| error.to_string())?;
     let mut fit = Fit {
         names: resolved.get_names(),
@@ -166,12 +150,7 @@ pub(super) fn check(
         path: Vec::new(),
         units: BTreeMap::new(),
     };
-    fit.value(writer, ours)?;
-    let measured = fit.units.into_iter().filter_map(|((place, name), unit)| {
-        let name = name.to_owned();
-        unit.map(|unit| Measured { place, name, unit })
-    });
-    Ok(measured.collect())
+    fit.value(writer, ours)
 }
 
 /// Goes through a schema beside ours.

@@ -1,13 +1,17 @@
 //! The schemas of records in Avro, by their id: what is known of each, and how a record is read by one.
 //!
 //! A schema that was found is kept for as long as the process lives, so that what is known keeps working whatever becomes of the
-//! registry. Whether a record can be read follows from its bytes and from what is known of its schema alone ([`writer`]): nothing
+//! registry. Whether a record can be read follows from its bytes and from what is known of its schema alone ([`writer`]), and how,
+//! by its [`plan`]: nothing
 //! here waits, and nothing asks a clock. Who has a registry brings what it answers ([`Schemas::found`], [`Schemas::keep`]) and
 //! takes back what it said for a time ([`Schemas::forget`]); a task holds a record whose schema is not known yet.
 
 pub mod cost;
+pub mod datum;
 pub mod fit;
+pub mod layout;
 pub mod local;
+pub mod plan;
 pub mod wire;
 pub mod writer;
 

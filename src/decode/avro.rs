@@ -1,22 +1,21 @@
 //! Events in Avro, in Confluent's wire format: byte 0, the id of the writer's schema in 4 bytes, big-endian, and the datum.
 //!
-//! The datum is read by its writer's schema, straight into what a [`Call`] is filled from. Fields are found by name, numbers are
-//! widened, and what the writer does not have is not known: that is what resolving it to our schema gives, as ours has no
-//! default but null and empty ([`crate::avro`] refuses a writer that does not resolve). Decimals and dates are made what they
+//! The datum is read by the plan of its writer's schema, straight into what a [`Call`] is filled from. Fields are found by name,
+//! numbers are widened, and what the writer does not have is not known: that is what resolving it to our schema gives, as ours has
+//! no default but null and empty ([`crate::avro`] refuses a writer that does not resolve). Decimals and dates are made what they
 //! stand for by what their schema says. Fields that a company added to
 //! its properties are taken up where the vocabulary declares them. Null counts as not said.
 
-use std::{fmt, slice};
+use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use smallvec::SmallVec;
-
-use super::json::{Call, Owned, Scalar, Skipped, set_address, set_consent};
+use super::json::{Call, Scalar, Texts, is_trait, set_consent, set_parts};
 use super::{Decoded, Decoder, Origin, Reject};
-use crate::avro::fit::{self, Measured};
+use crate::avro::datum::{Blocks, Datum, Fault};
+use crate::avro::layout::Layout;
+use crate::avro::plan::{Choice, LATER_MAX, Part, Plan, Products, Target};
 use crate::avro::{self, Schemas, Verdict};
-use crate::event::{Product, Text, limits};
+use crate::event::record::ADDRESS;
+use crate::event::{Product, limits};
 
 /// Reads a record in wire format.
 pub(super) fn decode(
@@ -34,9 +33,12 @@ pub(super) fn decode(
         }
         Some(Verdict::Unknown) | None => return Err(Reject::UnknownSchema(id)),
     };
-    let mut record: Record = schema.read(datum).map_err(Reject::BadAvro)?;
-    record.convert(schema.units());
-    record.into_call(decoder).into_event(decoder, origin)
+    let mut reader = Reader::new(decoder, Datum::new(datum));
+    reader
+        .record(schema.plan())
+        .and_then(|()| reader.datum.end())
+        .map_err(|fault| Reject::BadAvro(fault.to_string()))?;
+    reader.call.into_event(decoder, origin)
 }
 
 /// What a payload begins with that is no record in wire format.
@@ -49,256 +51,222 @@ pub(super) fn described(payload: &[u8]) -> String {
     }
 }
 
-/// Fields of one record, by name; nulls are left out.
-type Fields = SmallVec<[(Text, Scalar<'static>); 4]>;
-
-/// A record as it was read.
-#[derive(Default)]
-struct Record {
-    call: Call<'static>,
-    properties: Level,
-    traits: Level,
-    context: Level,
+/// Follows a plan.
+struct Reader<'d, 'a> {
+    decoder: &'d Decoder,
+    datum: Datum<'a>,
+    call: Call<'a>,
+    /// The product that is being read.
+    product: Product,
+    /// The parts of the address that is being read, once something is said of it.
+    address: Option<[Option<Cow<'a, str>>; ADDRESS.len()]>,
 }
 
-impl Record {
-    /// Makes values what they stand for, where only the schema says it.
-    fn convert(&mut self, units: &[Measured]) {
-        for Measured { place, name, unit } in units {
-            let records = match place {
-                fit::Place::Properties => slice::from_mut(&mut self.properties.fields),
-                fit::Place::Products => self.properties.products.as_mut_slice(),
-                fit::Place::Traits => slice::from_mut(&mut self.traits.fields),
-            };
-            let fields = records.iter_mut().flatten();
-            for (_, value) in fields.filter(|(known, _)| known == name) {
-                *value = std::mem::take(value).converted(*unit);
-            }
+impl<'d, 'a> Reader<'d, 'a> {
+    fn new(decoder: &'d Decoder, datum: Datum<'a>) -> Self {
+        Self {
+            decoder,
+            datum,
+            call: Call::default(),
+            product: Product::default(),
+            address: None,
         }
     }
 
-    fn into_call(self, decoder: &Decoder) -> Call<'static> {
-        let mut call = self.call;
-        for (name, value) in self.properties.fields {
-            if let Some(id) = decoder.vocabulary.property_named(&name) {
-                call.property(decoder, id, value);
-            }
-        }
-        for fields in self.properties.products {
-            let mut product = Product::default();
-            for (name, value) in fields {
-                call.product_field(&mut product, &name, value);
-            }
-            call.product(product);
-        }
-        for (name, value) in self.traits.fields {
-            call.say_trait(decoder, &name, value);
-        }
-        if !self.traits.address.is_empty() {
-            let parts = self.traits.address.into_iter();
-            let parts = parts.filter_map(|(name, value)| Some((name.into(), value.into_text()?)));
-            let address = serde_json::Value::Object(parts.collect());
-            set_address(call.traits.get_or_insert_default(), address);
-        }
-        for (channel, value) in self.traits.consent {
-            let consent = &mut call.traits.get_or_insert_default().consent;
-            set_consent(consent, &mut call.defects, &channel, &value);
-        }
-        for (name, value) in self.context.fields {
-            call.say_context(&name, &value);
-        }
-        for (name, value) in self.context.campaign {
-            call.say_campaign(&name, &value);
-        }
-        if let Some(token) = self.context.token {
-            call.say_token(&token);
-        }
-        call
-    }
-
-    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        let call = &mut self.call;
-        match name {
-            "type" => call.kind = scalar(map)?,
-            "event" => call.event = scalar(map)?,
-            "userId" => call.user_id = scalar(map)?,
-            "anonymousId" => call.anonymous_id = scalar(map)?,
-            "messageId" => call.message_id = scalar(map)?,
-            "timestamp" => call.timestamp = scalar(map)?,
-            "properties" => self.properties = map.next_value_seed(Place::Properties)?,
-            "traits" => self.traits = map.next_value_seed(Place::Traits)?,
-            "context" => self.context = map.next_value_seed(Place::Context)?,
-            _ => {
-                map.next_value::<Skipped>()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn scalar<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Scalar<'static>, A::Error> {
-    map.next_value::<Owned>().map(|value| value.0)
-}
-
-/// The name of a field.
-struct Name(Text);
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl Visitor<'_> for NameVisitor {
-    type Value = Name;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a field")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-        Ok(Name(name.into()))
-    }
-}
-
-impl<'de> Deserialize<'de> for Record {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RecordVisitor)
-    }
-}
-
-struct RecordVisitor;
-
-impl<'de> Visitor<'de> for RecordVisitor {
-    type Value = Record;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
-        let mut record = Record::default();
-        while let Some(Name(name)) = map.next_key()? {
-            record.field(&name, &mut map)?;
-        }
-        Ok(record)
-    }
-}
-
-/// Which record within the record: each has other fields that are no plain values.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Properties,
-    Traits,
-    Context,
-    /// Plain values only.
-    Flat,
-}
-
-/// A record within the record, or null for an empty one.
-#[derive(Default)]
-struct Level {
-    fields: Fields,
-    products: Vec<Fields>,
-    address: Fields,
-    consent: Fields,
-    campaign: Fields,
-    token: Option<Scalar<'static>>,
-}
-
-impl Level {
-    fn field<'de, A: MapAccess<'de>>(
-        &mut self,
-        place: Place,
-        name: Text,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match (place, name.as_str()) {
-            (Place::Properties, "products") => {
-                self.products = map.next_value::<Products>()?.0;
-            }
-            (Place::Traits, "address") => self.address = map.next_value_seed(Place::Flat)?.fields,
-            (Place::Traits, "consent") => self.consent = map.next_value_seed(Place::Flat)?.fields,
-            (Place::Context, "campaign") => {
-                self.campaign = map.next_value_seed(Place::Flat)?.fields;
-            }
-            (Place::Context, "device") => {
-                let device = map.next_value_seed(Place::Flat)?.fields;
-                let mut tokens = device.into_iter().filter(|(name, _)| name == "token");
-                self.token = tokens.next().map(|(_, token)| token);
-            }
-            _ => {
-                let value = scalar(map)?;
-                if !matches!(value, Scalar::Null) {
-                    self.fields.push((name, value));
+    fn record(&mut self, plan: &'a Plan) -> Result<(), Fault> {
+        let mut waiting = [None; LATER_MAX];
+        for step in &plan.steps {
+            match &step.later {
+                None => self.part(&step.part)?,
+                Some(later) => {
+                    let before = self.datum;
+                    later.layout.skip(&mut self.datum)?;
+                    waiting[later.turn] = Some((&step.part, before.until(self.datum)));
                 }
             }
         }
+        for (part, datum) in waiting.into_iter().flatten() {
+            let rest = std::mem::replace(&mut self.datum, datum);
+            self.part(part)?;
+            self.datum = rest;
+        }
         Ok(())
     }
-}
 
-impl<'de> DeserializeSeed<'de> for Place {
-    type Value = Level;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Level, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Place {
-    type Value = Level;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a record or null")
-    }
-
-    fn visit_unit<E>(self) -> Result<Level, E> {
-        Ok(Level::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Level, A::Error> {
-        let mut level = Level::default();
-        while let Some(Name(name)) = map.next_key()? {
-            level.field(self, name, &mut map)?;
+    fn part(&mut self, part: &'a Part) -> Result<(), Fault> {
+        match part {
+            Part::Skipped(layout) => layout.skip(&mut self.datum),
+            Part::Value(target, layout) => match layout.chosen(&mut self.datum)? {
+                Layout::Null => Ok(()),
+                said => self.value(target, said),
+            },
+            Part::Record(choice) => self.choice(choice),
+            Part::Address(choice) => {
+                self.choice(choice)?;
+                if let Some(parts) = self.address.take() {
+                    let traits = self.call.traits.get_or_insert_default();
+                    set_parts(traits, parts.each_ref().map(Option::as_deref));
+                }
+                Ok(())
+            }
+            Part::Products(choice) => match choice.chosen(&mut self.datum)? {
+                Some(items) => self.products(items),
+                None => Ok(()),
+            },
+            Part::Consent(layout) => self.consent(layout),
         }
-        Ok(level)
-    }
-}
-
-/// The products of an event, one more than may be kept, so that it is seen that there were more.
-struct Products(Vec<Fields>);
-
-impl<'de> Deserialize<'de> for Products {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ProductsVisitor)
-    }
-}
-
-struct ProductsVisitor;
-
-impl<'de> Visitor<'de> for ProductsVisitor {
-    type Value = Products;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of products")
     }
 
-    fn visit_unit<E>(self) -> Result<Products, E> {
-        Ok(Products(Vec::new()))
+    fn choice(&mut self, choice: &'a Choice<Plan>) -> Result<(), Fault> {
+        match choice.chosen(&mut self.datum)? {
+            Some(plan) => self.record(plan),
+            None => Ok(()),
+        }
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Products, A::Error> {
-        let mut products = Vec::new();
-        while products.len() <= limits::PRODUCTS {
-            match items.next_element_seed(Place::Flat)? {
-                Some(level) => products.push(level.fields),
-                None => return Ok(Products(products)),
+    /// A value that is not null.
+    fn value(&mut self, target: &'a Target, layout: &'a Layout) -> Result<(), Fault> {
+        match target {
+            Target::Type => self.call.kind = self.scalar(layout)?,
+            Target::Event => self.call.event = self.scalar(layout)?,
+            Target::UserId => self.call.user_id = self.scalar(layout)?,
+            Target::AnonymousId => self.call.anonymous_id = self.scalar(layout)?,
+            Target::MessageId => self.call.message_id = self.scalar(layout)?,
+            Target::Timestamp => self.call.timestamp = self.scalar(layout)?,
+            Target::Property(id) => {
+                let value = self.scalar(layout)?;
+                self.call.property(self.decoder, *id, value);
+            }
+            Target::OwnProperty(name) => match self.decoder.vocabulary.property_named(name) {
+                Some(id) => {
+                    let value = self.scalar(layout)?;
+                    self.call.property(self.decoder, id, value);
+                }
+                None => layout.skip(&mut self.datum)?,
+            },
+            Target::Product(name) => {
+                let value = self.scalar(layout)?;
+                self.call.product_field(&mut self.product, name, value);
+            }
+            _ => self.of_customer(target, layout)?,
+        }
+        Ok(())
+    }
+
+    /// A value that says something of the customer herself, or of where she came from.
+    fn of_customer(&mut self, target: &'a Target, layout: &'a Layout) -> Result<(), Fault> {
+        match target {
+            Target::Trait(name) if !is_trait(self.decoder, name) => {
+                self.call.traits.get_or_insert_default();
+                layout.skip(&mut self.datum)?;
+            }
+            Target::Trait(name) => {
+                let value = self.scalar(layout)?;
+                self.call.say_trait(self.decoder, name, value);
+            }
+            Target::Address(place) => {
+                self.address.get_or_insert_default();
+                match *place {
+                    Some(place) => self.address_part(place, layout)?,
+                    None => layout.skip(&mut self.datum)?,
+                }
+            }
+            Target::Campaign(None) => {
+                self.call.touchpoint.get_or_insert_default();
+                layout.skip(&mut self.datum)?;
+            }
+            Target::Campaign(Some(name)) => {
+                let value = self.scalar(layout)?;
+                self.call.say_campaign(name, &value);
+            }
+            Target::Context(name) => {
+                let value = self.scalar(layout)?;
+                self.call.say_context(name, &value);
+            }
+            _ => {
+                let value = self.scalar(layout)?;
+                self.call.say_token(&value);
             }
         }
-        while items.next_element::<Skipped>()?.is_some() {}
-        Ok(Products(products))
+        Ok(())
+    }
+
+    fn address_part(&mut self, place: usize, layout: &'a Layout) -> Result<(), Fault> {
+        if let Scalar::Text(text) = self.scalar(layout)? {
+            self.address.get_or_insert_default()[place] = Some(text);
+        }
+        Ok(())
+    }
+
+    /// One product more than may be kept is read, so that it is seen that there were more; the others are passed over.
+    fn products(&mut self, products: &'a Products) -> Result<(), Fault> {
+        let mut blocks = Blocks::default();
+        for _ in 0..=limits::PRODUCTS {
+            if !blocks.next(&mut self.datum)? {
+                return Ok(());
+            }
+            self.choice(&products.items)?;
+            self.call.product(std::mem::take(&mut self.product));
+        }
+        while blocks.next(&mut self.datum)? {
+            products.layout.skip(&mut self.datum)?;
+        }
+        Ok(())
+    }
+
+    fn consent(&mut self, layout: &'a Layout) -> Result<(), Fault> {
+        let values = match layout.chosen(&mut self.datum)? {
+            Layout::Map(values) => values,
+            other => return other.skip(&mut self.datum),
+        };
+        let mut blocks = Blocks::default();
+        while blocks.next(&mut self.datum)? {
+            let channel = self.datum.string()?;
+            let value = self.scalar(values)?;
+            if !matches!(value, Scalar::Null) {
+                let consent = &mut self.call.traits.get_or_insert_default().consent;
+                set_consent(consent, &mut self.call.defects, channel, &value);
+            }
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, layout: &'a Layout) -> Result<Scalar<'a>, Fault> {
+        scalar(layout, &mut self.datum)
     }
 }
+
+/// Reads a plain value. What is none, as a map, is passed over.
+fn scalar<'a>(layout: &'a Layout, datum: &mut Datum<'a>) -> Result<Scalar<'a>, Fault> {
+    Ok(match layout.chosen(datum)? {
+        Layout::Null => Scalar::Null,
+        Layout::Boolean => Scalar::Bool(datum.boolean()?),
+        Layout::Int => Scalar::Whole(datum.int()?.into()),
+        Layout::Long => Scalar::Whole(datum.long()?.into()),
+        Layout::Days => Scalar::of_days(datum.int()?),
+        Layout::Float => Scalar::of_double(datum.float()?.into()),
+        Layout::Double => Scalar::of_double(datum.double()?),
+        Layout::Bytes => Scalar::of_bytes(datum.bytes()?),
+        Layout::Fixed(size) => Scalar::of_bytes(datum.fixed(*size)?),
+        Layout::Decimal { scale, size } => Scalar::of_decimal(datum.sized(*size)?, *scale),
+        Layout::String => Scalar::Text(Cow::Borrowed(datum.string()?)),
+        Layout::Enum(symbols) => {
+            let symbol = datum.one_of(symbols, Fault::Symbol)?;
+            Scalar::Text(Cow::Borrowed(symbol))
+        }
+        Layout::Array(items) => {
+            let (mut blocks, mut texts) = (Blocks::default(), Texts::default());
+            while blocks.next(datum)? {
+                texts.push(&scalar(items, datum)?);
+            }
+            texts.into()
+        }
+        other => {
+            other.skip(datum)?;
+            Scalar::Object
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

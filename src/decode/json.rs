@@ -91,8 +91,8 @@ mod customer;
 mod scalar;
 
 use customer::{ContextSeed, TraitsSeed};
-pub(super) use customer::{set_address, set_consent};
-pub(super) use scalar::{Key, Owned, Scalar, Skipped};
+pub(super) use customer::{is_trait, set_consent, set_parts};
+pub(super) use scalar::{Key, Scalar, Skipped, Texts};
 use scalar::{WHOLE_MAX, cut, shortened, skip};
 
 pub(super) fn decode(

@@ -4,16 +4,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
-use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
+use apache_avro::{Schema, util};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::avro::local::{self, Version};
 use crate::avro::wire;
+use crate::event::limits;
 use crate::event::record::SchemaId;
 use crate::moment::Evidence as Made;
 use crate::time::Timestamp;
@@ -248,6 +249,8 @@ impl Serialize for Scalar<'_> {
 
 /// A decision as JSON, of a record that [`Writer`] wrote; none where it is no such record.
 pub fn decision_json(record: &[u8]) -> Option<Value> {
+    // A length in a record may say anything; this is apache-avro's bound on what it allocates for one. It can be set once.
+    util::max_allocation_bytes(limits::RECORD_BYTES);
     let (_, mut datum) = wire::split(record)?;
     let schema = parsed(&local::newest("decisions"));
     let reader = GenericDatumReader::builder(schema).build().ok()?;

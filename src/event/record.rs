@@ -257,6 +257,12 @@ pub const PRODUCT_FIELDS: [(&str, Type); 5] = [
     ("quantity", Type::Number),
 ];
 
+/// The parts of an address, in the order in which they make a line.
+pub const ADDRESS: [&str; 5] = ["street", "postalCode", "city", "state", "country"];
+
+/// The fields of the context's campaign that are read.
+pub const CAMPAIGN: [&str; 3] = ["source", "medium", "name"];
+
 /// What an identify call may say beside declared attributes.
 pub const TRAITS: &[&str] = &[
     "address",

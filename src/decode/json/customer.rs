@@ -6,6 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::{Key, Scalar, Skipped, cut, skip};
 use super::{Call, Decoder, Defect};
+use crate::event::record::ADDRESS;
 use crate::event::{Text, Traits, limits};
 
 pub(super) struct TraitsSeed<'a, 'de> {
@@ -18,7 +19,7 @@ object_seed!(TraitsSeed, self, key, map, {
     match key.0.as_ref() {
         "address" => {
             let address = map.next_value::<serde_json::Value>()?;
-            set_address(call.traits.get_or_insert_default(), address);
+            set_address(call.traits.get_or_insert_default(), &address);
         }
         "consent" => {
             let consent = &mut call.traits.get_or_insert_default().consent;
@@ -37,7 +38,8 @@ object_seed!(TraitsSeed, self, key, map, {
     }
 });
 
-fn is_trait(decoder: &Decoder, name: &str) -> bool {
+/// Whether a trait is read.
+pub(in crate::decode) fn is_trait(decoder: &Decoder, name: &str) -> bool {
     matches!(
         name,
         "email" | "phone" | "push_token" | "timezone" | "locale" | "language" | "country"
@@ -131,27 +133,27 @@ fn zone(value: &Scalar<'_>, defects: &mut Vec<Defect>) -> Option<Text> {
 }
 
 /// Segment's address object, or one line of text.
-pub(in crate::decode) fn set_address(traits: &mut Traits, address: serde_json::Value) {
+fn set_address(traits: &mut Traits, address: &serde_json::Value) {
     match address {
         serde_json::Value::String(line) if !line.is_empty() => {
-            traits.address = Some(cut(line.into()));
+            traits.address = Some(cut(line.as_str().into()));
         }
         serde_json::Value::Object(parts) => {
-            let part = |name: &str| parts.get(name)?.as_str();
-            let known = ["street", "postalCode", "city", "state", "country"];
-            let shown: Vec<_> = known
-                .into_iter()
-                .filter_map(part)
-                .filter(|part| !part.is_empty())
-                .collect();
-            if !shown.is_empty() {
-                traits.address = Some(cut(shown.join(", ").into()));
-            }
-            if let Some(country) = part("country") {
-                traits.country = Some(cut(country.into()));
-            }
+            set_parts(traits, ADDRESS.map(|name| parts.get(name)?.as_str()));
         }
         _ => {}
+    }
+}
+
+/// An address by its parts, which are those of [`ADDRESS`]; the last of them is a trait of its own too.
+pub(in crate::decode) fn set_parts(traits: &mut Traits, parts: [Option<&str>; ADDRESS.len()]) {
+    let shown = parts.iter().flatten().copied();
+    let shown: Vec<_> = shown.filter(|part| !part.is_empty()).collect();
+    if !shown.is_empty() {
+        traits.address = Some(cut(shown.join(", ").into()));
+    }
+    if let [.., Some(country)] = parts {
+        traits.country = Some(cut(country.into()));
     }
 }
 
@@ -224,7 +226,7 @@ pub(in crate::decode) fn set_consent(
 
 /// Notes what was said of a channel, which triggers write in lower case. Beyond the bound it is no list of channels; a no is kept.
 fn say(consent: &mut Vec<(Text, bool)>, channel: &str, given: bool) {
-    let channel = cut(channel.to_lowercase().into());
+    let channel = cut(Text::from_str_to_lowercase(channel));
     consent.retain(|(known, _)| *known != channel);
     if consent.len() >= limits::LIST_ITEMS {
         if given {

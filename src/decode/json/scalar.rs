@@ -1,13 +1,13 @@
 //! Values whose type is not known yet, and those that are passed over. Avro's are among them, which JSON does not have: bytes,
-//! and the symbols of enums.
+//! decimals and days.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use compact_str::ToCompactString as _;
 use serde::Deserialize;
-use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::avro::fit::Unit;
 use crate::event::{Property, Text, Type, limits};
 use crate::time::{DAY_MS, Timestamp};
 
@@ -26,7 +26,7 @@ pub(in crate::decode) enum Scalar<'de> {
     Text(Cow<'de, str>),
     List(Vec<Text>),
     /// Bytes that are no text.
-    Bytes(Vec<u8>),
+    Bytes,
     Object,
 }
 
@@ -40,9 +40,9 @@ impl Scalar<'_> {
     pub(in crate::decode) fn text(&self) -> Option<Text> {
         match self {
             Self::Text(text) if !text.is_empty() => Some(Text::from(text.as_ref())),
-            Self::Number(number) => Some(Text::from(number_text(*number))),
-            Self::Whole(number) => Some(Text::from(number.to_string())),
-            Self::Bool(value) => Some(Text::from(value.to_string())),
+            Self::Number(number) => Some(number_text(*number)),
+            Self::Whole(number) => Some(number.to_compact_string()),
+            Self::Bool(value) => Some(value.to_compact_string()),
             _ => None,
         }
     }
@@ -111,38 +111,6 @@ impl Scalar<'_> {
         property.map(Some).ok_or(kind.described())
     }
 
-    /// What it stands for, by what only the schema of its record says.
-    pub(in crate::decode) fn converted(self, unit: Unit) -> Self {
-        match (self, unit) {
-            (Self::Text(digits), Unit::Decimal { scale }) => decimal(digits.as_bytes(), scale),
-            (Self::Bytes(digits), Unit::Decimal { scale }) => decimal(&digits, scale),
-            (Self::Whole(days), Unit::Days) => Self::Whole(days * i128::from(DAY_MS)),
-            (other, _) => other,
-        }
-    }
-
-    /// The text that it is, if it is one.
-    pub(in crate::decode) fn into_text(self) -> Option<serde_json::Value> {
-        match self {
-            Self::Text(text) => Some(serde_json::Value::String(text.into_owned())),
-            _ => None,
-        }
-    }
-
-    /// The same, borrowing nothing.
-    fn into_owned(self) -> Scalar<'static> {
-        match self {
-            Self::Null => Scalar::Null,
-            Self::Bool(value) => Scalar::Bool(value),
-            Self::Number(number) => Scalar::Number(number),
-            Self::Whole(number) => Scalar::Whole(number),
-            Self::Text(text) => Scalar::Text(Cow::Owned(text.into_owned())),
-            Self::List(items) => Scalar::List(items),
-            Self::Bytes(bytes) => Scalar::Bytes(bytes),
-            Self::Object => Scalar::Object,
-        }
-    }
-
     pub(super) fn described(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
@@ -151,34 +119,74 @@ impl Scalar<'_> {
             Self::Whole(number) => number.to_string(),
             Self::Text(text) => format!("`{}`", shortened(text)),
             Self::List(_) => "a list".to_owned(),
-            Self::Bytes(_) => "bytes".to_owned(),
+            Self::Bytes => "bytes".to_owned(),
             Self::Object => "an object".to_owned(),
         }
     }
 }
 
-/// A double of Avro's. Not a number and infinity are no amounts: nothing can be read of them.
-fn finite(number: f64) -> Scalar<'static> {
-    if number.is_finite() {
-        Scalar::Number(number)
-    } else {
-        Scalar::Object
+/// What only Avro has.
+impl<'de> Scalar<'de> {
+    /// A double. Not a number and infinity are no amounts: nothing can be read of them.
+    pub(in crate::decode) fn of_double(number: f64) -> Self {
+        if number.is_finite() {
+            Self::Number(number)
+        } else {
+            Self::Object
+        }
+    }
+
+    /// Bytes: many a producer writes its text so.
+    pub(in crate::decode) fn of_bytes(bytes: &'de [u8]) -> Self {
+        std::str::from_utf8(bytes).map_or(Self::Bytes, |text| Self::Text(Cow::Borrowed(text)))
+    }
+
+    /// A whole number in the two's complement, big-endian, with its point moved. Exact for up to 15 digits, as doubles are.
+    pub(in crate::decode) fn of_decimal(digits: &[u8], scale: i32) -> Self {
+        let Some(first) = digits.first() else {
+            return Self::Object;
+        };
+        let sign = if *first < 0x80 { 0.0 } else { -1.0 };
+        let whole = digits.iter();
+        let whole = whole.fold(sign, |whole, digit| whole * 256.0 + f64::from(*digit));
+        Self::of_double(whole / 10_f64.powi(scale))
+    }
+
+    /// Days since 1970: the midnight that the day begins with.
+    pub(in crate::decode) fn of_days(days: i32) -> Self {
+        Self::Whole(i128::from(days) * i128::from(DAY_MS))
     }
 }
 
-/// A whole number in the two's complement, big-endian, with its point moved. Exact for up to 15 digits, as doubles are.
-fn decimal(digits: &[u8], scale: i32) -> Scalar<'static> {
-    let Some(first) = digits.first() else {
-        return Scalar::Object;
-    };
-    let sign = if *first < 0x80 { 0.0 } else { -1.0 };
-    let whole = digits.iter();
-    let whole = whole.fold(sign, |whole, digit| whole * 256.0 + f64::from(*digit));
-    finite(whole / 10_f64.powi(scale))
+/// The items of a list, as long as all of them can be text.
+#[derive(Default)]
+pub(in crate::decode) struct Texts {
+    texts: Vec<Text>,
+    others: bool,
 }
 
-pub(super) fn number_text(number: f64) -> String {
-    serde_json::Value::from(&crate::value::Value::Number(number)).to_string()
+impl Texts {
+    /// One more item; beyond the bound it is only looked at.
+    pub(in crate::decode) fn push(&mut self, item: &Scalar<'_>) {
+        match item.text() {
+            Some(text) if self.texts.len() < limits::LIST_ITEMS => self.texts.push(cut(text)),
+            Some(_) => {}
+            None => self.others = true,
+        }
+    }
+}
+
+impl From<Texts> for Scalar<'_> {
+    fn from(items: Texts) -> Self {
+        match items.others {
+            true => Self::Object,
+            false => Self::List(items.texts),
+        }
+    }
+}
+
+fn number_text(number: f64) -> Text {
+    serde_json::Value::from(&crate::value::Value::Number(number)).to_compact_string()
 }
 
 /// Text within its bound, cut between characters.
@@ -218,7 +226,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(finite(value))
+        Ok(Scalar::of_double(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
@@ -241,50 +249,17 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Text(Cow::Owned(value)))
     }
 
-    /// Many a producer writes its text as bytes.
-    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
-        Ok(match String::from_utf8(bytes) {
-            Ok(text) => Scalar::Text(Cow::Owned(text)),
-            Err(error) => Scalar::Bytes(error.into_bytes()),
-        })
-    }
-
-    /// A symbol of an Avro enum.
-    fn visit_enum<A: EnumAccess<'de>>(self, symbol: A) -> Result<Self::Value, A::Error> {
-        let (Key(name), variant) = symbol.variant()?;
-        variant.unit_variant()?;
-        Ok(Scalar::Text(name))
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
-        let mut only_texts = true;
+        let mut texts = Texts::default();
         while let Some(item) = items.next_element::<Scalar<'de>>()? {
-            match item.text() {
-                Some(text) if texts.len() < limits::LIST_ITEMS => texts.push(cut(text)),
-                Some(_) => {}
-                None => only_texts = false,
-            }
+            texts.push(&item);
         }
-        Ok(if only_texts {
-            Scalar::List(texts)
-        } else {
-            Scalar::Object
-        })
+        Ok(texts.into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<Skipped, Skipped>()?.is_some() {}
         Ok(Scalar::Object)
-    }
-}
-
-/// A value that borrows nothing, for what is read from a stream.
-pub(in crate::decode) struct Owned(pub(in crate::decode) Scalar<'static>);
-
-impl<'de> Deserialize<'de> for Owned {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Scalar::deserialize(deserializer).map(|value| Self(value.into_owned()))
     }
 }
 
@@ -343,16 +318,6 @@ impl<'de> Visitor<'de> for Skipped {
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_bytes<E>(self, _: &[u8]) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, symbol: A) -> Result<Self, A::Error> {
-        let (Self, variant) = symbol.variant()?;
-        variant.unit_variant()?;
         Ok(self)
     }
 
