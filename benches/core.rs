@@ -14,9 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use apache_avro::writer::datum::GenericDatumWriter;
-use apache_avro::{Schema, types};
-use moments::avro::{Schemas, local, wire};
+use moments::avro::Schemas;
 use moments::decode::Decoder;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::record::Origin;
@@ -25,10 +23,11 @@ use moments::population::{OCCASIONAL, Population, PopulationSettings};
 use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
-use serde_json::Value;
 
 #[path = "shop.rs"]
 mod shop;
+#[path = "shop_avro.rs"]
+mod shop_avro;
 
 /// As in the binary.
 #[global_allocator]
@@ -58,7 +57,7 @@ fn main() {
     let bytes: usize = lines.iter().map(String::len).sum();
     println!("JSON: {} bytes an event", bytes / EVENTS);
     let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::default());
-    let records = in_avro(&lines);
+    let records = shop_avro::records(&lines);
     let bytes: usize = records.iter().map(Vec::len).sum();
     println!("Avro: {} bytes an event", bytes / EVENTS);
     let schemas = Schemas::ours(decoder.times());
@@ -235,52 +234,6 @@ fn decode(decoder: &Decoder, topic: &str, i: usize, record: &[u8]) -> Event {
         Ok(decoded) => decoded.event,
         Err(reject) => panic!("{}: {reject}", String::from_utf8_lossy(record)),
     }
-}
-
-/// The same events as records of our schemas, in wire format, with the ids of `schemas/`.
-fn in_avro(lines: &[String]) -> Vec<Vec<u8>> {
-    let topics = ["clickstream", "cart", "purchase", "profile", "support"];
-    let schemas = topics.map(|topic| Schema::parse_str(local::newest(topic).text).expect("ours"));
-    let writers = schemas.each_ref().map(|schema| {
-        let writer = GenericDatumWriter::builder(schema).build();
-        writer.expect("ours")
-    });
-    let encode = |line: &String| {
-        let mut event: Value = serde_json::from_str(line).expect("JSON");
-        let at = match event["event"].as_str() {
-            Some("Product Viewed") => 0,
-            Some("Product Added") => 1,
-            Some("NPS Answered") => 4,
-            Some(_) => 2,
-            None => 3,
-        };
-        let time = event["timestamp"].as_str().and_then(Timestamp::parse);
-        event["timestamp"] = time.expect("a time").0.into();
-        for name in ["quantity", "score"] {
-            if let Some(number) = event["properties"][name].as_f64() {
-                event["properties"][name] = number.into();
-            }
-        }
-        // An index would put a null where there are none.
-        let products = event.pointer_mut("/properties/products");
-        for product in products.and_then(Value::as_array_mut).into_iter().flatten() {
-            product["quantity"] = product["quantity"].as_f64().into();
-        }
-        if at == 3 {
-            event
-                .as_object_mut()
-                .expect("an object")
-                .remove("properties");
-        }
-        let record = types::Value::try_from(event)
-            .expect("JSON")
-            .resolve(&schemas[at])
-            .expect("a record");
-        let mut bytes = wire::head(local::newest(topics[at]).id).to_vec();
-        bytes.extend(writers[at].write_value_to_vec(record).expect("a datum"));
-        bytes
-    };
-    lines.iter().map(encode).collect()
 }
 
 fn line(i: usize, customers: u64, apart_ms: i64) -> String {

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that one link and one real broker serve them all.
 
+mod allocations;
 mod asyncapi;
 mod data;
 mod demo;
