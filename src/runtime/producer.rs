@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::task::transaction::{CUT_HEADER, Out, Sink, Transaction};
 
 /// Between looks at what is still in flight: `flush` would look each 100 ms.
-const IN_FLIGHT_PAUSE: Duration = Duration::from_micros(200);
+const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(1);
 /// A queue that is full is served for so long.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// What is purged is reported at once.
