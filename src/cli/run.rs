@@ -40,19 +40,19 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
             tracing::info!("{line}");
         }
     }
-    let (partitions, warnings) = topics::check(&config, &plan)?;
-    for warning in warnings {
+    let found = topics::check(&config, &plan)?;
+    for warning in &found.warnings {
         tracing::warn!("{warning}");
     }
-    tracing::info!(triggers = plan.triggers.len(), revision = %plan.revision, partitions, application = config.application.id, "starting");
+    tracing::info!(triggers = plan.triggers.len(), revision = %plan.revision, partitions = found.partitions, application = config.application.id, "starting");
     let listen = config.http.listen;
     let token = config.http.token()?;
     if token.is_none() && !listen.ip().is_loopback() {
         tracing::warn!(%listen, "whoever reaches this address may read profiles; http.token_file asks for a token");
     }
     let watch = config.triggers.watch.then(|| config.clone());
-    let runtime = Runtime::start(config, plan, Arc::clone(&basis.mappings), partitions)?;
-    runtime.follow(basis.clone())?;
+    let runtime = Runtime::start(config, plan, basis.clone(), found)?;
+    runtime.follow()?;
     if let Some(config) = watch {
         let path = args.shared.path(&config).to_owned();
         let thread = std::thread::Builder::new().name("watch".to_owned());

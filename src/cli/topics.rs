@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::Shared;
-use crate::runtime::topics;
+use crate::runtime::topics::{self, Found};
 
 /// The topics that the configuration and the triggers name.
 #[derive(Debug, Args)]
@@ -34,7 +34,11 @@ pub fn run(args: &Topics) -> anyhow::Result<()> {
         }
         TopicsCommand::Check(shared) => {
             let (config, _, plan) = shared.plan()?;
-            let (partitions, warnings) = topics::check(&config, &plan)?;
+            let Found {
+                partitions,
+                warnings,
+                ..
+            } = topics::check(&config, &plan)?;
             for warning in warnings {
                 println!("warning: {warning}");
             }

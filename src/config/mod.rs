@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: reading triggers, and talking to Kafka.
 
+mod checkpoints;
 mod cloudevents;
 mod layers;
 mod place;
@@ -28,6 +29,7 @@ use crate::event::{Type, Vocabulary};
 use crate::task::watermark::TopicSettings;
 use crate::trigger::policy::Policy;
 
+pub use checkpoints::Checkpoints;
 pub use cloudevents::{CloudEvents, Output};
 pub use layers::ConfigError;
 pub use properties::{Kafka, Properties};
@@ -54,6 +56,8 @@ pub struct Config {
     pub time: Time,
     /// How long transactions gather what they commit.
     pub transactions: Transactions,
+    /// How long customers who changed stay unwritten.
+    pub checkpoints: Checkpoints,
     /// What is common to all triggers.
     pub policy: Policy,
     /// How long customers are kept.
@@ -369,6 +373,7 @@ impl Config {
         self.check_names()?;
         self.time.check()?;
         self.transactions.check()?;
+        self.checkpoints.check()?;
         self.cloudevents.check(&self.topics)?;
         self.schema_registry.check()?;
         self.kafka.check()

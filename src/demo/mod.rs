@@ -177,8 +177,11 @@ fn play(
     let runtime = Runtime::start(
         config.clone(),
         plan,
-        Arc::default(),
-        config.topics.partitions,
+        Basis::default(),
+        topics::Found {
+            partitions: config.topics.partitions,
+            ..topics::Found::default()
+        },
     )?;
     let server = http::Server::bind(config.http.listen, None, runtime.tasks())?;
     let mode = config.time.mode();

@@ -1,14 +1,15 @@
 //! The table of customers: packed at rest, unpacked while a transaction works on them.
 //!
 //! A customer is one entry: her id, the packed bytes of her last *committed* profile, when she must be
-//! looked at, and where her unpacked or sealed profile is, if any. So
-//! undoing is dropping, and a reader sees committed state. The queue of looks holds at most about two
+//! looked at, and where her unpacked or sealed profile is, if any. Who changes stays unpacked, over many transactions, until she is
+//! written ([`hot`]); so undoing is dropping, and what was dropped is taken again from the log. The queue of looks holds at most about two
 //! entries a customer: she is put in anew only to be earlier, and what that leaves behind is swept out.
 //! A profile that is blank when it is packed is a tombstone; once that is committed, the entry is free
 //! for another customer.
 
 mod due;
 mod entry;
+mod hot;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -17,8 +18,10 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 
 use self::entry::Entry;
+use self::hot::Hot;
+pub use self::hot::Keep;
+pub(super) use self::hot::Working;
 use super::customer::Customer;
-use super::erasures::Record;
 use super::packed;
 use crate::event::CustomerId;
 use crate::stored::StoredError;
@@ -36,7 +39,7 @@ pub(super) struct Customers {
     entries: Vec<Entry>,
     by_id: HashTable<Slot>,
     hasher: foldhash::fast::FixedState,
-    working: Vec<Working>,
+    hot: Hot,
     /// Packed profiles of the sealed transaction; none for a tombstone.
     sealed: Vec<(Slot, Option<Box<[u8]>>)>,
     /// Entries of nobody.
@@ -49,19 +52,6 @@ pub(super) struct Customers {
     /// The one being worked on, between `open` and `close`.
     current: usize,
     bytes: usize,
-}
-
-/// A profile that a transaction has unpacked.
-#[derive(Debug)]
-pub(super) struct Working {
-    /// Boxed: it is large, and moves about with its neighbours.
-    pub customer: Box<Customer>,
-    /// When she must be looked at, at the latest: no deadline of hers is earlier, nor one that her tail may bring.
-    pub look: Timestamp,
-    /// She may have to be looked at later than that only, after what was settled since.
-    pub look_is_early: bool,
-    pub dirty: bool,
-    slot: Slot,
 }
 
 impl Customers {
@@ -113,6 +103,11 @@ impl Customers {
         self.by_id.find(hash, is_hers).copied()
     }
 
+    /// The entry of a customer of whom something is held.
+    pub fn slot_of(&self, id: &str) -> Option<Slot> {
+        self.find(id)
+    }
+
     /// Whether anything is held of a customer.
     pub fn knows(&self, id: &str) -> bool {
         self.find(id).is_some()
@@ -123,19 +118,11 @@ impl Customers {
         if entry.working == NONE {
             let mut customer = self.latest(slot);
             customer.forget(|key| plan.by_key(key).is_none());
-            let look = entry.look;
-            let place = self.working.len();
-            self.working.push(Working {
-                customer,
-                look,
-                look_is_early: false,
-                dirty: false,
-                slot,
-            });
-            self.entries[slot as usize].working = place32(place);
+            let place = self.hot.put(Working::new(customer, slot, entry.look));
+            self.entries[slot as usize].working = place;
         }
         self.current = self.entries[slot as usize].working as usize;
-        &mut self.working[self.current]
+        self.hot.at(self.current)
     }
 
     /// The last packed profile: sealed if there is one, else committed.
@@ -163,7 +150,7 @@ impl Customers {
         match (entry.working, entry.sealed) {
             (NONE, NONE) => !entry.packed.is_empty(),
             (NONE, place) => self.sealed[place as usize].1.is_some(),
-            (place, _) => !self.working[place as usize].customer.is_blank(),
+            (place, _) => !self.hot.get(place).is_blank(),
         }
     }
 
@@ -177,36 +164,36 @@ impl Customers {
 
     /// Ends the work on an opened profile, which must be looked at again at `look`.
     pub fn close(&mut self, look: Timestamp) {
-        let working = &mut self.working[self.current];
+        let working = self.hot.at(self.current);
         working.look = look;
         let slot = working.slot;
+        self.hot.changed(self.current);
         self.schedule(slot, look);
     }
 
     /// Ends a look. A profile that was unpacked for it and has nothing to write is dropped.
     pub fn looked_at(&mut self, look: Timestamp) {
         self.close(look);
-        self.drop_if_clean();
+        self.leave();
     }
 
-    fn drop_if_clean(&mut self) {
-        let just_unpacked = self.current + 1 == self.working.len();
-        if just_unpacked
-            && !self.working[self.current].dirty
-            && let Some(clean) = self.working.pop()
-        {
-            self.entries[clean.slot as usize].working = NONE;
+    /// Ends the work on a profile. One that was unpacked for it and has nothing to write is dropped.
+    pub fn leave(&mut self) {
+        if let Some(slot) = self.hot.drop_if_clean(self.current) {
+            self.entries[slot as usize].working = NONE;
+            self.free_if_empty(slot);
         }
     }
 
     /// Ends a look at a customer who has expired: she is not looked at again before [`Customers::expired`] gives her.
     pub fn expires(&mut self, look: Timestamp) {
-        let working = &mut self.working[self.current];
+        let working = self.hot.at(self.current);
         working.look = look;
         let slot = working.slot;
+        self.hot.changed(self.current);
         self.entries[slot as usize].look = look;
         self.expired.push_back(slot);
-        self.drop_if_clean();
+        self.leave();
     }
 
     /// Up to `most` of those who have expired, in the order in which they were found.
@@ -225,7 +212,7 @@ impl Customers {
 
     /// Ends the work on a customer who has gone over to another plan. What is committed of her is looked at by that plan, too.
     pub fn gone_over(&mut self, look: Timestamp) {
-        let slot = self.working[self.current].slot;
+        let slot = self.hot.at(self.current).slot;
         packed::set_look(&mut self.entries[slot as usize].packed, look);
         self.looked_at(look);
     }
@@ -241,53 +228,18 @@ impl Customers {
         }
     }
 
-    /// A customer as the open transaction has changed her so far, if it has.
+    /// A customer as what is not written yet has changed her so far, if it has.
     pub fn changed_already(&self, slot: Slot) -> Option<Box<Customer>> {
-        let working = self
-            .working
-            .get(self.entries[slot as usize].working as usize)?;
-        working.dirty.then(|| working.customer.clone())
+        let place = self.entries[slot as usize].working;
+        (place != NONE).then(|| Box::new(self.hot.get(place).clone()))
     }
 
     /// Undoes what a look at a customer has changed, but for when she is looked at again.
     pub fn put_back_as(&mut self, slot: Slot, customer: Box<Customer>) {
-        let place = self.entries[slot as usize].working as usize;
-        if let Some(working) = self.working.get_mut(place) {
-            working.customer = customer;
+        let place = self.entries[slot as usize].working;
+        if place != NONE {
+            self.hot.at(place as usize).customer = customer;
         }
-    }
-
-    // Transactions.
-
-    /// The profiles that the next seal packs.
-    pub fn changed(&mut self) -> impl Iterator<Item = &mut Working> {
-        self.working.iter_mut().filter(|working| working.dirty)
-    }
-
-    pub fn seal(&mut self) -> Vec<Record> {
-        assert!(
-            self.sealed.is_empty(),
-            "one transaction is sealed at a time"
-        );
-        let mut records = Vec::with_capacity(self.working.len());
-        for working in std::mem::take(&mut self.working) {
-            let slot = working.slot;
-            self.entries[slot as usize].working = NONE;
-            if working.dirty {
-                let blank = working.customer.is_blank();
-                let bytes = (!blank).then(|| packed::pack(&working.customer, working.look));
-                // Not earlier than it was, so what stands in the queue does.
-                self.entries[slot as usize].look = working.look;
-                self.entries[slot as usize].sealed = place32(self.sealed.len());
-                self.sealed
-                    .push((slot, bytes.clone().map(Vec::into_boxed_slice)));
-                let id = &working.customer.profile.settled.id;
-                records.push((id.as_bytes().to_vec(), bytes));
-            } else {
-                self.free_if_empty(slot);
-            }
-        }
-        records
     }
 
     pub fn commit(&mut self) {
@@ -303,15 +255,18 @@ impl Customers {
 
     pub fn rollback(&mut self) {
         self.scatter();
-        let working = std::mem::take(&mut self.working)
-            .into_iter()
-            .map(|working| working.slot);
+        let working = self.hot.drop_all();
         let sealed = std::mem::take(&mut self.sealed)
             .into_iter()
             .map(|(slot, _)| slot);
         // Whoever was removed from it without a commit is found again by her look.
         let expired = std::mem::take(&mut self.expired);
-        for slot in working.chain(sealed).chain(expired).collect::<Vec<_>>() {
+        for slot in working
+            .into_iter()
+            .chain(sealed)
+            .chain(expired)
+            .collect::<Vec<_>>()
+        {
             let entry = &mut self.entries[slot as usize];
             (entry.working, entry.sealed) = (NONE, NONE);
             if !self.free_if_empty(slot) {
@@ -377,14 +332,17 @@ impl Customers {
         (self.by_id.len(), self.bytes)
     }
 
-    pub fn dirty(&self) -> usize {
-        self.working.len()
+    /// Customers who are unpacked.
+    pub fn hot(&self) -> usize {
+        self.hot.len()
     }
 
-    /// A customer as she is committed.
-    pub fn committed(&self, id: &str) -> Option<Box<Customer>> {
-        let entry = &self.entries[self.find(id)? as usize];
-        (!entry.packed.is_empty()).then(|| entry.unpacked(&entry.packed))
+    /// A customer as the work so far leaves her, committed or not.
+    pub fn as_she_is(&self, id: &str) -> Option<Box<Customer>> {
+        let slot = self.find(id)?;
+        let customer = self.changed_already(slot);
+        let customer = customer.unwrap_or_else(|| self.latest(slot));
+        (!customer.is_blank()).then_some(customer)
     }
 
     /// Everybody as they are committed.
@@ -400,11 +358,7 @@ impl Customers {
             .filter(|(_, entry)| !entry.is_nobodys())
             .map(|(slot, entry)| match entry.working {
                 NONE => self.latest(slot),
-                place => self.working[place as usize].customer.clone(),
+                place => Box::new(self.hot.get(place).clone()),
             })
     }
-}
-
-fn place32(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(NONE)
 }

@@ -9,7 +9,7 @@
 //! 1. [`Engine::new`], then [`Engine::restore`] for each changelog record and [`Engine::restored`];
 //! 2. [`Engine::step`] with events, and with the time after each batch of them; or with the time in pieces, by
 //!    [`Engine::advance`] until it is done;
-//! 3. [`Engine::seal`] at the end of a transaction: the changelog records it must carry;
+//! 3. [`Engine::seal`] at the end of a transaction, or [`Engine::checkpoint`]: the changelog records it must carry;
 //! 4. [`Engine::committed`] when it is durable, or [`Engine::rollback`] when it is not. Steps may go
 //!    on between sealing and either of them;
 //! 5. [`Engine::adopt`] between two transactions, when there are other triggers.
@@ -31,6 +31,8 @@ use std::sync::Arc;
 use broadcast::Told;
 pub use customer::Customer;
 use customers::Customers;
+pub use customers::Keep;
+use customers::Slot;
 use erasures::Erasures;
 pub use erasures::Record;
 use fold::{Expiry, Fold};
@@ -120,6 +122,8 @@ pub struct Engine {
     sweeping: Sweeping,
     /// What followed from settling at the last seal: said with the next event.
     unsaid: Vec<Effect>,
+    /// The transaction that is taken again.
+    again: Option<u64>,
     /// [`DUE`], but in tests.
     due_max: usize,
 }
@@ -138,6 +142,7 @@ impl Engine {
             is_halfway: false,
             sweeping: Sweeping::default(),
             unsaid: Vec::new(),
+            again: None,
             due_max: DUE,
         }
     }
@@ -203,6 +208,9 @@ impl Engine {
     }
 
     fn event(&mut self, event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.again.is_some() && self.has_behind(self.customers.slot_of(&event.customer)) {
+            return;
+        }
         if self.erasures.covers(&event.customer, event.time) {
             effects.push(Effect::DroppedAsErased);
             return;
@@ -220,6 +228,7 @@ impl Engine {
         if event.has_message_id {
             if customer.profile.settled.seen.knows(&event.id) {
                 effects.push(Effect::Duplicate);
+                self.customers.leave();
                 return;
             }
             customer.profile.settled.seen.remember(&event.id);
@@ -282,15 +291,28 @@ impl Engine {
 
     // Transactions.
 
-    /// Packs every customer that changed since the last seal: the changelog records of a transaction.
+    /// Ends a transaction, and packs every customer that changed and is not written: the changelog records it carries.
     /// The sealed transaction must be committed or rolled back before the next is sealed.
-    ///
-    /// What the watermark has passed is settled in them, whether somebody has looked at them since or not: other triggers that
-    /// are adopted later find the same in a state that was restored and in one that was not.
     pub fn seal(&mut self) -> Vec<Record> {
+        self.checkpoint(Keep::NOBODY).0
+    }
+
+    /// The same, but some of those who changed stay unpacked; and since which transaction some are that stay. What was done in it and
+    /// after it has to be [taken again](Engine::take_again) by who restores.
+    ///
+    /// What the watermark has passed is settled in those who are packed, whether somebody has looked at them since or not: other
+    /// triggers that are adopted later find the same in a state that was restored and in one that was not.
+    pub fn checkpoint(&mut self, keep: Keep) -> (Vec<Record>, Option<u64>) {
+        let erased = self.erasures.seal();
+        let told = self.told.seal();
+        // These are there from the first moment on when something is taken again.
+        let keep = match erased.is_empty() && told.is_none() {
+            true => keep,
+            false => Keep::NOBODY,
+        };
         let (plan, watermark) = (Arc::clone(&self.plan), self.watermark);
         let unsaid = &mut self.unsaid;
-        for working in self.customers.changed() {
+        let (mut records, kept_from) = self.customers.seal(keep, |working| {
             let customer = &mut *working.customer;
             let oldest = customer.profile.tail.begins();
             if oldest.is_some_and(|time| time <= watermark) {
@@ -306,11 +328,29 @@ impl Engine {
                 working.look = plan.next_look(customer);
                 working.look_is_early = false;
             }
-        }
-        let mut records = self.customers.seal();
-        records.extend(self.erasures.seal());
-        records.extend(self.told.seal());
-        records
+        });
+        records.extend(erased);
+        records.extend(told);
+        (records, kept_from)
+    }
+
+    /// The open transaction has this number; the first has 0 where nobody says so.
+    pub fn begin(&mut self, transaction: u64) {
+        self.customers.begin(transaction);
+        self.again = None;
+    }
+
+    /// What comes next was done before, in the transaction with this number, and is committed: who was written in it or later has it
+    /// behind her. To be followed by [`Engine::begin`].
+    pub fn take_again(&mut self, transaction: u64) {
+        self.customers.begin(transaction);
+        self.again = Some(transaction);
+    }
+
+    /// Whether a customer has what is taken again behind her.
+    fn has_behind(&self, slot: Option<Slot>) -> bool {
+        let again = self.again.zip(slot);
+        again.is_some_and(|(transaction, slot)| self.customers.is_beyond(slot, transaction))
     }
 
     /// The sealed transaction is durable.
@@ -323,6 +363,7 @@ impl Engine {
     /// Neither the sealed transaction nor what came after it has happened.
     pub fn rollback(&mut self, watermark: Timestamp) {
         self.customers.rollback();
+        self.again = None;
         self.unsaid.clear();
         self.erasures.rollback();
         self.told.rollback();
@@ -366,27 +407,28 @@ impl Engine {
         self.erasures.len()
     }
 
-    /// Bytes of profiles unpacked or sealed since the last commit, roughly: what a transaction will carry.
+    /// Customers who are unpacked.
     #[must_use]
     pub fn open_customers(&self) -> usize {
-        self.customers.dirty()
+        self.customers.hot()
     }
 
-    /// A customer as she is committed, with her tail settled up to the watermark as far as no
+    /// A customer as of what was taken in so far, committed or not, with her tail settled up to the watermark as far as no
     /// deadline stands in between. `None` where she is not known.
     #[must_use]
     pub fn customer(&self, id: &str) -> Option<Customer> {
-        let customer = self.customers.committed(id)?;
+        let customer = self.customers.as_she_is(id)?;
         Some(self.settled(*customer))
     }
 
-    /// Every committed customer, as [`Engine::customer`] gives one, in no particular order.
+    /// Everybody, as [`Engine::customer`] gives one, in no particular order.
     pub fn customers(&self) -> impl Iterator<Item = Customer> {
-        let committed = self.customers.all_committed();
-        committed.map(|customer| self.settled(*customer))
+        let all = self.customers.all_latest();
+        let there = all.filter(|customer| !customer.is_blank());
+        there.map(|customer| self.settled(*customer))
     }
 
-    /// Every committed customer as she was packed, which is what the changelog holds, in no particular
+    /// Every customer as she was last written and committed, which is what the changelog holds, in no particular
     /// order.
     pub fn packed_customers(&self) -> impl Iterator<Item = Customer> {
         self.customers.all_committed().map(|customer| *customer)

@@ -133,6 +133,11 @@ impl Engine {
         effects: &mut Vec<Effect>,
         show: impl FnOnce(&mut Fold<'_>, &mut Customer),
     ) -> bool {
+        if self.has_behind(Some(slot)) {
+            // She is due since, if she is at all.
+            self.customers.put_back(slot);
+            return false;
+        }
         let plan = Arc::clone(&self.plan);
         let working = self.customers.look_at(slot, &plan);
         let before = effects.len();

@@ -63,7 +63,7 @@ pub struct Accepted {
     offset: i64,
 }
 
-/// A customer as she is committed.
+/// A customer as of what her task has taken in.
 #[utoipa::path(get, path = "/api/v1/customers/{id}", operation_id = "getCustomer", tag = "customers",
     params(("id" = String, Path, description = "Her `userId`, or `anonymousId`.")),
     responses(
@@ -89,10 +89,10 @@ pub(super) async fn one(
         Some(runtime::State::Running | runtime::State::Waiting) => {}
     }
     let found = api.tasks.customer(&id).await;
-    let customer = found.ok_or_else(|| {
-        Problem::unknown("no event of this customer is committed, or she was removed")
+    let (customer, watermark) = found.ok_or_else(|| {
+        Problem::unknown("no event of this customer has come, or she was removed")
     })?;
-    let shown = profile::shown(&customer, &api.tasks.plan(), runtime::clock());
+    let shown = profile::shown(&customer, watermark, &api.tasks.plan(), runtime::clock());
     Ok(Json(shown))
 }
 

@@ -109,7 +109,7 @@ pub fn document() -> String {
 /// Never: what is shown is plain data.
 #[must_use]
 pub fn customer(customer: &Customer, plan: &Plan, now: Timestamp) -> Value {
-    let shown = profile::shown(customer, plan, now);
+    let shown = profile::shown(customer, Timestamp::MIN, plan, now);
     serde_json::to_value(shown).expect("plain data into memory")
 }
 

@@ -10,12 +10,15 @@ use crate::profile::{FIELDS, KEYED_FIELDS, Settled};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
-/// A customer as she is committed.
+/// A customer as of what her task has taken in; the last of it may not be committed yet.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Customer)]
 pub struct Shown {
     /// Her id.
     customer: String,
+    /// The watermark up to which her events are settled, RFC 3339; none before there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
     /// Every field that expressions may name, under its name; what is not known is left out.
     #[schema(value_type = Object)]
     profile: Value,
@@ -56,8 +59,13 @@ pub struct Held {
     until: String,
 }
 
-/// A customer as of `now`.
-pub(super) fn shown(customer: &Customer, plan: &Plan, now: Timestamp) -> Shown {
+/// A customer as of `now`, settled up to a watermark.
+pub(super) fn shown(
+    customer: &Customer,
+    watermark: Timestamp,
+    plan: &Plan,
+    now: Timestamp,
+) -> Shown {
     let settled = &customer.profile.settled;
     let held = customer.waiting.iter().filter_map(|waits| {
         Some(Held {
@@ -67,6 +75,7 @@ pub(super) fn shown(customer: &Customer, plan: &Plan, now: Timestamp) -> Shown {
     });
     Shown {
         customer: settled.id.to_string(),
+        as_of: (watermark > Timestamp::MIN).then(|| watermark.to_string()),
         profile: fields(settled, now),
         sent: sent(settled, plan),
         open: open(customer, plan),

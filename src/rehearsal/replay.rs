@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::envelope::Envelope;
 use super::{Observer, RehearsalSettings, Source, Summary, Work};
-use crate::engine::{Engine, Input};
+use crate::engine::{Engine, Input, Keep};
 use crate::event::Position;
 use crate::event::record::{Header, Origin};
 use crate::task::journal::{Line, LineError, Slice};
@@ -115,6 +115,8 @@ pub fn replay<S: Source>(
             future: settings.future,
         };
         let task = line.task;
+        work.engine.begin(line.transaction);
+        let keep = line.kept.map_or(Keep::NOBODY, Keep::from);
         let adopts = line.steps.iter().any(|step| step.adopt.is_some());
         if !adopts && !work.engine.works_by(&line.revision) {
             let mut from = Some(0);
@@ -123,7 +125,7 @@ pub fn replay<S: Source>(
             }
         }
         play(settings, &records, &topics, plan, line, &mut work, observer)?;
-        work.engine.seal();
+        work.engine.checkpoint(keep);
         work.engine.committed();
         engines.insert(task, work.engine);
         summary = work.summary;

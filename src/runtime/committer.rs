@@ -172,9 +172,12 @@ impl Commits {
             Ok(ends) => {
                 self.committed(&transactions, began.elapsed());
                 for (partition, share) in batch {
-                    let changelog = ends.get(&partition).copied().unwrap_or(0);
+                    let ends = ends.get(&partition).copied().unwrap_or_default();
                     self.batches.ended(partition, true);
-                    let input = Input::CommitSucceeded { changelog };
+                    let input = Input::CommitSucceeded {
+                        changelog: ends.changelog.unwrap_or(0),
+                        journal: ends.journal,
+                    };
                     self.answer(partition, share.session, input);
                 }
             }

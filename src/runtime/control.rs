@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::document::report::{Report, rendered};
 use crate::trigger::plan::Plan;
 use crate::trigger::published::{Chain, Entry, Published, PublishedError};
+use crate::trigger::revision;
 use crate::trigger::set::Basis;
 
 /// It has one.
@@ -295,6 +296,23 @@ pub fn in_force(config: &Config, basis: &Basis) -> Result<Option<Plan>, ControlE
     }
     let entry = newest.entry.as_ref();
     entry.map(|entry| compiled(entry, basis)).transpose()
+}
+
+/// The triggers of a revision, whenever it was published; none where it was not, or where it says something else by what this process
+/// is configured with.
+///
+/// # Errors
+/// Where Kafka does not answer.
+pub fn recalled(
+    config: &Config,
+    basis: &Basis,
+    revision: &str,
+) -> Result<Option<Plan>, ControlError> {
+    let all = Control::new(config)?.all()?;
+    let number = revision::number(revision);
+    let entry = all.iter().find(|entry| entry.number == number);
+    let plan = entry.and_then(|entry| compiled(entry, basis).ok());
+    Ok(plan.filter(|plan| plan.revision == revision))
 }
 
 /// Checks that a set can be used by this process: that it passes, and that the topics are there that it needs beyond those of

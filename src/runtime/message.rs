@@ -12,6 +12,7 @@ use super::Context;
 use super::view::TaskView;
 use crate::engine::Customer;
 use crate::task::{Input, Session};
+use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
 /// What others tell a worker.
@@ -32,6 +33,12 @@ pub(super) enum ToWorker {
         session: Session,
         input: Input,
     },
+    /// The triggers of a revision that a task asked for; none where nobody has them.
+    Recall {
+        partition: i32,
+        revision: String,
+        plan: Option<Arc<Plan>>,
+    },
     /// A topic may be read from here on.
     Begin {
         partition: i32,
@@ -41,11 +48,11 @@ pub(super) enum ToWorker {
     },
     /// Where the topics of a task end, for its lag.
     Lag { partition: i32, ends: Vec<i64> },
-    /// Somebody asks for a customer.
+    /// Somebody asks for a customer; the answer says up to which watermark she is settled.
     Customer {
         partition: i32,
         customer: String,
-        reply: tokio::sync::oneshot::Sender<Option<Box<Customer>>>,
+        reply: tokio::sync::oneshot::Sender<Option<(Box<Customer>, Timestamp)>>,
     },
     /// There are other triggers.
     Offer(Arc<Plan>),

@@ -34,7 +34,7 @@ mod watchdog;
 mod worker;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,6 +49,7 @@ use self::committer::Committer;
 use self::control::{Control, ControlError, Taken};
 use self::message::{Question, ToWorker};
 use self::placement::Placement;
+use self::topics::Found;
 use self::view::TaskView;
 use self::watchdog::Watchdog;
 use crate::config::Config;
@@ -129,6 +130,10 @@ pub enum RuntimeError {
 struct Context {
     config: Arc<Config>,
     names: Arc<Names>,
+    /// What triggers are read against.
+    basis: Basis,
+    /// Topics that come in and are compacted.
+    compacted: Vec<String>,
     /// The triggers in force; tasks take them up between two transactions.
     plan: Mutex<Arc<Plan>>,
     decoder: Decoder,
@@ -181,6 +186,12 @@ impl Names {
         }
     }
 
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> &str {
+        &self.journal
+    }
+
     /// The topic that a record goes to.
     #[must_use]
     pub fn of(&self, sink: &Sink) -> Cow<'_, str> {
@@ -198,16 +209,17 @@ impl Names {
 }
 
 impl Runtime {
-    /// Starts the threads; nothing is read yet. `partitions`: of each topic, as [`topics::check`] found it.
+    /// Starts the threads; nothing is read yet. `found`: the topics, as [`topics::check`] found them.
     ///
     /// # Errors
     /// Where a client or a thread cannot be made, or the registry has no id for what goes out in Avro.
     pub fn start(
         config: Config,
         plan: Arc<Plan>,
-        mappings: Arc<Mappings>,
-        partitions: i32,
+        basis: Basis,
+        found: Found,
     ) -> Result<Self, RuntimeError> {
+        let partitions = found.partitions;
         let names = Arc::new(Names::new(&config, partitions));
         let telemetry = Telemetry::new(&names.inputs, &plan);
         telemetry.partitions(partitions);
@@ -215,7 +227,11 @@ impl Runtime {
             "" => None,
             endpoint => Some(Arc::new(Traces::start(endpoint, &config.application.id)?)),
         };
-        let (decoder, source) = decoder(&config, Arc::clone(&plan.vocabulary), mappings)?;
+        let (decoder, source) = decoder(
+            &config,
+            Arc::clone(&plan.vocabulary),
+            Arc::clone(&basis.mappings),
+        )?;
         let encoder = encoding::encoder(&config, &source)?;
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
@@ -232,6 +248,8 @@ impl Runtime {
         let context = Arc::new(Context {
             config: Arc::new(config),
             names: Arc::clone(&names),
+            basis,
+            compacted: found.compacted,
             plan: Mutex::new(plan),
             decoder,
             encoder,
@@ -278,11 +296,11 @@ impl Runtime {
     ///
     /// # Errors
     /// Where a client or a thread cannot be made.
-    pub fn follow(&self, basis: Basis) -> Result<(), RuntimeError> {
+    pub fn follow(&self) -> Result<(), RuntimeError> {
         let tasks = self.tasks();
         let control = Control::new(&self.tasks.context.config)?;
         let thread = thread::Builder::new().name("control".to_owned());
-        thread.spawn(move || tasks.follow(&control, &basis))?;
+        thread.spawn(move || tasks.follow(&control))?;
         Ok(())
     }
 
@@ -355,14 +373,14 @@ impl Tasks {
         }
     }
 
-    fn follow(&self, control: &Control, basis: &Basis) {
+    fn follow(&self, control: &Control) {
         let _guard = watchdog::EndsProcess;
         let number = revision::number(&self.plan().revision);
         let mut waiting = 0;
         control.follow(number, |entry| {
             let before = self.plan();
             let taken = entry.and_then(|entry| {
-                let plan = control::usable(entry, &self.context.config, basis, &before)?;
+                let plan = control::usable(entry, &self.context.config, &self.context.basis, &before)?;
                 Ok((plan, &entry.set.what))
             });
             let error = match taken {
@@ -410,8 +428,8 @@ impl Tasks {
         answer.await.ok().flatten()
     }
 
-    /// A customer's committed profile; none where she is not known, or not here.
-    pub async fn customer(&self, customer: &str) -> Option<Box<Customer>> {
+    /// A customer, and the watermark up to which she is settled; none where she is not known, or not here.
+    pub async fn customer(&self, customer: &str) -> Option<(Box<Customer>, Timestamp)> {
         let partition = self.partition_of(customer);
         let (reply, answer) = tokio::sync::oneshot::channel();
         let worker = &self.workers[worker_of(partition, self.workers.len())];
@@ -455,7 +473,19 @@ impl Context {
             idle_delay_ms: time.idle_delay.ms,
             future_max_ms: time.future_tolerance.ms,
             delays: self.config.transactions.delays(),
+            checkpoint: self.config.checkpoints.of_task(self.names.partitions),
+            unrepeatable: self.unrepeatable(),
         }
+    }
+
+    /// What is mapped may be mapped otherwise by the next process, and of what is compacted something may be gone.
+    fn unrepeatable(&self) -> BTreeSet<usize> {
+        let topics = self.names.inputs.iter().enumerate();
+        let changes = |topic: &String| {
+            self.basis.mappings.of(topic).is_some() || self.compacted.contains(topic)
+        };
+        let changing = topics.filter(|(_, topic)| changes(topic));
+        changing.map(|(number, _)| number).collect()
     }
 
     fn plan(&self) -> Arc<Plan> {

@@ -40,8 +40,19 @@ pub(super) struct WorkerProducer {
     producer: BaseProducer<Deliveries>,
 }
 
-/// The offset after the last changelog record of a transaction, by partition.
-pub(super) type ChangelogEnds = BTreeMap<i32, i64>;
+/// Where what a transaction wrote of a task ends: the offset after its last record in each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ends {
+    pub changelog: Option<i64>,
+    pub journal: Option<i64>,
+}
+
+/// By task.
+pub(super) type EndsOf = BTreeMap<i32, Ends>;
+
+/// What a delivered record is, as its opaque says.
+const CHANGELOG: usize = 1;
+const JOURNAL: usize = 2;
 
 /// What became of the records of a transaction.
 #[derive(Debug, Default)]
@@ -49,7 +60,7 @@ struct Deliveries(Mutex<Delivered>);
 
 #[derive(Debug, Default)]
 struct Delivered {
-    changelog: ChangelogEnds,
+    ends: EndsOf,
     /// Why the first of those that failed did.
     failed: Option<KafkaError>,
 }
@@ -71,15 +82,19 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext<NoCustomPartitioner> for Deliveries {
-    /// 1 for a changelog record.
+    /// [`CHANGELOG`], [`JOURNAL`], or anything else.
     type DeliveryOpaque = usize;
 
     fn delivery(&self, delivered: &DeliveryResult<'_>, opaque: usize) {
         match delivered {
-            Ok(message) if opaque == 1 => {
-                let end = message.offset() + 1;
-                let changelog = &mut self.lock().changelog;
-                let known = changelog.entry(message.partition()).or_insert(end);
+            Ok(message) if matches!(opaque, CHANGELOG | JOURNAL) => {
+                let end = Some(message.offset() + 1);
+                let mut delivered = self.lock();
+                let ends = delivered.ends.entry(message.partition()).or_default();
+                let known = match opaque {
+                    CHANGELOG => &mut ends.changelog,
+                    _ => &mut ends.journal,
+                };
                 *known = end.max(*known);
             }
             Ok(_) => {}
@@ -131,13 +146,12 @@ impl WorkerProducer {
         })
     }
 
-    /// Carries the transactions of some tasks, by partition, out as one. Gives the offset after the last changelog record of
-    /// each, where the broker said it.
+    /// Carries the transactions of some tasks, by partition, out as one. Gives where each ends, as far as the broker said it.
     pub fn transact(
         &self,
         transactions: &[(i32, &Transaction)],
         group: &ConsumerGroupMetadata,
-    ) -> Result<ChangelogEnds, KafkaError> {
+    ) -> Result<EndsOf, KafkaError> {
         *self.producer.context().lock() = Delivered::default();
         self.producer.begin_transaction()?;
         let mut offsets = TopicPartitionList::new();
@@ -165,9 +179,7 @@ impl WorkerProducer {
         self.watched("commit_transaction", || {
             self.producer.commit_transaction(self.timeout)
         })?;
-        Ok(std::mem::take(
-            &mut self.producer.context().lock().changelog,
-        ))
+        Ok(std::mem::take(&mut self.producer.context().lock().ends))
     }
 
     /// Throws it away with whatever it has open.
@@ -187,7 +199,10 @@ impl WorkerProducer {
         let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&topic, 0);
         if matches!(out.sink, Sink::Changelog | Sink::Journal) {
             record = record.partition(partition);
-            record.delivery_opaque = usize::from(out.sink == Sink::Changelog);
+            record.delivery_opaque = match out.sink {
+                Sink::Changelog => CHANGELOG,
+                _ => JOURNAL,
+            };
         }
         record.key = out.key.as_deref();
         record.payload = out.value.as_deref();

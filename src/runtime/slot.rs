@@ -126,9 +126,16 @@ impl Slot {
         self.carry_out();
     }
 
+    /// The triggers of a revision that the task asked for came.
+    pub fn recall(&mut self, revision: &str, plan: Option<&Arc<Plan>>) {
+        self.task.recall(clock(), revision, plan);
+        self.carry_out();
+    }
+
     /// An answer came.
     pub fn answer(&mut self, session: Session, input: Input) {
-        if let (Input::Changelog { .. }, Some(lease)) = (&input, &self.lease) {
+        let is_read = matches!(input, Input::Changelog { .. } | Input::Journal(_));
+        if let (true, Some(lease)) = (is_read, &self.lease) {
             let taking = lease.taking.as_ref();
             let _ = taking.map(|taking| taking.credits.try_recv());
         }
@@ -310,7 +317,9 @@ impl Slot {
                 Action::InitProducer => self.take_over(session),
                 command @ (Action::AskChangelogEnd
                 | Action::ReadChangelog { .. }
-                | Action::AskGroupOffsets) => {
+                | Action::AskGroupOffsets
+                | Action::AskTriggers(_)
+                | Action::ReadJournal { .. }) => {
                     // A thread that is gone has panicked, and with it the process ends.
                     let taking = lease.taking.as_ref();
                     let _ = taking.map(|taking| taking.commands.send((session, command)));

@@ -15,11 +15,13 @@ use super::committer::{ToCommitter, failure};
 use super::message::{Membership, ToWorker};
 use super::queue::{PartitionQueue, split};
 use super::watchdog::EndsProcess;
-use super::{Context, asker, producer};
-use crate::task::{Action, Input, Session};
+use super::{Context, asker, control, producer};
+use crate::task::core::RawRecord;
+use crate::task::journal::Line;
+use crate::task::{Action, Failure, Input, Session};
 
-/// Changelog records in one answer.
-const RESTORE_RECORDS: usize = 2_000;
+/// Records in one answer.
+const READ_RECORDS: usize = 2_000;
 
 /// What the thread is made with.
 pub(super) struct Takeover {
@@ -28,7 +30,7 @@ pub(super) struct Takeover {
     pub membership: Membership,
     pub committer: Sender<ToCommitter>,
     pub worker: Sender<ToWorker>,
-    /// One is put in for each answer with changelog records, and taken out by the worker: so few are under way.
+    /// One is put in for each answer with records, and taken out by the worker: so few are under way.
     pub credits: SyncSender<()>,
 }
 
@@ -57,11 +59,21 @@ impl Takeover {
     }
 
     fn carry_out(&self, session: Session, command: &Action) -> Option<Input> {
-        match *command {
+        match command {
             Action::InitProducer => self.init(),
             Action::AskChangelogEnd => Some(self.ask_changelog_end()),
-            Action::ReadChangelog { from, until } => self.restore(session, from, until),
+            Action::ReadChangelog { from, until } => {
+                let read = self.read_changelog(session, *from, *until);
+                read.err()
+                    .map(|error| self.failed("reading the changelog", &error))
+            }
             Action::AskGroupOffsets => Some(self.ask_group_offsets()),
+            Action::AskTriggers(revision) => self.recall(revision),
+            Action::ReadJournal { from, until } => {
+                let read = self.read_journal(session, *from, *until);
+                read.err()
+                    .map(|error| self.failed("reading the journal", &error))
+            }
             // The worker's, and the committer's.
             _ => None,
         }
@@ -102,16 +114,50 @@ impl Takeover {
         }
     }
 
-    /// Answers in pieces; the last one too.
-    fn restore(&self, session: Session, from: i64, until: i64) -> Option<Input> {
-        match self.read_changelog(session, from, until) {
-            Ok(()) => None,
-            Err(error) => Some(self.failed("reading the changelog", &error)),
-        }
+    /// Answers in pieces.
+    fn read_changelog(&self, session: Session, from: i64, until: i64) -> Result<(), KafkaError> {
+        let topic = self.context.names.changelog.clone();
+        self.read(&topic, from, |records, position| {
+            self.context
+                .telemetry
+                .restore_remaining(self.partition, (until - position).max(0));
+            let records = records
+                .into_iter()
+                .map(|record| (record.key.unwrap_or_default(), record.value))
+                .collect();
+            let goes_on = self.piece(session, Input::Changelog { records, position });
+            goes_on && position < until
+        })
     }
 
-    fn read_changelog(&self, session: Session, from: i64, until: i64) -> Result<(), KafkaError> {
-        let (partition, topic) = (self.partition, self.context.names.changelog.clone());
+    /// Answers in pieces, up to the line of a transaction, which may not be stable yet when the changelog is.
+    fn read_journal(&self, session: Session, from: i64, until: u64) -> Result<(), KafkaError> {
+        let topic = self.context.names.journal().to_owned();
+        self.read(&topic, from, |records, _| {
+            let line = |record: RawRecord| (record.offset, record.value.unwrap_or_default());
+            let lines: Vec<(i64, Vec<u8>)> = records.into_iter().map(line).collect();
+            let ends = |(_, line): &(i64, Vec<u8>)| {
+                // What cannot be read is the task's to say.
+                Line::read(line).is_ok_and(|line| line.transaction >= until)
+            };
+            let ended = lines.iter().any(ends);
+            self.piece(session, Input::Journal(lines)) && !ended
+        })
+    }
+
+    /// Answers, when few answers are under way; whether anybody is there still.
+    fn piece(&self, session: Session, input: Input) -> bool {
+        self.credits.send(()).is_ok() && self.answer(session, input)
+    }
+
+    /// Gives committed records of the task's partition of a topic, and how far it has read, until `take` has enough.
+    fn read(
+        &self,
+        topic: &str,
+        from: i64,
+        mut take: impl FnMut(Vec<RawRecord>, i64) -> bool,
+    ) -> Result<(), KafkaError> {
+        let partition = self.partition;
         let config = clients::consumer(&self.context.config, "read_committed");
         let reader: Arc<BaseConsumer<Logged>> = Arc::new(config.create_with_context(Logged)?);
         let start = if from == 0 {
@@ -120,24 +166,24 @@ impl Takeover {
             Offset::Offset(from)
         };
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&topic, partition, start)?;
-        split(&reader, &topic, partition);
+        list.add_partition_offset(topic, partition, start)?;
+        split(&reader, topic, partition);
         reader.assign(&list)?;
-        let Some(mut queue) = PartitionQueue::new(Arc::clone(&reader), &topic, partition, None)
+        let Some(mut queue) = PartitionQueue::new(Arc::clone(&reader), topic, partition, None)
         else {
-            return Err(KafkaError::Subscription(topic));
+            return Err(KafkaError::Subscription(topic.to_owned()));
         };
         let mut reached = from;
         let mut since = Instant::now();
-        while reached < until {
-            let batch = queue.take(RESTORE_RECORDS, 100);
+        loop {
+            let batch = queue.take(READ_RECORDS, 100);
             // Its log and its errors.
             let _ = reader.poll(Duration::ZERO);
             if let Some(code) = batch.errors.first() {
                 return Err(KafkaError::MessageConsumption(*code));
             }
             let position = queue
-                .position(&topic, partition)
+                .position(topic, partition)
                 .unwrap_or(reached)
                 .max(reached);
             if position == reached && batch.records.is_empty() {
@@ -149,22 +195,33 @@ impl Takeover {
                 continue;
             }
             (reached, since) = (position, Instant::now());
-            self.context
-                .telemetry
-                .restore_remaining(partition, (until - reached).max(0));
-            let records = batch
-                .records
-                .into_iter()
-                .map(|record| (record.key.unwrap_or_default(), record.value))
-                .collect();
-            let input = Input::Changelog { records, position };
-            if self.credits.send(()).is_err() || !self.answer(session, input) {
-                // Given up meanwhile.
+            if !take(batch.records, position) {
                 break;
             }
         }
         drop(queue);
         reader.unassign()
+    }
+
+    /// Looks a revision up in the control topic.
+    fn recall(&self, revision: &str) -> Option<Input> {
+        let found = control::recalled(&self.context.config, &self.context.basis, revision);
+        match found {
+            Ok(plan) => {
+                let answer = ToWorker::Recall {
+                    partition: self.partition,
+                    revision: revision.to_owned(),
+                    plan: plan.map(Arc::new),
+                };
+                // A worker that is gone needs no answer.
+                let _ = self.worker.send(answer);
+                None
+            }
+            Err(error) => {
+                tracing::warn!(partition = self.partition, revision, "{error}");
+                Some(Input::Failed(Failure::Failed))
+            }
+        }
     }
 
     fn ask_group_offsets(&self) -> Input {

@@ -171,11 +171,22 @@ pub fn create(config: &Config, plan: &Plan) -> Result<Vec<String>, TopicsError> 
     Ok(said)
 }
 
-/// Checks that the topics are as they must be; the number of partitions of a task's topics, and warnings.
+/// The topics as they were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Partitions of each of a task's topics.
+    pub partitions: i32,
+    /// Topics that come in and are compacted: not every record can be read again.
+    pub compacted: Vec<String>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Checks that the topics are as they must be.
 ///
 /// # Errors
 /// Everything that is wrong, at once.
-pub fn check(config: &Config, plan: &Plan) -> Result<(i32, Vec<String>), TopicsError> {
+pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
     let kafka = Cluster::connect(config)?;
     let existing = kafka.partitions()?;
     let wanted = wanted(config, plan);
@@ -223,8 +234,10 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(i32, Vec<String>), TopicsE
         .iter()
         .filter(|topic| existing.contains_key(&topic.name))
         .collect();
+    let mut compacted = Vec::new();
     match kafka.settings(&found) {
         Ok(settings) => {
+            compacted = compacted_inputs(config, &settings);
             for topic in found {
                 for need in &topic.needed {
                     need.check(&topic.name, &settings, &mut report);
@@ -236,10 +249,25 @@ pub fn check(config: &Config, plan: &Plan) -> Result<(i32, Vec<String>), TopicsE
         )),
     }
     if report.problems.is_empty() {
-        Ok((partitions, report.warnings))
+        Ok(Found {
+            partitions,
+            compacted,
+            warnings: report.warnings,
+        })
     } else {
         Err(TopicsError::Unfit(report))
     }
+}
+
+/// The topics that come in and are compacted.
+fn compacted_inputs(config: &Config, settings: &TopicConfigs) -> Vec<String> {
+    let is_compacted = |topic: &String| {
+        let found = settings.get(topic);
+        let policy = found.and_then(|all| all.get("cleanup.policy"));
+        policy.is_some_and(|policy| policy.contains("compact"))
+    };
+    let taken = config.taken().into_iter().map(|topic| topic.name);
+    taken.filter(is_compacted).collect()
 }
 
 /// Settings of the changelog.

@@ -112,6 +112,15 @@ impl Worker {
                     slot.answer(session, input);
                 }
             }
+            ToWorker::Recall {
+                partition,
+                revision,
+                plan,
+            } => {
+                if let Some(slot) = self.slots.get_mut(&partition) {
+                    slot.recall(&revision, plan.as_ref());
+                }
+            }
             ToWorker::Begin {
                 partition,
                 session,
@@ -132,9 +141,13 @@ impl Worker {
                 reply,
             } => {
                 let slot = self.slots.get(&partition);
-                let found = slot.and_then(|slot| slot.task().core().engine().customer(&customer));
+                let found = slot.and_then(|slot| {
+                    let engine = slot.task().core().engine();
+                    let customer = engine.customer(&customer)?;
+                    Some((Box::new(customer), engine.watermark()))
+                });
                 // Whoever asked may have gone.
-                let _ = reply.send(found.map(Box::new));
+                let _ = reply.send(found);
             }
             ToWorker::Offer(plan) => {
                 for slot in self.slots.values_mut() {

@@ -129,6 +129,11 @@ impl<C: Core> Task<C> {
             self.commit();
             return true;
         }
+        if self.unwritten().is_some() {
+            // They go over as they are written.
+            self.commit();
+            return true;
+        }
         let mut step = Step::begin(self.read_clock());
         let mut effects = Vec::new();
         let from = self.swept(Sweep::Adoption);

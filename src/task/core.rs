@@ -3,7 +3,7 @@
 //! [`Core`] is implemented by the engine, and in tests by something small enough to be checked by hand.
 
 pub use super::count::Count;
-pub use crate::engine::Moved;
+pub use crate::engine::{Keep, Moved};
 pub use crate::event::record::Header;
 use crate::time::Timestamp;
 
@@ -92,7 +92,11 @@ pub struct Swept {
     pub changed: bool,
 }
 
-/// The customers of one task: deterministic, without I/O, with three layers of state: committed, sealed, touched.
+/// Changelog records: customers and their packed states; none is a tombstone. And the first transaction of which somebody is not
+/// written.
+pub type Sealed = (Vec<(Vec<u8>, Option<Vec<u8>>)>, Option<u64>);
+
+/// The customers of one task: deterministic, without I/O, with three layers of state: written and committed, sealed, touched.
 pub trait Core {
     /// One thing that happened, decoded.
     type Event;
@@ -161,12 +165,20 @@ pub trait Core {
     /// The committed customers have all gone over to this plan.
     fn assume(&mut self, plan: &Self::Plan);
 
-    /// Packs every customer touched since the last seal: the changelog records of one transaction. Work may go on on top.
-    fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)>;
+    /// The open transaction, to which everything belongs that is done until the next seal, has this number.
+    fn begin(&mut self, transaction: u64);
+
+    /// The same, of a transaction that is committed: who was written in it or later has behind her what comes next. After the last,
+    /// [`Core::begin`].
+    fn take_again(&mut self, transaction: u64);
+
+    /// Ends the open transaction and packs customers who changed, but for those who may be kept: its changelog records, and the first
+    /// transaction of which somebody is kept. Work may go on on top.
+    fn seal(&mut self, keep: Keep) -> Sealed;
 
     /// What was sealed is committed.
     fn committed(&mut self);
 
-    /// Drops what was sealed or touched: back to what is committed, at this watermark.
+    /// Drops what was sealed or is kept: back to what is written and committed, at this watermark.
     fn rollback(&mut self, watermark: Timestamp);
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::core::{Core, Count, Effect, Moved, RawRecord, Rejection, Swept, Treatment};
+use super::core::{
+    Core, Count, Effect, Keep, Moved, RawRecord, Rejection, Sealed, Swept, Treatment,
+};
 use crate::decode::Decoder;
 use crate::encode::Encoder;
 use crate::engine::{self, Engine, Input, sweep};
@@ -206,8 +208,16 @@ impl Core for Customers {
         self.engine.assume(plan);
     }
 
-    fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        self.engine.seal()
+    fn begin(&mut self, transaction: u64) {
+        self.engine.begin(transaction);
+    }
+
+    fn take_again(&mut self, transaction: u64) {
+        self.engine.take_again(transaction);
+    }
+
+    fn seal(&mut self, keep: Keep) -> Sealed {
+        self.engine.checkpoint(keep)
     }
 
     fn committed(&mut self) {

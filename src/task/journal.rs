@@ -7,15 +7,18 @@
 //! `"beyond":n` in a step: more customers were due in the millisecond after its watermark than one step may decide; for the first n of
 //! those for whom something came true, in byte order of their ids, it did. `"everybody":{"from":0,"to":n}` in a step: the record of its
 //! only run happened to everybody, and was shown to those customers; it stands in a step for each slice of them.
+//! `"kept":n` in a line: customers who changed in transaction n or later, and not before, were not written in it. Without it everybody
+//! was.
 //!
 //! A line says nothing of its version where it is the first; `"version":2` has a step that says `beyond` or `everybody`, which a
-//! program that does not know them would do otherwise.
+//! program that does not know them would do otherwise, and `"version":3` a `kept`.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The newest version that is written and read.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
+const SECOND: u8 = 2;
 const FIRST: u8 = 1;
 
 /// One transaction.
@@ -34,6 +37,9 @@ pub struct Line {
     pub now: Timestamp,
     /// In order.
     pub steps: Vec<Step>,
+    /// Of those who changed, the ones who did first in this transaction or later are not written yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<u64>,
 }
 
 /// Some events and a watermark.
@@ -108,7 +114,7 @@ impl Line {
     ) -> Self {
         let is_second = |step: &Step| step.beyond > 0 || step.everybody.is_some();
         let version = match steps.iter().any(is_second) {
-            true => VERSION,
+            true => SECOND,
             false => FIRST,
         };
         Self {
@@ -118,6 +124,22 @@ impl Line {
             revision,
             now,
             steps,
+            kept: None,
+        }
+    }
+
+    /// The same of a transaction that did not write those who changed in this one or later.
+    #[must_use]
+    pub fn keeping(self, kept: Option<u64>) -> Self {
+        let version = if kept.is_some() {
+            VERSION
+        } else {
+            self.version
+        };
+        Self {
+            version,
+            kept,
+            ..self
         }
     }
 
@@ -189,8 +211,10 @@ mod tests {
         let json = String::from_utf8(line.to_json()).expect("text");
         assert!(json.starts_with(r#"{"version":2,"task":2,"#), "{json}");
         assert_eq!(Line::read(json.as_bytes()).expect("a line"), line);
+        let keeps = line.clone().keeping(Some(5)).to_json();
+        assert!(keeps.starts_with(br#"{"version":3,"#) && keeps.ends_with(br#","kept":5}"#));
         for (wrong, expected) in [
-            (json.replacen('2', "3", 1), "run the newer program"),
+            (json.replacen('2', "4", 1), "run the newer program"),
             (json.replacen("task", "tusk", 1), "missing field `task`"),
         ] {
             let said = Line::read(wrong.as_bytes()).unwrap_err().to_string();

@@ -15,6 +15,7 @@
 //! Deliberately absent: Kafka, retries of single calls, metrics, and what a customer is.
 
 mod adoption;
+mod again;
 pub mod batch;
 mod broadcast;
 pub mod core;
@@ -26,17 +27,20 @@ pub mod record;
 mod takeover;
 pub mod transaction;
 pub mod watermark;
+pub mod window;
 mod work;
 
 use self::adoption::Offer;
+use self::again::Again;
 use self::core::{Core, RawRecord};
 use self::count::Count;
 use self::inbox::Inbox;
 use self::record::{Disagreement, RecordError, Sweep, TaskRecord};
 use self::transaction::{Delays, Open, Transaction};
 use self::watermark::{ClockMode, TopicSettings, Watermarks};
+use self::window::{Checkpoint, Marks};
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Records of one step, before time moves: enough to spread the cost of moving it, little enough to be short.
 pub const STEP_RECORDS: usize = 512;
@@ -56,6 +60,11 @@ pub struct TaskSettings {
     pub future_max_ms: i64,
     /// How long a transaction gathers.
     pub delays: Delays,
+    /// How long customers who changed may stay unwritten.
+    pub checkpoint: Checkpoint,
+    /// Topics, by number, whose records cannot be read again as they were: they are compacted, or mapped. Whoever they change is
+    /// written at once.
+    pub unrepeatable: BTreeSet<usize>,
 }
 
 /// Commands and their answers belong to a session; a new one begins whenever the task starts over.
@@ -76,6 +85,8 @@ pub enum Input {
         /// The next offset.
         position: i64,
     },
+    /// Committed lines of the journal and their offsets, in order.
+    Journal(Vec<(i64, Vec<u8>)>),
     /// The group's committed offset of each topic; "no answer" is not "none", and must be asked again.
     GroupOffsets(Vec<Option<i64>>),
     /// Committed records of a topic, in order.
@@ -103,6 +114,8 @@ pub enum Input {
     CommitSucceeded {
         /// The offset after its last changelog record.
         changelog: i64,
+        /// The offset after its line in the journal, where the broker said it.
+        journal: Option<i64>,
     },
     /// What was last asked for failed.
     Failed(Failure),
@@ -145,6 +158,15 @@ pub enum Action {
     },
     /// Ask for the group's committed offsets.
     AskGroupOffsets,
+    /// Ask for the triggers of a revision, to be answered by [`Task::recall`].
+    AskTriggers(String),
+    /// Read committed lines of the journal.
+    ReadJournal {
+        /// From this offset on.
+        from: i64,
+        /// Up to the line of this transaction, which is there or will be soon.
+        until: u64,
+    },
     /// Seek, and fetch until further notice; what was fetched before is void.
     Fetch {
         /// Which topic.
@@ -188,6 +210,36 @@ pub enum Refusal {
     /// The group's offsets and the task record contradict each other.
     #[error(transparent)]
     Disagreement(#[from] Disagreement),
+    /// The triggers by which transactions are to be taken again are not to be had.
+    #[error(
+        "the process before this one did not end well, and some of the customers that it changed last can only be restored by the \
+         triggers of then, revision {0}, which this process was not given and the control topic does not have: start once with those \
+         triggers and stop with SIGTERM; after that any may be given"
+    )]
+    Triggers(String),
+    /// The journal does not tell what is to be taken again.
+    #[error(
+        "the journal at offset {offset}: {detail}; without it the customers changed last cannot be restored. Keep the journal for \
+         longer than a process may stand still, and bring back its records"
+    )]
+    Journal {
+        /// Where it was read.
+        offset: i64,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Records that are to be taken again are gone.
+    #[error(
+        "topic {topic}: the record at offset {offset} was deleted before the customers that it changed were written, which takes \
+         seconds while a process runs and as long as none does after a crash. Keep the topic for longer than that, and bring back its \
+         records, or restore the changelog and the offsets of before"
+    )]
+    WindowGone {
+        /// The topic.
+        topic: String,
+        /// The first that is missing.
+        offset: i64,
+    },
     /// Records that were never read are gone.
     #[error(
         "topic {topic}: the state goes up to offset {offset:?}, but the first record there is has offset {earliest}: \
@@ -232,6 +284,9 @@ enum Phase {
     Comparing,
     /// The group's offsets contradict the record: was the changelog written meanwhile?
     Doubting(Disagreement),
+    /// The triggers of the last transaction are not this process's.
+    AskingTriggers,
+    TakingAgain,
     Running,
     /// Revoked: what is open is committed, nothing more is taken.
     Draining,
@@ -271,6 +326,10 @@ pub struct Task<C: Core> {
     moving_to: Option<Timestamp>,
     /// Work on everybody that is under way, and the number of the next customer.
     sweeps: BTreeMap<Sweep, u64>,
+    /// Of which transactions somebody is not written.
+    marks: Marks,
+    /// What is taken again.
+    again: Option<Again>,
 }
 
 impl<C: Core> Task<C> {
@@ -302,6 +361,8 @@ impl<C: Core> Task<C> {
             adopted: String::new(),
             moving_to: None,
             sweeps: BTreeMap::new(),
+            marks: Marks::default(),
+            again: None,
         }
     }
 
@@ -314,14 +375,19 @@ impl<C: Core> Task<C> {
             return;
         }
         match (&self.phase, input) {
-            (Phase::Running, Input::Fetched { topic, records }) => self.fetched(topic, records),
-            (Phase::Running, Input::Position { topic, offset }) => self.inbox.passed(topic, offset),
+            (Phase::Running | Phase::TakingAgain, Input::Fetched { topic, records }) => {
+                self.fetched(topic, records);
+            }
+            (Phase::Running | Phase::TakingAgain, Input::Position { topic, offset }) => {
+                self.inbox.passed(topic, offset);
+            }
+            (Phase::TakingAgain, Input::Journal(lines)) => self.journaled(lines),
             (Phase::Running, Input::Ends { ask, ends }) => self.inbox.answer(ask, ends),
-            (Phase::Running, Input::OffsetGone { topic, earliest }) => {
+            (Phase::Running | Phase::TakingAgain, Input::OffsetGone { topic, earliest }) => {
                 self.offset_gone(topic, earliest);
             }
-            (Phase::Running | Phase::Draining, Input::CommitSucceeded { changelog }) => {
-                self.committed(changelog);
+            (Phase::Running | Phase::Draining, Input::CommitSucceeded { changelog, journal }) => {
+                self.committed(changelog, journal);
             }
             (Phase::Standby | Phase::Waiting(_) | Phase::Refused, _) => {}
             (_, Input::Failed(failure)) => self.failed(failure),
@@ -341,6 +407,9 @@ impl<C: Core> Task<C> {
     /// to do but wait.
     pub fn step(&mut self, clock: Timestamp) -> bool {
         self.tick(clock);
+        if self.phase == Phase::TakingAgain {
+            return self.step_again();
+        }
         if self.phase != Phase::Running || self.open.as_ref().is_some_and(Open::is_full) {
             return false;
         }

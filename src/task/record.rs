@@ -1,8 +1,8 @@
 //! The task's own record in the changelog: where it stands, committed with everything else that a transaction changes.
 //!
 //! Its offsets rule; the group's fence and inform ([`compare`]). Version 1 is a byte 1 and the record in postcard; version 2 is a
-//! byte 2, the same, and what is [unfinished](Unfinished). Where nothing is, version 1 is written, so that the program before this
-//! one reads it. A newer version is refused: it knows something that this program does not.
+//! byte 2, the same, and what is [unfinished](Unfinished); version 3 that, and the [window](Window). Where there is none of it, it is
+//! not written, so that the program before this one reads it. A newer version is refused: it knows something that this program does not.
 
 use super::count::Count;
 use crate::time::Timestamp;
@@ -12,9 +12,11 @@ use std::collections::BTreeMap;
 /// The key of the task record. No customer id has control characters.
 pub const KEY: &[u8] = b"\0task";
 
-const VERSION: u8 = 2;
-/// What is written where nothing is unfinished.
+const VERSION: u8 = 3;
+/// What is written where nothing is unfinished, and everybody is written.
 const FINISHED: u8 = 1;
+/// What is written where everybody is.
+const WRITTEN: u8 = 2;
 
 /// Where a task stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,22 @@ pub struct TaskRecord {
     /// What was under way, and is gone on with before anything else.
     #[serde(skip)]
     pub unfinished: Unfinished,
+    /// The transactions to be taken again by who restores; none where every customer is written.
+    #[serde(skip)]
+    pub window: Option<Window>,
+}
+
+/// Where taking again begins: how things stood before a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The number of the transaction. Some of the customers that it or a later one changed are not written.
+    pub from: u64,
+    /// Its line stands in the task's partition of the journal at this offset or after it.
+    pub journal: i64,
+    /// The watermark before it.
+    pub watermark: Timestamp,
+    /// By topic name, the offset from which on it took; none of a topic that nothing was read of.
+    pub offsets: BTreeMap<String, i64>,
 }
 
 /// What takes more than one transaction.
@@ -97,6 +115,7 @@ impl Default for TaskRecord {
             topics: BTreeMap::new(),
             tallies: BTreeMap::new(),
             unfinished: Unfinished::default(),
+            window: None,
         }
     }
 }
@@ -107,12 +126,19 @@ impl TaskRecord {
     pub fn pack(&self) -> Vec<u8> {
         const PLAIN: &str = "plain data into memory";
         let is_finished = self.unfinished == Unfinished::default();
-        let version = if is_finished { FINISHED } else { VERSION };
-        let packed = postcard::to_extend(self, vec![version]).expect(PLAIN);
-        if is_finished {
-            return packed;
+        let version = match (&self.window, is_finished) {
+            (Some(_), _) => VERSION,
+            (None, false) => WRITTEN,
+            (None, true) => FINISHED,
+        };
+        let mut packed = postcard::to_extend(self, vec![version]).expect(PLAIN);
+        if version > FINISHED {
+            packed = postcard::to_extend(&self.unfinished, packed).expect(PLAIN);
         }
-        postcard::to_extend(&self.unfinished, packed).expect(PLAIN)
+        match &self.window {
+            Some(window) => postcard::to_extend(window, packed).expect(PLAIN),
+            None => packed,
+        }
     }
 
     /// Reads the value of a changelog record.
@@ -122,11 +148,14 @@ impl TaskRecord {
     pub fn unpack(bytes: &[u8]) -> Result<Self, RecordError> {
         let broken = |error: postcard::Error| RecordError::Broken(error.to_string());
         match bytes.split_first() {
-            Some((&version @ (FINISHED | VERSION), rest)) => {
-                let (mut record, rest): (Self, _) =
+            Some((&version @ FINISHED..=VERSION, rest)) => {
+                let (mut record, mut rest): (Self, _) =
                     postcard::take_from_bytes(rest).map_err(broken)?;
-                if version == VERSION {
-                    record.unfinished = postcard::from_bytes(rest).map_err(broken)?;
+                if version > FINISHED {
+                    (record.unfinished, rest) = postcard::take_from_bytes(rest).map_err(broken)?;
+                }
+                if version > WRITTEN {
+                    record.window = Some(postcard::from_bytes(rest).map_err(broken)?);
                 }
                 Ok(record)
             }
@@ -256,7 +285,17 @@ mod tests {
             unfinished,
             ..finished.clone()
         };
-        for record in [finished, halfway] {
+        let window = Window {
+            from: 2,
+            journal: 40,
+            watermark: Timestamp(3),
+            offsets: BTreeMap::from([("cart".to_owned(), 5)]),
+        };
+        let kept = TaskRecord {
+            window: Some(window),
+            ..finished.clone()
+        };
+        for record in [finished, halfway, kept] {
             assert_eq!(TaskRecord::unpack(&record.pack()), Ok(record));
         }
     }
@@ -264,8 +303,8 @@ mod tests {
     #[test]
     fn what_is_no_record_is_refused() {
         let mut newer = record(None).pack();
-        newer[0] = 3;
-        assert_eq!(TaskRecord::unpack(&newer), Err(RecordError::Newer(3)));
+        newer[0] = 4;
+        assert_eq!(TaskRecord::unpack(&newer), Err(RecordError::Newer(4)));
         let mut cut_off = record(None).pack();
         cut_off[0] = 2;
         for broken in [&[][..], &[0, 1], &[1, 255], &cut_off] {

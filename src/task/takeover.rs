@@ -17,6 +17,7 @@
 
 use super::core::Core;
 use super::record::{self, Agreement, TaskRecord};
+use super::window::Marks;
 use super::{Action, Failure, Input, Phase, Refusal, Report, Task};
 use crate::time::Timestamp;
 
@@ -116,6 +117,11 @@ impl<C: Core> Task<C> {
     pub(super) fn offset_gone(&mut self, topic: usize, earliest: i64) {
         let name = self.settings.topics[topic].name.clone();
         let offset = self.inbox.offset(topic);
+        if let (Phase::TakingAgain, Some(offset)) = (&self.phase, offset) {
+            let topic = name;
+            self.refuse(Refusal::WindowGone { topic, offset });
+            return;
+        }
         self.refuse(Refusal::OffsetGone {
             topic: name,
             offset,
@@ -178,9 +184,13 @@ impl<C: Core> Task<C> {
         }
     }
 
-    /// Goes on from what is committed.
+    /// Goes on from what is committed, once everything of it is there.
     fn run(&mut self) {
         self.resume();
+        if self.unwritten().is_some() {
+            self.begin_again();
+            return;
+        }
         let record = self.durable.clone().unwrap_or_default();
         let offsets: Vec<Option<i64>> = self
             .settings
@@ -189,14 +199,18 @@ impl<C: Core> Task<C> {
             .map(|topic| record.offset(&topic.name))
             .collect();
         self.inbox.seek(&offsets);
-        self.quiet_since = self.clock;
-        self.phase = Phase::Running;
+        self.running();
         for (topic, from) in offsets.into_iter().enumerate() {
             self.order(Action::Fetch { topic, from });
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
+    pub(super) fn running(&mut self) {
+        self.quiet_since = self.clock;
+        self.phase = Phase::Running;
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
         self.withdraw();
         self.phase = Phase::Refused;
         self.order(Action::Refuse(refusal));
@@ -222,8 +236,11 @@ impl<C: Core> Task<C> {
     fn resume(&mut self) {
         self.open = None;
         self.in_flight = None;
+        self.marks = Marks::default();
+        self.again = None;
         let record = self.durable.clone().unwrap_or_default();
         self.core.rollback(record.watermark);
+        self.core.begin(record.transaction + 1);
         self.watermarks.set_task(record.watermark);
         for (topic, settings) in self.settings.topics.iter().enumerate() {
             self.watermarks

@@ -142,6 +142,8 @@ pub struct Open {
     pub steps: Vec<Step>,
     /// As [`Transaction::causes`].
     pub causes: Vec<Cause>,
+    /// Every customer is to be written in it: it cannot be taken again as it was.
+    pub writes_all: bool,
 }
 
 impl Open {
@@ -181,6 +183,12 @@ impl Open {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes >= TRANSACTION_BYTES
+    }
+
+    /// When the first thing worth a commit came.
+    #[must_use]
+    pub fn since(&self) -> Option<Timestamp> {
+        self.since
     }
 
     /// Whether there is nothing in it but time that moved.

@@ -1,6 +1,6 @@
 //! A task at work: taking records, moving time, committing.
 
-use super::core::{Core, Count, Effect, RawRecord, Rejection};
+use super::core::{Core, Count, Effect, Keep, RawRecord, Rejection};
 use super::inbox::{Next, Standing};
 use super::journal::{Line, Step};
 use super::record::{self, TaskRecord, TopicRecord, Unfinished};
@@ -131,6 +131,11 @@ impl<C: Core> Task<C> {
 
     /// When the open transaction should be committed; not before there is an offset to go with it.
     pub(super) fn open_due(&self) -> Option<Timestamp> {
+        let due = [self.content_due(), self.checkpoint_due()];
+        due.into_iter().flatten().min()
+    }
+
+    fn content_due(&self) -> Option<Timestamp> {
         let open = self.open.as_ref().filter(|_| self.has_offset())?;
         if self.is_offered_another() && !open.is_idle() {
             return Some(self.clock);
@@ -146,13 +151,14 @@ impl<C: Core> Task<C> {
     }
 
     /// The transaction under way is durable.
-    pub(super) fn committed(&mut self, changelog: i64) {
+    pub(super) fn committed(&mut self, changelog: i64, journal: Option<i64>) {
         let Some(record) = self.in_flight.take() else {
             return;
         };
         self.core.committed();
         self.durable = Some(record);
         self.restored = changelog;
+        self.marks.journal = journal.or(self.marks.journal);
         self.failures = 0;
     }
 
@@ -175,6 +181,8 @@ impl<C: Core> Task<C> {
         let delays = self.settings.delays;
         let open = self.open.get_or_insert_with(|| Open::new(delays));
         open.took(&held.record, held.arrived, self.clock);
+        open.writes_all |= self.settings.unrepeatable.contains(&topic);
+        self.marks.taken += 1;
         let (time, event) = match held.content {
             Ok(content) => content,
             Err(rejection) if rejection.reason == Rejection::IGNORED => {
@@ -228,6 +236,7 @@ impl<C: Core> Task<C> {
             tally(&mut self.tallies, &effect);
             open.effect(effect, None, self.clock);
         }
+        open.writes_all |= step.beyond > 0 || step.everybody.is_some() || step.adopt.is_some();
         open.end_step(step);
     }
 
@@ -262,8 +271,19 @@ impl<C: Core> Task<C> {
     }
 
     pub(super) fn commit(&mut self) {
-        let Some(open) = self.open.take() else { return };
-        let record = self.record();
+        let delays = self.settings.delays;
+        let open = self.open.take();
+        let open = open.unwrap_or_else(|| Open::new(delays));
+        let mut record = self.record();
+        // Where nothing comes, all are written with the first who must be.
+        let keep = match open.since() {
+            Some(since) if !open.writes_all && self.phase == Phase::Running => {
+                self.keeps(record.transaction, since)
+            }
+            _ => Keep::NOBODY,
+        };
+        let (customers, kept) = self.core.seal(keep);
+        record.window = self.kept(kept);
         let changelog = |key, value| Out {
             sink: Sink::Changelog,
             key: Some(key),
@@ -271,12 +291,8 @@ impl<C: Core> Task<C> {
             headers: Vec::new(),
         };
         let mut records = open.records;
-        records.extend(
-            self.core
-                .seal()
-                .into_iter()
-                .map(|(customer, packed)| changelog(customer, packed)),
-        );
+        let customers = customers.into_iter();
+        records.extend(customers.map(|(customer, packed)| changelog(customer, packed)));
         records.push(changelog(record::KEY.to_vec(), Some(record.pack())));
         let line = Line::new(
             self.settings.partition,
@@ -284,7 +300,8 @@ impl<C: Core> Task<C> {
             self.deciding().to_owned(),
             record.now,
             open.steps,
-        );
+        )
+        .keeping(kept);
         records.push(Out {
             sink: Sink::Journal,
             key: None,
@@ -330,6 +347,7 @@ impl<C: Core> Task<C> {
                 moving_to: self.moving_to,
                 sweeps: self.sweeps.clone(),
             },
+            window: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use moments::profile::{Settled, Tail};
 use moments::stored::{self, Inventory, Part, Stored};
 use moments::task::count::Count;
 use moments::task::journal::{Line, Slice, Step};
-use moments::task::record::{Last, Sweep, TaskRecord, TopicRecord, Unfinished};
+use moments::task::record::{Last, Sweep, TaskRecord, TopicRecord, Unfinished, Window};
 use moments::time::Timestamp;
 use moments::trigger::plan::Policy;
 use moments::trigger::set::{self, Basis};
@@ -233,7 +233,7 @@ fn updates() -> bool {
 }
 
 /// A record of each version that is written, with something in each of its fields.
-fn task_records() -> [(&'static str, TaskRecord); 2] {
+fn task_records() -> [(&'static str, TaskRecord); 3] {
     let last = Last {
         appended: Timestamp(1_772_445_600_009),
         time: Timestamp(1_772_445_600_008),
@@ -251,6 +251,7 @@ fn task_records() -> [(&'static str, TaskRecord); 2] {
         topics: BTreeMap::from([("cart".to_owned(), topic)]),
         tallies: BTreeMap::from([(Count::Events, 12), (Count::Future, 1)]),
         unfinished: Unfinished::default(),
+        window: None,
     };
     let unfinished = Unfinished {
         moving_to: Some(Timestamp(1_772_445_550_000)),
@@ -260,11 +261,25 @@ fn task_records() -> [(&'static str, TaskRecord); 2] {
         unfinished,
         ..finished.clone()
     };
-    [("TaskRecord-v1", finished), ("TaskRecord-v2", version_2)]
+    let window = Window {
+        from: 2,
+        journal: 40,
+        watermark: Timestamp(1_772_445_540_000),
+        offsets: BTreeMap::from([("cart".to_owned(), 5)]),
+    };
+    let version_3 = TaskRecord {
+        window: Some(window),
+        ..version_2.clone()
+    };
+    [
+        ("TaskRecord-v1", finished),
+        ("TaskRecord-v2", version_2),
+        ("TaskRecord-v3", version_3),
+    ]
 }
 
 /// A line of each version that is written, with something in each of its fields.
-fn journal_lines() -> [(&'static str, Line); 2] {
+fn journal_lines() -> [(&'static str, Line); 3] {
     let mut step = Step::begin(Timestamp(1_772_445_600_010));
     step.take("cart", 3);
     step.take("cart", 5);
@@ -281,7 +296,8 @@ fn journal_lines() -> [(&'static str, Line); 2] {
     let second = vec![step.clone(), adopts, beyond, told];
     [
         ("JournalLine-v1", line(first)),
-        ("JournalLine-v2", line(second)),
+        ("JournalLine-v2", line(second.clone())),
+        ("JournalLine-v3", line(second).keeping(Some(5))),
     ]
 }
 

@@ -83,7 +83,8 @@ impl Customers {
         None
     }
 
-    fn put_back(&mut self, slot: Slot) {
+    /// Puts her into the queue again, as of her look.
+    pub fn put_back(&mut self, slot: Slot) {
         let look = self.entries[slot as usize].look;
         self.schedule(slot, look);
     }

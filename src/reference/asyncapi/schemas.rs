@@ -253,19 +253,32 @@ fn journal() -> Json {
     let mut step =
         whole(json!({ "runs": { "type": "array", "items": run }, "watermark": ms(), "now": ms() }));
     let place = |about| json!({ "type": "integer", "description": about });
-    let mut adopt = whole(json!({
-        "from": place("The first, counted from 0 in byte order of customers."),
-        "to": place("The first that did not."),
-    }));
-    adopt["description"] = "Which customers went over to the triggers of this revision.".into();
-    step["properties"]["adopt"] = adopt;
-    whole(json!({
+    let slice = |about: &str| {
+        let mut slice = whole(json!({
+            "from": place("The first, counted from 0 in byte order of customers."),
+            "to": place("The first that did not."),
+        }));
+        slice["description"] = about.into();
+        slice
+    };
+    step["properties"]["adopt"] =
+        slice("Which customers went over to the triggers of this revision.");
+    step["properties"]["everybody"] =
+        slice("Which customers were shown the record of the only run.");
+    step["properties"]["beyond"] =
+        place("Customers decided in the millisecond after the watermark; a later step goes on.");
+    let mut line = whole(json!({
         "task": { "type": "integer" },
         "transaction": { "type": "integer" },
         "revision": { "type": "string" },
         "now": ms(),
         "steps": { "type": "array", "items": step },
-    }))
+    }));
+    line["properties"]["version"] = place("Of the line; 1 where it is left out.");
+    line["properties"]["kept"] = place(
+        "Customers who changed in this transaction or later, and not before, were not written yet.",
+    );
+    line
 }
 
 /// What `moments triggers` publishes.
@@ -437,8 +450,8 @@ mod tests {
         let event = &super::evidence()["properties"]["events"]["items"];
         fits(event, &value["evidence"]["events"][0]);
         let line: Json = serde_json::from_str(
-            r#"{"task":0,"transaction":7,"revision":"r","now":1,"steps":[{"runs":[["cart",10,14]],"watermark":1,"now":1,
-                "adopt":{"from":0,"to":2}}]}"#,
+            r#"{"version":3,"task":0,"transaction":7,"revision":"r","now":1,"steps":[{"runs":[["cart",10,14]],"watermark":1,
+                "now":1,"beyond":1,"adopt":{"from":0,"to":2},"everybody":{"from":0,"to":2}}],"kept":6}"#,
         )
         .unwrap();
         let read: crate::task::journal::Line = serde_json::from_value(line).unwrap();

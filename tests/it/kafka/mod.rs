@@ -14,3 +14,4 @@ mod replaying;
 mod schemas;
 mod topics;
 mod traces;
+mod window;

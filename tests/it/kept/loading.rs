@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::fixture::{CHANGELOG, CONTROL, INPUTS, Kept, Places, Record};
 use super::shop::Shop;
+use crate::kafka::installation::LIMIT;
 use crate::support::kafka::{Isolation, NewRecord};
 use crate::support::producing::Transactions;
+use crate::support::wait_until;
 
 /// Records of a topic's partition in a row.
 type Piece<'a> = Vec<&'a Record>;
@@ -62,7 +64,9 @@ fn pieces<'a>(
 /// Everything is where it was: in number everywhere, and to the byte where the state is.
 fn check(shop: &Shop<'_>, kept: &Kept, ends: &Places) {
     for (topic, ends) in ends {
-        assert_eq!(shop.ends(topic), *ends, "{topic}");
+        // A marker is written a moment after its transaction is committed.
+        let what = format!("{topic} to end at {ends:?}");
+        wait_until(&what, LIMIT, || shop.ends(topic) == *ends);
     }
     for topic in [CHANGELOG, CONTROL] {
         let read = shop.broker.read_all(topic, Isolation::ReadCommitted);

@@ -89,8 +89,17 @@ impl<'a> Shop<'a> {
 
     /// Starts a process, and waits until it takes records.
     pub fn start(&self) -> Member {
+        self.start_with(&[])
+    }
+
+    /// The same, with more settings.
+    pub fn start_with(&self, settings: &[&str]) -> Member {
         let name = unique("kept");
-        let process = ProcessGuard::spawn(&name, &mut self.command(&["run"]));
+        let mut command = self.command(&["run"]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let process = ProcessGuard::spawn(&name, &mut command);
         let member = Member::new(name, process);
         member.wait_until_ready();
         member

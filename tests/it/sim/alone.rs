@@ -1,14 +1,15 @@
 //! One task on its own topics, without faults but for a crash where a test wants one: for very many customers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use moments::task::core::{Core as _, Effect, RawRecord};
+use moments::task::core::{Core as _, Effect, Keep, RawRecord};
 use moments::task::customers::Customers;
 use moments::task::journal::{Line, Run, Slice};
 use moments::task::record::{KEY, TaskRecord};
 use moments::task::transaction::{Delays, Sink, Transaction};
 use moments::task::watermark::{ClockMode, TopicSettings};
+use moments::task::window::Checkpoint;
 use moments::task::{Action, Input, Session, Task, TaskSettings};
 use moments::time::Timestamp;
 use moments::trigger::plan::Plan;
@@ -58,6 +59,8 @@ impl Alone {
                 idle_delay_ms: 10,
                 future_max_ms: i64::MAX / 2,
                 delays: Delays::default(),
+                checkpoint: Checkpoint::EACH,
+                unrepeatable: BTreeSet::new(),
             },
             fresh,
             plan,
@@ -111,6 +114,7 @@ impl Alone {
         let mut effects = Vec::new();
         for line in self.committed(&Sink::Journal) {
             let line = Line::read(&line).expect("a line");
+            core.begin(line.transaction);
             for step in line.steps {
                 for Run(topic, from, to) in &step.runs {
                     let topics = &self.settings.topics;
@@ -130,7 +134,7 @@ impl Alone {
                 }
                 core.advance_beyond(step.watermark, step.beyond, step.now, &mut effects);
             }
-            core.seal();
+            core.seal(line.kept.map_or(Keep::NOBODY, Keep::from));
             core.committed();
         }
         decisions(effects)
@@ -259,6 +263,7 @@ impl Process<'_> {
                 self.log.transactions.push(transaction);
                 Input::CommitSucceeded {
                     changelog: self.log.end(),
+                    journal: None,
                 }
             }
             other => panic!("{other:?}"),

@@ -9,8 +9,10 @@ use moments::task::core::RawRecord;
 use moments::task::record::{KEY, TaskRecord, TopicRecord};
 use moments::task::transaction::{Delays, Sink, Transaction};
 use moments::task::watermark::{ClockMode, TopicSettings};
+use moments::task::window::Checkpoint;
 use moments::task::{Action, Failure, Input, Session, Task, TaskSettings};
 use moments::time::Timestamp;
+use std::collections::BTreeSet;
 
 const NAMES: [&str; 3] = ["cart", "profile", "purchase"];
 
@@ -38,6 +40,8 @@ pub fn check(what: &str, script: &str, expected: &str) {
         topics: NAMES.iter().map(topic).collect(),
         clock: mode,
         idle_delay_ms: 2_000,
+        checkpoint: Checkpoint::EACH,
+        unrepeatable: BTreeSet::new(),
         delays: Delays {
             command_ms: 20,
             ..Delays::default()
@@ -147,6 +151,7 @@ fn input(words: &[&str], clock: Timestamp) -> Input {
         ["full", of] => fetched(topic(of), 0..2048, "c", "1", clock),
         ["committed", changelog] => Input::CommitSucceeded {
             changelog: number(changelog),
+            journal: None,
         },
         ["failed"] => Input::Failed(Failure::Failed),
         ["unknown"] => Input::Failed(Failure::Unknown),
@@ -193,6 +198,8 @@ fn told(command: &Action) -> String {
         Action::AskChangelogEnd => "end?".to_owned(),
         Action::ReadChangelog { from, until } => format!("read {from}-{until}"),
         Action::AskGroupOffsets => "group?".to_owned(),
+        Action::AskTriggers(revision) => format!("triggers? {revision}"),
+        Action::ReadJournal { from, until } => format!("journal {from}-#{until}"),
         Action::Fetch { topic, from } => format!(
             "fetch {topic}@{}",
             from.map_or("-".to_owned(), |from| from.to_string())

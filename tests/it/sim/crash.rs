@@ -9,7 +9,7 @@ use super::log::{Log, Record, place};
 use super::subject::{States, Subject};
 use super::toy::Toy;
 use super::world::World;
-use moments::task::core::{Effect, RawRecord};
+use moments::task::core::{Effect, Keep, RawRecord};
 use moments::task::customers::Customers;
 use moments::task::journal::{Line, Run, Slice};
 use moments::task::record::{KEY, TaskRecord};
@@ -129,6 +129,7 @@ fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
             "the journal has each transaction once"
         );
         let mut effects = Vec::new();
+        core.begin(number);
         let adopts = line.steps.iter().any(|step| step.adopt.is_some());
         if !adopts && line.revision != revision {
             adopt_unseen(&mut core, &S::plan(&line.revision, varies), &line);
@@ -170,7 +171,10 @@ fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
                     .extend(treatment.map(|treatment| treatment.value));
             }
         }
-        for (customer, packed) in core.seal() {
+        let keep = line.kept.map_or(Keep::NOBODY, Keep::from);
+        let (records, kept) = core.seal(keep);
+        assert_eq!(kept, line.kept, "the same customers stay unwritten");
+        for (customer, packed) in records {
             match packed {
                 Some(packed) => drop(replayed.states.insert(customer, packed)),
                 None => drop(replayed.states.remove(&customer)),

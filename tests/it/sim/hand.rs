@@ -7,6 +7,7 @@ use super::random::Random;
 use super::subject::Subject;
 use super::worker::{Assigned, Share, Worker, transactional_id};
 use moments::task::core::RawRecord;
+use moments::task::journal::Line;
 use moments::task::{Action, Failure, Input, Report, Session, Task, TaskSettings};
 use moments::time::Timestamp;
 use std::collections::VecDeque;
@@ -27,6 +28,8 @@ pub struct Surroundings<'a> {
     pub adrift: &'a mut Vec<Producer>,
     /// Whether transactional ids fence; else each producer has one of its own, and what is left open must expire.
     pub fences: bool,
+    /// Whether revisions say something else each.
+    pub varies: bool,
 }
 
 /// How a topic is fetched.
@@ -123,6 +126,8 @@ impl<S: Subject> Hand<S> {
             | Action::AskChangelogEnd
             | Action::ReadChangelog { .. }
             | Action::AskGroupOffsets
+            | Action::AskTriggers(_)
+            | Action::ReadJournal { .. }
             | Action::AskEnds(_) => self.asks.push_back((session, command)),
             Action::Fetch { topic, from } => {
                 let position = from.unwrap_or(0);
@@ -203,6 +208,31 @@ impl<S: Subject> Hand<S> {
                     records,
                     position: read.position,
                 })
+            }
+            Action::AskTriggers(_) if around.faults && around.random.chance(1_000) => {
+                Some(Input::Failed(Failure::Failed))
+            }
+            Action::AskTriggers(revision) => {
+                let plan = S::plan(&revision, around.varies);
+                self.task.recall(around.clock, &revision, Some(&plan));
+                return;
+            }
+            Action::ReadJournal { from, until } => {
+                let journal = self.own("journal");
+                let most = 1 + around.random.below(10);
+                let read = around.log.read_committed(&journal, from, most);
+                let value =
+                    |(offset, record): (i64, Record)| (offset, record.value.expect("a line"));
+                let lines: Vec<(i64, Vec<u8>)> = read.records.into_iter().map(value).collect();
+                let last = lines
+                    .last()
+                    .map(|(_, line)| Line::read(line).expect("a line"));
+                if last.is_none_or(|line| line.transaction < until) {
+                    let from = read.position;
+                    let rest = Action::ReadJournal { from, until };
+                    self.asks.push_front((session, rest));
+                }
+                Some(Input::Journal(lines))
             }
             Action::AskGroupOffsets => {
                 let offsets: Result<_, Fault> = topics

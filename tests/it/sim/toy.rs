@@ -6,7 +6,9 @@
 
 use super::random::mix;
 use super::subject::{States, Subject};
-use moments::task::core::{Core, Count, Effect, Moved, RawRecord, Rejection, Swept, Treatment};
+use moments::task::core::{
+    Core, Count, Effect, Keep, Moved, RawRecord, Rejection, Sealed, Swept, Treatment,
+};
 use moments::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,12 +48,30 @@ pub struct Toy {
     revision: String,
     committed: BTreeMap<Vec<u8>, Vec<u8>>,
     sealed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    touched: BTreeMap<Vec<u8>, Customer>,
+    /// Not written yet, and the transaction that changed each first.
+    touched: BTreeMap<Vec<u8>, (u64, Customer)>,
+    /// The open one.
+    transaction: u64,
+    /// It is taken again.
+    again: bool,
 }
 
 impl Toy {
+    fn touch(&mut self, name: &[u8], customer: Customer) {
+        let known = self.touched.get(name).map(|(since, _)| *since);
+        let since = known.unwrap_or(self.transaction);
+        self.touched.insert(name.to_vec(), (since, customer));
+    }
+
+    /// Whether she has what is taken again behind her.
+    fn has_behind(&self, name: &[u8]) -> bool {
+        let written = self.committed.get(name).filter(|_| self.again);
+        !self.touched.contains_key(name)
+            && written.is_some_and(|packed| stamp(packed) >= self.transaction)
+    }
+
     fn load(&self, customer: &[u8]) -> Customer {
-        if let Some(touched) = self.touched.get(customer) {
+        if let Some((_, touched)) = self.touched.get(customer) {
             return touched.clone();
         }
         let packed = match self.sealed.get(customer) {
@@ -62,9 +82,7 @@ impl Toy {
             revision: self.revision.clone(),
             ..Customer::default()
         };
-        packed.map_or(new, |packed| {
-            postcard::from_bytes(packed).expect("packed here")
-        })
+        packed.map_or(new, |packed| unpacked(packed))
     }
 
     /// To be decided by one set of triggers at a time. Who was fenced while it restored may have read a part of a transaction, and
@@ -84,6 +102,9 @@ impl Toy {
     /// When the first deadline of each customer who has one by then comes true, and whose it is.
     fn due(&self, to: i64) -> Vec<(i64, Vec<u8>)> {
         let first = |name: Vec<u8>| {
+            if self.has_behind(&name) {
+                return None;
+            }
             let fired = self.load(&name).settle(to);
             Some((fired.first()? + WITHIN_MS, name))
         };
@@ -100,6 +121,9 @@ impl Toy {
     }
 
     fn look(&mut self, name: &[u8], watermark: i64, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.has_behind(name) {
+            return;
+        }
         let mut customer = self.load(name);
         let fired = customer.settle(watermark);
         for anchor in &fired {
@@ -107,7 +131,7 @@ impl Toy {
         }
         if !fired.is_empty() {
             self.check_revision(name, &customer, now, effects);
-            self.touched.insert(name.to_vec(), customer);
+            self.touch(name, customer);
         }
     }
 
@@ -247,6 +271,9 @@ impl Core for Toy {
     }
 
     fn event(&mut self, event: Happened, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.has_behind(&event.customer) {
+            return;
+        }
         let mut customer = self.load(&event.customer);
         self.check_revision(&event.customer, &customer, now, effects);
         let (time, topic, offset) = event.order;
@@ -271,7 +298,7 @@ impl Core for Toy {
                 &self.revision,
             ));
         }
-        self.touched.insert(event.customer, customer);
+        self.touch(&event.customer, customer);
     }
 
     fn is_for_everybody(event: &Happened) -> bool {
@@ -376,7 +403,7 @@ impl Core for Toy {
             let mut customer = self.load(&name);
             if customer.revision != *plan {
                 customer.revision.clone_from(plan);
-                self.touched.insert(name, customer);
+                self.touch(&name, customer);
             }
         }
         Swept {
@@ -390,18 +417,37 @@ impl Core for Toy {
         self.revision.clone_from(plan);
     }
 
-    fn seal(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    fn begin(&mut self, transaction: u64) {
+        (self.transaction, self.again) = (transaction, false);
+    }
+
+    fn take_again(&mut self, transaction: u64) {
+        (self.transaction, self.again) = (transaction, true);
+    }
+
+    fn seal(&mut self, keep: Keep) -> Sealed {
         assert!(self.sealed.is_empty(), "one sealed transaction at a time");
+        let stamp = self.transaction;
         let pack = |customer: Customer| {
-            let packed = (!customer.is_blank()).then(|| postcard::to_stdvec(&customer));
+            let packed = (!customer.is_blank()).then(|| postcard::to_stdvec(&(stamp, customer)));
             packed.transpose().expect("plain data into memory")
         };
+        let mut since: Vec<u64> = self.touched.values().map(|(since, _)| *since).collect();
+        since.sort_unstable();
+        let spare = since.len().saturating_sub(keep.most);
+        let last = spare.checked_sub(1).map(|last| since[last] + 1);
+        let from = keep.from.max(last.unwrap_or(0));
         let touched = std::mem::take(&mut self.touched);
-        self.sealed = touched
+        let (kept, written) = touched
             .into_iter()
-            .map(|(name, customer)| (name, pack(customer)))
+            .partition(|(_, (since, _))| *since >= from);
+        self.touched = kept;
+        self.sealed = BTreeMap::into_iter(written)
+            .map(|(name, (_, customer))| (name, pack(customer)))
             .collect();
-        self.sealed.clone().into_iter().collect()
+        self.transaction += 1;
+        let kept = self.touched.values().map(|(since, _)| *since).min();
+        (self.sealed.clone().into_iter().collect(), kept)
     }
 
     fn committed(&mut self) {
@@ -428,6 +474,8 @@ impl Subject for Toy {
             committed: BTreeMap::new(),
             sealed: BTreeMap::new(),
             touched: BTreeMap::new(),
+            transaction: 0,
+            again: false,
         }
     }
 
@@ -473,7 +521,14 @@ impl Subject for Toy {
 }
 
 fn unpacked(packed: &[u8]) -> Customer {
-    postcard::from_bytes(packed).expect("packed here")
+    let (_, customer): (u64, _) = postcard::from_bytes(packed).expect("packed here");
+    customer
+}
+
+/// The transaction up to which she is true.
+fn stamp(packed: &[u8]) -> u64 {
+    let (stamp, _) = postcard::take_from_bytes(packed).expect("packed here");
+    stamp
 }
 
 fn words<'a>(customers: impl Iterator<Item = (&'a Vec<u8>, Customer)>) -> BTreeMap<String, String> {

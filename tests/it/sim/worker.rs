@@ -33,6 +33,7 @@ pub struct Share {
     /// How many of the records are sent.
     sent: usize,
     changelog: i64,
+    journal: Option<i64>,
 }
 
 /// A transaction that is being carried out.
@@ -75,6 +76,7 @@ impl Share {
                 .collect(),
             sent: 0,
             changelog: 0,
+            journal: None,
         }
     }
 
@@ -85,8 +87,10 @@ impl Share {
         };
         let offset = around.log.send(producer, to, sent(out, around.clock))?;
         self.sent += 1;
-        if out.sink == Sink::Changelog {
-            self.changelog = offset + 1;
+        match out.sink {
+            Sink::Changelog => self.changelog = offset + 1,
+            Sink::Journal => self.journal = Some(offset + 1),
+            _ => {}
         }
         Ok(true)
     }
@@ -214,8 +218,10 @@ impl Worker {
     fn committed(&mut self, transacting: Transacting) -> Vec<Answer> {
         let answer = |share: Share| {
             self.batches.ended(share.partition, true);
-            let changelog = share.changelog;
-            let input = Input::CommitSucceeded { changelog };
+            let input = Input::CommitSucceeded {
+                changelog: share.changelog,
+                journal: share.journal,
+            };
             (share.partition, share.session, input)
         };
         transacting.shares.into_iter().map(answer).collect()

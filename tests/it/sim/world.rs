@@ -10,6 +10,7 @@ use super::worker::{self, Assigned, Worker};
 use moments::task::TaskSettings;
 use moments::task::transaction::Delays;
 use moments::task::watermark::{ClockMode, TopicSettings};
+use moments::task::window::Checkpoint;
 use moments::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +75,9 @@ pub struct World<S: Subject> {
     published: u64,
     /// Whether they say something else each time.
     varies: bool,
+    checkpoint: Checkpoint,
+    /// Topics whose records cannot be read again.
+    unrepeatable: BTreeSet<usize>,
 }
 
 impl<S: Subject> World<S> {
@@ -125,6 +129,12 @@ impl<S: Subject> World<S> {
             workers: if (seed / 6).is_multiple_of(4) { 2 } else { 1 },
             published: 1,
             varies,
+            checkpoint: checkpoint(seed),
+            unrepeatable: (seed / 7)
+                .is_multiple_of(3)
+                .then_some(1)
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -184,6 +194,8 @@ impl<S: Subject> World<S> {
                 LATENESS_MS
             },
             delays: Delays::default(),
+            checkpoint: self.checkpoint,
+            unrepeatable: self.unrepeatable.clone(),
             future_max_ms: 600_000,
         }
     }
@@ -256,6 +268,7 @@ impl<S: Subject> World<S> {
             stalled: &self.stalled,
             adrift: &mut self.adrift,
             fences: self.fences,
+            varies: self.varies,
         };
         (&mut self.processes[number], around)
     }
@@ -471,6 +484,28 @@ impl<S: Subject> World<S> {
 
 fn revision(number: u64) -> String {
     format!("{number}-triggers")
+}
+
+/// In some histories everybody is written in each transaction; in others some soon, by each of the bounds, or very late.
+fn checkpoint(seed: u64) -> Checkpoint {
+    let much = Checkpoint {
+        records: 1_000,
+        ms: 20_000,
+        customers: 1_000,
+    };
+    match (seed / 2) % 6 {
+        0 => Checkpoint::EACH,
+        1 => Checkpoint {
+            records: 10,
+            ..much
+        },
+        2 => Checkpoint { ms: 1_000, ..much },
+        3 => Checkpoint {
+            customers: 2,
+            ..much
+        },
+        _ => much,
+    }
 }
 
 /// How many times as fast as the clock event time runs.

@@ -159,14 +159,22 @@ pub fn produce(installation: &Installation, events: &[Event], aborted: bool) {
 /// What whoever of the members has a customer says of her.
 pub fn customers(members: &[Member], ids: &[String]) -> Vec<String> {
     let said = |id: &String| {
-        let answers = members
-            .iter()
-            .filter_map(|member| member.get(&format!("/customers/{id}")));
-        let known = answers
-            .filter(|(status, _)| *status == 200)
-            .map(|(_, body)| body)
-            .next();
-        known.unwrap_or_else(|| panic!("nobody knows customer {id}"))
+        let body = shown(members, id);
+        let mut shown: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        // Which silence moves.
+        shown["as_of"].take();
+        shown.to_string()
     };
     ids.iter().map(said).collect()
+}
+
+fn shown(members: &[Member], id: &str) -> String {
+    let answers = members
+        .iter()
+        .filter_map(|member| member.get(&format!("/customers/{id}")));
+    let known = answers
+        .filter(|(status, _)| *status == 200)
+        .map(|(_, body)| body)
+        .next();
+    known.unwrap_or_else(|| panic!("nobody knows customer {id}"))
 }
