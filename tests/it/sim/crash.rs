@@ -122,6 +122,8 @@ fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
     let mut core = S::fresh(&TOPICS, partition);
     let mut replayed = Replayed::default();
     let mut revision = String::new();
+    // The watermark before an instant that time is moving through.
+    let mut crowded = None;
     for (number, line) in (1..).zip(values(log, "journal", partition)) {
         let line = Line::read(&line).expect("a line");
         assert_eq!(
@@ -141,8 +143,14 @@ fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
                 let adopted = core.adopt(&plan, from, step.now, &mut effects);
                 assert_eq!(adopted.to, to, "the same customers go over");
                 revision.clear();
+                crowded = crowded.filter(|before| step.watermark <= *before);
                 continue;
             }
+            assert!(
+                crowded.is_none() || step.runs.is_empty(),
+                "nothing is taken while time moves through an instant"
+            );
+            crowded = (step.beyond > 0).then_some(step.watermark);
             for run in &step.runs {
                 for (topic, raw) in taken(log, partition, run) {
                     match (core.decode(topic, &raw), step.everybody) {

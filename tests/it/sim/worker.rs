@@ -4,6 +4,7 @@
 
 use super::group::Membership;
 use super::hand::{GROUP, Surroundings};
+use super::history::LATENESS_MS;
 use super::log::{Fate, Fault, Place, Producer, Record, place};
 use moments::task::batch::Batches;
 use moments::task::transaction::{Out, Sink, Transaction};
@@ -12,6 +13,9 @@ use moments::time::Timestamp;
 
 /// What the ids of workers begin with: by a task, or each its own.
 pub const PREFIXES: [&str; 2] = ["moments-", "worker-"];
+
+/// The longest that a call hangs: others take over and commit meanwhile.
+const HANG_MS: i64 = LATENESS_MS;
 
 /// With what a task was assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub struct Worker {
     batches: Batches<Share>,
     producer: Option<(u64, Producer)>,
     transacting: Option<Transacting>,
+    /// A call of it hangs until then.
+    hangs_until: Timestamp,
 }
 
 /// An answer to a task.
@@ -141,6 +147,9 @@ impl Worker {
 
     /// Does one piece of work.
     pub fn work(&mut self, around: &mut Surroundings<'_>) -> Vec<Answer> {
+        if self.hangs(around) {
+            return Vec::new();
+        }
         let Some(mut transacting) = self.transacting.take() else {
             return self.begin(around);
         };
@@ -155,6 +164,19 @@ impl Worker {
             Ok(true) => self.committed(transacting),
             Err(fault) => self.failed(transacting, failure(fault)),
         }
+    }
+
+    /// Whether a call hangs. Most do before anything of a transaction is sent: whoever takes over does not wait for that one.
+    fn hangs(&mut self, around: &mut Surroundings<'_>) -> bool {
+        let has_sent = |it: &Transacting| it.shares.iter().any(|share| share.sent > 0);
+        let share = match &self.transacting {
+            Some(transacting) if !has_sent(transacting) => 3_000,
+            _ => 20,
+        };
+        if around.faults && around.random.chance(share) {
+            self.hangs_until = around.clock.plus(around.random.ms(HANG_MS));
+        }
+        around.faults && around.clock < self.hangs_until
     }
 
     fn begin(&mut self, around: &mut Surroundings<'_>) -> Vec<Answer> {

@@ -191,7 +191,7 @@ impl<S: Subject> World<S> {
     /// A little of everything that is right.
     fn turn(&mut self) {
         self.history.play(&mut self.log, self.clock);
-        if self.random.chance(2_000) {
+        if self.random.chance(1_000) {
             self.log.decide(self.random.below(1_000));
         }
         if !self.history.is_over() && self.random.below(1_000) == 0 {
@@ -296,7 +296,11 @@ impl<S: Subject> World<S> {
                 }
             }
             Beat::Rebalancing { joined: true } => {}
-            Beat::Stable { generation, .. } if process.generation == Some(generation) => {}
+            Beat::Stable { generation, .. } if process.generation == Some(generation) => {
+                owned(process, &mut |hand| {
+                    assert!(!hand.task.is_standby(), "who has a task works on it");
+                });
+            }
             Beat::Stable { generation, places } => {
                 process.generation = Some(generation);
                 let partitions: BTreeSet<usize> =
@@ -315,10 +319,13 @@ impl<S: Subject> World<S> {
         process.assignments += 1;
         process.workers.resize_with(workers, Worker::default);
         let (revision, varies) = (revision(process.triggers), self.varies);
-        // Of the tasks that went elsewhere some stay as standbys, with the state they had.
+        // Of the tasks that went elsewhere some stay as standbys, with the state they had; all do while something of them may be under
+        // way: a task that is made anew counts its sessions anew.
         let random = &mut self.random;
         process.hands.retain(|partition, hand| {
-            partitions.contains(partition) || hand.task.is_standby() && random.chance(5_000)
+            let answered = process.workers[partition % workers].is_idle();
+            let stays = !answered || random.chance(5_000);
+            partitions.contains(partition) || hand.task.is_standby() && stays
         });
         for partition in &partitions {
             let of_worker = |other: &&usize| *other % workers == partition % workers;
