@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Enough to meet each fault at many steps within a few seconds; a night's run takes a million.
 const SEEDS: u64 = 200;
 /// The engine takes longer.
-const ENGINE_SEEDS: u64 = 60;
+pub const ENGINE_SEEDS: u64 = 60;
 
 fn values(log: &Log, topic: &str, partition: usize) -> Vec<Vec<u8>> {
     let records = log.committed_records(&place(topic, partition)).into_iter();
@@ -284,7 +284,7 @@ fn check<S: Subject>(world: &mut World<S>, varies: bool) {
 }
 
 /// One history undisturbed, and again with everything that can go wrong.
-fn run<S: Subject>(seed: u64) {
+pub fn run<S: Subject>(seed: u64) {
     let mut calm: World<S> = World::new(seed, false, false);
     calm.run();
     check(&mut calm, false);

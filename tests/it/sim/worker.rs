@@ -2,8 +2,9 @@
 //!
 //! What is in flight to the log is not modelled: a record is acknowledged when it is sent. So offsets go when all records have.
 
+use super::bugs::{self, Bug};
 use super::group::Membership;
-use super::hand::{GROUP, Surroundings};
+use super::hand::Surroundings;
 use super::history::LATENESS_MS;
 use super::log::{Fate, Fault, Place, Producer, Record, place};
 use moments::task::batch::Batches;
@@ -53,6 +54,8 @@ pub struct Worker {
     transacting: Option<Transacting>,
     /// A call of it hangs until then.
     hangs_until: Timestamp,
+    /// The newest of its process.
+    membership: Membership,
 }
 
 /// An answer to a task.
@@ -89,7 +92,8 @@ impl Share {
         let Some((to, out)) = self.records.get(self.sent) else {
             return Ok(false);
         };
-        let offset = around.log.send(producer, to, sent(out, around.clock))?;
+        let record = sent(out, around.clock);
+        let offset = bugs::send(around.log, producer, (to, &out.sink), record)?;
         self.sent += 1;
         if out.sink == Sink::Changelog {
             self.changelog = offset + 1;
@@ -99,15 +103,25 @@ impl Share {
 }
 
 impl Worker {
+    /// The process is assigned tasks.
+    pub fn assign(&mut self, membership: Membership) {
+        self.membership = membership;
+    }
+
     /// A task has a transaction.
     pub fn push(&mut self, share: Share) {
-        let (partition, number) = (share.partition, share.assigned.number);
+        let (partition, mut number) = (share.partition, share.assigned.number);
+        if Bug::AssignmentsMixed.is_on() {
+            number = 0;
+        }
         self.batches.push(partition, number, share);
     }
 
     /// A task starts over.
     pub fn withdraw(&mut self, partition: i32) {
-        self.batches.withdraw(partition);
+        if !Bug::AssignmentsMixed.is_on() {
+            self.batches.withdraw(partition);
+        }
     }
 
     /// Whether a transaction is being carried out.
@@ -212,12 +226,11 @@ impl Worker {
         }
         if !transacting.offsets_sent {
             transacting.offsets_sent = true;
-            let membership = &transacting.shares[0].assigned.membership;
+            let pinned = &transacting.shares[0].assigned.membership;
             let offsets = transacting.shares.iter().flat_map(|it| it.offsets.clone());
             let offsets: Vec<(Place, i64)> = offsets.collect();
-            around
-                .log
-                .send_offsets(producer, GROUP, membership, &offsets)?;
+            let memberships = (pinned, &self.membership);
+            bugs::send_offsets(around.log, producer, memberships, &offsets)?;
             return Ok(false);
         }
         let lost = around.faults && around.random.chance(1_000);

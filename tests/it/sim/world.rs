@@ -1,5 +1,6 @@
 //! Processes that come and go over a simulated log, and what goes wrong with them, by seed.
 
+use super::bugs::Bug;
 use super::group::{Beat, Membership};
 use super::hand::{GROUP, Hand, Surroundings};
 use super::history::{EVERYBODY, History, LATENESS_MS, PARTITIONS, TOPICS};
@@ -168,6 +169,7 @@ impl<S: Subject> World<S> {
         let topic = |name: &&str| TopicSettings {
             name: (*name).to_owned(),
             lateness_ms: match *name {
+                _ if Bug::LatenessIgnored.is_on() => 0,
                 EVERYBODY => 0,
                 _ => LATENESS_MS * pace(&self.mode),
             },
@@ -318,6 +320,13 @@ impl<S: Subject> World<S> {
         let process = &mut self.processes[number];
         process.assignments += 1;
         process.workers.resize_with(workers, Worker::default);
+        let membership = Membership {
+            member: process.member.clone(),
+            generation,
+        };
+        for worker in &mut process.workers {
+            worker.assign(membership.clone());
+        }
         let (revision, varies) = (revision(process.triggers), self.varies);
         // Of the tasks that went elsewhere some stay as standbys, with the state they had; all do while something of them may be under
         // way: a task that is made anew counts its sessions anew.
@@ -331,10 +340,7 @@ impl<S: Subject> World<S> {
             let of_worker = |other: &&usize| *other % workers == partition % workers;
             let first = partitions.iter().find(of_worker).expect("itself");
             let assigned = Assigned {
-                membership: Membership {
-                    member: process.member.clone(),
-                    generation,
-                },
+                membership: membership.clone(),
                 number: process.assignments,
                 first: i32::try_from(*first).expect("small"),
             };
