@@ -181,6 +181,7 @@ impl Subject for Customers {
             "occurrence",
             "decision",
             "reason",
+            "id",
         ]
         .map(|name| json[name].to_string())
         .join(" ")

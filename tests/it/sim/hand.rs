@@ -2,6 +2,8 @@
 //!
 //! Between any two pieces the process may crash, and between what happened and the task's hearing of it anything may happen.
 
+use super::between::{Between, Heard};
+use super::bugs::{self, Bug};
 use super::log::{Fault, Log, Place, Producer, Record, place};
 use super::random::Random;
 use super::subject::Subject;
@@ -49,6 +51,7 @@ pub struct Hand<S: Subject> {
     feeds: Vec<Option<Feed>>,
     /// What happened, and the task was not told yet.
     answers: VecDeque<(Session, Input)>,
+    between: Between,
 }
 
 impl<S: Subject> Hand<S> {
@@ -71,6 +74,7 @@ impl<S: Subject> Hand<S> {
             assigned: None,
             asks: VecDeque::new(),
             answers: VecDeque::new(),
+            between: Between::default(),
         }
     }
 
@@ -104,7 +108,12 @@ impl<S: Subject> Hand<S> {
             }
             2 => {
                 if let Some((session, input)) = self.answers.pop_front() {
-                    self.task.handle(around.clock, session, input);
+                    match self.between.heard(session, input) {
+                        Heard::Input(session, input) => {
+                            self.task.handle(around.clock, session, input);
+                        }
+                        Heard::Order(session, command) => self.order(session, command, worker),
+                    }
                 }
             }
             3 => self.ask(worker, around),
@@ -113,7 +122,7 @@ impl<S: Subject> Hand<S> {
     }
 
     fn order(&mut self, session: Session, command: Action, worker: &mut Worker) {
-        match command {
+        match self.between.ordered(session, command, &self.settings) {
             Action::Transact(transaction) => {
                 let assigned = self.assigned.clone().expect("assigned");
                 worker.push(Share::new(&self.settings, assigned, session, transaction));
@@ -122,13 +131,13 @@ impl<S: Subject> Hand<S> {
                 worker.withdraw(self.settings.partition);
                 self.asks.clear();
             }
-            Action::InitProducer
+            command @ (Action::InitProducer
             | Action::AskChangelogEnd
             | Action::ReadChangelog { .. }
             | Action::AskGroupOffsets
             | Action::AskTriggers(_)
             | Action::ReadJournal { .. }
-            | Action::AskEnds(_) => self.asks.push_back((session, command)),
+            | Action::AskEnds(_)) => self.asks.push_back((session, command)),
             Action::Fetch { topic, from } => {
                 let position = from.unwrap_or(0);
                 self.feeds[topic] = Some(Feed {
@@ -144,7 +153,7 @@ impl<S: Subject> Hand<S> {
                     },
                 ));
             }
-            Action::Pause(topic) | Action::Resume(topic) => {
+            command @ (Action::Pause(topic) | Action::Resume(topic)) => {
                 let feed = self.feeds[topic]
                     .as_mut()
                     .expect("fetched before it is paused");
@@ -190,11 +199,13 @@ impl<S: Subject> Hand<S> {
         let again = command.clone();
         let answer = match command {
             Action::InitProducer => self.init(worker, around),
-            Action::AskChangelogEnd => Some(Input::ChangelogEnd(around.log.end(&changelog))),
+            Action::AskChangelogEnd => {
+                let end = Bug::RestoredToStableEnd.end(around.log, &changelog);
+                Some(Input::ChangelogEnd(end))
+            }
             Action::ReadChangelog { from, until } => {
-                let read = around
-                    .log
-                    .read_committed(&changelog, from, 1 + around.random.below(10));
+                let most = 1 + around.random.below(10);
+                let read = bugs::read_changelog(around.log, &changelog, from, most);
                 if read.position < until {
                     let rest = Action::ReadChangelog {
                         from: read.position,
@@ -236,13 +247,13 @@ impl<S: Subject> Hand<S> {
             }
             Action::AskGroupOffsets => {
                 let offsets: Result<_, Fault> = topics
-                    .map(|topic| around.log.committed_offset(GROUP, &self.input(topic)))
+                    .map(|topic| bugs::committed_offset(around.log, &self.input(topic)))
                     .collect();
                 offsets.ok().map(Input::GroupOffsets)
             }
             Action::AskEnds(ask) => {
                 let ends = topics
-                    .map(|topic| around.log.end(&self.input(topic)))
+                    .map(|topic| Bug::EndsOfCommitted.end(around.log, &self.input(topic)))
                     .collect();
                 Some(Input::Ends { ask, ends })
             }

@@ -117,8 +117,15 @@ impl History {
                 .insert((appended, number), Act::Append(at, record));
             return;
         }
-        let ended = appended + random.ms(LATENESS_MS / 5);
-        let aborted = random.chance(3_000);
+        // Some are open for so long that whoever does not wait for them takes what they hold for late.
+        let lasts = random.chance(3_000);
+        let ended = appended
+            + random.ms(if lasts {
+                4 * LATENESS_MS
+            } else {
+                LATENESS_MS / 5
+            });
+        let aborted = !lasts && random.chance(3_000);
         self.acts.insert(
             (appended, number),
             Act::Open(number, at.clone(), record.clone()),

@@ -8,6 +8,7 @@
 use super::group::{Group, Membership};
 use super::partition::{Content, Entry, Partition};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A position in a partition.
 pub type Offset = i64;
@@ -285,7 +286,26 @@ impl Log {
 
     /// At most `max` committed records from an offset on.
     pub fn read_committed(&self, place: &Place, from: Offset, max: usize) -> Read {
-        let until = self.stable_end(place);
+        self.read(place, from..self.stable_end(place), max, |entry| {
+            self.is_committed(entry)
+        })
+    }
+
+    /// At most `max` records from an offset on, whatever becomes of them.
+    pub fn read_uncommitted(&self, place: &Place, from: Offset, max: usize) -> Read {
+        self.read(place, from..self.end(place), max, |_| true)
+    }
+
+    fn read(
+        &self,
+        place: &Place,
+        Range {
+            start: from,
+            end: until,
+        }: Range<Offset>,
+        max: usize,
+        is_seen: impl Fn(&Entry) -> bool,
+    ) -> Read {
         let mut read = Read {
             records: Vec::new(),
             position: from,
@@ -296,7 +316,7 @@ impl Log {
             }
             read.position = offset + 1;
             if let Content::Data(record) = &entry.content
-                && self.is_committed(entry)
+                && is_seen(entry)
             {
                 read.records.push((offset, record.clone()));
             }

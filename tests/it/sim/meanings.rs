@@ -168,6 +168,12 @@ fn offsets_belong_to_the_transaction() {
             "UnknownMember",
         ),
         (
+            "of who does not say who it is",
+            "join m; pin m; join n; expel; init a; begin a; offset a nobody 3; commit a",
+            Ok(Some(3)),
+            "",
+        ),
+        (
             "sent in time, committed after the rebalance",
             "join m; pin m; init a; begin a; offset a m 3; join n; join m; commit a",
             Ok(Some(3)),

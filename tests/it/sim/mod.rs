@@ -3,7 +3,10 @@
 //! Deliberately absent: brokers, replication, batches, retention by time. What a client of one healthy cluster can
 //! observe is here; what happens inside the cluster is not.
 mod alone;
+mod between;
 mod broadcast;
+mod bugs;
+mod careless;
 mod conversation;
 mod crash;
 mod engine;

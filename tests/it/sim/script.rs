@@ -71,8 +71,12 @@ impl Script {
             ["send", _, text] => drop(self.log.send(the(), &t(), record(text))?),
             ["offset", _, member, offset] => {
                 let offset = offset.parse().expect("a number");
+                let membership = match *member {
+                    "nobody" => &Membership::nobody(),
+                    member => &self.memberships[member],
+                };
                 self.log
-                    .send_offsets(the(), "g", &self.memberships[*member], &[(t(), offset)])?;
+                    .send_offsets(the(), "g", membership, &[(t(), offset)])?;
             }
             ["commit", _] => self.log.commit(the(), Fate::Answered)?,
             ["answer-lost", _] => self.log.commit(the(), Fate::AnswerLost)?,

@@ -4,6 +4,7 @@
 //! once. `x` erases the customer. `e` happens to everybody, and is a moment of each who is known by then. Every event is mixed into a chain in event-time order, so a state tells
 //! whether each event counted once and in its place. Time moves by two customers at a time.
 
+use super::bugs::Bug;
 use super::random::mix;
 use super::subject::{States, Subject};
 use moments::task::core::{
@@ -11,7 +12,7 @@ use moments::task::core::{
 };
 use moments::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many customers in a slice, and in a piece of time.
 const SLICE: usize = 2;
@@ -54,6 +55,8 @@ pub struct Toy {
     transaction: u64,
     /// It is taken again.
     again: bool,
+    /// Whose timers are not set, by [`Bug::TimerNotRebuilt`].
+    without_timer: BTreeSet<Vec<u8>>,
 }
 
 impl Toy {
@@ -108,14 +111,14 @@ impl Toy {
             let fired = self.load(&name).settle(to);
             Some((fired.first()? + WITHIN_MS, name))
         };
-        let mut due: Vec<_> = self.customers().into_iter().filter_map(first).collect();
+        let mut due: Vec<_> = self.with_timers().into_iter().filter_map(first).collect();
         due.sort_unstable();
         due
     }
 
     fn reach(&mut self, watermark: i64, now: Timestamp, effects: &mut Vec<Effect>) {
         self.watermark = Timestamp(watermark);
-        for name in self.customers() {
+        for name in self.with_timers() {
             self.look(&name, watermark, now, effects);
         }
     }
@@ -133,6 +136,12 @@ impl Toy {
             self.check_revision(name, &customer, now, effects);
             self.touch(name, customer);
         }
+    }
+
+    fn with_timers(&self) -> Vec<Vec<u8>> {
+        let mut all = self.customers();
+        all.retain(|name| !self.without_timer.contains(name));
+        all
     }
 
     fn customers(&self) -> Vec<Vec<u8>> {
@@ -263,6 +272,9 @@ impl Core for Toy {
     }
 
     fn restore(&mut self, customer: &[u8], packed: Option<&[u8]>) -> Result<(), String> {
+        if Bug::TimerNotRebuilt.is_on() {
+            self.without_timer.insert(customer.to_vec());
+        }
         match packed {
             Some(packed) => drop(self.committed.insert(customer.to_vec(), packed.to_vec())),
             None => drop(self.committed.remove(customer)),
@@ -274,6 +286,7 @@ impl Core for Toy {
         if self.has_behind(&event.customer) {
             return;
         }
+        self.without_timer.remove(&event.customer);
         let mut customer = self.load(&event.customer);
         self.check_revision(&event.customer, &customer, now, effects);
         let (time, topic, offset) = event.order;
@@ -380,7 +393,7 @@ impl Core for Toy {
             customer.settle(self.watermark.0);
             customer.look()
         };
-        self.customers()
+        self.with_timers()
             .iter()
             .filter_map(look)
             .min()
@@ -476,6 +489,7 @@ impl Subject for Toy {
             touched: BTreeMap::new(),
             transaction: 0,
             again: false,
+            without_timer: BTreeSet::new(),
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! What is in flight to the log is not modelled: a record is acknowledged when it is sent. So offsets go when all records have.
 
+use super::bugs::{self, Bug};
 use super::group::Membership;
-use super::hand::{GROUP, Surroundings};
+use super::hand::Surroundings;
+use super::history::LATENESS_MS;
 use super::log::{Fate, Fault, Place, Producer, Record, place};
 use moments::task::batch::Batches;
 use moments::task::transaction::{Out, Sink, Transaction};
@@ -12,6 +14,9 @@ use moments::time::Timestamp;
 
 /// What the ids of workers begin with: by a task, or each its own.
 pub const PREFIXES: [&str; 2] = ["moments-", "worker-"];
+
+/// The longest that a call hangs: others take over and commit meanwhile.
+const HANG_MS: i64 = LATENESS_MS;
 
 /// With what a task was assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +53,10 @@ pub struct Worker {
     batches: Batches<Share>,
     producer: Option<(u64, Producer)>,
     transacting: Option<Transacting>,
+    /// A call of it hangs until then.
+    hangs_until: Timestamp,
+    /// The newest of its process.
+    membership: Membership,
 }
 
 /// An answer to a task.
@@ -85,7 +94,8 @@ impl Share {
         let Some((to, out)) = self.records.get(self.sent) else {
             return Ok(false);
         };
-        let offset = around.log.send(producer, to, sent(out, around.clock))?;
+        let record = sent(out, around.clock);
+        let offset = bugs::send(around.log, producer, (to, &out.sink), record)?;
         self.sent += 1;
         match out.sink {
             Sink::Changelog => self.changelog = offset + 1,
@@ -97,15 +107,25 @@ impl Share {
 }
 
 impl Worker {
+    /// The process is assigned tasks.
+    pub fn assign(&mut self, membership: Membership) {
+        self.membership = membership;
+    }
+
     /// A task has a transaction.
     pub fn push(&mut self, share: Share) {
-        let (partition, number) = (share.partition, share.assigned.number);
+        let (partition, mut number) = (share.partition, share.assigned.number);
+        if Bug::AssignmentsMixed.is_on() {
+            number = 0;
+        }
         self.batches.push(partition, number, share);
     }
 
     /// A task starts over.
     pub fn withdraw(&mut self, partition: i32) {
-        self.batches.withdraw(partition);
+        if !Bug::AssignmentsMixed.is_on() {
+            self.batches.withdraw(partition);
+        }
     }
 
     /// Whether a transaction is being carried out.
@@ -145,6 +165,9 @@ impl Worker {
 
     /// Does one piece of work.
     pub fn work(&mut self, around: &mut Surroundings<'_>) -> Vec<Answer> {
+        if self.hangs(around) {
+            return Vec::new();
+        }
         let Some(mut transacting) = self.transacting.take() else {
             return self.begin(around);
         };
@@ -159,6 +182,19 @@ impl Worker {
             Ok(true) => self.committed(transacting),
             Err(fault) => self.failed(transacting, failure(fault)),
         }
+    }
+
+    /// Whether a call hangs. Most do before anything of a transaction is sent: whoever takes over does not wait for that one.
+    fn hangs(&mut self, around: &mut Surroundings<'_>) -> bool {
+        let has_sent = |it: &Transacting| it.shares.iter().any(|share| share.sent > 0);
+        let share = match &self.transacting {
+            Some(transacting) if !has_sent(transacting) => 3_000,
+            _ => 20,
+        };
+        if around.faults && around.random.chance(share) {
+            self.hangs_until = around.clock.plus(around.random.ms(HANG_MS));
+        }
+        around.faults && around.clock < self.hangs_until
     }
 
     fn begin(&mut self, around: &mut Surroundings<'_>) -> Vec<Answer> {
@@ -194,12 +230,11 @@ impl Worker {
         }
         if !transacting.offsets_sent {
             transacting.offsets_sent = true;
-            let membership = &transacting.shares[0].assigned.membership;
+            let pinned = &transacting.shares[0].assigned.membership;
             let offsets = transacting.shares.iter().flat_map(|it| it.offsets.clone());
             let offsets: Vec<(Place, i64)> = offsets.collect();
-            around
-                .log
-                .send_offsets(producer, GROUP, membership, &offsets)?;
+            let memberships = (pinned, &self.membership);
+            bugs::send_offsets(around.log, producer, memberships, &offsets)?;
             return Ok(false);
         }
         let lost = around.faults && around.random.chance(1_000);

@@ -1,5 +1,6 @@
 //! Processes that come and go over a simulated log, and what goes wrong with them, by seed.
 
+use super::bugs::Bug;
 use super::group::{Beat, Membership};
 use super::hand::{GROUP, Hand, Surroundings};
 use super::history::{EVERYBODY, History, LATENESS_MS, PARTITIONS, TOPICS};
@@ -178,6 +179,7 @@ impl<S: Subject> World<S> {
         let topic = |name: &&str| TopicSettings {
             name: (*name).to_owned(),
             lateness_ms: match *name {
+                _ if Bug::LatenessIgnored.is_on() => 0,
                 EVERYBODY => 0,
                 _ => LATENESS_MS * pace(&self.mode),
             },
@@ -203,7 +205,7 @@ impl<S: Subject> World<S> {
     /// A little of everything that is right.
     fn turn(&mut self) {
         self.history.play(&mut self.log, self.clock);
-        if self.random.chance(2_000) {
+        if self.random.chance(1_000) {
             self.log.decide(self.random.below(1_000));
         }
         if !self.history.is_over() && self.random.below(1_000) == 0 {
@@ -309,7 +311,11 @@ impl<S: Subject> World<S> {
                 }
             }
             Beat::Rebalancing { joined: true } => {}
-            Beat::Stable { generation, .. } if process.generation == Some(generation) => {}
+            Beat::Stable { generation, .. } if process.generation == Some(generation) => {
+                owned(process, &mut |hand| {
+                    assert!(!hand.task.is_standby(), "who has a task works on it");
+                });
+            }
             Beat::Stable { generation, places } => {
                 process.generation = Some(generation);
                 let partitions: BTreeSet<usize> =
@@ -327,20 +333,27 @@ impl<S: Subject> World<S> {
         let process = &mut self.processes[number];
         process.assignments += 1;
         process.workers.resize_with(workers, Worker::default);
+        let membership = Membership {
+            member: process.member.clone(),
+            generation,
+        };
+        for worker in &mut process.workers {
+            worker.assign(membership.clone());
+        }
         let (revision, varies) = (revision(process.triggers), self.varies);
-        // Of the tasks that went elsewhere some stay as standbys, with the state they had.
+        // Of the tasks that went elsewhere some stay as standbys, with the state they had; all do while something of them may be under
+        // way: a task that is made anew counts its sessions anew.
         let random = &mut self.random;
         process.hands.retain(|partition, hand| {
-            partitions.contains(partition) || hand.task.is_standby() && random.chance(5_000)
+            let answered = process.workers[partition % workers].is_idle();
+            let stays = !answered || random.chance(5_000);
+            partitions.contains(partition) || hand.task.is_standby() && stays
         });
         for partition in &partitions {
             let of_worker = |other: &&usize| *other % workers == partition % workers;
             let first = partitions.iter().find(of_worker).expect("itself");
             let assigned = Assigned {
-                membership: Membership {
-                    member: process.member.clone(),
-                    generation,
-                },
+                membership: membership.clone(),
                 number: process.assignments,
                 first: i32::try_from(*first).expect("small"),
             };
@@ -493,17 +506,16 @@ fn checkpoint(seed: u64) -> Checkpoint {
         ms: 20_000,
         customers: 1_000,
     };
+    let customers = |customers| Checkpoint { customers, ..much };
     match (seed / 2) % 6 {
         0 => Checkpoint::EACH,
         1 => Checkpoint {
-            records: 10,
+            records: 12,
             ..much
         },
-        2 => Checkpoint { ms: 1_000, ..much },
-        3 => Checkpoint {
-            customers: 2,
-            ..much
-        },
+        2 => Checkpoint { ms: 400, ..much },
+        3 => customers(1),
+        4 => customers(2),
         _ => much,
     }
 }
