@@ -17,11 +17,49 @@ pub struct Tail {
 
 /// An event that the watermark has not reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct TailEvent {
     /// The event; boxed, as it moves about with its neighbours.
     pub event: Box<Event>,
     /// Immediate triggers (by key) that fired on it, so that a replay of the tail adds nothing twice.
     pub fired: Vec<u32>,
+    /// As [`Event::weight`] says, so that who weighs all need not look into each.
+    #[serde(skip)]
+    weight: u32,
+    /// The event's, for the same reason.
+    #[serde(skip)]
+    time: Timestamp,
+}
+
+/// What is stored of one.
+#[derive(Deserialize)]
+struct Written {
+    event: Box<Event>,
+    fired: Vec<u32>,
+}
+
+impl TailEvent {
+    /// An event, and the immediate triggers that fired on it.
+    #[must_use]
+    pub fn new(event: Box<Event>, fired: Vec<u32>) -> Self {
+        Self {
+            weight: u32::try_from(event.weight()).unwrap_or(u32::MAX),
+            time: event.time,
+            event,
+            fired,
+        }
+    }
+
+    /// Whether an event comes behind it.
+    fn is_before(&self, event: &Event) -> bool {
+        self.time < event.time || self.time == event.time && self.event.order() <= event.order()
+    }
+}
+
+impl From<Written> for TailEvent {
+    fn from(Written { event, fired }: Written) -> Self {
+        Self::new(event, fired)
+    }
 }
 
 impl Tail {
@@ -35,7 +73,7 @@ impl Tail {
         if self.events.len() < limits::TAIL_UNWEIGHED && weight < limits::LIGHT_BYTES {
             return false;
         }
-        let tail = self.events.iter().map(|tail| tail.event.weight());
+        let tail = self.events.iter().map(|tail| tail.weight as usize);
         self.events.len() >= limits::TAIL_EVENTS
             || tail.sum::<usize>() + weight > limits::TAIL_BYTES
     }
@@ -44,8 +82,7 @@ impl Tail {
     #[must_use]
     pub fn can_wait(&self, event: &Event) -> bool {
         let last = self.events.last();
-        self.events.len() < limits::TAIL_WAITING
-            && last.is_none_or(|last| last.event.order() <= event.order())
+        self.events.len() < limits::TAIL_WAITING && last.is_none_or(|last| last.is_before(event))
     }
 
     /// Whether it holds nothing.
@@ -57,14 +94,19 @@ impl Tail {
     /// The time of the first.
     #[must_use]
     pub fn begins(&self) -> Option<Timestamp> {
-        self.events.first().map(|tail| tail.event.time)
+        self.events.first().map(|tail| tail.time)
     }
 
     /// Where an event stands in it: behind those that are not later.
     #[must_use]
     pub fn place(&self, event: &Event) -> usize {
-        self.events
-            .partition_point(|tail| tail.event.order() <= event.order())
+        // Most come last.
+        match self.events.last() {
+            Some(last) if !last.is_before(event) => {
+                self.events.partition_point(|tail| tail.is_before(event))
+            }
+            _ => self.events.len(),
+        }
     }
 }
 

@@ -18,8 +18,7 @@ impl Fold<'_> {
             waiting,
         } = customer;
         let at = tail.place(&event);
-        let fired = Vec::new();
-        tail.events.insert(at, TailEvent { event, fired });
+        tail.events.insert(at, TailEvent::new(event, Vec::new()));
         let plan = self.plan;
         let speaks = |tail: &TailEvent| plan.speaks_at_once(tail.event.name);
         if !tail.events[at..].iter().any(speaks) {
@@ -28,7 +27,7 @@ impl Fold<'_> {
         let mut view = self.ahead(settled, states);
         for i in 0..tail.events.len() {
             let (until, ahead) = tail.events.split_at_mut(i + 1);
-            let TailEvent { event, fired } = &mut until[i];
+            let TailEvent { event, fired, .. } = &mut until[i];
             self.expire(&mut view, event.time);
             if i < at {
                 self.see(&mut view, event);

@@ -117,6 +117,19 @@ fn adopt_unseen<S: Subject>(core: &mut S, plan: &S::Plan, line: &Line) {
     assert!(effects.is_empty(), "what decided something was journaled");
 }
 
+/// Ends a transaction whose line says who was not written.
+fn seal<S: Subject>(core: &mut S, kept: Option<u64>, states: &mut States) {
+    let (records, found) = core.seal(kept.map_or(Keep::NOBODY, Keep::from));
+    assert_eq!(found, kept, "the same customers stay unwritten");
+    for (customer, packed) in records {
+        match packed {
+            Some(packed) => drop(states.insert(customer, packed)),
+            None => drop(states.remove(&customer)),
+        }
+    }
+    core.committed();
+}
+
 /// Takes the journal through a fresh core.
 fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
     let mut core = S::fresh(&TOPICS, partition);
@@ -179,16 +192,7 @@ fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
                     .extend(treatment.map(|treatment| treatment.value));
             }
         }
-        let keep = line.kept.map_or(Keep::NOBODY, Keep::from);
-        let (records, kept) = core.seal(keep);
-        assert_eq!(kept, line.kept, "the same customers stay unwritten");
-        for (customer, packed) in records {
-            match packed {
-                Some(packed) => drop(replayed.states.insert(customer, packed)),
-                None => drop(replayed.states.remove(&customer)),
-            }
-        }
-        core.committed();
+        seal(&mut core, line.kept, &mut replayed.states);
     }
     replayed
 }

@@ -229,20 +229,8 @@ impl<S: Subject> Hand<S> {
                 return;
             }
             Action::ReadJournal { from, until } => {
-                let journal = self.own("journal");
-                let most = 1 + around.random.below(10);
-                let read = around.log.read_committed(&journal, from, most);
-                let value =
-                    |(offset, record): (i64, Record)| (offset, record.value.expect("a line"));
-                let lines: Vec<(i64, Vec<u8>)> = read.records.into_iter().map(value).collect();
-                let last = lines
-                    .last()
-                    .map(|(_, line)| Line::read(line).expect("a line"));
-                if last.is_none_or(|line| line.transaction < until) {
-                    let from = read.position;
-                    let rest = Action::ReadJournal { from, until };
-                    self.asks.push_front((session, rest));
-                }
+                let (lines, rest) = self.read_journal(from, until, around);
+                self.asks.extend(rest.map(|rest| (session, rest)));
                 Some(Input::Journal(lines))
             }
             Action::AskGroupOffsets => {
@@ -263,6 +251,26 @@ impl<S: Subject> Hand<S> {
             Some(answer) => self.answers.push_back((session, answer)),
             None => self.asks.push_front((session, again)),
         }
+    }
+
+    /// Some lines, and what is still to be read.
+    fn read_journal(
+        &self,
+        from: i64,
+        until: u64,
+        around: &mut Surroundings<'_>,
+    ) -> (Vec<(i64, Vec<u8>)>, Option<Action>) {
+        let most = 1 + around.random.below(10);
+        let read = around.log.read_committed(&self.own("journal"), from, most);
+        let value = |(offset, record): (i64, Record)| (offset, record.value.expect("a line"));
+        let lines: Vec<(i64, Vec<u8>)> = read.records.into_iter().map(value).collect();
+        let last = lines.last();
+        let last = last.map(|(_, line)| Line::read(line).expect("a line").transaction);
+        let rest = last.is_none_or(|last| last < until).then_some({
+            let from = read.position;
+            Action::ReadJournal { from, until }
+        });
+        (lines, rest)
     }
 
     /// One fetch of a topic.
