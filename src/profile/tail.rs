@@ -31,8 +31,9 @@ pub struct TailEvent {
     time: Timestamp,
 }
 
-/// What is stored of one.
+/// What is stored of one, under its name.
 #[derive(Deserialize)]
+#[serde(rename = "TailEvent")]
 struct Written {
     event: Box<Event>,
     fired: Vec<u32>,

@@ -134,7 +134,10 @@ impl Slot {
 
     /// An answer came.
     pub fn answer(&mut self, session: Session, input: Input) {
-        let is_read = matches!(input, Input::Changelog { .. } | Input::Journal(_));
+        let is_read = matches!(
+            input,
+            Input::Changelog { .. } | Input::Journal(_) | Input::JournalGone
+        );
         if let (true, Some(lease)) = (is_read, &self.lease) {
             let taking = lease.taking.as_ref();
             let _ = taking.map(|taking| taking.credits.try_recv());
@@ -380,6 +383,14 @@ impl Slot {
                     partition = self.partition,
                     ?topics,
                     "the group has no offsets any more; the state's were taken"
+                );
+            }
+            Report::TakesAgain(from, to) => {
+                tracing::info!(
+                    partition = self.partition,
+                    from,
+                    to,
+                    "transactions are taken again, as not every customer was written"
                 );
             }
             Report::NewerRevision { log, offered } => {

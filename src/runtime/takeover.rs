@@ -70,9 +70,16 @@ impl Takeover {
             Action::AskGroupOffsets => Some(self.ask_group_offsets()),
             Action::AskTriggers(revision) => self.recall(revision),
             Action::ReadJournal { from, until } => {
-                let read = self.read_journal(session, *from, *until);
-                read.err()
-                    .map(|error| self.failed("reading the journal", &error))
+                let gone = RDKafkaErrorCode::AutoOffsetReset;
+                match self.read_journal(session, *from, *until) {
+                    Ok(()) => None,
+                    Err(KafkaError::MessageConsumption(code)) if code == gone => {
+                        // Where it counts as one with lines.
+                        _ = self.piece(session, Input::JournalGone);
+                        None
+                    }
+                    Err(error) => Some(self.failed("reading the journal", &error)),
+                }
             }
             // The worker's, and the committer's.
             _ => None,

@@ -203,8 +203,9 @@ impl Worker {
         let now = clock();
         for (partition, slot) in self.slots.iter().filter(|(_, slot)| !slot.is_closed()) {
             let telemetry = &self.context.telemetry;
-            let (count, bytes) = slot.task().core().engine().size();
-            telemetry.profiles(*partition, count, bytes);
+            let engine = slot.task().core().engine();
+            let (count, bytes) = engine.size();
+            telemetry.profiles(*partition, count, bytes, engine.open_customers());
             if let (Some(record), Some(lag_ms)) = (slot.task().durable(), slot.task().lag_ms(now)) {
                 telemetry.watermark(*partition, record.watermark.0, lag_ms);
             }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use super::core::Core;
 use super::journal::{Line, Run, Step};
 use super::window::Mark;
-use super::{Action, Phase, Refusal, STEP_RECORDS, Task};
+use super::{Action, Phase, Refusal, Report, STEP_RECORDS, Task};
 use crate::time::Timestamp;
 
 /// What is still to be taken again.
@@ -78,6 +78,7 @@ impl<C: Core> Task<C> {
             .collect();
         self.inbox.seek(&offsets);
         self.phase = Phase::TakingAgain;
+        self.order(Action::Report(Report::TakesAgain(window.from, until)));
         self.order(Action::ReadJournal {
             from: window.journal,
             until,
@@ -107,6 +108,15 @@ impl<C: Core> Task<C> {
                 return;
             }
         }
+    }
+
+    /// The journal does not go back so far.
+    pub(super) fn journal_gone(&mut self) {
+        let Some(again) = &self.again else { return };
+        self.refuse(Refusal::Journal {
+            offset: again.before.window.journal,
+            detail: "there is nothing any more".to_owned(),
+        });
     }
 
     fn line_came(&mut self, offset: i64, line: Line) -> Result<(), String> {

@@ -87,6 +87,8 @@ pub enum Input {
     },
     /// Committed lines of the journal and their offsets, in order.
     Journal(Vec<(i64, Vec<u8>)>),
+    /// The journal does not go back to where it was to be read from.
+    JournalGone,
     /// The group's committed offset of each topic; "no answer" is not "none", and must be asked again.
     GroupOffsets(Vec<Option<i64>>),
     /// Committed records of a topic, in order.
@@ -260,6 +262,8 @@ pub enum Refusal {
 pub enum Report {
     /// The group has no offset any more for these topics; the task record's were taken.
     GroupOffsetsExpired(Vec<String>),
+    /// Transactions of before a crash are taken again, as not every customer was written: from this one to that one.
+    TakesAgain(u64, u64),
     /// The log has seen a newer set of triggers than this process: the task waits for it.
     NewerRevision {
         /// The log's.
@@ -382,6 +386,7 @@ impl<C: Core> Task<C> {
                 self.inbox.passed(topic, offset);
             }
             (Phase::TakingAgain, Input::Journal(lines)) => self.journaled(lines),
+            (Phase::TakingAgain, Input::JournalGone) => self.journal_gone(),
             (Phase::Running, Input::Ends { ask, ends }) => self.inbox.answer(ask, ends),
             (Phase::Running | Phase::TakingAgain, Input::OffsetGone { topic, earliest }) => {
                 self.offset_gone(topic, earliest);

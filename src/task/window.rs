@@ -87,8 +87,7 @@ impl<C: Core> Task<C> {
         let Some(journal) = self.marks.journal else {
             return Keep::NOBODY;
         };
-        let durable = self.durable.clone().unwrap_or_default();
-        let window = Window::before(&durable, transaction, journal);
+        let window = Window::after(self.durable.as_ref(), transaction, journal);
         self.marks.push(Mark { window, at, taken });
         let Checkpoint {
             records,
@@ -127,16 +126,14 @@ impl<C: Core> Task<C> {
 
 impl Window {
     /// Begins after what a record says, with this transaction, whose line stands in the journal at this offset or after it.
-    fn before(record: &TaskRecord, transaction: u64, journal: i64) -> Self {
-        let topics = record.topics.iter();
-        let offset = |(name, topic): (&String, &super::record::TopicRecord)| {
-            Some((name.clone(), topic.offset?))
-        };
+    fn after(record: Option<&TaskRecord>, transaction: u64, journal: i64) -> Self {
+        let topics = record.iter().flat_map(|record| &record.topics);
+        let offsets = topics.filter_map(|(name, topic)| Some((name.clone(), topic.offset?)));
         Self {
             from: transaction,
             journal,
-            watermark: record.watermark,
-            offsets: topics.filter_map(offset).collect(),
+            watermark: record.map_or(Timestamp::MIN, |record| record.watermark),
+            offsets: offsets.collect(),
         }
     }
 }

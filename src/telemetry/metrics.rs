@@ -142,6 +142,8 @@ metrics! {
         "Customers known.";
     PROFILE_BYTES: "moments_profile_bytes", Kind::Gauge, Bytes, ["partition"],
         "Bytes of their packed profiles.";
+    PROFILES_UNWRITTEN: "moments_profiles_unwritten", Kind::Gauge, One, ["partition"],
+        "Customers in memory who changed and are not written to the changelog yet; each takes some kB.";
     PARTITIONS: "moments_partitions", Kind::Gauge, One, [],
         "Partitions of each topic that comes in, and so tasks of all processes together.";
     SENDING_STOPPED: "moments_sending_stopped", Kind::Gauge, One, [],

@@ -57,6 +57,7 @@ struct Inner {
     watermark: GaugeVec,
     profiles: IntGaugeVec,
     profile_bytes: IntGaugeVec,
+    profiles_unwritten: IntGaugeVec,
     partitions: IntGauge,
     sending_stopped: IntGauge,
     tasks: IntGaugeVec,
@@ -198,6 +199,7 @@ impl Telemetry {
             watermark: make.real(&metrics::WATERMARK),
             profiles: make.gauge(&metrics::PROFILES),
             profile_bytes: make.gauge(&metrics::PROFILE_BYTES),
+            profiles_unwritten: make.gauge(&metrics::PROFILES_UNWRITTEN),
             partitions: make.whole(&metrics::PARTITIONS),
             sending_stopped: make.whole(&metrics::SENDING_STOPPED),
             tasks: make.gauge(&metrics::TASKS),
@@ -383,7 +385,7 @@ impl Telemetry {
     }
 
     /// A task's customers, and the bytes of their profiles.
-    pub fn profiles(&self, partition: i32, count: usize, bytes: usize) {
+    pub fn profiles(&self, partition: i32, count: usize, bytes: usize, unwritten: usize) {
         let partition = partition.to_string();
         let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.inner
@@ -394,6 +396,10 @@ impl Telemetry {
             .profile_bytes
             .with_label_values(&[&partition])
             .set(whole(bytes));
+        self.inner
+            .profiles_unwritten
+            .with_label_values(&[&partition])
+            .set(whole(unwritten));
     }
 
     /// Each topic that comes in has so many partitions.
@@ -422,6 +428,7 @@ impl Telemetry {
             &self.inner.restore_remaining,
             &self.inner.profiles,
             &self.inner.profile_bytes,
+            &self.inner.profiles_unwritten,
         ] {
             let _ = gauges.remove_label_values(&[&label]);
         }

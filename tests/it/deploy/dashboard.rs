@@ -108,6 +108,7 @@ const ROWS: &[(&str, &[Panel])] = &[
         &[
             ("Customers", &m::PROFILES, Sum(&[])),
             ("Bytes of profiles", &m::PROFILE_BYTES, Sum(&[])),
+            ("Profiles not written yet", &m::PROFILES_UNWRITTEN, Sum(&[])),
             ("Resident memory", &m::RESIDENT_MEMORY, Sum(&["instance"])),
         ],
     ),

@@ -6,7 +6,8 @@
 use super::subject::Subject;
 use super::toy::Toy;
 use moments::task::core::RawRecord;
-use moments::task::record::{KEY, TaskRecord, TopicRecord};
+use moments::task::journal::{Line, Step};
+use moments::task::record::{KEY, TaskRecord, TopicRecord, Window};
 use moments::task::transaction::{Delays, Sink, Transaction};
 use moments::task::watermark::{ClockMode, TopicSettings};
 use moments::task::window::Checkpoint;
@@ -75,6 +76,28 @@ fn record(partition_offset: i64) -> Vec<u8> {
     record.pack()
 }
 
+/// Transactions 3 and 4, by triggers of this revision, took a record of `cart` each, 3 and 4, and are to be taken again.
+fn window(revision: &str) -> Vec<u8> {
+    let mut record = TaskRecord::unpack(&record(5)).expect("a record");
+    record.revision = revision.to_owned();
+    record.window = Some(Window {
+        from: 3,
+        journal: 40,
+        watermark: Timestamp::MIN,
+        offsets: [("cart".to_owned(), 3)].into(),
+    });
+    record.pack()
+}
+
+/// The line of one of them.
+fn line(transaction: i64) -> Input {
+    let mut step = Step::begin(Timestamp(0));
+    step.take("cart", transaction);
+    let number = transaction.unsigned_abs();
+    let line = Line::new(0, number, "r1".to_owned(), step.now, vec![step]);
+    Input::Journal(vec![(40 + transaction, line.to_json())])
+}
+
 impl Script {
     fn line(&mut self, line: &str) {
         let line = line.strip_prefix('=').map_or(line, |rest| {
@@ -94,6 +117,11 @@ impl Script {
                 let wake = self.task.next_wake();
                 let wake = wake.map_or("never".to_owned(), |wake| wake.0.to_string());
                 self.ordered.push(format!("wake {wake}"));
+            }
+            ["recall", "nothing"] => self.task.recall(clock, "r0", None),
+            ["recall", revision] => {
+                let plan = Toy::plan(revision, false);
+                self.task.recall(clock, revision, Some(&plan));
             }
             ["lag"] => {
                 let lag = self.task.lag_ms(clock);
@@ -126,6 +154,9 @@ fn input(words: &[&str], clock: Timestamp) -> Input {
         ["end", end] => Input::ChangelogEnd(number(end)),
         ["log", position, offset] => logged(record(number(offset)), number(position)),
         ["log-newer"] => logged(vec![99], 9),
+        ["log-window", revision] => logged(window(revision), 9),
+        ["line", transaction] => line(number(transaction)),
+        ["journal-gone"] => Input::JournalGone,
         ["group", offsets @ ..] => {
             let offset = |text: &&str| text.parse::<i64>().ok();
             Input::GroupOffsets(offsets.iter().map(offset).collect())

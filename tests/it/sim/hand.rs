@@ -162,7 +162,7 @@ impl<S: Subject> Hand<S> {
             Action::Close => self.feeds.iter_mut().for_each(|feed| *feed = None),
             Action::Refuse(refusal) => panic!("refused: {refusal}"),
             // It will hear of the newer set.
-            Action::Report(Report::NewerRevision { .. }) => {}
+            Action::Report(Report::NewerRevision { .. } | Report::TakesAgain(..)) => {}
             Action::Report(report) => panic!("nothing to report: {report:?}"),
         }
     }

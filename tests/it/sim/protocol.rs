@@ -65,6 +65,55 @@ fn a_task_is_taken_over_in_order() {
 }
 
 #[test]
+fn what_is_not_written_is_taken_again_first() {
+    let table = [
+        (
+            "not every customer is written",
+            "assign; ready; end 9; log-window r1; = group 5 - -",
+            "TakesAgain(3, 4), journal 40-#4, fetch 0@3, fetch 1@-, fetch 2@-",
+        ),
+        (
+            "both transactions are taken again, and then everybody is written",
+            "assign; ready; end 9; log-window r1; group 5 - -; at 1 0; at 2 0; line 3; fetched 0 3 a 9; fetched 0 4 a 9; step; = line 4; step",
+            "transact 5: 0 commands 0 decisions 1 states 0@5 1@0 2@0",
+        ),
+        (
+            "by the triggers of then",
+            "assign; ready; end 9; log-window r0; = group 5 - -; recall r0",
+            "triggers? r0, TakesAgain(3, 4), journal 40-#4, fetch 0@3, fetch 1@-, fetch 2@-",
+        ),
+        (
+            "which nobody has",
+            "assign; ready; end 9; log-window r0; group 5 - -; = recall nothing",
+            "withdraw, refuse: the process before this one did not end well, and some of th",
+        ),
+        (
+            "a record of the window is gone",
+            "assign; ready; end 9; log-window r1; group 5 - -; = gone 0 8",
+            "withdraw, refuse: topic cart: the record at offset 3 was deleted before the cu",
+        ),
+        (
+            "one in the middle of it",
+            "assign; ready; end 9; log-window r1; group 5 - -; line 3; = fetched 0 4 a 9; step",
+            "withdraw, refuse: topic cart: the record at offset 3 was deleted before the cu",
+        ),
+        (
+            "a line is missing",
+            "assign; ready; end 9; log-window r1; group 5 - -; = line 4",
+            "withdraw, refuse: the journal at offset 44: the line of transaction 3 is missi",
+        ),
+        (
+            "the journal is gone",
+            "assign; ready; end 9; log-window r1; group 5 - -; = journal-gone",
+            "withdraw, refuse: the journal at offset 40: there is nothing any more; without",
+        ),
+    ];
+    for (what, script, expected) in table {
+        check(what, script, expected);
+    }
+}
+
+#[test]
 fn a_transaction_is_due_by_what_it_holds() {
     let table = [
         (
