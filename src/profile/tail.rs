@@ -1,6 +1,6 @@
 //! Her events beyond the watermark.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::limits;
 use crate::event::Event;
@@ -8,11 +8,13 @@ use crate::stored::Stored;
 use crate::time::Timestamp;
 
 /// Events that the watermark has not reached, in order.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(from = "Vec<TailEvent>")]
 pub struct Tail {
     /// The events, in the order of a customer's events.
-    pub events: Vec<TailEvent>,
+    events: Vec<TailEvent>,
+    /// What they weigh together, so that who has many is not weighed anew for each that comes.
+    weight: usize,
 }
 
 /// An event that the watermark has not reached.
@@ -35,9 +37,7 @@ impl Tail {
         if self.events.len() < limits::TAIL_UNWEIGHED && weight < limits::LIGHT_BYTES {
             return false;
         }
-        let tail = self.events.iter().map(|tail| tail.event.weight());
-        self.events.len() >= limits::TAIL_EVENTS
-            || tail.sum::<usize>() + weight > limits::TAIL_BYTES
+        self.events.len() >= limits::TAIL_EVENTS || self.weight + weight > limits::TAIL_BYTES
     }
 
     /// Whether an event is its last, and it is short: what of it could be settled may wait then, to be settled with others.
@@ -54,17 +54,61 @@ impl Tail {
         self.events.is_empty()
     }
 
+    /// The events, in the order of a customer's events.
+    #[must_use]
+    pub fn events(&self) -> &[TailEvent] {
+        &self.events
+    }
+
+    /// The same, to say what fired on them; they stay as they are.
+    pub fn events_mut(&mut self) -> &mut [TailEvent] {
+        &mut self.events
+    }
+
     /// The time of the first.
     #[must_use]
     pub fn begins(&self) -> Option<Timestamp> {
         self.events.first().map(|tail| tail.event.time)
     }
 
-    /// Where an event stands in it: behind those that are not later.
-    #[must_use]
-    pub fn place(&self, event: &Event) -> usize {
-        self.events
-            .partition_point(|tail| tail.event.order() <= event.order())
+    /// Takes an event in, on which nothing has fired; where it stands: behind those that are not later.
+    pub fn take(&mut self, event: Box<Event>) -> usize {
+        let is_before = |tail: &TailEvent| tail.event.order() <= event.order();
+        // Most come in order, and each that is asked lies elsewhere.
+        let at = match self.events.last() {
+            Some(last) if !is_before(last) => self.events.partition_point(is_before),
+            _ => self.events.len(),
+        };
+        self.weight += event.weight();
+        let fired = Vec::new();
+        self.events.insert(at, TailEvent { event, fired });
+        at
+    }
+
+    /// Drops the first so many.
+    pub fn drop_first(&mut self, count: usize) {
+        for tail in self.events.drain(..count) {
+            self.weight -= tail.event.weight();
+        }
+    }
+
+    /// Drops those up to a time.
+    pub fn drop_until(&mut self, time: Timestamp) {
+        self.drop_first(self.events.partition_point(|tail| tail.event.time <= time));
+    }
+}
+
+impl From<Vec<TailEvent>> for Tail {
+    fn from(events: Vec<TailEvent>) -> Self {
+        let weight = events.iter().map(|tail| tail.event.weight()).sum();
+        Self { events, weight }
+    }
+}
+
+/// The events alone.
+impl Serialize for Tail {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.events.serialize(serializer)
     }
 }
 
