@@ -2,7 +2,12 @@
 //!
 //! (a) events a second of one core, with the shipped triggers, from typed events, from JSON and from Avro;
 //! (d) resident bytes a customer, at a million customers;
-//! (g) events a second that `moments generate` makes, by one core and by all.
+//! (g) events a second that `moments generate` makes, by one core and by all;
+//!
+//! and what an event costs by triggers, by customers, by the length of what a customer has, and by who comes ([`scale`]).
+//!
+//! Arguments name the parts: `core`, `generate`, `resident`, `triggers`, `customers`, `baskets`, `tails`, `half`, `heat`. Without any it is
+//! all but `resident`; `10m` adds ten million customers to `customers`, which takes minutes and GBs.
 //!
 //! The events are a shop's: 85 % views, carts, orders, sign-ups and a few complaints of 100,000
 //! customers, in time order, 20 ms apart, in visits of ten events. Seconds are CPU seconds of the one thread that works.
@@ -24,6 +29,8 @@ use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
+#[path = "core_scale.rs"]
+mod scale;
 #[path = "shop.rs"]
 mod shop;
 #[path = "shop_avro.rs"]
@@ -43,7 +50,28 @@ const STEP: usize = 512;
 const TRANSACTION: usize = 32_768;
 
 fn main() {
+    let arguments = std::env::args().skip(1);
+    let wanted: BTreeSet<String> = arguments.filter(|arg| !arg.starts_with('-')).collect();
+    let parts = wanted.iter().filter(|arg| *arg != "10m").count();
+    let is_wanted = |part: &str| parts == 0 || wanted.contains(part);
     let plan = plan();
+    let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::default());
+    let schemas = Schemas::ours(decoder.times());
+    let decoder = decoder.with_avro(BTreeSet::from([AVRO.to_owned()]), schemas);
+    if is_wanted("core") {
+        core(&plan, &decoder);
+    }
+    if is_wanted("generate") {
+        generate();
+    }
+    scale::run(&plan, &decoder, &wanted, is_wanted);
+    if wanted.contains("resident") {
+        resident(&plan, &decoder);
+    }
+}
+
+/// (a).
+fn core(plan: &Arc<Plan>, decoder: &Decoder) {
     println!(
         "sizes: profile {}, event {}",
         size_of::<moments::profile::Profile>(),
@@ -56,14 +84,11 @@ fn main() {
     let lines: Vec<String> = (0..EVENTS).map(|i| line(i, CUSTOMERS, 20)).collect();
     let bytes: usize = lines.iter().map(String::len).sum();
     println!("JSON: {} bytes an event", bytes / EVENTS);
-    let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::default());
     let records = shop_avro::records(&lines);
     let bytes: usize = records.iter().map(Vec::len).sum();
     println!("Avro: {} bytes an event", bytes / EVENTS);
-    let schemas = Schemas::ours(decoder.times());
-    let decoder = decoder.with_avro(BTreeSet::from([AVRO.to_owned()]), schemas);
-    let decode_avro = |(i, record): (usize, &Vec<u8>)| decode(&decoder, AVRO, i, record);
-    let decode = |(i, line): (usize, &String)| decode(&decoder, JSON, i, line.as_bytes());
+    let decode_avro = |(i, record): (usize, &Vec<u8>)| decode(decoder, AVRO, i, record);
+    let decode = |(i, line): (usize, &String)| decode(decoder, JSON, i, line.as_bytes());
     let typed: Vec<Event> = lines.iter().enumerate().map(decode).collect();
 
     for round in 1..=3 {
@@ -79,33 +104,32 @@ fn main() {
         report(round, "decode only, Avro", started);
         let events = typed.clone();
         let started = cpu_seconds();
-        run(&plan, events.into_iter());
+        run(plan, events.into_iter());
         report(round, "core, typed events", started);
         let started = cpu_seconds();
-        run(&plan, lines.iter().enumerate().map(decode));
+        run(plan, lines.iter().enumerate().map(decode));
         report(round, "core, from JSON", started);
         let started = cpu_seconds();
-        run(&plan, records.iter().enumerate().map(decode_avro));
+        run(plan, records.iter().enumerate().map(decode_avro));
         report(round, "core, from Avro", started);
-    }
-    generate();
-    if std::env::args().any(|arg| arg == "resident") {
-        resident(&plan, &decoder);
     }
 }
 
-fn plan() -> Arc<Plan> {
-    let basis = Basis {
+fn basis() -> Basis {
+    Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: std::collections::BTreeMap::new(),
         policy: Policy::default(),
         mappings: Arc::default(),
-    };
+    }
+}
+
+fn plan() -> Arc<Plan> {
     let path = std::env::var_os("MOMENTS_BENCH_TRIGGERS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/triggers"),
         std::path::PathBuf::from,
     );
-    match set::load(&path, &basis) {
+    match set::load(&path, &basis()) {
         Ok(plan) => Arc::new(plan),
         Err(reports) => panic!("{}", moments::document::report::rendered(&reports)),
     }

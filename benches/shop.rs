@@ -18,8 +18,7 @@ pub fn time(i: usize, apart_ms: i64) -> Timestamp {
 /// whose.
 pub fn event(i: usize, customers: u64, time: Timestamp) -> (&'static str, String, String) {
     let roll = mix(i as u64);
-    let visit = i / (VISITS * VISIT_EVENTS) * VISITS + i % VISITS;
-    let customer = mix(visit as u64 ^ 0xc0_0000) % customers;
+    let customer = visitor(i, customers);
     let product = mix(roll ^ 0xb0) % 5000;
     let category = product % 40;
     let price = 5 + product % 90;
@@ -70,8 +69,14 @@ pub fn event(i: usize, customers: u64, time: Timestamp) -> (&'static str, String
     (topic, format!("c{customer:07}"), json)
 }
 
+/// Whose the i-th event is.
+pub fn visitor(i: usize, customers: u64) -> u64 {
+    let visit = i / (VISITS * VISIT_EVENTS) * VISITS + i % VISITS;
+    mix(visit as u64 ^ 0xc0_0000) % customers
+}
+
 /// Splitmix64's finaliser.
-fn mix(mut x: u64) -> u64 {
+pub fn mix(mut x: u64) -> u64 {
     x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -21,7 +21,7 @@ pub struct Customer {
 impl Customer {
     /// Forgets everything but the tail: a new customer, as far as anybody can tell.
     pub(super) fn begin_anew(&mut self) {
-        let events = self.profile.tail.events.iter().map(|tail| &tail.event);
+        let events = self.profile.tail.events().iter().map(|tail| &tail.event);
         let ids = events.filter(|event| event.has_message_id);
         let seen = Seen::last_of(ids.map(|event| event.id.as_str()));
         self.profile.settled = Settled {

@@ -168,7 +168,7 @@ impl<'a> Fold<'a> {
         let undue_before = std::mem::replace(&mut self.undue_before, Timestamp::MIN);
         let mut taken = 0;
         let due = loop {
-            let next = tail.events.get(taken).map(|tail| &*tail.event);
+            let next = tail.events().get(taken).map(|tail| &*tail.event);
             let next = next.filter(|event| event.time <= watermark);
             let due = match undue_before > watermark {
                 true => None,
@@ -177,9 +177,9 @@ impl<'a> Fold<'a> {
             let due = due.filter(|(at, _)| *at <= watermark);
             match next {
                 Some(event) if due.is_none_or(|(at, _)| event.time <= at) => {
-                    let fired = &tail.events[taken].fired;
+                    let fired = &tail.events()[taken].fired;
                     if self.gathered_at().is_some_and(|at| at < event.time) {
-                        self.decide_gathered((settled, waiting), &tail.events[taken..]);
+                        self.decide_gathered((settled, waiting), &tail.events()[taken..]);
                     }
                     self.fold_event((settled, states), (event, fired));
                     taken += 1;
@@ -193,10 +193,10 @@ impl<'a> Fold<'a> {
         };
         // What is due at the same instant is decided with it.
         if fires.is_none() || fires != self.gathered_at() {
-            self.decide_gathered((settled, waiting), &tail.events[taken..]);
+            self.decide_gathered((settled, waiting), &tail.events()[taken..]);
         }
         if taken > 0 {
-            tail.events.drain(..taken);
+            tail.drop_first(taken);
         }
         (taken > 0, due)
     }
@@ -264,7 +264,7 @@ impl<'a> Fold<'a> {
             }
         }
         came.sort_by_key(|came| plan.rank(came.trigger.key));
-        self.decide(came, (settled, waiting), &tail.events, self.now.max(at));
+        self.decide(came, (settled, waiting), tail.events(), self.now.max(at));
     }
 
     /// Applies a settled event, shows it to the triggers that take it, and gathers what it makes true. Those in `fired` have

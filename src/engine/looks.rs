@@ -32,7 +32,7 @@ impl Plan {
             let trigger = self.by_key(key)?;
             trigger.kind.due(state, &profile.settled)
         });
-        let tail = profile.tail.events.iter();
+        let tail = profile.tail.events().iter();
         let tail = tail.map(|tail| self.looks_again(&tail.event, &profile.settled));
         let next = due
             .chain(tail)

@@ -281,8 +281,7 @@ impl Engine {
         let working = self.customers.open(&event.customer, &plan);
         // What the watermark has passed counts as settled, whether somebody has looked at her since or not.
         let gone = event.time.max(self.watermark);
-        let tail = &mut working.customer.profile.tail;
-        tail.events.retain(|tail| tail.event.time > gone);
+        working.customer.profile.tail.drop_until(gone);
         working.customer.begin_anew();
         working.dirty = true;
         let look = plan.next_look(&working.customer);

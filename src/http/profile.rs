@@ -80,7 +80,7 @@ pub(super) fn shown(
         sent: sent(settled, plan),
         open: open(customer, plan),
         held: held.collect(),
-        unsettled_events: customer.profile.tail.events.len(),
+        unsettled_events: customer.profile.tail.events().len(),
     }
 }
 

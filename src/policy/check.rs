@@ -117,7 +117,7 @@ fn customer(plan: &Plan, said: &str) -> (Settled, Vec<TailEvent>) {
         if key.starts_with("then") {
             let fired = Vec::new();
             let event = Box::new(event);
-            ahead.push(TailEvent::new(event, fired));
+            ahead.push(TailEvent { event, fired });
         } else {
             profile.apply(&event);
         }

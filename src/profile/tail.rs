@@ -1,6 +1,6 @@
 //! Her events beyond the watermark.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::limits;
 use crate::event::Event;
@@ -8,59 +8,22 @@ use crate::stored::Stored;
 use crate::time::Timestamp;
 
 /// Events that the watermark has not reached, in order.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(from = "Vec<TailEvent>")]
 pub struct Tail {
     /// The events, in the order of a customer's events.
-    pub events: Vec<TailEvent>,
+    events: Vec<TailEvent>,
+    /// What they weigh together, so that who has many is not weighed anew for each that comes.
+    weight: usize,
 }
 
 /// An event that the watermark has not reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Written")]
 pub struct TailEvent {
     /// The event; boxed, as it moves about with its neighbours.
     pub event: Box<Event>,
     /// Immediate triggers (by key) that fired on it, so that a replay of the tail adds nothing twice.
     pub fired: Vec<u32>,
-    /// As [`Event::weight`] says, so that who weighs all need not look into each.
-    #[serde(skip)]
-    weight: u32,
-    /// The event's, for the same reason.
-    #[serde(skip)]
-    time: Timestamp,
-}
-
-/// What is stored of one, under its name.
-#[derive(Deserialize)]
-#[serde(rename = "TailEvent")]
-struct Written {
-    event: Box<Event>,
-    fired: Vec<u32>,
-}
-
-impl TailEvent {
-    /// An event, and the immediate triggers that fired on it.
-    #[must_use]
-    pub fn new(event: Box<Event>, fired: Vec<u32>) -> Self {
-        Self {
-            weight: u32::try_from(event.weight()).unwrap_or(u32::MAX),
-            time: event.time,
-            event,
-            fired,
-        }
-    }
-
-    /// Whether an event comes behind it.
-    fn is_before(&self, event: &Event) -> bool {
-        self.time < event.time || self.time == event.time && self.event.order() <= event.order()
-    }
-}
-
-impl From<Written> for TailEvent {
-    fn from(Written { event, fired }: Written) -> Self {
-        Self::new(event, fired)
-    }
 }
 
 impl Tail {
@@ -74,16 +37,15 @@ impl Tail {
         if self.events.len() < limits::TAIL_UNWEIGHED && weight < limits::LIGHT_BYTES {
             return false;
         }
-        let tail = self.events.iter().map(|tail| tail.weight as usize);
-        self.events.len() >= limits::TAIL_EVENTS
-            || tail.sum::<usize>() + weight > limits::TAIL_BYTES
+        self.events.len() >= limits::TAIL_EVENTS || self.weight + weight > limits::TAIL_BYTES
     }
 
     /// Whether an event is its last, and it is short: what of it could be settled may wait then, to be settled with others.
     #[must_use]
     pub fn can_wait(&self, event: &Event) -> bool {
         let last = self.events.last();
-        self.events.len() < limits::TAIL_WAITING && last.is_none_or(|last| last.is_before(event))
+        self.events.len() < limits::TAIL_WAITING
+            && last.is_none_or(|last| last.event.order() <= event.order())
     }
 
     /// Whether it holds nothing.
@@ -92,22 +54,61 @@ impl Tail {
         self.events.is_empty()
     }
 
+    /// The events, in the order of a customer's events.
+    #[must_use]
+    pub fn events(&self) -> &[TailEvent] {
+        &self.events
+    }
+
+    /// The same, to say what fired on them; they stay as they are.
+    pub fn events_mut(&mut self) -> &mut [TailEvent] {
+        &mut self.events
+    }
+
     /// The time of the first.
     #[must_use]
     pub fn begins(&self) -> Option<Timestamp> {
-        self.events.first().map(|tail| tail.time)
+        self.events.first().map(|tail| tail.event.time)
     }
 
-    /// Where an event stands in it: behind those that are not later.
-    #[must_use]
-    pub fn place(&self, event: &Event) -> usize {
-        // Most come last.
-        match self.events.last() {
-            Some(last) if !last.is_before(event) => {
-                self.events.partition_point(|tail| tail.is_before(event))
-            }
+    /// Takes an event in, on which nothing has fired; where it stands: behind those that are not later.
+    pub fn take(&mut self, event: Box<Event>) -> usize {
+        let is_before = |tail: &TailEvent| tail.event.order() <= event.order();
+        // Most come in order, and each that is asked lies elsewhere.
+        let at = match self.events.last() {
+            Some(last) if !is_before(last) => self.events.partition_point(is_before),
             _ => self.events.len(),
+        };
+        self.weight += event.weight();
+        let fired = Vec::new();
+        self.events.insert(at, TailEvent { event, fired });
+        at
+    }
+
+    /// Drops the first so many.
+    pub fn drop_first(&mut self, count: usize) {
+        for tail in self.events.drain(..count) {
+            self.weight -= tail.event.weight();
         }
+    }
+
+    /// Drops those up to a time.
+    pub fn drop_until(&mut self, time: Timestamp) {
+        self.drop_first(self.events.partition_point(|tail| tail.event.time <= time));
+    }
+}
+
+impl From<Vec<TailEvent>> for Tail {
+    fn from(events: Vec<TailEvent>) -> Self {
+        let weight = events.iter().map(|tail| tail.event.weight()).sum();
+        Self { events, weight }
+    }
+}
+
+/// The events alone.
+impl Serialize for Tail {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.events.serialize(serializer)
     }
 }
 

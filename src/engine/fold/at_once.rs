@@ -17,17 +17,16 @@ impl Fold<'_> {
             states,
             waiting,
         } = customer;
-        let at = tail.place(&event);
-        tail.events.insert(at, TailEvent::new(event, Vec::new()));
+        let at = tail.take(event);
         let plan = self.plan;
         let speaks = |tail: &TailEvent| plan.speaks_at_once(tail.event.name);
-        if !tail.events[at..].iter().any(speaks) {
+        if !tail.events()[at..].iter().any(speaks) {
             return;
         }
         let mut view = self.ahead(settled, states);
-        for i in 0..tail.events.len() {
-            let (until, ahead) = tail.events.split_at_mut(i + 1);
-            let TailEvent { event, fired, .. } = &mut until[i];
+        for i in 0..tail.events().len() {
+            let (until, ahead) = tail.events_mut().split_at_mut(i + 1);
+            let TailEvent { event, fired } = &mut until[i];
             self.expire(&mut view, event.time);
             if i < at {
                 self.see(&mut view, event);
@@ -47,17 +46,19 @@ impl Fold<'_> {
             waiting,
         } = customer;
         let at = tail
-            .events
+            .events()
             .partition_point(|tail| tail.event.order() < event.order());
-        let (before, ahead) = tail.events.split_at(at);
-        let mut view = self.ahead(settled, states);
-        for tail in before {
-            self.expire(&mut view, tail.event.time);
-            self.see(&mut view, &tail.event);
+        let (before, ahead) = tail.events().split_at(at);
+        if self.plan.speaks_at_once(event.name) {
+            let mut view = self.ahead(settled, states);
+            for tail in before {
+                self.expire(&mut view, tail.event.time);
+                self.see(&mut view, &tail.event);
+            }
+            self.expire(&mut view, event.time);
+            self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
+            settled.contacts = view.settled.contacts;
         }
-        self.expire(&mut view, event.time);
-        self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
-        settled.contacts = view.settled.contacts;
         self.fold_event((settled, states), (event, &[]));
         self.decide_gathered((settled, waiting), ahead);
     }
@@ -69,11 +70,13 @@ impl Fold<'_> {
             states,
             waiting,
         } = customer;
-        let mut view = self.ahead(settled, states);
-        self.speak(&mut view, waiting, (event, &mut Vec::new()), &tail.events);
-        settled.contacts = view.settled.contacts;
+        if self.plan.speaks_at_once(event.name) {
+            let mut view = self.ahead(settled, states);
+            self.speak(&mut view, waiting, (event, &mut Vec::new()), tail.events());
+            settled.contacts = view.settled.contacts;
+        }
         self.fold_event((settled, states), (event, &[]));
-        self.decide_gathered((settled, waiting), &tail.events);
+        self.decide_gathered((settled, waiting), tail.events());
     }
 
     /// What those who speak at once see before the tail.

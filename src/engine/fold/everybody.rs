@@ -19,9 +19,9 @@ impl Fold<'_> {
             waiting,
         } = customer;
         let at = tail
-            .events
+            .events()
             .partition_point(|tail| tail.event.order() < event.order());
-        let (before, ahead) = tail.events.split_at(at);
+        let (before, ahead) = tail.events().split_at(at);
         let known = |settled: &Settled| settled.presence.last_seen.is_some();
         if before.is_empty() && self.plan.expiry(settled) >= event.time {
             if known(settled) {

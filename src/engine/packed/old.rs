@@ -389,7 +389,7 @@ mod tests {
         assert_eq!(settled.messages.opened, 1);
         assert_eq!((settled.messages.unanswered, settled.shares.count), (0, 0));
         assert_eq!(settled.seen.messages.len(), 6);
-        let [booked, unknown] = &customer.profile.tail.events[..] else {
+        let [booked, unknown] = customer.profile.tail.events() else {
             panic!("{:?}", customer.profile.tail);
         };
         assert_eq!(booked.event.name, EventName(OWN));
