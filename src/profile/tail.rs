@@ -8,13 +8,13 @@ use crate::stored::Stored;
 use crate::time::Timestamp;
 
 /// Events that the watermark has not reached, in order.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "Vec<TailEvent>")]
 pub struct Tail {
     /// The events, in the order of a customer's events.
     events: Vec<TailEvent>,
-    /// What they weigh together, so that who has many is not weighed anew for each that comes.
-    weight: usize,
+    /// What they weigh together, so that who has many is not weighed anew for each that comes; none where nobody has asked.
+    weight: Option<usize>,
 }
 
 /// An event that the watermark has not reached.
@@ -32,12 +32,15 @@ impl Tail {
 
     /// Whether it has no place for another event.
     #[must_use]
-    pub fn is_full(&self, event: &Event) -> bool {
+    pub fn is_full(&mut self, event: &Event) -> bool {
         let weight = event.weight();
         if self.events.len() < limits::TAIL_UNWEIGHED && weight < limits::LIGHT_BYTES {
             return false;
         }
-        self.events.len() >= limits::TAIL_EVENTS || self.weight + weight > limits::TAIL_BYTES
+        let events = &self.events;
+        let weigh = || events.iter().map(|tail| tail.event.weight()).sum();
+        let all = *self.weight.get_or_insert_with(weigh);
+        events.len() >= limits::TAIL_EVENTS || all + weight > limits::TAIL_BYTES
     }
 
     /// Whether an event is its last, and it is short: what of it could be settled may wait then, to be settled with others.
@@ -79,7 +82,9 @@ impl Tail {
             Some(last) if !is_before(last) => self.events.partition_point(is_before),
             _ => self.events.len(),
         };
-        self.weight += event.weight();
+        if let Some(all) = &mut self.weight {
+            *all += event.weight();
+        }
         let fired = Vec::new();
         self.events.insert(at, TailEvent { event, fired });
         at
@@ -87,8 +92,13 @@ impl Tail {
 
     /// Drops the first so many.
     pub fn drop_first(&mut self, count: usize) {
+        if self.events.len() - count < limits::TAIL_UNWEIGHED {
+            self.weight = None;
+        }
         for tail in self.events.drain(..count) {
-            self.weight -= tail.event.weight();
+            if let Some(all) = &mut self.weight {
+                *all -= tail.event.weight();
+            }
         }
     }
 
@@ -100,8 +110,17 @@ impl Tail {
 
 impl From<Vec<TailEvent>> for Tail {
     fn from(events: Vec<TailEvent>) -> Self {
-        let weight = events.iter().map(|tail| tail.event.weight()).sum();
-        Self { events, weight }
+        Self {
+            events,
+            weight: None,
+        }
+    }
+}
+
+/// The same events, whether somebody has weighed them or not.
+impl PartialEq for Tail {
+    fn eq(&self, other: &Self) -> bool {
+        self.events == other.events
     }
 }
 
