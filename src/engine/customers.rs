@@ -97,15 +97,11 @@ impl Customers {
         slot
     }
 
-    fn find(&self, id: &str) -> Option<Slot> {
+    /// The entry of a customer of whom something is held.
+    pub fn find(&self, id: &str) -> Option<Slot> {
         let hash = self.hasher.hash_one(id);
         let is_hers = |slot: &Slot| self.entries[*slot as usize].id == id;
         self.by_id.find(hash, is_hers).copied()
-    }
-
-    /// The entry of a customer of whom something is held.
-    pub fn slot_of(&self, id: &str) -> Option<Slot> {
-        self.find(id)
     }
 
     /// Whether anything is held of a customer.

@@ -208,7 +208,7 @@ impl Engine {
     }
 
     fn event(&mut self, event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) {
-        if self.again.is_some() && self.has_behind(self.customers.slot_of(&event.customer)) {
+        if self.again.is_some() && self.has_behind(self.customers.find(&event.customer)) {
             return;
         }
         if self.erasures.covers(&event.customer, event.time) {

@@ -29,15 +29,11 @@ pub(super) struct Again {
     last: Option<i64>,
 }
 
-/// What came of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Took {
-    /// One record.
-    One,
-    /// It is at its end.
-    All,
-    /// The next record is not here yet.
-    Waits,
+impl Again {
+    /// Whether the last transaction is taken.
+    fn is_done(&self) -> bool {
+        self.before.window.from > self.until
+    }
 }
 
 impl<C: Core> Task<C> {
@@ -142,88 +138,94 @@ impl<C: Core> Task<C> {
 
     /// Takes as much as one step may; `false` when there is nothing to do but wait.
     pub(super) fn step_again(&mut self) -> bool {
+        let Some(mut again) = self.again.take() else {
+            return false;
+        };
         let mut any = false;
         for _ in 0..STEP_RECORDS {
-            let Some(again) = &self.again else { break };
-            if again.before.window.from > again.until {
+            if again.is_done() {
                 self.taken_again();
                 return true;
             }
-            let Some((_, line)) = again.lines.front() else {
-                break;
-            };
-            match line.steps.get(again.done.0) {
-                None => self.end_line(),
-                Some(step) => match step.runs.get(again.done.1) {
-                    None => self.end_step_again(&step.clone()),
-                    Some(run) => match self.take_of(&run.clone(), step.now) {
-                        Took::One => {}
-                        Took::All => self.end_run(),
-                        Took::Waits => break,
-                    },
-                },
+            match self.take_next(&mut again) {
+                Ok(true) => any = true,
+                Ok(false) => break,
+                Err(refusal) => {
+                    self.refuse(refusal);
+                    return true;
+                }
             }
-            any = true;
         }
+        self.again = Some(again);
         self.steer();
         any
     }
 
-    fn take_of(&mut self, run: &Run, now: Timestamp) -> Took {
-        let Run(name, first, last) = run;
-        let taken = self.again.as_ref().and_then(|again| again.last);
-        if taken == Some(*last) {
-            return Took::All;
-        }
-        let topic = self.settings.topics.iter().position(|it| it.name == *name);
-        let head = topic.and_then(|topic| self.inbox.head(topic));
-        let head = head.map(|held| held.record.offset);
-        let is_there = match (topic, taken, head) {
-            (None, _, _) => false,
-            (Some(topic), _, None) => self.inbox.offset(topic).is_none_or(|next| next <= *last),
-            (Some(_), None, Some(head)) => head == *first,
-            (Some(_), Some(_), Some(head)) => head <= *last,
+    /// Takes a record, or ends a run, a step or a line; `false` where what comes next is not here yet.
+    fn take_next(&mut self, again: &mut Again) -> Result<bool, Refusal> {
+        let Some((_, line)) = again.lines.front() else {
+            return Ok(false);
         };
-        if !is_there {
-            let offset = taken.map_or(*first, |taken| taken + 1);
-            self.refuse(Refusal::WindowGone {
-                topic: name.clone(),
-                offset,
-            });
-            return Took::Waits;
-        }
-        let (Some(topic), Some(_)) = (topic, head) else {
-            return Took::Waits;
+        let Some(step) = line.steps.get(again.done.0) else {
+            self.end_line(again);
+            return Ok(true);
         };
-        let held = self.inbox.take(topic);
-        if let Ok((_, event)) = held.content {
-            self.core.event(event, now, &mut Vec::new());
+        match step.runs.get(again.done.1) {
+            None => {
+                self.end_step_again(step);
+                again.done = (again.done.0 + 1, 0);
+            }
+            Some(run) if again.last == Some(run.2) => {
+                again.done.1 += 1;
+                again.last = None;
+            }
+            Some(run) => match self.take_of(run, again.last, step.now)? {
+                Some(offset) => again.last = Some(offset),
+                None => return Ok(false),
+            },
         }
-        self.marks.taken += 1;
-        if let Some(again) = &mut self.again {
-            again.last = Some(held.record.offset);
-        }
-        Took::One
+        Ok(true)
     }
 
-    fn end_run(&mut self) {
-        if let Some(again) = &mut self.again {
-            again.done.1 += 1;
-            again.last = None;
+    /// Takes the record of a run that comes after the one taken last; its offset, where it is here.
+    fn take_of(
+        &mut self,
+        Run(name, first, last): &Run,
+        taken: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Option<i64>, Refusal> {
+        let gone = || Refusal::WindowGone {
+            topic: name.clone(),
+            offset: taken.map_or(*first, |taken| taken + 1),
+        };
+        let topic = self.settings.topics.iter().position(|it| it.name == *name);
+        let topic = topic.ok_or_else(gone)?;
+        let head = self.inbox.head(topic).map(|held| held.record.offset);
+        let is_there = match (taken, head) {
+            (_, None) => self.inbox.offset(topic).is_none_or(|next| next <= *last),
+            (None, Some(head)) => head == *first,
+            (Some(_), Some(head)) => head <= *last,
+        };
+        if !is_there {
+            return Err(gone());
         }
+        if head.is_some() {
+            let held = self.inbox.take(topic);
+            if let Ok((_, event)) = held.content {
+                self.core.event(event, now, &mut Vec::new());
+            }
+            self.marks.taken += 1;
+        }
+        Ok(head)
     }
 
     fn end_step_again(&mut self, step: &Step) {
-        if let Some(again) = &mut self.again {
-            again.done = (again.done.0 + 1, 0);
-        }
         let (watermark, beyond) = (step.watermark, step.beyond);
         self.core
             .advance_beyond(watermark, beyond, step.now, &mut Vec::new());
     }
 
-    fn end_line(&mut self) {
-        let Some(again) = &mut self.again else { return };
+    fn end_line(&mut self, again: &mut Again) {
         let Some((offset, line)) = again.lines.pop_front() else {
             return;
         };
@@ -249,8 +251,7 @@ impl<C: Core> Task<C> {
 
     /// Everything is as the last transaction left it.
     fn taken_again(&mut self) {
-        self.again = None;
-        let record = self.durable.clone().unwrap_or_default();
+        let Some(record) = &self.durable else { return };
         self.core.begin(record.transaction + 1);
         for (topic, settings) in self.settings.topics.iter().enumerate() {
             // Past what no reader sees.
