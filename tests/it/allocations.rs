@@ -17,6 +17,8 @@ use moments::trigger::set::{self, Basis};
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 use proptest::{collection, sample};
 
+use crate::support::generated;
+
 #[path = "../../benches/shop.rs"]
 mod shop;
 #[path = "../../benches/shop_avro.rs"]
@@ -164,24 +166,8 @@ fn table() -> String {
 
 #[test]
 fn what_an_event_allocates_is_up_to_date() {
-    const BEGIN: &str = "<!-- allocations: made by tests/it/allocations.rs -->\n";
-    const END: &str = "<!-- end of allocations -->";
-    let path = Path::new(ROOT).join("README.md");
-    let readme = std::fs::read_to_string(&path).expect("text");
-    let (before, rest) = readme
-        .split_once(BEGIN)
-        .expect("the beginning of the table");
-    let (found, after) = rest.split_once(END).expect("the end of the table");
-    let expected = table();
-    if found != expected && std::env::var_os("MOMENTS_UPDATE_DOCS").is_some() {
-        let new = format!("{before}{BEGIN}{expected}{END}{after}");
-        std::fs::write(&path, new).expect("written");
-        return;
-    }
-    assert_eq!(
-        found, expected,
-        "README.md says otherwise; where more is meant, MOMENTS_UPDATE_DOCS=1 cargo test --test it -- up_to_date writes it anew"
-    );
+    let maker = ("allocations", "tests/it/allocations.rs");
+    generated::is_up_to_date("README.md", maker, &table());
 }
 
 /// A view with fields that nobody reads, in a schema of its own, or without them.

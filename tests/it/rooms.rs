@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::support::generated;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
@@ -298,27 +300,6 @@ fn picture() -> String {
 
 #[test]
 fn the_picture_of_the_rooms_is_up_to_date() {
-    const BEGIN: &str = "<!-- rooms: made by tests/it/rooms.rs -->\n";
-    const END: &str = "\n<!-- end of rooms -->";
-    let path = Path::new(ROOT).join("README.md");
-    let readme = std::fs::read_to_string(&path).expect("text");
-    let (before, rest) = readme
-        .split_once(BEGIN)
-        .expect("the beginning of the picture");
-    let (found, after) = match rest.strip_prefix(&END[1..]) {
-        Some(after) => ("", after),
-        None => rest.split_once(END).expect("the end of the picture"),
-    };
-    let expected = picture();
-    if found == expected {
-        return;
-    }
-    if std::env::var_os("MOMENTS_UPDATE_DOCS").is_some() {
-        let new = format!("{before}{BEGIN}{expected}{END}{after}");
-        std::fs::write(&path, new).expect("written");
-        return;
-    }
-    panic!(
-        "README.md shows other rooms; MOMENTS_UPDATE_DOCS=1 cargo test --test it -- up_to_date draws them anew"
-    );
+    let maker = ("rooms", "tests/it/rooms.rs");
+    generated::is_up_to_date("README.md", maker, &(picture() + "\n"));
 }

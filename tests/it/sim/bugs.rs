@@ -12,12 +12,12 @@ use super::group::Membership;
 use super::hand::GROUP;
 use super::log::{Fault, Log, Offset, Place, Producer, Read, Record};
 use super::toy::Toy;
+use crate::support::generated;
 use moments::task::customers::Customers;
 use moments::task::transaction::Sink;
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::panic;
-use std::path::Path;
 use std::sync::Once;
 
 /// What is wrong, where it lives, and how it is looked for.
@@ -212,20 +212,6 @@ fn table() -> String {
 
 #[test]
 fn deliberate_bugs_are_found_and_their_table_is_up_to_date() {
-    const BEGIN: &str = "<!-- deliberate bugs: made by tests/it/sim/bugs.rs -->\n";
-    const END: &str = "<!-- end of deliberate bugs -->";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guarantees.md");
-    let page = std::fs::read_to_string(&path).expect("text");
-    let (before, rest) = page.split_once(BEGIN).expect("the beginning of the table");
-    let (found, after) = rest.split_once(END).expect("the end of the table");
-    let expected = table();
-    if found != expected && std::env::var_os("MOMENTS_UPDATE_DOCS").is_some() {
-        let new = format!("{before}{BEGIN}{expected}{END}{after}");
-        std::fs::write(&path, new).expect("written");
-        return;
-    }
-    assert_eq!(
-        found, expected,
-        "docs/guarantees.md says otherwise; MOMENTS_UPDATE_DOCS=1 cargo test --test it -- up_to_date writes it anew"
-    );
+    let maker = ("deliberate bugs", "tests/it/sim/bugs.rs");
+    generated::is_up_to_date("docs/guarantees.md", maker, &table());
 }

@@ -1,6 +1,7 @@
 //! What the integration tests share: a real broker, its topics, child processes, and waiting.
 
 pub mod broker;
+pub mod generated;
 pub mod kafka;
 pub mod process;
 pub mod producing;
