@@ -47,9 +47,6 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
     tracing::info!(triggers = plan.triggers.len(), revision = %plan.revision, partitions = found.partitions, application = config.application.id, "starting");
     let listen = config.http.listen;
     let token = config.http.token()?;
-    if token.is_none() && !listen.ip().is_loopback() {
-        tracing::warn!(%listen, "whoever reaches this address may read profiles; http.token_file asks for a token");
-    }
     let watch = config.triggers.watch.then(|| config.clone());
     let runtime = Runtime::start(config, plan, basis.clone(), found)?;
     runtime.follow()?;

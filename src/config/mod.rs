@@ -117,9 +117,13 @@ pub struct Triggers {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Address and port. Whoever reaches it may read profiles, unless there is a token. Default `127.0.0.1:9464`.
+    /// Address and port. Another address than the machine's own needs a token. Default `127.0.0.1:9464`.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// Names by which it may be asked where there is no token, besides `localhost` and addresses. Default none.
+    pub hosts: Vec<String>,
+    /// Connections at a time; of those beyond, one that asks nothing makes way. At most a quarter of the file descriptors, whatever is said here. Default 64.
+    pub connections: usize,
     /// Whether it may change something: erase customers. Default `false`.
     pub write: bool,
     /// A file whose content is asked for as a bearer token by every path but `/health/...`; empty: none is. Default empty.
@@ -196,6 +200,8 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            hosts: Vec::new(),
+            connections: 64,
             write: false,
             token_file: String::new(),
         }
@@ -429,14 +435,22 @@ impl Http {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if self.write && !self.listen.ip().is_loopback() && self.token_file.is_empty() {
+        if !self.listen.ip().is_loopback() && self.token_file.is_empty() {
             return Err(ConfigError::invalid(
-                "http.write",
+                "http.listen",
                 format!(
-                    "anybody who reaches {} could erase customers; set http.token_file, or listen on 127.0.0.1",
-                    self.listen
+                    "anybody who reaches {} could read profiles{}; set http.token_file, or listen on 127.0.0.1",
+                    self.listen,
+                    if self.write {
+                        " and erase customers"
+                    } else {
+                        ""
+                    },
                 ),
             ));
+        }
+        if self.connections == 0 {
+            return Err(ConfigError::invalid("http.connections", "must be above 0"));
         }
         Ok(())
     }

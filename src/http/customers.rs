@@ -1,5 +1,7 @@
 //! Customers: profile, decisions, erasure.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -11,7 +13,7 @@ use utoipa::ToSchema;
 use super::page::Page;
 use super::problem::Problem;
 use super::profile::Shown;
-use super::{Api, Segment, profile};
+use super::{Api, Segment, WAITING, profile};
 use crate::admin::customers::{Customer, Said, say};
 use crate::admin::decisions::{self, Decisions};
 use crate::admin::{AdminError, Log, Sender};
@@ -176,8 +178,17 @@ impl Api {
         &self,
         work: impl FnOnce(&Self) -> Result<T, AdminError> + Send + 'static,
     ) -> Result<T, Problem> {
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            let detail = format!("{WAITING} others wait for Kafka already");
+            return Err(Problem::busy(detail));
+        };
         let api = self.clone();
-        let done = tokio::task::spawn_blocking(move || work(&api)).await;
+        let done = tokio::task::spawn_blocking(move || {
+            // Kept until it is done, whether somebody still waits for it or not.
+            let _place = place;
+            work(&api)
+        });
+        let done = done.await;
         done.map_err(|error| Problem::upstream(&error))?
             .map_err(|error| match error {
                 AdminError::Refused(detail) => Problem::bad_request(detail),

@@ -10,13 +10,15 @@
 //! | `/customers/{id}` | as `/api/v1/customers/{id}` |
 //!
 //! Everything that is not 2xx is `application/problem+json`, but for `/health/ready`. It reads only, unless the configuration
-//! says otherwise; whoever may reach the port may read profiles, unless there is a token. Deliberately absent: TLS (a proxy
-//! does it), and asking other processes.
+//! says otherwise; whoever may reach the port may read profiles, unless there is a token ([`guard`]). Deliberately absent: TLS (a
+//! proxy does it), and asking other processes.
 
 mod customers;
+mod guard;
 mod page;
 mod problem;
 mod profile;
+mod server;
 mod signs;
 mod tasks;
 mod triggers;
@@ -24,22 +26,25 @@ mod triggers;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri, header};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, Ref, ResponseBuilder};
 
+use self::guard::Rate;
 use self::problem::Problem;
 use crate::admin::Log;
 use crate::engine::Customer;
@@ -47,8 +52,18 @@ use crate::runtime::Tasks;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
-/// Probes send no token.
-const OPEN_TO_ALL: &str = "/health/";
+/// What every operation may answer, but for those that are open to all.
+const REFUSED: [(&str, &str); 5] = [
+    ("401", "The token is missing, or wrong."),
+    ("403", "A page of another origin may not ask."),
+    ("421", "Asked by a name that is not of this process."),
+    ("429", "Too many requests a second."),
+    ("503", "Not answered in time, or too many wait already."),
+];
+/// Requests for what Kafka has to be asked, waiting and under way: with more, none would be answered in time.
+const WAITING: usize = 16;
+/// The largest body that is taken: an erasure is a few dozen bytes.
+const BODY_BYTES: usize = 16 * 1024;
 
 /// The document of the API.
 #[derive(OpenApi)]
@@ -87,16 +102,19 @@ pub fn document() -> String {
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
     for (path, item) in &mut document.paths.paths {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
-            if path.starts_with(OPEN_TO_ALL) {
+            if path.starts_with(guard::OPEN_TO_ALL) {
                 continue;
             }
             let needed = SecurityRequirement::new::<_, _, String>("bearer", []);
             operation.security = Some(vec![SecurityRequirement::default(), needed]);
-            let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-            let response = ResponseBuilder::new().description("The token is missing, or wrong.");
-            let response = response.content("application/problem+json", problem);
-            let responses = &mut operation.responses.responses;
-            responses.insert("401".to_owned(), response.build().into());
+            for (status, description) in REFUSED {
+                let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+                let response = ResponseBuilder::new().description(description);
+                let response = response.content("application/problem+json", problem);
+                let responses = &mut operation.responses.responses;
+                let response = response.build().into();
+                responses.entry(status.to_owned()).or_insert(response);
+            }
         }
     }
     // A document of our own types is JSON.
@@ -127,6 +145,9 @@ struct Api {
     token: Option<[u8; 32]>,
     /// Kept from one reader to the next.
     log: Arc<Mutex<Option<Log>>>,
+    /// For those who wait for Kafka.
+    waiting: Arc<Semaphore>,
+    rate: Arc<Mutex<Rate>>,
 }
 
 /// A part of the path.
@@ -161,26 +182,16 @@ impl Server {
             tasks,
             token: token.map(|token| Sha256::digest(token).into()),
             log: Arc::default(),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            rate: Arc::new(Mutex::new(Rate::new(Instant::now()))),
         };
         Ok(Self { listener, api })
     }
 
     /// Answers until `stop` is ready. What goes wrong is logged: without it everything else works.
-    pub fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let served = runtime.and_then(|runtime| {
-            let served = runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(self.listener)?;
-                axum::serve(listener, router(self.api))
-                    .with_graceful_shutdown(stop)
-                    .await
-            });
-            // Whoever still reads a topic is not waited for.
-            runtime.shutdown_background();
-            served
-        });
+    pub fn run(self, stop: impl Future<Output = ()>) {
+        let most = server::most(self.api.tasks.config().http.connections);
+        let served = server::run(self.listener, self.api, most, stop);
         if let Err(error) = served {
             tracing::error!(%error, "http");
         }
@@ -207,7 +218,8 @@ fn router(api: Api) -> Router {
         .route("/api/v1/tasks/{partition}", get(tasks::one))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_so)
-        .layer(middleware::from_fn_with_state(api.clone(), authorised))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn_with_state(api.clone(), guard::guarded))
         .with_state(api)
 }
 
@@ -228,22 +240,6 @@ async fn not_so(method: Method, uri: Uri) -> Problem {
         uri.path()
     );
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", detail)
-}
-
-/// Asks for the token. Digests are compared, so that the time it takes says nothing of it.
-async fn authorised(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let Some(token) = api.token else {
-        return next.run(request).await;
-    };
-    let given = request.headers().get(header::AUTHORIZATION);
-    let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let fits = given.is_some_and(|given| <[u8; 32]>::from(Sha256::digest(given.trim())) == token);
-    if fits || request.uri().path().starts_with(OPEN_TO_ALL) {
-        return next.run(request).await;
-    }
-    let detail = "send the token of `http.token_file`: `Authorization: Bearer ...`";
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, "not authorised", detail);
-    ([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response()
 }
 
 /// A part of a path as it stands in an address (RFC 3986: all but unreserved characters are encoded).

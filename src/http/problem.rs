@@ -19,6 +19,10 @@ pub struct Problem {
     status: u16,
     /// What happened here, and what to do about it.
     detail: String,
+    /// In how many seconds to ask again, where that helps.
+    #[serde(skip)]
+    #[schema(ignore)]
+    after: Option<u32>,
 }
 
 impl Problem {
@@ -28,7 +32,21 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: detail.into(),
+            after: None,
         }
+    }
+
+    /// The same, and in how many seconds to ask again: `Retry-After`.
+    pub(super) fn after(self, seconds: u32) -> Self {
+        Self {
+            after: Some(seconds),
+            ..self
+        }
+    }
+
+    /// There is too much to do.
+    pub(super) fn busy(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).after(1)
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
@@ -61,11 +79,13 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_string(&self).unwrap_or_default();
-        (
-            status,
-            [(header::CONTENT_TYPE, "application/problem+json")],
-            body,
-        )
-            .into_response()
+        let after = self
+            .after
+            .map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        match after {
+            Some(after) => (status, kind, after, body).into_response(),
+            None => (status, kind, body).into_response(),
+        }
     }
 }

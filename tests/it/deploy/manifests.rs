@@ -60,9 +60,11 @@ fn the_kubernetes_manifests_agree_with_the_program() {
     let environment = [
         "MOMENTS__KAFKA__CLIENT_ID",
         "MOMENTS__HTTP__LISTEN",
+        "MOMENTS__HTTP__TOKEN_FILE",
         "MOMENTS__TRIGGERS__PATH",
     ];
-    let values = ["moments-0", "0.0.0.0:9464", "/etc/moments/triggers"];
+    let token = "/run/secrets/moments-http-token";
+    let values = ["moments-0", "0.0.0.0:9464", token, "/etc/moments/triggers"];
     let environment = environment
         .map(str::to_owned)
         .into_iter()

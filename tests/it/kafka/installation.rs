@@ -290,7 +290,7 @@ impl Member {
             .to_owned();
         let mut stream = TcpStream::connect(address).ok()?;
         let length = format!("Content-Length: {}", body.len());
-        let lines = ["Host: moments", "Connection: close", &length];
+        let lines = ["Host: localhost", "Connection: close", &length];
         let lines = [&lines[..], headers].concat().join("\r\n");
         write!(stream, "{what} HTTP/1.1\r\n{lines}\r\n\r\n{body}").ok()?;
         let mut answer = String::new();

@@ -2,6 +2,7 @@
 
 mod api;
 mod broadcast;
+mod crowds;
 mod dead_letters;
 mod erasure;
 mod examples;

@@ -1,0 +1,203 @@
+//! Who may ask, how often, and for how long.
+//!
+//! A page that somebody has open in a browser can send requests to whatever her machine reaches, and by a name that it has made lead
+//! there read the answers, too. It cannot choose what the browser says of it: `Host` is the name that it asked for, `Origin` where it
+//! came from.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use sha2::{Digest as _, Sha256};
+
+use super::Api;
+use super::problem::Problem;
+use super::server::Peer;
+
+/// Probes send no token.
+pub(super) const OPEN_TO_ALL: &str = "/health/";
+/// What asks for customers, who are somebody's data: it is written down who asked.
+const AUDITED: [&str; 2] = ["/customers/", "/api/v1/customers/"];
+/// In which a request, its body included, is answered.
+const REQUEST: Duration = Duration::from_secs(30);
+/// Requests a second: more than people and probes ask, and a few percent of a core.
+const RATE: f64 = 200.0;
+/// Requests at once, after a while without.
+const BURST: f64 = 400.0;
+
+/// Requests that may be answered: they come back at [`RATE`], up to [`BURST`].
+#[derive(Debug)]
+pub(super) struct Rate {
+    left: f64,
+    at: Instant,
+}
+
+impl Rate {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            left: BURST,
+            at: now,
+        }
+    }
+
+    /// Whether one more may be answered.
+    fn take(&mut self, now: Instant) -> bool {
+        let back = now.duration_since(self.at).as_secs_f64() * RATE;
+        (self.left, self.at) = ((self.left + back).min(BURST), now);
+        let fits = self.left >= 1.0;
+        if fits {
+            self.left -= 1.0;
+        }
+        fits
+    }
+}
+
+/// Lets through who may ask, and answers in time.
+pub(super) async fn guarded(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if let Err(problem) = api.admits(request.headers(), request.uri(), &api.rate) {
+        return problem;
+    }
+    let path = request.uri().path();
+    let audited = AUDITED.iter().any(|of| path.starts_with(of));
+    let said = audited.then(|| {
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .map(|peer| peer.0.to_string());
+        (
+            request.method().clone(),
+            path.to_owned(),
+            peer.unwrap_or_default(),
+        )
+    });
+    let answered = tokio::time::timeout(REQUEST, next.run(request)).await;
+    let response = answered.unwrap_or_else(|_| {
+        let detail = format!("not answered within {} s", REQUEST.as_secs());
+        Problem::busy(detail).into_response()
+    });
+    if let Some((method, path, peer)) = said {
+        let status = response.status().as_u16();
+        tracing::info!(target: "audit", %method, path, peer, status, "customers were asked for");
+    }
+    response
+}
+
+impl Api {
+    #[expect(clippy::result_large_err, reason = "a response, once a request")]
+    fn admits(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        rate: &Arc<Mutex<Rate>>,
+    ) -> Result<(), Response> {
+        let is_open = uri.path().starts_with(OPEN_TO_ALL);
+        let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_open && !rate.take(Instant::now()) {
+            let detail = format!("more than {RATE} requests a second; ask again in a second");
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests", detail);
+            return Err(problem.after(1).into_response());
+        }
+        drop(rate);
+        let host = host(headers, uri);
+        if let Some(origin) = headers.get(header::ORIGIN) {
+            let own = origin
+                .to_str()
+                .ok()
+                .and_then(|origin| origin.split_once("://"));
+            if own.is_none_or(|(_, authority)| !authority.eq_ignore_ascii_case(host)) {
+                let detail = "a page of another origin may not ask here";
+                return Err(
+                    Problem::new(StatusCode::FORBIDDEN, "not from here", detail).into_response()
+                );
+            }
+        }
+        let Some(token) = self.token else {
+            return match is_known(host, &self.tasks.config().http.hosts) {
+                true => Ok(()),
+                false => {
+                    let detail = format!(
+                        "`{host}` is no name of this process: ask by address or as localhost, or name it in `http.hosts`"
+                    );
+                    let status = StatusCode::MISDIRECTED_REQUEST;
+                    Err(Problem::new(status, "not by this name", detail).into_response())
+                }
+            };
+        };
+        if is_open || has_token(headers, token) {
+            return Ok(());
+        }
+        let detail = "send the token of `http.token_file`: `Authorization: Bearer ...`";
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "not authorised", detail);
+        Err(([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response())
+    }
+}
+
+/// Digests are compared, so that the time it takes says nothing of the token.
+fn has_token(headers: &HeaderMap, token: [u8; 32]) -> bool {
+    let given = headers.get(header::AUTHORIZATION);
+    let given = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    given.is_some_and(|given| <[u8; 32]>::from(Sha256::digest(given.trim())) == token)
+}
+
+/// The name, and the port where one is said, by which a request was made.
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> &'a str {
+    let said = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    uri.authority()
+        .map(axum::http::uri::Authority::as_str)
+        .or(said)
+        .unwrap_or_default()
+}
+
+/// Whether a name is this machine's whoever says so: an address is nobody's to lead elsewhere.
+fn is_known(host: &str, hosts: &[String]) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<std::net::IpAddr>().is_ok()
+        || name.eq_ignore_ascii_case("localhost")
+        || hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_nobody_else_can_lead_here_are_known() {
+        let hosts = ["moments.internal".to_owned()];
+        for (host, known) in [
+            ("localhost", true),
+            ("LocalHost:9464", true),
+            ("127.0.0.1:9464", true),
+            ("10.1.2.3", true),
+            ("[::1]:9464", true),
+            ("[::1]", true),
+            ("moments.internal:9464", true),
+            ("evil.example", false),
+            ("evil.example:9464", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example:9464", false),
+            ("moments.internal.evil.example", false),
+            ("", false),
+        ] {
+            assert_eq!(is_known(host, &hosts), known, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_burst_is_answered_and_then_the_rate() {
+        let start = Instant::now();
+        let mut rate = Rate::new(start);
+        let answered = |rate: &mut Rate, now| (0..1_000).filter(|_| rate.take(now)).count();
+        assert_eq!(answered(&mut rate, start), 400);
+        assert_eq!(answered(&mut rate, start + Duration::from_millis(500)), 100);
+        assert_eq!(answered(&mut rate, start + Duration::from_secs(60)), 400);
+    }
+}

@@ -1,0 +1,193 @@
+//! Takes connections, so many at a time, and ends those that keep it waiting.
+//!
+//! What must stay true: whoever is slow, or many, takes nothing from Kafka's connections, and does not keep a probe out; and a stop
+//! waits for nobody longer than [`STOP`].
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tokio_io_timeout::TimeoutStream;
+
+use super::{Api, router};
+
+/// For the head of a request, and for the next on a connection that is kept.
+const HEAD: Duration = Duration::from_secs(10);
+/// In which some of an answer must be taken.
+const WRITE: Duration = Duration::from_secs(10);
+/// How long a stop waits for answers that are under way.
+const STOP: Duration = Duration::from_secs(5);
+/// A connection on which nothing was asked for so long makes way for others.
+const IDLE: Duration = Duration::from_secs(1);
+/// Between two looks for one that makes way.
+const LOOK: Duration = Duration::from_millis(50);
+/// After a connection could not be taken, for want of descriptors say.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The head of a request and its answer are a few hundred bytes.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub SocketAddr);
+
+/// Answers until `stop` is ready.
+///
+/// # Errors
+/// Where there is no runtime, or the port is not one.
+pub(super) fn run(
+    listener: TcpListener,
+    api: Api,
+    most: usize,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        serve(&listener, &router(api), most, stop).await;
+        Ok(())
+    });
+    // Whoever still reads a topic is not waited for.
+    runtime.shutdown_background();
+    served
+}
+
+/// A connection, and whether an answer is being made on it.
+struct Open {
+    answers: Arc<AtomicBool>,
+    since: Instant,
+    task: AbortHandle,
+}
+
+async fn serve(
+    listener: &tokio::net::TcpListener,
+    router: &Router,
+    most: usize,
+    stop: impl Future<Output = ()>,
+) {
+    let (places, graceful) = (Arc::new(Semaphore::new(most)), GracefulShutdown::new());
+    let mut open: Vec<Open> = Vec::new();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be taken over HTTP");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let place = tokio::select! {
+            place = place(&places, &mut open) => place,
+            () = &mut stop => break,
+        };
+        let answers = Arc::new(AtomicBool::new(false));
+        let connection = graceful.watch(connection(stream, peer, router, &answers));
+        let task = tokio::spawn(async move {
+            // What goes wrong with a connection is its client's to see.
+            let _ = connection.await;
+            drop(place);
+        });
+        let task = task.abort_handle();
+        open.push(Open {
+            answers,
+            since: Instant::now(),
+            task,
+        });
+    }
+    if tokio::time::timeout(STOP, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("HTTP connections that did not end in time are cut");
+    }
+}
+
+/// A place for one more. Where there is none, of those that ask nothing the one that has been there longest makes way.
+async fn place(places: &Arc<Semaphore>, open: &mut Vec<Open>) -> OwnedSemaphorePermit {
+    loop {
+        open.retain(|it| !it.task.is_finished());
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return place;
+        }
+        let is_idle = |it: &Open| !it.answers.load(Ordering::Relaxed) && it.since.elapsed() >= IDLE;
+        if let Some(idle) = open.iter().position(is_idle) {
+            open.remove(idle).task.abort();
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Says of the connection that an answer is being made on it.
+async fn answering(
+    State(answers): State<Arc<AtomicBool>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    answers.store(true, Ordering::Relaxed);
+    let response = next.run(request).await;
+    answers.store(false, Ordering::Relaxed);
+    response
+}
+
+type Served = http1::Connection<
+    TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>>,
+    TowerToHyperService<Router>,
+>;
+
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: &Router,
+    answers: &Arc<AtomicBool>,
+) -> Served {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE));
+    let service =
+        router
+            .clone()
+            .layer(Extension(Peer(peer)))
+            .layer(middleware::from_fn_with_state(
+                Arc::clone(answers),
+                answering,
+            ));
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(BUFFER_BYTES)
+        .serve_connection(
+            TokioIo::new(Box::pin(stream)),
+            TowerToHyperService::new(service),
+        )
+}
+
+/// How many connections there may be: what is configured, but no more than a quarter of the file descriptors, as Kafka's and the
+/// files of the process need the rest.
+pub(super) fn most(configured: usize) -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let quarter = limit.current.map_or(usize::MAX, |limit| {
+        usize::try_from(limit / 4).unwrap_or(usize::MAX)
+    });
+    configured.min(quarter).max(1)
+}
