@@ -9,22 +9,21 @@
 //! nothing and moves no anchor back: an `of` that was in time may have followed it.
 
 use serde::{Deserialize, Serialize};
-use smallvec::{SmallVec, smallvec};
 
 use super::kind::{
     AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind,
     Telling,
 };
 use super::matcher::{self, Matcher};
+use super::per::{Per, PerKeys, per};
 use crate::document::keys::{Keys, Known, Shape};
-use crate::document::reader::{Declared, Reader};
+use crate::document::reader::Reader;
 use crate::document::yaml::Node;
-use crate::event::{Event, Position, Text, Type, limits};
-use crate::expression::{Environment, Expression, Scope, read};
+use crate::event::{Event, Position, Text};
+use crate::expression::Scope;
 use crate::profile::Settled;
 use crate::stored::Stored;
 use crate::time::Timestamp;
-use crate::value::Value;
 
 /// Deadlines one trigger may have open for one customer: a wide basket, each product on its own.
 /// What would open beyond is not opened, and counted.
@@ -75,19 +74,6 @@ pub struct Absence {
     /// Which `after` counts when there are several.
     pub from: From,
 }
-
-/// What `of` and `after` must share.
-#[derive(Debug)]
-pub enum Per {
-    /// Nothing but the customer.
-    Customer,
-    /// The value of an expression on the event: one deadline for each value. Where the event itself
-    /// has none but carries products, each product gives one. No value at all: the event is not meant.
-    Key(Expression),
-}
-
-/// The values of `per` that one event has: nearly always one.
-type PerKeys = SmallVec<[Text; 1]>;
 
 /// Which `after` the time runs from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,9 +159,9 @@ impl MomentKind for Absence {
             }),
         };
         let (of, after) = (of?, after?);
-        let per = fields
-            .get("per")
-            .map_or(Some(Per::Customer), |node| per(reader, node, &of, &after));
+        let per = fields.get("per").map_or(Some(Per::Customer), |node| {
+            per(reader, node, &[&of, &after])
+        });
         Some(Self {
             of,
             after,
@@ -275,77 +261,4 @@ impl MomentKind for Absence {
             (telling.since)(" at %H:%M")
         ))
     }
-}
-
-impl Per {
-    fn keys(&self, scope: &Scope<'_>) -> PerKeys {
-        let Self::Key(expression) = self else {
-            return smallvec![Text::default()];
-        };
-        if let Some(key) = key_text(&expression.eval(scope)) {
-            return smallvec![key];
-        }
-        let products = scope.event.map_or(&[][..], |event| &event.products);
-        let mut keys = PerKeys::new();
-        for product in products {
-            let scope = Scope {
-                product: Some(product),
-                ..*scope
-            };
-            if let Some(key) = key_text(&expression.eval(&scope))
-                && !keys.contains(&key)
-            {
-                keys.push(key);
-            }
-        }
-        keys
-    }
-}
-
-/// A value as a key; `None` for what is not known.
-pub(super) fn key_text(value: &Value<'_>) -> Option<Text> {
-    let text = match value {
-        Value::Null => return None,
-        Value::Text(text) => Text::from(*text),
-        other => Text::from(serde_json::Value::from(other).to_string()),
-    };
-    (!text.is_empty() && text.len() <= limits::TEXT_BYTES).then_some(text)
-}
-
-/// `customer`, or an expression that the events of both matchers can answer.
-fn per(reader: &mut Reader<'_>, node: &Node, of: &Matcher, after: &Matcher) -> Option<Per> {
-    let text = reader.text(node, "`customer`, or an expression such as `event.cart_id`")?;
-    if text == "customer" {
-        return Some(Per::Customer);
-    }
-    let Declared {
-        vocabulary,
-        attributes,
-    } = reader.declared;
-    let mut compiled = None;
-    for matcher in [of, after] {
-        let names: Vec<_> = matcher.event_names().collect();
-        let environment = Environment {
-            vocabulary,
-            attributes,
-            events: Some(&names),
-            each_product: true,
-            previous: false,
-        };
-        let expression = Expression::compile(text, &environment);
-        compiled = Some(read::compiled(reader, node, 0, expression)?);
-    }
-    let key = compiled
-        .filter(|key| key.uses_event() && !matches!(key.kind(), Type::List | Type::Duration));
-    if key.is_none() {
-        let expected =
-            "`customer`, or a text, number or time of the event, such as `event.cart_id`"
-                .to_owned();
-        reader.fails(
-            &node.span,
-            "this does not tell one deadline of a customer from another",
-            expected,
-        );
-    }
-    key.map(Per::Key)
 }

@@ -42,6 +42,11 @@ pub trait MomentKind: Sized {
     /// What may change its state.
     fn concerns(&self) -> Concerns;
 
+    /// The names of which `event` may be when a moment is decided, where one is at hand.
+    fn at_hand(&self) -> Vec<EventName> {
+        self.concerns().names()
+    }
+
     /// When its moments are decided.
     fn sees(&self) -> Sees {
         Sees::Settled

@@ -1,5 +1,7 @@
 //! Which events a trigger means: a name, a list of names or of matchers, or names with a condition.
 
+use xxhash_rust::xxh3::Xxh3;
+
 use super::kind::{Concerns, Telling};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{EVENTS, Fields, Reader};
@@ -60,6 +62,16 @@ impl Matcher {
                     .as_ref()
                     .is_none_or(|condition| condition.holds(scope))
         })
+    }
+
+    /// Adds to a hash what tells it from others.
+    pub fn digested(&self, hasher: &mut Xxh3) {
+        for (name, condition) in &self.names {
+            hasher.update(&name.0.to_le_bytes());
+            let condition = condition.as_ref().map_or("", Expression::source);
+            hasher.update(condition.as_bytes());
+            hasher.update(&[0]);
+        }
     }
 
     /// The names it may match.

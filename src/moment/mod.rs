@@ -12,6 +12,8 @@ pub mod event;
 pub mod inactivity;
 pub mod kind;
 pub mod matcher;
+pub mod per;
+pub mod sequence;
 pub mod states;
 pub mod threshold;
 
@@ -19,7 +21,7 @@ use crate::document::keys::{Keys, Known};
 use crate::document::reader::Reader;
 use crate::document::suggest::listed;
 use crate::document::yaml::{Node, Yaml};
-use crate::event::Event;
+use crate::event::{Event, EventName};
 use crate::expression::Scope;
 use crate::profile::Settled;
 use crate::stored::{Inventory, Lazy, Part, Stored, StoredError, read};
@@ -35,6 +37,8 @@ pub use kind::{
     Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind, Sees, Telling,
 };
 pub use matcher::Matcher;
+pub use per::Per;
+pub use sequence::Sequence;
 pub use states::States;
 pub use threshold::Threshold;
 
@@ -97,6 +101,14 @@ macro_rules! kinds {
             pub fn concerns(&self) -> Concerns {
                 match self {
                     $(Self::$Kind(kind) => kind.concerns(),)*
+                }
+            }
+
+            /// See [`MomentKind::at_hand`].
+            #[must_use]
+            pub fn at_hand(&self) -> Vec<EventName> {
+                match self {
+                    $(Self::$Kind(kind) => kind.at_hand(),)*
                 }
             }
 
@@ -261,10 +273,11 @@ kinds! {
     Threshold: Threshold,
     Calendar: Calendar,
     Broadcast: Broadcast,
+    Sequence: Sequence,
 }
 
 /// Kinds of the design that are not there yet.
-const LATER: &[(&str, &str)] = &[("sequence", ""), ("transition", ""), ("prediction", "")];
+const LATER: &[(&str, &str)] = &[("transition", ""), ("prediction", "")];
 
 impl Stored for Timestamp {
     const VERSION: u8 = 1;

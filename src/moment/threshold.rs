@@ -16,11 +16,11 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::absence::key_text;
 use super::kind::{
     Concerns, Described, Found, Kept, Moment, MomentKind, Sees, Telling, WHEN, WHEN_SEEN, when,
 };
 use super::matcher::{self, Matcher};
+use super::per::key_text;
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::{Key, Node, Yaml};

@@ -9,6 +9,8 @@
 //!   integers, and an exact gap's bound is rounded up to the whole millisecond.
 //! - A threshold compares the events up to one with those before it, both within the window that ends at it; what is not
 //!   known is not there, and the mean of nothing is outside.
+//! - A sequence begins with each event that is its first step, takes the next that fits for each step after, and ends at the first
+//!   that makes it too long or must not lie between; then it begins with the next event, and where it was whole, behind it.
 //! - A value's history is the events before it (`history_min` of them); the last m of a ratio include the event
 //!   itself, and "the mean before" is over all events before those m.
 
@@ -106,6 +108,15 @@ pub enum Definition {
         over_ms: Option<i64>,
         inside: Inside,
     },
+    Sequence {
+        /// What each event of it is one of.
+        steps: Vec<Vec<&'static str>>,
+        /// None: however long.
+        within_ms: Option<i64>,
+        without: Vec<&'static str>,
+        /// Only events of one key belong together; one without a key is no step, and lies between whatever it is.
+        same_key: bool,
+    },
 }
 
 /// A moment: its occurrence (key and event) and when it came true.
@@ -175,6 +186,16 @@ fn scan(definition: &Definition, events: &[RefEvent]) -> Vec<RefMoment> {
             over_ms,
             inside,
         } => threshold(&matching(of), *measured, *over_ms, *inside),
+        Definition::Sequence { same_key, .. } => {
+            let all: Vec<&RefEvent> = events.iter().collect();
+            match same_key {
+                true => keys(events)
+                    .into_iter()
+                    .flat_map(|key| sequence(definition, &all, Some(key)))
+                    .collect(),
+                false => sequence(definition, &all, None),
+            }
+        }
     };
     moments.sort();
     moments
@@ -189,13 +210,17 @@ fn moment(event: &RefEvent, moment_at: i64) -> RefMoment {
     }
 }
 
-fn absence_per_key(definition: &Definition, events: &[RefEvent]) -> Vec<RefMoment> {
+fn keys(events: &[RefEvent]) -> Vec<&str> {
     let mut keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
     keys.retain(|key| !key.is_empty());
     keys.sort_unstable();
     keys.dedup();
+    keys
+}
+
+fn absence_per_key(definition: &Definition, events: &[RefEvent]) -> Vec<RefMoment> {
     let mut moments = Vec::new();
-    for key in keys {
+    for key in keys(events) {
         let of_key: Vec<&RefEvent> = events.iter().filter(|event| event.key == key).collect();
         for moment in absence(definition, &of_key) {
             let key = Some(key.to_owned());
@@ -354,6 +379,54 @@ fn threshold(
         if !of(&events[..i]) && of(&events[..=i]) {
             moments.push(moment(event, event.time_ms));
         }
+    }
+    moments
+}
+
+/// Of one key, where there is one.
+fn sequence(definition: &Definition, events: &[&RefEvent], key: Option<&str>) -> Vec<RefMoment> {
+    let Definition::Sequence {
+        steps,
+        within_ms,
+        without,
+        ..
+    } = definition
+    else {
+        unreachable!("only sequences are scanned for sequences");
+    };
+    let is_step = |event: &RefEvent, done: usize| {
+        key.is_none_or(|key| event.key == key) && steps[done].contains(&event.name.as_str())
+    };
+    let lies_between = |event: &RefEvent| {
+        let meant = key.is_none_or(|key| event.key == key || event.key.is_empty());
+        meant && without.contains(&event.name.as_str())
+    };
+    let mut moments = Vec::new();
+    let mut first = 0;
+    while first < events.len() {
+        let mut done = 0;
+        let mut whole = None;
+        for (at, event) in events.iter().enumerate().skip(first) {
+            let lasts_ms = event.time_ms - events[first].time_ms;
+            if within_ms.is_some_and(|within_ms| lasts_ms > within_ms) {
+                break;
+            }
+            done += usize::from(is_step(event, done));
+            if done == steps.len() {
+                whole = Some(at);
+                break;
+            }
+            if done == 0 || at > first && lies_between(event) {
+                break;
+            }
+        }
+        first = match whole {
+            Some(last) => {
+                moments.push(moment(events[last], events[last].time_ms));
+                last + 1
+            }
+            None => first + 1,
+        };
     }
     moments
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::document::report;
 use crate::event::{EventName, Type, Vocabulary};
-use crate::moment::absence::{From, Per};
+use crate::moment::Per;
+use crate::moment::absence::From;
 use crate::moment::baseline::{Departure, Measure};
 use crate::time::{DAY_MS, Timestamp};
 use crate::trigger::policy::Cap;
@@ -258,14 +259,14 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     ("{ event: Signed Upp }", "", "Signed Upp", "no event is called `Signed Upp`", "did you mean `Signed Up`?"),
     ("{ event: Customer Erased }", "", "Customer Erased", "`Customer Erased` removes the customer", "another event"),
     ("{ evnt: Signed Up }", "", "evnt", "a moment has no `evnt`", "did you mean `event`?"),
-    ("{ sequence: {} }", "", "sequence", "known, but not in this version", "one of `event`, `absence`"),
+    ("{ transition: {} }", "", "transition", "known, but not in this version", "one of `event`, `absence`"),
     ("{}", "", "{}", "a moment has one kind; here are 0", ""),
     ("{ event: { when: settled } }", "", "", "`of` is missing", "an event's name"),
     ("{ event: { of: Signed Up, when: sattled } }", "", "sattled", "`sattled` is not valid here", "did you mean `settled`?"),
     ("{ event: { name: Signed Up, where: event.totl > 1 } }", "", "totl", "`Signed Up` has no property `totl`", ""),
     ("{ absence: { of: Signed Up, after: Identify } }", "", "", "`within` is missing", ""),
     ("{ absence: { of: Order Completed, after: Product Added, within: 1d, per: event.order_id } }", "", "order_id", "`Product Added` has no property `order_id`", ""),
-    ("{ absence: { of: Order Completed, after: Product Added, within: 1d, per: profile.country } }", "", "profile.country", "tell one deadline", ""),
+    ("{ absence: { of: Order Completed, after: Product Added, within: 1d, per: profile.country } }", "", "profile.country", "tell one thing", ""),
     ("{ absence: { of: Signed Up, after: Identify, within: 20y } }", "", "20y", "`20y` is not a duration", ""),
     ("{ absence: { of: Signed Up, after: Identify, within: 4000d } }", "", "4000d", "more than ten years", ""),
     ("{ baseline: { of: Order Completed, measure: gap, history_min: 4, ratio: { last: 3, below: 0.7 } } }", "", "{ last: 3, below: 0.7 }", "`ratio` compares values", "deviations"),

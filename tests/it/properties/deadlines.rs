@@ -1,6 +1,6 @@
 //! Deadline kinds: the moments of the naive reference, whatever the order of arrival.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::Plan;
 
 use super::cases;
-use super::driver::{Found, customers, found, inputs, plan, tell};
+use super::driver::{Found, Told, customers, found, inputs, plan, tell};
 use super::history::{BASE, Grid, Happening, arrivals, history, in_order};
 use crate::reference::{Definition, From, RefEvent, RefMoment, moments, open};
 use crate::support::facts;
@@ -110,6 +110,37 @@ impl Cases {
             states.push(states_of.collect::<Result<Vec<_>, _>>()?);
         }
         prop_assert_eq!(&states[0], &states[1]);
+        Ok(())
+    }
+
+    /// Of what speaks at once: the union, over arrivals, of what the reference finds in what has arrived.
+    pub fn check_at_once(&self, history: &[Happening], grid: Grid) -> Result<(), TestCaseError> {
+        let told = inputs(history, &arrivals(history, grid), grid);
+        let mut engine = Engine::new(Arc::clone(&self.plan));
+        let mut effects = Vec::new();
+        let mut arrived: BTreeMap<String, Vec<RefEvent>> = BTreeMap::new();
+        let mut expected = BTreeSet::new();
+        for input in &told {
+            tell(&mut engine, input, &mut effects);
+            let Told::Event(event) = &input.0 else {
+                continue;
+            };
+            let place = usize::try_from(event.position.offset).expect("a place in the history");
+            let customer = event.customer.to_string();
+            let hers = arrived.entry(customer.clone()).or_default();
+            if hers.iter().any(|known| known.id == event.id.as_str()) {
+                continue;
+            }
+            hers.push(history[place].reference(place, grid));
+            hers.sort_by_key(|event| (event.time_ms, event.order));
+            for case in &self.cases {
+                for moment in moments(&case.definition, hers, i64::MAX) {
+                    let (customer, name) = (customer.clone(), case.name.clone());
+                    expected.insert((customer, name, moment.moment_at, moment.event));
+                }
+            }
+        }
+        prop_assert_eq!(found(&effects), expected.into_iter().collect::<Vec<_>>());
         Ok(())
     }
 }

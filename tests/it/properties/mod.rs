@@ -15,6 +15,7 @@ mod late;
 mod lives;
 mod policies;
 mod restore;
+mod sequences;
 mod thresholds;
 
 use proptest::test_runner::Config;

@@ -73,6 +73,14 @@ pub fn rows() -> Vec<(String, String)> {
             "threshold: { of: [Product Added, Order Completed], measure: { score: { weight: 1, half_life: 1d } }, crosses: { above: 1.7 }, when: settled }",
         ),
         row(
+            "bought",
+            "sequence: { steps: [{ of: Product Viewed, times: 2 }, Product Added, Order Completed], within: 4d }",
+        ),
+        row(
+            "each",
+            "sequence: { steps: [Product Viewed, Product Added], without: Order Completed, same: event.product_id }",
+        ),
+        row(
             "ninth",
             "calendar: { date: { every: month, day: 9 }, at: '06:00' }",
         ),

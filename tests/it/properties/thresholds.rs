@@ -1,20 +1,16 @@
 //! Thresholds: settled, they are the reference's whatever the order of arrival; at once, what was ever crossed in the sorted
 //! history so far.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
-use moments::engine::Engine;
 use moments::time::DAY_MS;
-use moments::trigger::plan::Plan;
 
 use super::cases;
 use super::deadlines::Cases;
-use super::driver::{Found, Told, found, inputs, plan, tell};
-use super::history::{Grid, Happening, arrivals, history};
-use crate::reference::{Definition, Inside, Measured, RefEvent, moments};
+use super::history::{Grid, history};
+use crate::reference::{Definition, Inside, Measured};
 
 const STEP: i64 = DAY_MS / 4;
 const GRID: Grid = Grid {
@@ -107,45 +103,7 @@ fn rows(when: &str) -> Vec<Row> {
 }
 
 static SETTLED: LazyLock<Cases> = LazyLock::new(|| Cases::new(rows("settled")));
-static SEEN: LazyLock<(Vec<Row>, Arc<Plan>)> = LazyLock::new(|| {
-    let rows = rows("seen");
-    let texts: Vec<_> = rows
-        .iter()
-        .map(|(name, _, text)| (name.clone(), text.clone()))
-        .collect();
-    let plan = plan(&texts);
-    (rows, plan)
-});
-
-/// The union, over arrivals, of what the reference finds in what has arrived.
-fn expected(history: &[Happening], told: &[Told]) -> Vec<Found> {
-    let place = |event: &moments::event::Event| usize::try_from(event.position.offset);
-    let mut arrived: BTreeMap<String, Vec<RefEvent>> = BTreeMap::new();
-    let mut expected = BTreeSet::new();
-    for told in told {
-        let Told::Event(event) = told else { continue };
-        let place = place(event).expect("a place in the history");
-        let customer = event.customer.to_string();
-        let hers = arrived.entry(customer.clone()).or_default();
-        if hers.iter().any(|known| known.id == event.id.as_str()) {
-            continue;
-        }
-        hers.push(history[place].reference(place, GRID));
-        hers.sort_by_key(|event| (event.time_ms, event.order));
-        for (name, definition, _) in &SEEN.0 {
-            for moment in moments(definition, hers, i64::MAX) {
-                let found = (
-                    customer.clone(),
-                    name.clone(),
-                    moment.moment_at,
-                    moment.event,
-                );
-                expected.insert(found);
-            }
-        }
-    }
-    expected.into_iter().collect()
-}
+static SEEN: LazyLock<Cases> = LazyLock::new(|| Cases::new(rows("seen")));
 
 proptest! {
     #![proptest_config(cases(512))]
@@ -157,13 +115,6 @@ proptest! {
 
     #[test]
     fn at_once_it_is_what_was_ever_crossed(history in history(GRID, 40, 0..100)) {
-        let told = inputs(&history, &arrivals(&history, GRID), GRID);
-        let mut engine = Engine::new(Arc::clone(&SEEN.1));
-        let mut effects = Vec::new();
-        for input in &told {
-            tell(&mut engine, input, &mut effects);
-        }
-        let told: Vec<Told> = told.into_iter().map(|(told, _)| told).collect();
-        prop_assert_eq!(found(&effects), expected(&history, &told));
+        SEEN.check_at_once(&history, GRID)?;
     }
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
 
-const TRIGGERS: [(&str, &str); 7] = [
+const TRIGGERS: [(&str, &str); 8] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }",
@@ -44,6 +44,10 @@ const TRIGGERS: [(&str, &str); 7] = [
     (
         "minute",
         "calendar: { date: { every: month, day: 2 }, at: '10:01' }",
+    ),
+    (
+        "goes",
+        "sequence: { steps: [Product Added, { of: [Product Added, Product Viewed], times: 2 }], within: 8s, without: Order Completed, same: event.product_id }",
     ),
 ];
 
@@ -72,7 +76,7 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
             triggers[0].1 = "absence: { of: Order Completed, after: Product Added, within: 2s }\nbackfill: true";
             triggers.remove(1);
             // It comes back, and knows what it had decided.
-            triggers.pop();
+            triggers.retain(|(name, _)| *name != "minute");
         }
         2 => {
             triggers.push((

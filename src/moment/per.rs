@@ -1,0 +1,107 @@
+//! What events of one customer must share to belong together: a product, a cart, an order.
+
+use smallvec::{SmallVec, smallvec};
+
+use super::matcher::Matcher;
+use crate::document::reader::{Declared, Reader};
+use crate::document::yaml::Node;
+use crate::event::{Text, Type, limits};
+use crate::expression::{Environment, Expression, Scope, read};
+use crate::value::Value;
+
+/// What events must share.
+#[derive(Debug)]
+pub enum Per {
+    /// Nothing but the customer.
+    Customer,
+    /// The value of an expression on the event: what has one value is apart from what has another. Where the event itself
+    /// has none but carries products, each product gives one. No value at all: the event is not meant.
+    Key(Expression),
+}
+
+/// The values that one event has: nearly always one.
+pub type PerKeys = SmallVec<[Text; 1]>;
+
+impl Per {
+    /// The values that the event of `scope` has; of a customer as a whole, the empty text.
+    #[must_use]
+    pub fn keys(&self, scope: &Scope<'_>) -> PerKeys {
+        let Self::Key(expression) = self else {
+            return smallvec![Text::default()];
+        };
+        if let Some(key) = key_text(&expression.eval(scope)) {
+            return smallvec![key];
+        }
+        let products = scope.event.map_or(&[][..], |event| &event.products);
+        let mut keys = PerKeys::new();
+        for product in products {
+            let scope = Scope {
+                product: Some(product),
+                ..*scope
+            };
+            if let Some(key) = key_text(&expression.eval(&scope))
+                && !keys.contains(&key)
+            {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    /// As its author wrote it.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        match self {
+            Self::Customer => "customer",
+            Self::Key(expression) => expression.source(),
+        }
+    }
+}
+
+/// A value as a key; `None` for what is not known.
+pub(super) fn key_text(value: &Value<'_>) -> Option<Text> {
+    let text = match value {
+        Value::Null => return None,
+        Value::Text(text) => Text::from(*text),
+        other => Text::from(serde_json::Value::from(other).to_string()),
+    };
+    (!text.is_empty() && text.len() <= limits::TEXT_BYTES).then_some(text)
+}
+
+/// Reads `customer`, or an expression that the events of every matcher can answer.
+pub fn per(reader: &mut Reader<'_>, node: &Node, matchers: &[&Matcher]) -> Option<Per> {
+    let text = reader.text(node, "`customer`, or an expression such as `event.cart_id`")?;
+    if text == "customer" {
+        return Some(Per::Customer);
+    }
+    let Declared {
+        vocabulary,
+        attributes,
+    } = reader.declared;
+    let mut compiled = None;
+    for matcher in matchers {
+        let names: Vec<_> = matcher.event_names().collect();
+        let environment = Environment {
+            vocabulary,
+            attributes,
+            events: Some(&names),
+            each_product: true,
+            previous: false,
+        };
+        let expression = Expression::compile(text, &environment);
+        compiled = Some(read::compiled(reader, node, 0, expression)?);
+    }
+    let key = compiled
+        .filter(|key| key.uses_event() && !matches!(key.kind(), Type::List | Type::Duration));
+    if key.is_none() {
+        let expected =
+            "`customer`, or a text, number or time of the event, such as `event.cart_id`"
+                .to_owned();
+        reader.fails(
+            &node.span,
+            "this does not tell one thing of a customer from another",
+            expected,
+        );
+    }
+    key.map(Per::Key)
+}
