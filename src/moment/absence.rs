@@ -172,14 +172,7 @@ impl MomentKind for Absence {
     }
 
     fn concerns(&self) -> Concerns {
-        Concerns {
-            events: self
-                .of
-                .event_names()
-                .chain(self.after.event_names())
-                .collect(),
-            ..Concerns::default()
-        }
+        matcher::concerns([&self.of, &self.after])
     }
 
     fn uses_previous(&self) -> bool {
@@ -209,10 +202,8 @@ impl MomentKind for Absence {
     }
 
     fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
-        let mut after = self.after.event_names();
-        after
-            .any(|name| name == event.name)
-            .then(|| event.time.plus(self.within_ms))
+        let anchors = self.after.may_match(event);
+        anchors.then(|| event.time.plus(self.within_ms))
     }
 
     fn due(&self, state: &AbsenceState, _settled: &Settled) -> Option<Timestamp> {

@@ -161,10 +161,7 @@ impl MomentKind for Sequence {
     }
 
     fn concerns(&self) -> Concerns {
-        Concerns {
-            events: self.matchers().flat_map(Matcher::event_names).collect(),
-            ..Concerns::default()
-        }
+        matcher::concerns(self.matchers())
     }
 
     fn at_hand(&self) -> Vec<EventName> {

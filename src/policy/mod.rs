@@ -13,6 +13,7 @@ mod cap;
 mod case;
 mod command;
 mod consent;
+mod counted;
 mod dates;
 mod expired;
 mod off;
@@ -67,6 +68,7 @@ pub const GATES: &[Gate] = &[
     stopped::GATE,
     expired::GATE,
     audience::GATE,
+    counted::GATE,
     treatment::GATE,
     consent::GATE,
     quiet_hours::GATE,

@@ -13,6 +13,8 @@ pub enum Reason {
     Expired,
     /// The customer is not in the audience.
     Audience,
+    /// The trigger has no treatments: it counts its moments.
+    Counted,
     /// None of the treatments' conditions holds.
     NoTreatmentFits,
     /// No consent for the channel.
@@ -29,12 +31,13 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
         Self::Expired,
         Self::Audience,
+        Self::Counted,
         Self::NoTreatmentFits,
         Self::NoConsent,
         Self::QuietHours,
@@ -52,6 +55,7 @@ impl Reason {
             Self::SendingStopped => "sending_stopped",
             Self::Expired => "expired",
             Self::Audience => "audience",
+            Self::Counted => "counted",
             Self::NoTreatmentFits => "no_treatment_fits",
             Self::NoConsent => "no_consent",
             Self::QuietHours => "quiet_hours",

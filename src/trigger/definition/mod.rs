@@ -101,8 +101,11 @@ pub const KEYS: Keys = Keys {
         ),
         Known::required(
             "treatments",
-            Shape::List(&Shape::Mapping(&treatment::KEYS), 1, limits::TREATMENTS),
-            "What may be done: the first of which `if` holds is the one.",
+            Shape::Either(&[
+                Shape::List(&Shape::Mapping(&treatment::KEYS), 1, limits::TREATMENTS),
+                Shape::Words(&[treatment::NONE]),
+            ]),
+            "What may be done: the first of which `if` holds is the one. `none`: nothing; its moments are recorded, `counted`.",
         ),
         Known::optional(
             "policy",
@@ -191,10 +194,11 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
         .as_ref()
         .map(|names| read::environment(declared, names.as_deref(), names.is_some()));
     let (audience, choices) = treated(reader, fields, environment.as_ref());
-    let onsite_only = choices
-        .iter()
-        .flatten()
-        .all(|choice| choice.channel == "onsite");
+    let onsite = |choices: &Vec<TreatmentChoice>| {
+        let mut channels = choices.iter().map(|choice| choice.channel.as_str());
+        !choices.is_empty() && channels.all(|channel| channel == "onsite")
+    };
+    let onsite_only = choices.as_ref().is_none_or(onsite);
     let policy = policy::read(
         reader,
         fields.get("policy"),

@@ -52,16 +52,22 @@ pub const KEYS: Keys = Keys {
     ],
 };
 
-/// Reads the list of treatments.
+/// What stands in place of the list where there is none.
+pub const NONE: &str = "none";
+
+/// Reads the list of treatments; of `none` it is empty.
 pub fn choices(
     reader: &mut Reader<'_>,
     node: &Node,
     environment: &Environment<'_>,
 ) -> Option<Vec<TreatmentChoice>> {
+    if node.text() == Some(NONE) {
+        return Some(Vec::new());
+    }
     let Yaml::List(items) = &node.value else {
         reader.unexpected(
             node,
-            "a list of treatments, each with `channel` and `template`",
+            "a list of treatments, each with `channel` and `template`, or `none`",
         );
         return None;
     };
