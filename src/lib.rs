@@ -10,6 +10,7 @@ pub mod stats;
 pub mod stored;
 pub mod event;
 pub mod value;
+pub mod measure;
 pub mod document;
 
 // From a record to a command, and the protocol of a task: no clock, no waiting, no I/O, no logging, the same for the same input.
@@ -19,6 +20,7 @@ pub mod decode;
 pub mod profile;
 pub mod expression;
 pub mod moment;
+pub mod fact;
 pub mod treatment;
 pub mod trigger;
 pub mod policy;

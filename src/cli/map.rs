@@ -40,10 +40,7 @@ pub struct Map {
 pub fn run(args: &Map) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref())?;
     let basis = basis(&config)?;
-    let declared = Declared {
-        vocabulary: &basis.vocabulary,
-        attributes: &basis.attributes,
-    };
+    let declared = Declared::new(&basis.vocabulary, &basis.attributes);
     let mappings = Mappings::load([(None, args.mapping.as_path())], declared)
         .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))?;
     let decoder = Decoder::new(Arc::clone(&basis.vocabulary), Arc::new(basis.attributes))

@@ -176,10 +176,7 @@ impl Shared {
             .mapping
             .iter()
             .map(|(topic, path)| (topic.clone(), path.as_path()));
-        let declared = Declared {
-            vocabulary: &basis.vocabulary,
-            attributes: &basis.attributes,
-        };
+        let declared = Declared::new(&basis.vocabulary, &basis.attributes);
         Mappings::load(configured.chain(given), declared)
             .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))
     }

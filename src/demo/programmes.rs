@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::document::reader::Declared;
 use crate::document::report::{Report, Source};
 use crate::event::Text;
-use crate::trigger::definition::{self, Definition};
+use crate::trigger::definition::Definition;
 use crate::trigger::plan::Plan;
 use crate::trigger::set::{self, Basis};
 
@@ -67,13 +66,8 @@ impl Programmes {
             .map(|(path, text)| Source::new(path, (*text).to_owned()))
             .collect();
         let plan = Arc::new(set::compile(&sources, basis)?);
-        let declared = Declared {
-            vocabulary: &basis.vocabulary,
-            attributes: &basis.attributes,
-        };
         let mut abouts = BTreeMap::new();
-        for source in &sources {
-            let Definition { trigger, about, .. } = definition::read(source, declared)?;
+        for (Definition { trigger, about, .. }, _) in set::read(&sources, basis)?.triggers {
             abouts.insert(trigger.name, about.unwrap_or_default());
         }
         Ok(Self { plan, abouts })

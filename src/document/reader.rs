@@ -11,6 +11,7 @@ use super::report::{Report, Source};
 use super::suggest::{closest, listed};
 use super::yaml::{Key, Node, Yaml, locate};
 use crate::event::{EventName, Type, Vocabulary};
+use crate::measure::{Declarations, NOTHING};
 use crate::time::{DAY_MS, Timestamp, parse_duration};
 
 /// What is expected where events are named.
@@ -26,6 +27,20 @@ pub struct Declared<'a> {
     pub vocabulary: &'a Vocabulary,
     /// The company's own attributes.
     pub attributes: &'a BTreeMap<String, Type>,
+    /// What is declared to be measured.
+    pub derived: &'a Declarations,
+}
+
+impl<'a> Declared<'a> {
+    /// Words and attributes, and nothing that is measured.
+    #[must_use]
+    pub fn new(vocabulary: &'a Vocabulary, attributes: &'a BTreeMap<String, Type>) -> Self {
+        Self {
+            vocabulary,
+            attributes,
+            derived: &NOTHING,
+        }
+    }
 }
 
 /// Reads one file.

@@ -90,6 +90,7 @@ impl Plan {
     fn waits_for_the_same(&self, other: &Self) -> bool {
         let said = |plan: &Self| -> Vec<(u32, u64)> {
             let mut said: Vec<_> = plan.triggers.iter().map(|it| (it.key, it.text)).collect();
+            said.extend(plan.facts.iter().map(|it| (it.spec.key, it.text)));
             said.sort_unstable();
             said
         };
@@ -101,7 +102,7 @@ impl Plan {
         let Customer {
             profile, states, ..
         } = customer;
-        let mut any = false;
+        let mut any = self.forget_facts(&mut profile.settled);
         for trigger in &self.triggers {
             let decided = match states.get(trigger.key) {
                 Some(State::Gone(decided)) => Some(*decided),

@@ -276,9 +276,14 @@ impl<'a> Fold<'a> {
     ) {
         let plan = self.plan;
         let folding = || plan.naming(event.name).filter(|it| it.kind.folds());
-        let asks = folding().any(|trigger| trigger.uses_previous);
+        let asks = folding().any(|trigger| trigger.uses_previous) || plan.measures_previous(event);
         let previous = asks.then(|| settled.clone());
-        settled.apply(event);
+        plan.apply(settled, event, previous.as_ref(), |fact, refused| {
+            self.effects.push(Effect::OpenLimit {
+                trigger: compact_str::format_compact!("facts.{fact}"),
+                refused,
+            });
+        });
         for trigger in folding() {
             let found = shown(trigger, event, settled, previous.as_ref(), states);
             if found.refused > 0 {

@@ -18,6 +18,7 @@ pub mod adoption;
 mod broadcast;
 pub mod customer;
 mod customers;
+mod derived;
 mod erasures;
 mod fold;
 mod looks;

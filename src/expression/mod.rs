@@ -38,6 +38,7 @@ pub use functions::{FUNCTIONS, FunctionDoc};
 pub use operators::{OPERATORS, OperatorDoc};
 
 use crate::event::{Event, EventName, Product, Type, Vocabulary};
+use crate::measure::Declarations;
 use crate::profile::Settled;
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -76,6 +77,8 @@ pub struct Environment<'a> {
     pub vocabulary: &'a Vocabulary,
     /// The company's own attributes, as declared.
     pub attributes: &'a BTreeMap<String, Type>,
+    /// What is declared to be measured.
+    pub derived: &'a Declarations,
     /// The events that `event` may be; a property is fine if one of them carries it. `None`: there
     /// is no event to ask about.
     pub events: Option<&'a [EventName]>,

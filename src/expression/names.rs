@@ -55,7 +55,13 @@ pub fn resolve(
         )),
         "event" => of_event(path, environment),
         "profile" => of_profile(path, environment, Whose::Now),
-        "previous" if environment.previous => of_profile(path, environment, Whose::Before),
+        "facts" => of_facts(path, &path.segments, environment, Whose::Now),
+        "previous" if environment.previous => match path.segments.split_first() {
+            Some((first, segments)) if first.name == "facts" => {
+                of_facts(path, segments, environment, Whose::Before)
+            }
+            _ => of_profile(path, environment, Whose::Before),
+        },
         "previous" => Err(ExpressionError {
             expected: Some("`profile`, or a moment that an event makes true by itself".to_owned()),
             ..error(
@@ -69,14 +75,14 @@ pub fn resolve(
 
 fn unknown_root(path: &Path) -> ExpressionError {
     let written = dotted(&path.root, &path.segments);
-    let known = ["event", "previous", "profile", "now"];
+    let known = ["event", "previous", "profile", "facts", "now"];
     let suggestion = closest(&path.root, known)
         .map(|root| dotted(root, &path.segments))
         .or_else(|| is_field(&written).then(|| format!("profile.{written}")))
         .or_else(|| path.segments.is_empty().then(|| format!("\"{written}\"")));
     ExpressionError {
         expected: Some(
-            "a path beginning with `event`, `profile` or `previous`, or `now`".to_owned(),
+            "a path beginning with `event`, `profile`, `facts` or `previous`, or `now`".to_owned(),
         ),
         suggestion,
         ..error(
@@ -268,6 +274,64 @@ fn attribute(key: &Segment, environment: &Environment<'_>) -> Result<Type, Expre
             format!("no attribute `{}` is declared", key.name),
         )
     })
+}
+
+/// A fact by its name, and by a key where it has one for each value of something.
+fn of_facts(
+    path: &Path,
+    segments: &[Segment],
+    environment: &Environment<'_>,
+    whose: Whose,
+) -> Result<(Type, Tree), ExpressionError> {
+    let facts = &environment.derived.facts;
+    let Some((name, more)) = segments.split_first() else {
+        let expected = Some("a fact, such as `facts.orders`".to_owned());
+        return Err(ExpressionError {
+            expected,
+            ..error(&path.root_span, "`facts` alone is no value".to_owned())
+        });
+    };
+    let Some(spec) = facts.get(&name.name) else {
+        let declared = facts.keys().map(String::as_str);
+        let expected = match facts.len() {
+            0 => "facts are declared in files of their own, beside the triggers; none is here"
+                .to_owned(),
+            _ => format!(
+                "one of {}, or another that is declared in a file of its own",
+                listed(declared.clone())
+            ),
+        };
+        return Err(ExpressionError {
+            expected: Some(expected),
+            suggestion: closest(&name.name, declared).map(str::to_owned),
+            ..error(&name.span, format!("no fact is called `{}`", name.name))
+        });
+    };
+    let key = match (spec.keyed, more) {
+        (true, [key]) => key.name.as_str(),
+        (false, []) => "",
+        (true, []) => {
+            let expected = Some(format!("a key: `facts.{}[\"...\"]`", name.name));
+            let message = format!("`facts.{}` has a value for each of its keys", name.name);
+            return Err(ExpressionError {
+                expected,
+                ..error(&name.span, message)
+            });
+        }
+        (_, [.., extra]) => {
+            let message = format!(
+                "`{}` has no fields",
+                dotted("facts", &segments[..segments.len() - 1])
+            );
+            return Err(error(&extra.span, message));
+        }
+    };
+    let fact = Tree::Fact {
+        spec: Box::new(spec.clone()),
+        key: key.into(),
+        whose,
+    };
+    Ok((spec.kind, fact))
 }
 
 fn unknown_field(path: &Path, written: &str) -> ExpressionError {

@@ -16,6 +16,7 @@ pub fn environment<'a>(
     Environment {
         vocabulary: declared.vocabulary,
         attributes: declared.attributes,
+        derived: declared.derived,
         events,
         each_product: false,
         previous,

@@ -86,6 +86,7 @@ fn asked(text: &str) -> Result<String, ExpressionError> {
     let environment = Environment {
         vocabulary: &vocabulary,
         attributes: &attributes,
+        derived: &crate::measure::NOTHING,
         events: Some(NAMES),
         each_product: true,
         previous: true,
@@ -224,6 +225,7 @@ fn it_knows_what_it_asks() {
     let environment = Environment {
         vocabulary: &vocabulary,
         attributes: &attributes,
+        derived: &crate::measure::NOTHING,
         events: Some(NAMES),
         each_product: false,
         previous: true,

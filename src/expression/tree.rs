@@ -4,6 +4,7 @@ use super::Scope;
 use super::functions::Function;
 use super::operators::{Arithmetic, Order, equal};
 use crate::event::{Event, EventName, Product, PropertyId, Text, Type};
+use crate::measure::Spec;
 use crate::profile::Settled;
 use crate::profile::settled::{Read, ReadMember};
 use crate::time::Timestamp;
@@ -28,6 +29,12 @@ pub enum Tree {
         read: &'static ReadMember,
         key: Box<str>,
         kind: Type,
+        whose: Whose,
+    },
+    /// What is declared to be measured; of which value of `per`, empty where it has none.
+    Fact {
+        spec: Box<Spec>,
+        key: Box<str>,
         whose: Whose,
     },
     Known(Box<Tree>),
@@ -102,6 +109,11 @@ impl Tree {
                 } else {
                     Value::Null
                 }
+            }
+            Self::Fact { spec, key, whose } => {
+                known(whose.profile(scope).map_or(Value::Null, |profile| {
+                    profile.derived.value(spec, key, scope.now)
+                }))
             }
             Self::Negative(of) => match of.eval(scope) {
                 Value::Number(number) => Value::Number(-number),

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::config::Config;
 use crate::document::keys::Shape;
 use crate::event::Vocabulary;
+use crate::fact;
 use crate::mapping;
 use crate::scenario::mapping::TEST;
 use crate::scenario::{self, SCENARIO};
@@ -24,6 +25,8 @@ use crate::trigger::policy::Policy;
 pub enum Kind {
     /// a trigger, `NAME.yaml`
     Trigger,
+    /// what is measured, a fact, `NAME.yaml`
+    Fact,
     /// the scenarios of a trigger, `NAME.test.yaml`
     Scenario,
     /// how foreign records become events, of a mapping
@@ -42,6 +45,7 @@ impl Kind {
     pub fn path(self) -> &'static str {
         match self {
             Self::Trigger => "schemas/json/trigger.json",
+            Self::Fact => "schemas/json/fact.json",
             Self::Scenario => "schemas/json/scenario.json",
             Self::Mapping => "schemas/json/mapping.json",
             Self::MappingTest => "schemas/json/mapping-test.json",
@@ -55,6 +59,7 @@ impl Kind {
     pub fn schema(self) -> Value {
         match self {
             Self::Trigger => rooted("A trigger of moments", &Shape::Mapping(&definition::KEYS)),
+            Self::Fact => rooted("A fact of moments", &Shape::Mapping(&fact::KEYS)),
             Self::Scenario => rooted("Scenarios of a trigger of moments", &SCENARIOS),
             Self::Mapping => rooted("A mapping of moments", &Shape::Mapping(&mapping::KEYS)),
             Self::MappingTest => rooted("Tests of a mapping of moments", &TESTS),

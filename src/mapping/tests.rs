@@ -15,10 +15,7 @@ use crate::event::Vocabulary;
 
 fn load(text: &str) -> Result<Mapping, Vec<Report>> {
     let (vocabulary, attributes) = (Vocabulary::standard(), attributes());
-    let declared = Declared {
-        vocabulary: &vocabulary,
-        attributes: &attributes,
-    };
+    let declared = Declared::new(&vocabulary, &attributes);
     read(&Source::new("m.yaml", text.to_owned()), declared)
 }
 

@@ -328,10 +328,7 @@ pub mod tests {
             Vocabulary::standard(),
             BTreeMap::from([("birthday".to_owned(), Type::Time)]),
         );
-        let declared = Declared {
-            vocabulary: &vocabulary,
-            attributes: &attributes,
-        };
+        let declared = Declared::new(&vocabulary, &attributes);
         let mut reader = Reader::new(&source, declared);
         let node = yaml::parse(&source, &mut reader.reports);
         let kind = node.and_then(|node| K::read(&mut reader, &node));

@@ -3,7 +3,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::matcher::Matcher;
-use crate::document::reader::{Declared, Reader};
+use crate::document::reader::Reader;
 use crate::document::yaml::Node;
 use crate::event::{Text, Type, limits};
 use crate::expression::{Environment, Expression, Scope, read};
@@ -59,7 +59,8 @@ impl Per {
 }
 
 /// A value as a key; `None` for what is not known.
-pub(super) fn key_text(value: &Value<'_>) -> Option<Text> {
+#[must_use]
+pub fn key_text(value: &Value<'_>) -> Option<Text> {
     let text = match value {
         Value::Null => return None,
         Value::Text(text) => Text::from(*text),
@@ -74,19 +75,12 @@ pub fn per(reader: &mut Reader<'_>, node: &Node, matchers: &[&Matcher]) -> Optio
     if text == "customer" {
         return Some(Per::Customer);
     }
-    let Declared {
-        vocabulary,
-        attributes,
-    } = reader.declared;
     let mut compiled = None;
     for matcher in matchers {
         let names: Vec<_> = matcher.event_names().collect();
         let environment = Environment {
-            vocabulary,
-            attributes,
-            events: Some(&names),
             each_product: true,
-            previous: false,
+            ..read::environment(reader.declared, Some(&names), false)
         };
         let expression = Expression::compile(text, &environment);
         compiled = Some(read::compiled(reader, node, 0, expression)?);

@@ -9,6 +9,7 @@ pub mod browsing;
 pub mod consent;
 pub mod contacts;
 pub mod deliveries;
+pub mod derived;
 pub mod identity;
 pub mod messages;
 pub mod money;

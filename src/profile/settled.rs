@@ -7,6 +7,7 @@ use super::browsing::Browsing;
 use super::consent::Consents;
 use super::contacts::Contacts;
 use super::deliveries::Deliveries;
+use super::derived::Derived;
 use super::identity::Identity;
 use super::messages::Messages;
 use super::nps::Nps;
@@ -131,6 +132,7 @@ sections! {
     messages: Messages,
     shares: Shares,
     reviews: Reviews,
+    derived: Derived,
     contacts: Contacts,
     seen: Seen,
 }

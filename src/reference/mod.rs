@@ -13,6 +13,7 @@ use crate::document::reader::Declared;
 use crate::document::report::Source;
 use crate::event::{Type, Vocabulary};
 use crate::expression::{FUNCTIONS, OPERATORS};
+use crate::fact;
 use crate::mapping::Mappings;
 use crate::moment::{DESCRIBED, Described, KINDS};
 use crate::policy::GATES;
@@ -25,12 +26,13 @@ const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 9] {
+pub fn pages() -> [(&'static str, String); 10] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
         ("docs/reference/expressions.md", expressions()),
         ("docs/reference/kinds.md", kinds()),
+        ("docs/reference/facts.md", facts()),
         ("docs/reference/reasons.md", reasons()),
         ("docs/reference/metrics.md", metrics()),
         ("docs/reference/asyncapi.yaml", topics()),
@@ -150,11 +152,27 @@ fn kinds() -> String {
     text
 }
 
+/// What the file of a fact may hold.
+fn facts() -> String {
+    page(
+        "Facts",
+        "What a file beside the triggers may declare to be measured, one fact a file. Examples and exact words are in \
+         [triggers.md](../triggers.md#facts).",
+        &[
+            parameters_of(fact::KEYS.known),
+            parameters_of(fact::MEASURES.known),
+        ],
+    )
+}
+
 fn parameters(kind: &Known) -> Table {
-    let keys = match &kind.shape {
+    parameters_of(match &kind.shape {
         Shape::Mapping(keys) | Shape::Either([_, Shape::Mapping(keys)]) => keys.known,
         _ => &[],
-    };
+    })
+}
+
+fn parameters_of(keys: &[Known]) -> Table {
     let rows = keys.iter().map(|known| {
         let without = match known.need {
             Need::Required => "required".to_owned(),
@@ -189,10 +207,7 @@ fn reasons() -> String {
 fn programmes() -> String {
     let vocabulary = Vocabulary::standard();
     let attributes = BTreeMap::new();
-    let declared = Declared {
-        vocabulary: &vocabulary,
-        attributes: &attributes,
-    };
+    let declared = Declared::new(&vocabulary, &attributes);
     let row = |(path, text): &(&str, &str)| {
         let source = Source::new(path, (*text).to_owned());
         let definition = definition::read(&source, declared).ok()?;

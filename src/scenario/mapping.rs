@@ -104,10 +104,7 @@ enum Expected {
 /// # Errors
 /// Everything that is wrong with the two files.
 pub fn run(path: &Path, mapping: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
-    let declared = Declared {
-        vocabulary: &basis.vocabulary,
-        attributes: &basis.attributes,
-    };
+    let declared = Declared::new(&basis.vocabulary, &basis.attributes);
     let one = |report| vec![report];
     let mapping = read(&Source::load(mapping).map_err(one)?, declared)?;
     let decoder = Decoder::new(

@@ -45,6 +45,7 @@ use crate::document::report::{Report, Source};
 use crate::document::suggest::closest;
 use crate::document::typed;
 use crate::document::yaml::{self, Node, Yaml};
+use crate::fact;
 use crate::time::Timestamp;
 use crate::treatment::Reason;
 use crate::trigger::definition::limits::NAME_BYTES;
@@ -248,6 +249,7 @@ pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
     let mut triggers = Triggers {
         root: root.to_owned(),
         basis,
+        shared: shared(root)?,
         plans: BTreeMap::new(),
     };
     let (mut outcomes, mut reports) = (Vec::new(), Vec::new());
@@ -309,6 +311,8 @@ pub fn played(scenario: &Scenario, plan: &Arc<Plan>) -> Outcome {
 struct Triggers<'a> {
     root: PathBuf,
     basis: &'a Basis,
+    /// What is measured, in files below the root: every trigger may ask for it.
+    shared: Vec<(PathBuf, Source)>,
     /// By files, and policy as JSON.
     plans: BTreeMap<(Vec<PathBuf>, String), Arc<Plan>>,
 }
@@ -374,7 +378,10 @@ impl Triggers<'_> {
         }
         let sources: Result<Vec<Source>, Report> =
             key.0.iter().map(|path| Source::load(path)).collect();
-        let sources = sources.map_err(|report| vec![report])?;
+        let mut sources = sources.map_err(|report| vec![report])?;
+        let shared = self.shared.iter();
+        let shared = shared.filter(|(path, _)| !key.0.contains(path));
+        sources.extend(shared.map(|(_, source)| source.clone()));
         let basis = Basis {
             policy: policy.clone(),
             ..self.basis.clone()
@@ -383,6 +390,17 @@ impl Triggers<'_> {
         self.plans.insert(key, Arc::clone(&plan));
         Ok(plan)
     }
+}
+
+/// The files below a directory that say what is measured.
+fn shared(root: &Path) -> Result<Vec<(PathBuf, Source)>, Vec<Report>> {
+    let paths = set::files(root, set::is_trigger_file).map_err(|report| vec![report])?;
+    let read = paths.into_iter().filter_map(|path| {
+        // What cannot be read is told where it is asked for.
+        let source = Source::load(&path).ok()?;
+        fact::is_fact(&source).then_some((path, source))
+    });
+    Ok(read.collect())
 }
 
 /// The trigger file of the same name.
@@ -402,10 +420,7 @@ fn beside(path: &Path) -> Option<PathBuf> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read(source: &Source, basis: &Basis) -> Result<Vec<Scenario>, Vec<Report>> {
-    let declared = Declared {
-        vocabulary: &basis.vocabulary,
-        attributes: &basis.attributes,
-    };
+    let declared = Declared::new(&basis.vocabulary, &basis.attributes);
     let decoder = Decoder::new(
         Arc::clone(&basis.vocabulary),
         Arc::new(basis.attributes.clone()),

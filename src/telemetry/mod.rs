@@ -535,7 +535,13 @@ mod tests {
     /// What a name that is taken says.
     fn plan() -> Plan {
         let vocabulary = Arc::new(Vocabulary::standard());
-        Plan::new(vocabulary, Vec::new(), Policy::default(), "7-r1".into())
+        Plan::new(
+            vocabulary,
+            Vec::new(),
+            Vec::new(),
+            Policy::default(),
+            "7-r1".into(),
+        )
     }
 
     #[test]

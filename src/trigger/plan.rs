@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::event::{EventName, Text, Vocabulary};
 use crate::expression::Expression;
-use crate::moment::Kind;
+use crate::fact::Fact;
+use crate::moment::{Concerns, Kind};
 use crate::time::Timestamp;
 
 pub use super::policy::Policy;
@@ -18,20 +19,56 @@ pub struct Plan {
     pub vocabulary: Arc<Vocabulary>,
     /// Highest priority first, then by name: the order in which moments of one instant are decided.
     pub triggers: Vec<Trigger>,
+    /// What is measured, by name.
+    pub facts: Vec<Fact>,
     /// What is common to all triggers.
     pub policy: Policy,
     /// Digest (16 hex digits) of the definitions and the policy.
     pub revision: Text,
     /// Whether a deadline of any trigger depends on the customer's time zone.
     pub counts_days: bool,
-    /// The triggers that concern everybody: they take events of any name.
-    everybody: Vec<u16>,
-    /// By event name: the triggers that take it.
-    by_event: Vec<Vec<u16>>,
+    /// The triggers that take an event.
+    by_event: ByName,
+    /// The facts that take an event.
+    facts_by_event: ByName,
     /// By event name: the triggers that take what happened to everybody.
     by_broadcast: BTreeMap<EventName, Vec<u16>>,
     /// Key and index of each trigger, sorted.
     by_key: Vec<(u32, u16)>,
+}
+
+/// Who takes an event, by its name.
+#[derive(Debug)]
+struct ByName {
+    listed: Vec<Vec<u16>>,
+    /// Those that take events of any name.
+    any: Vec<u16>,
+}
+
+impl ByName {
+    fn new(vocabulary: &Vocabulary, concerned: impl Iterator<Item = Concerns>) -> Self {
+        let mut listed = vec![Vec::new(); vocabulary.events_end()];
+        let mut any = Vec::new();
+        for (i, concerns) in (0u16..).zip(concerned) {
+            if concerns.everybody {
+                any.push(i);
+                listed.iter_mut().for_each(|listed| listed.push(i));
+                continue;
+            }
+            for name in concerns.events {
+                let listed: &mut Vec<u16> = &mut listed[usize::from(name.0)];
+                if listed.last() != Some(&i) {
+                    listed.push(i);
+                }
+            }
+        }
+        Self { listed, any }
+    }
+
+    fn of(&self, name: EventName) -> impl Iterator<Item = usize> {
+        let listed = self.listed.get(usize::from(name.0));
+        listed.unwrap_or(&self.any).iter().map(|i| usize::from(*i))
+    }
 }
 
 /// One checked trigger.
@@ -107,6 +144,7 @@ impl Plan {
     pub fn new(
         vocabulary: Arc<Vocabulary>,
         mut triggers: Vec<Trigger>,
+        facts: Vec<Fact>,
         policy: Policy,
         revision: Text,
     ) -> Self {
@@ -116,8 +154,9 @@ impl Plan {
                 .cmp(&a.policy.priority)
                 .then_with(|| a.name.cmp(&b.name))
         });
-        let mut by_event = vec![Vec::new(); vocabulary.events_end()];
-        let mut everybody = Vec::new();
+        let concerned = triggers.iter().map(|trigger| trigger.kind.concerns());
+        let by_event = ByName::new(&vocabulary, concerned);
+        let facts_by_event = ByName::new(&vocabulary, facts.iter().map(Fact::concerns));
         let mut by_broadcast: BTreeMap<EventName, Vec<u16>> = BTreeMap::new();
         let mut counts_days = false;
         for (i, trigger) in (0u16..).zip(&triggers) {
@@ -125,17 +164,6 @@ impl Plan {
             counts_days |= concerns.days;
             for name in concerns.broadcasts {
                 let listed = by_broadcast.entry(name).or_default();
-                if listed.last() != Some(&i) {
-                    listed.push(i);
-                }
-            }
-            if concerns.everybody {
-                everybody.push(i);
-                by_event.iter_mut().for_each(|listed| listed.push(i));
-                continue;
-            }
-            for name in concerns.events {
-                let listed: &mut Vec<u16> = &mut by_event[usize::from(name.0)];
                 if listed.last() != Some(&i) {
                     listed.push(i);
                 }
@@ -148,12 +176,13 @@ impl Plan {
         by_key.sort_unstable();
         Self {
             counts_days,
-            everybody,
             vocabulary,
             triggers,
+            facts,
             policy,
             revision,
             by_event,
+            facts_by_event,
             by_broadcast,
             by_key,
         }
@@ -161,9 +190,12 @@ impl Plan {
 
     /// The triggers that take this event, most important first: those that name it, and those that concern everybody.
     pub fn naming(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
-        let listed = self.by_event.get(usize::from(name.0));
-        let listed = listed.unwrap_or(&self.everybody);
-        listed.iter().map(|i| &self.triggers[usize::from(*i)])
+        self.by_event.of(name).map(|i| &self.triggers[i])
+    }
+
+    /// The facts that take an event of this name.
+    pub fn measuring(&self, name: EventName) -> impl Iterator<Item = &Fact> {
+        self.facts_by_event.of(name).map(|i| &self.facts[i])
     }
 
     /// Whether an event of this name may make something true when it is seen.

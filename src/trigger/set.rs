@@ -1,4 +1,4 @@
-//! A set of trigger files: a file, or a directory of them, to a [`Plan`].
+//! A set of files, of triggers and of the facts that they ask for: a file, or a directory of them, to a [`Plan`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -13,11 +13,13 @@ use super::policy::Policy;
 use crate::document::reader::Declared;
 use crate::document::report::{Report, Source};
 use crate::event::{Type, Vocabulary};
+use crate::fact::{self, Fact};
 use crate::mapping::Mappings;
+use crate::measure::Declarations;
 
 /// Bounds of a set.
 pub mod limits {
-    /// Triggers: an index into them has 16 bits, and nobody has an overview of more.
+    /// Files: an index into them has 16 bits, and nobody has an overview of more.
     pub const TRIGGERS: usize = 1000;
     /// Directories within directories: beyond this it is a link that leads in a circle.
     pub const DEPTH: usize = 16;
@@ -119,42 +121,109 @@ pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
 pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     if sources.is_empty() || sources.len() > limits::TRIGGERS {
         let message = format!(
-            "there are {} trigger files; from 1 to {} are taken",
+            "there are {} trigger files, those of facts among them; from 1 to {} are taken",
             sources.len(),
             limits::TRIGGERS
         );
         return Err(vec![Report::nowhere(message)]);
     }
-    let declared = Declared {
-        vocabulary: &basis.vocabulary,
-        attributes: &basis.attributes,
-    };
-    let (mut read, mut reports) = (Vec::new(), Vec::new());
-    for source in sources {
-        match definition::read(source, declared) {
-            Ok(mut definition) => {
-                definition.trigger.text = xxhash_rust::xxh3::xxh3_64(source.text().as_bytes());
-                read.push((definition, source));
-            }
-            Err(wrong) => reports.extend(wrong),
-        }
-    }
-    reports.extend(collisions(&read));
-    if !reports.is_empty() {
-        return Err(reports);
-    }
-    read.sort_by(|(a, _), (b, _)| a.trigger.name.cmp(&b.trigger.name));
+    let read = read(sources, basis)?;
     let revision = revision(&read, basis);
-    let triggers = read
-        .into_iter()
-        .map(|(definition, _)| definition.trigger)
-        .collect();
+    let Read { triggers, facts } = read;
+    let triggers = triggers.into_iter();
     Ok(Plan::new(
         basis.vocabulary.clone(),
-        triggers,
+        triggers.map(|(definition, _)| definition.trigger).collect(),
+        facts.into_iter().map(|(fact, _)| fact).collect(),
         basis.policy.clone(),
         revision.into(),
     ))
+}
+
+/// The files of a set, each kind sorted by name.
+#[derive(Debug)]
+pub struct Read<'s> {
+    /// Triggers.
+    pub triggers: Vec<(Definition, &'s Source)>,
+    /// What is measured.
+    pub facts: Vec<(Fact, &'s Source)>,
+}
+
+/// Reads the files of a set: what is measured first, for the others ask for it.
+///
+/// # Errors
+/// Everything that is wrong with any of them; of triggers nothing where what they may ask for is wrong.
+pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Report>> {
+    let plain = Declared::new(&basis.vocabulary, &basis.attributes);
+    let (of_facts, of_triggers): (Vec<_>, Vec<_>) =
+        sources.iter().partition(|source| fact::is_fact(source));
+    let (mut facts, mut reports) = all(&of_facts, |source| fact::read(source, plain));
+    facts.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    reports.extend(facts_collide(&facts));
+    if !reports.is_empty() {
+        return Err(reports);
+    }
+    let specs = facts.iter();
+    let derived = Declarations {
+        facts: specs
+            .map(|(fact, _)| (fact.name.to_string(), fact.spec.clone()))
+            .collect(),
+    };
+    let declared = Declared {
+        derived: &derived,
+        ..plain
+    };
+    let (mut triggers, mut reports) = all(&of_triggers, |source| {
+        let mut definition = definition::read(source, declared)?;
+        definition.trigger.text = xxhash_rust::xxh3::xxh3_64(source.text().as_bytes());
+        Ok(definition)
+    });
+    reports.extend(collisions(&triggers));
+    if !reports.is_empty() {
+        return Err(reports);
+    }
+    triggers.sort_by(|(a, _), (b, _)| a.trigger.name.cmp(&b.trigger.name));
+    Ok(Read { triggers, facts })
+}
+
+/// What could be read of files, and what is wrong with the others.
+fn all<'s, T>(
+    sources: &[&'s Source],
+    read: impl Fn(&Source) -> Result<T, Vec<Report>>,
+) -> (Vec<(T, &'s Source)>, Vec<Report>) {
+    let (mut found, mut reports) = (Vec::new(), Vec::new());
+    for source in sources {
+        match read(source) {
+            Ok(it) => found.push((it, *source)),
+            Err(wrong) => reports.extend(wrong),
+        }
+    }
+    (found, reports)
+}
+
+/// Facts, sorted by name, that an expression or a profile could not tell apart.
+fn facts_collide(facts: &[(Fact, &Source)]) -> Vec<Report> {
+    let mut reports = Vec::new();
+    let mut by_key: HashMap<u32, &str> = HashMap::new();
+    for (i, (fact, source)) in facts.iter().enumerate() {
+        let place = source.text().find(fact.name.as_str()).unwrap_or(0);
+        let span = place..place + fact.name.len();
+        let before = i.checked_sub(1).map(|i| &facts[i]);
+        if let Some((_, first)) = before.filter(|(before, _)| before.name == fact.name) {
+            let (name, first, second) = (&fact.name, first.name(), source.name());
+            let message = format!("`{name}` is the name of two facts: in {first} and in {second}");
+            let report = Report::at(source, span, message);
+            reports.push(report.expected("each name once in a set".to_owned()));
+        } else if let Some(other) = by_key.insert(fact.spec.key, &fact.name) {
+            let message = format!(
+                "`{}` and `{other}` have, by bad luck, the same hash",
+                fact.name
+            );
+            let report = Report::at(source, span, message);
+            reports.push(report.expected("another name for one of them".to_owned()));
+        }
+    }
+    reports
 }
 
 /// Triggers that a profile, or a reader of decisions, could not tell apart.
@@ -192,16 +261,21 @@ fn collisions(read: &[(Definition, &Source)]) -> Vec<Report> {
 
 /// 16 hex digits over names, texts, the company's own words and policy: the same on any machine,
 /// wherever the files lie.
-fn revision(read: &[(Definition, &Source)], basis: &Basis) -> String {
+fn revision(read: &Read<'_>, basis: &Basis) -> String {
     let mut hasher = Xxh3::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    for (definition, source) in read {
+    // A checkout on another system may have other ends of lines.
+    let text = |source: &Source| source.text().replace("\r\n", "\n");
+    for (definition, source) in &read.triggers {
         part(definition.trigger.name.as_bytes());
-        // A checkout on another system may have other ends of lines.
-        part(source.text().replace("\r\n", "\n").as_bytes());
+        part(text(source).as_bytes());
+    }
+    for (fact, source) in &read.facts {
+        part(format!("facts.{}", fact.name).as_bytes());
+        part(text(source).as_bytes());
     }
     for event in basis.vocabulary.digested() {
         part(event.name.as_bytes());
@@ -304,6 +378,74 @@ mod tests {
     }
 
     #[test]
+    fn what_is_measured_may_be_asked_for() {
+        let fact = |name: &str, more: &str| {
+            let text = format!("fact: {name}\nof: Product Viewed\nmeasure: count\n{more}");
+            Source::new(&format!("{name}{more}.yaml"), text)
+        };
+        let trigger = |audience: &str| {
+            let text = format!("{}audience: {audience}\n", text("one"));
+            Source::new("one.yaml", text)
+        };
+        let compiled = |sources: &[Source]| compile(sources, &basis());
+        let views = fact("views", "");
+        let plan = compiled(&[trigger("facts.views >= 3"), views.clone()]).unwrap();
+        assert_eq!((plan.triggers.len(), plan.facts.len()), (1, 1));
+        let lately = compiled(&[trigger("facts.views >= 3"), fact("views", "over: 7d")]).unwrap();
+        assert_ne!(plan.revision, lately.revision);
+        let each = fact("each", "per: event.category");
+        for (sources, expected, help) in [
+            (
+                vec![trigger("facts.viws >= 3"), views.clone()],
+                "no fact is called `viws`",
+                "did you mean `views`?",
+            ),
+            (
+                vec![trigger("facts.views >= 3")],
+                "no fact is called `views`",
+                "beside the triggers",
+            ),
+            (
+                vec![trigger("facts.views == \"a\""), views.clone()],
+                "stands between a number and a text",
+                "",
+            ),
+            (
+                vec![trigger("facts.views.a >= 3"), views.clone()],
+                "`facts.views` has no fields",
+                "",
+            ),
+            (
+                vec![trigger("facts.each >= 3"), each.clone()],
+                "has a value for each of its keys",
+                "facts.each[\"...\"]",
+            ),
+            (
+                vec![trigger("facts.each.a.b >= 3"), each.clone()],
+                "`facts.each.a` has no fields",
+                "",
+            ),
+            (
+                vec![trigger("facts >= 3"), each.clone()],
+                "`facts` alone is no value",
+                "",
+            ),
+            (
+                vec![trigger("true"), views.clone(), fact("views", "over: 7d")],
+                "`views` is the name of two facts",
+                "each name once",
+            ),
+        ] {
+            let reports = compiled(&sources).expect_err(expected);
+            let said = crate::document::report::rendered(&reports);
+            assert!(said.contains(expected) && said.contains(help), "{said}");
+        }
+        let asked = "facts.each.shoes + facts.each[\"hats\"] > 1 && previous.known";
+        let audience = compiled(&[trigger(asked), each]).expect("it has keys");
+        assert_eq!(audience.facts.len(), 1);
+    }
+
+    #[test]
     fn two_triggers_of_one_name_are_told_with_both_files() {
         let sources = [
             Source::new("a.yaml", text("one")),
@@ -319,7 +461,7 @@ mod tests {
         assert!(
             compile(&[], &basis()).unwrap_err()[0]
                 .to_string()
-                .contains("there are 0 trigger files")
+                .contains("there are 0 trigger files, those of facts among them")
         );
     }
 }

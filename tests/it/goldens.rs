@@ -43,6 +43,7 @@ const LIFE: &[&str] = &[
     r#"{"event":"Order Refunded","userId":"ana","messageId":"m8","timestamp":"2026-01-19T10:00:00Z","properties":{"order_id":"o3","total":5}}"#,
     r#"{"event":"Support Ticket Opened","userId":"ana","messageId":"m9","timestamp":"2026-01-20T10:00:00Z"}"#,
     r#"{"event":"NPS Answered","userId":"ana","messageId":"m10","timestamp":"2026-01-21T10:00:00Z","properties":{"score":9}}"#,
+    r#"{"event":"Application Opened","userId":"ana","messageId":"m17","timestamp":"2026-01-21T11:00:00Z","properties":{"from_background":true}}"#,
     r#"{"event":"Email Delivered","userId":"ana","messageId":"m11","timestamp":"2026-01-22T10:00:00Z"}"#,
     r#"{"event":"Email Opened","userId":"ana","messageId":"m12","timestamp":"2026-01-23T10:00:00Z"}"#,
     r#"{"event":"Product Shared","userId":"ana","messageId":"m13","timestamp":"2026-01-24T10:00:00Z","properties":{"product_id":"teapot"}}"#,
@@ -69,6 +70,10 @@ const MORE: &[(&str, &str)] = &[
         "moment: { threshold: { of: Order Completed, measure: { score: { weight: 1, half_life: 7d } }, crosses: { at_least: 9 } } }",
     ),
     (
+        "next",
+        "moment: { sequence: { steps: [Product Viewed, Product Removed], same: event.product_id } }",
+    ),
+    (
         "month",
         "moment: { calendar: { date: { every: month, day: 1 } } }",
     ),
@@ -76,6 +81,20 @@ const MORE: &[(&str, &str)] = &[
         "held",
         "moment: { event: { name: Order Completed, where: previous.orders.count > 0 } }\npolicy: { quiet_hours: hold, good_for: 90d }",
     ),
+];
+
+/// What she is measured by: whatever can be kept of it.
+const FACTS: &[&str] = &[
+    "fact: ever\nof: Order Completed\nmeasure: { sum: event.total }",
+    "fact: most\nof: Order Completed\nmeasure: { max: event.total }",
+    "fact: score\nof: Product Viewed\nmeasure: { score: { weight: 1, half_life: 7d } }",
+    "fact: lately\nof: any\nmeasure: count\nover: 90d",
+    "fact: spent\nof: Order Completed\nmeasure: { mean: event.total }\nover: 90d",
+    "fact: kinds\nof: Product Added\nmeasure: { distinct: event.category }",
+    "fact: rated\nof: Product Reviewed\nmeasure: { last: event.rating }",
+    "fact: promised\nof: Order Shipped\nmeasure: { last: event.promised_at }",
+    "fact: awake\nof: Application Opened\nmeasure: { last: event.from_background }",
+    "fact: seen\nof: [Product Viewed, Product Added]\nmeasure: { list: { of: event.product_id } }\nper: event.category",
 ];
 
 /// Her parts, by tag: families, the tail, and states of triggers.
@@ -97,7 +116,9 @@ fn samples() -> BTreeMap<u16, Vec<Part>> {
         let treatments = "treatments: [{ channel: onsite, template: x }]";
         Source::new(name, format!("trigger: {name}\n{said}\n{treatments}\n"))
     });
-    let sources: Vec<Source> = sources.chain(more).collect();
+    let facts = FACTS.iter();
+    let facts = facts.map(|text| Source::new(text, (*text).to_owned()));
+    let sources: Vec<Source> = sources.chain(more).chain(facts).collect();
     let plan = set::compile(&sources, &basis).expect("triggers that can be read");
     let mut engine = Engine::new(Arc::new(plan));
     let decoder = Decoder::new(vocabulary, Arc::default());

@@ -158,19 +158,28 @@ fn the_page_on_triggers_is_true() {
     fs::write(&file, blocks(&page, "toml").concat()).expect("a configuration");
     let config = Config::load_with(Some(&file), [], &[]).expect("the page's configuration");
     let basis = basis_of(&config);
-    let examples = blocks(&page, "yaml");
-    assert!(examples.len() > 10);
+    let is_shared = |block: &String| block.starts_with("fact:");
+    let (shared, examples): (Vec<_>, Vec<_>) =
+        blocks(&page, "yaml").into_iter().partition(is_shared);
+    assert!(examples.len() > 10 && !shared.is_empty());
+    let shared: Vec<Source> = (0..)
+        .zip(shared)
+        .map(|(n, text)| Source::new(&format!("shared-{n}.yaml"), text))
+        .collect();
+    for source in &shared {
+        fs::write(directory.path().join(source.name()), source.text()).expect("a file");
+    }
     for block in examples {
         if block.starts_with("- test:") {
             fs::write(directory.path().join("whole.test.yaml"), block).expect("scenarios");
             continue;
         }
         let whole = block.starts_with("trigger:");
-        let path = directory
-            .path()
-            .join(if whole { "whole.yaml" } else { "part.yaml" });
-        fs::write(&path, completed(&block)).expect("a trigger");
-        if let Err(reports) = set::load(&path, &basis) {
+        let name = if whole { "whole.yaml" } else { "part.yaml" };
+        let text = completed(&block);
+        fs::write(directory.path().join(name), &text).expect("a trigger");
+        let sources = [&[Source::new(name, text)], &shared[..]].concat();
+        if let Err(reports) = set::compile(&sources, &basis) {
             panic!("{}", report::rendered(&reports));
         }
     }

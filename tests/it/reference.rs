@@ -15,6 +15,7 @@
 //!   itself, and "the mean before" is over all events before those m.
 
 pub mod calendar;
+pub mod facts;
 
 const DAY_MS: i64 = 86_400_000;
 

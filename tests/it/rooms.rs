@@ -9,12 +9,13 @@ use crate::support::generated;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
-const CORE: [&str; 18] = [
+const CORE: [&str; 20] = [
     "time",
     "stats",
     "stored",
     "event",
     "value",
+    "measure",
     "document",
     "avro",
     "mapping",
@@ -22,6 +23,7 @@ const CORE: [&str; 18] = [
     "profile",
     "expression",
     "moment",
+    "fact",
     "treatment",
     "trigger",
     "policy",

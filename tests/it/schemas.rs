@@ -113,10 +113,8 @@ fn taken(
     let (validator, vocabulary) = (validator(kind), Vocabulary::standard());
     move |text| {
         let source = Source::new("t.yaml", text.to_owned());
-        let declared = Declared {
-            vocabulary: &vocabulary,
-            attributes: &BTreeMap::new(),
-        };
+        let attributes = BTreeMap::new();
+        let declared = Declared::new(&vocabulary, &attributes);
         let is_read = reads(&source, declared);
         (is_read, validator.is_valid(&yaml_of(&source)))
     }

@@ -103,9 +103,11 @@ impl Fold<'_> {
     pub(super) fn see(&self, view: &mut Ahead, event: &Event) {
         let naming = || self.plan.naming(event.name);
         let remembering = || naming().filter(|it| it.kind.is_immediate() && it.kind.remembers());
-        let asks = remembering().any(|trigger| trigger.kind.uses_previous());
+        let asks = remembering().any(|trigger| trigger.kind.uses_previous())
+            || self.plan.measures_previous(event);
         let previous = asks.then(|| view.settled.clone());
-        view.settled.apply(event);
+        let plan = self.plan;
+        plan.apply(&mut view.settled, event, previous.as_ref(), |_, _| {});
         for trigger in remembering() {
             let Ahead { settled, states } = &mut *view;
             shown(trigger, event, settled, previous.as_ref(), states);
@@ -122,9 +124,10 @@ impl Fold<'_> {
     ) {
         let plan = self.plan;
         let immediate = || plan.naming(event.name).filter(|it| it.kind.is_immediate());
-        let asks = immediate().any(|trigger| trigger.uses_previous);
+        let asks =
+            immediate().any(|trigger| trigger.uses_previous) || plan.measures_previous(event);
         let previous = asks.then(|| view.settled.clone());
-        view.settled.apply(event);
+        plan.apply(&mut view.settled, event, previous.as_ref(), |_, _| {});
         let mut came = Vec::new();
         for trigger in immediate() {
             let Ahead { settled, states } = view;

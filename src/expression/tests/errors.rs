@@ -61,6 +61,7 @@ fn what_is_not_there_is_said() {
     let environment = Environment {
         vocabulary: &vocabulary,
         attributes: &attributes,
+        derived: &crate::measure::NOTHING,
         events: None,
         each_product: false,
         previous: false,

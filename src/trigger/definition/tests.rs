@@ -49,13 +49,7 @@ fn read_text(text: &str) -> Result<Definition, Vec<Report>> {
         BTreeMap::from([("tier".to_owned(), Type::Text)]),
     );
     let source = Source::new("t.yaml", text.to_owned());
-    read(
-        &source,
-        Declared {
-            vocabulary: &vocabulary,
-            attributes: &attributes,
-        },
-    )
+    read(&source, Declared::new(&vocabulary, &attributes))
 }
 
 /// A file with one part replaced.

@@ -9,6 +9,7 @@ mod broadcasts;
 mod calendars;
 mod deadlines;
 mod driver;
+mod facts;
 mod history;
 mod immediate;
 mod late;

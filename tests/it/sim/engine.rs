@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
 
-const TRIGGERS: [(&str, &str); 8] = [
+const TRIGGERS: [(&str, &str); 9] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }",
@@ -49,6 +49,16 @@ const TRIGGERS: [(&str, &str); 8] = [
         "goes",
         "sequence: { steps: [Product Added, { of: [Product Added, Product Viewed], times: 2 }], within: 8s, without: Order Completed, same: event.product_id }",
     ),
+    (
+        "often",
+        "event: { of: { name: Product Reviewed, where: facts.added >= 2 }, when: settled }\naudience: facts.of_each.p1 < 4",
+    ),
+];
+
+/// What some of them ask for. What leaves a window depends on when it is asked: an audience asks for what stays.
+const FACTS: [&str; 2] = [
+    "fact: added\nof: Product Added\nmeasure: count\nover: 5s",
+    "fact: of_each\nof: Product *\nmeasure: count\nper: event.product_id",
 ];
 
 /// The first minute is quiet: what is held in it is decided when it ends, the same whenever it came to be asked.
@@ -108,7 +118,9 @@ pub fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<
         );
         Source::new(&format!("{name}.yaml"), text)
     };
-    let sources: Vec<Source> = triggers.iter().map(file).collect();
+    let facts = FACTS.iter();
+    let facts = facts.map(|text| Source::new("facts.yaml", (*text).to_owned()));
+    let sources: Vec<Source> = triggers.iter().map(file).chain(facts).collect();
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
         vocabulary,

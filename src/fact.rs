@@ -1,0 +1,674 @@
+//! Facts: what a company declares to be measured of its customers' events, to be asked as `facts.NAME`.
+//!
+//! A fact is like a moment with another output: it says which events concern it, keeps a state of a customer
+//! ([`crate::profile::derived`]), takes events in as they settle, and where time alone changes it, it knows when.
+
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{Declared, Fields, Reader};
+use crate::document::report::{Report, Source};
+use crate::document::yaml::{self, Key, Node, Yaml};
+use crate::event::{Text, Type};
+use crate::expression::{Environment, Expression, Scope, read};
+use crate::measure::{self, AMOUNT_MAX, Measure, Said, Spec};
+use crate::moment::Concerns;
+use crate::moment::matcher::{self, Matcher};
+use crate::moment::per::{Per, key_text, per};
+use crate::value::Value;
+
+/// A fact's name: it stands in expressions.
+pub const NAME_BYTES: usize = 64;
+
+/// The keys of the file of a fact.
+pub const KEYS: Keys = Keys {
+    of: "a fact",
+    known: &[
+        Known::required(
+            "fact",
+            Shape::Form("^[a-z][a-z0-9_]{0,63}$", "orders_by_category"),
+            "Its name, once in a set: lower-case letters, digits and underscores. Expressions ask for it as `facts.NAME`.",
+        ),
+        Known::optional(
+            "about",
+            Shape::Text(yaml::limits::FILE_BYTES),
+            "What it is, in its author's words. For people.",
+        ),
+        Known::required("of", matcher::SHAPE, "The events that it is measured of."),
+        Known::required(
+            "measure",
+            Shape::Either(&[Shape::Words(TIMES), Shape::OneOf(&MEASURES)]),
+            "`count`: how many; `first`, `last`, `previous` (the last but one): when it was. Or of a value of each event: `first`, `last`, `previous`, `sum`, `mean`, `min`, `max`, `distinct` (how many different ones), `list` (the last ones), `score` (each adds its weight, and all fade).",
+        ),
+        Known::optional(
+            "over",
+            Shape::Duration,
+            "How long back: of what lies more or just as long before now, nothing counts. Without it: ever. A score has none.",
+        ),
+        Known::optional(
+            "per",
+            Shape::Expression,
+            "An expression on the events, such as `event.category`: one for each value, asked as `facts.NAME[\"...\"]`.",
+        ),
+    ],
+    later: &[],
+};
+/// What is measured of the events themselves.
+const TIMES: &[&str] = &["count", "first", "last", "previous"];
+/// What is measured of a value of each event.
+pub const MEASURES: Keys = Keys {
+    of: "`measure`",
+    known: &[
+        Known::optional("first", Shape::Expression, "A value of the first event."),
+        Known::optional(
+            "last",
+            Shape::Expression,
+            "A value of the last event that has one.",
+        ),
+        Known::optional(
+            "previous",
+            Shape::Expression,
+            "A value of the last but one.",
+        ),
+        Known::optional(
+            "sum",
+            Shape::Expression,
+            "Of a number of the event, such as `event.total`.",
+        ),
+        Known::optional("mean", Shape::Expression, "Of a number of the event."),
+        Known::optional(
+            "min",
+            Shape::Expression,
+            "The least of a number of the event.",
+        ),
+        Known::optional(
+            "max",
+            Shape::Expression,
+            "The greatest of a number of the event.",
+        ),
+        Known::optional(
+            "distinct",
+            Shape::Expression,
+            "How many different values of the event there are, such as of `event.category`.",
+        ),
+        Known::optional(
+            "list",
+            Shape::Mapping(&LIST),
+            "The last values of a text, the oldest first.",
+        ),
+        Known::optional(
+            "score",
+            Shape::Mapping(&SCORE),
+            "Each event adds its weight, and what is there halves every `half_life`.",
+        ),
+    ],
+    later: &[],
+};
+const LIST: Keys = Keys {
+    of: "`list`",
+    known: &[
+        Known::required(
+            "of",
+            Shape::Expression,
+            "A text of the event, such as `event.product_id`.",
+        ),
+        Known::default("last", "10", Shape::Whole(1, LAST_MAX), "How many."),
+    ],
+    later: &[],
+};
+const LAST_MAX: u32 = 64;
+const LAST_DEFAULT: u32 = 10;
+const _: () = assert!(LAST_MAX as usize == measure::limits::LAST);
+const SCORE: Keys = Keys {
+    of: "`score`",
+    known: &[
+        Known::required(
+            "weight",
+            Shape::Either(&[Shape::Number(-AMOUNT_MAX, AMOUNT_MAX), Shape::Expression]),
+            "What an event adds: a number, or an expression that gives one.",
+        ),
+        Known::required("half_life", Shape::Duration, "In what time a score halves."),
+    ],
+    later: &[],
+};
+
+/// A checked fact.
+#[derive(Debug)]
+pub struct Fact {
+    /// Its name.
+    pub name: Text,
+    /// What is measured, as far as what is kept goes.
+    pub spec: Spec,
+    /// Hash of its definition's text.
+    pub text: u64,
+    of: Matcher,
+    per: Per,
+    value: Taken,
+}
+
+/// What is taken of an event.
+#[derive(Debug)]
+enum Taken {
+    /// That it was.
+    Nothing,
+    /// A number that is counted.
+    Amount(Expression),
+    /// Which value it is.
+    Hash(Expression),
+    /// A value.
+    Value(Expression),
+}
+
+/// What one event says: nearly always one thing, under one value of `per`.
+pub type Sayings = SmallVec<[(Text, Said); 1]>;
+
+impl Fact {
+    /// What may change it.
+    #[must_use]
+    pub fn concerns(&self) -> Concerns {
+        self.of.concerns()
+    }
+
+    /// Whether one of its conditions asks for the profile before the event.
+    #[must_use]
+    pub fn uses_previous(&self) -> bool {
+        self.of.uses_previous()
+    }
+
+    /// What an event says, with the profile having taken it in. Where the event itself does not say it but carries products, each
+    /// of them does.
+    #[must_use]
+    pub fn said(&self, scope: &Scope<'_>) -> Sayings {
+        let mut sayings = Sayings::new();
+        let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
+            return sayings;
+        };
+        if let Some(said) = self.one(scope) {
+            sayings.push(said);
+            return sayings;
+        }
+        for product in &event.products {
+            let scope = Scope {
+                product: Some(product),
+                ..*scope
+            };
+            let Some(said) = self.one(&scope) else {
+                continue;
+            };
+            // An event is one, however many of its products say so.
+            if !matches!(said.1, Said::Nothing) || !sayings.contains(&said) {
+                sayings.push(said);
+            }
+        }
+        sayings
+    }
+
+    fn one(&self, scope: &Scope<'_>) -> Option<(Text, Said)> {
+        let per = match &self.per {
+            Per::Customer => Text::default(),
+            Per::Key(expression) => key_text(&expression.eval(scope))?,
+        };
+        let said = match &self.value {
+            Taken::Nothing => Said::Nothing,
+            Taken::Amount(value) => match value.eval(scope) {
+                Value::Number(number) => Said::amount(number)?,
+                _ => return None,
+            },
+            Taken::Hash(value) => Said::Hash(xxh3_64(key_text(&value.eval(scope))?.as_bytes())),
+            Taken::Value(value) => match value.eval(scope) {
+                Value::Bool(value) => Said::Bool(value),
+                Value::Number(value) => Said::Number(value),
+                Value::Text(_) => Said::Text(key_text(&value.eval(scope))?),
+                Value::Time(value) => Said::Time(value),
+                Value::Null | Value::Duration(_) | Value::List(_) => return None,
+            },
+        };
+        Some((per, said))
+    }
+}
+
+/// Whether a file is that of a fact.
+#[must_use]
+pub fn is_fact(source: &Source) -> bool {
+    let root = yaml::parse(source, &mut Vec::new());
+    match root.map(|root| root.value) {
+        Some(Yaml::Map(entries)) => entries.iter().any(|(key, _)| key.text == "fact"),
+        _ => false,
+    }
+}
+
+/// Reads the file of a fact.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(source: &Source, declared: Declared<'_>) -> Result<Fact, Vec<Report>> {
+    let mut reader = Reader::new(source, declared);
+    let root = yaml::parse(source, &mut reader.reports);
+    let fact = root.and_then(|root| {
+        let fields = reader.fields(&root, KEYS)?;
+        fact(&mut reader, &fields)
+    });
+    match fact {
+        Some(fact) if reader.reports.is_empty() => Ok(Fact {
+            text: xxh3_64(source.text().as_bytes()),
+            ..fact
+        }),
+        _ => Err(reader.reports),
+    }
+}
+
+fn fact(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Fact> {
+    let name = reader.required(fields, "fact", "its name, such as orders_by_category");
+    let name = name.and_then(|node| name_of(reader, node));
+    if let Some(node) = fields.get("about") {
+        reader.text(node, "a sentence on what it is");
+    }
+    let of = matcher::required(reader, fields, "of");
+    let over = fields.get("over");
+    let over_ms = over.map_or(Some(None), |node| reader.duration(node).map(Some));
+    let measured = reader.required(fields, "measure", MEASURED);
+    let of = of?;
+    let measured = measured.and_then(|node| measure(reader, node, &of));
+    let per = fields
+        .get("per")
+        .map_or(Some(Per::Customer), |node| per(reader, node, &[&of]));
+    let (measure, kind, value) = measured?;
+    if let (Measure::Score(_), Some((key, _))) = (measure, fields.entry("over")) {
+        let expected = "no `over`: a score fades by its `half_life`".to_owned();
+        reader.fails(&key.span, "a score has no window", expected);
+        return None;
+    }
+    let (name, over_ms, per) = (name?, over_ms?, per?);
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
+    let key = xxh3_64(name.as_bytes()) as u32;
+    let spec = Spec {
+        key,
+        digest: digest(&of, &value, &per, measure, over_ms),
+        kind,
+        keyed: matches!(per, Per::Key(_)),
+        measure,
+        over_ms,
+    };
+    Some(Fact {
+        name,
+        spec,
+        text: 0,
+        of,
+        per,
+        value,
+    })
+}
+
+const MEASURED: &str =
+    "`count`, `first`, `last`, `previous`, or of a value, such as `{ sum: event.total }`";
+
+fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<(Measure, Type, Taken)> {
+    if let Some(word) = node.text() {
+        return Some(match reader.one_of(node, TIMES).filter(|it| *it == word)? {
+            "count" => (Measure::Count, Type::Number, Taken::Nothing),
+            "first" => (Measure::First, Type::Time, Taken::Nothing),
+            "last" => (Measure::Last, Type::Time, Taken::Nothing),
+            _ => (Measure::Previous, Type::Time, Taken::Nothing),
+        });
+    }
+    let (key, value) = only(reader, node)?;
+    let names: Vec<_> = of.event_names().collect();
+    let environment = Environment {
+        each_product: true,
+        ..read::environment(reader.declared, Some(&names), false)
+    };
+    let value_of = |reader: &mut Reader<'_>, node: &Node| {
+        let text = read::text(reader, node)?;
+        let compiled = Expression::compile(text, &environment);
+        let compiled = read::compiled(reader, node, 0, compiled)?;
+        if matches!(compiled.kind(), Type::List | Type::Duration) {
+            reader.unexpected(
+                node,
+                "a text, number, time or bool, such as `event.category`",
+            );
+            return None;
+        }
+        Some(compiled)
+    };
+    let end = |reader: &mut Reader<'_>, measure| {
+        let value = value_of(reader, value)?;
+        Some((measure, value.kind(), Taken::Value(value)))
+    };
+    let of_number = |reader: &mut Reader<'_>, measure| {
+        Some((measure, Type::Number, number(reader, value, &environment)?))
+    };
+    match key.text.as_str() {
+        "first" => end(reader, Measure::First),
+        "last" => end(reader, Measure::Last),
+        "previous" => end(reader, Measure::Previous),
+        "sum" => of_number(reader, Measure::Sum),
+        "mean" => of_number(reader, Measure::Mean),
+        "min" => of_number(reader, Measure::Min),
+        "max" => of_number(reader, Measure::Max),
+        "distinct" => {
+            let value = value_of(reader, value)?;
+            Some((Measure::Distinct, Type::Number, Taken::Hash(value)))
+        }
+        "list" => list(reader, value, &environment),
+        _ => score(reader, value, &environment),
+    }
+}
+
+fn number(reader: &mut Reader<'_>, node: &Node, environment: &Environment<'_>) -> Option<Taken> {
+    let role = "what is measured";
+    read::of_kind(reader, node, environment, Type::Number, role).map(Taken::Amount)
+}
+
+fn list(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    environment: &Environment<'_>,
+) -> Option<(Measure, Type, Taken)> {
+    let fields = reader.fields(node, LIST)?;
+    let of = reader.required(
+        &fields,
+        "of",
+        "a text of the event, such as event.product_id",
+    );
+    let role = "what is listed";
+    let of = of.and_then(|node| read::of_kind(reader, node, environment, Type::Text, role));
+    let last = fields.get("last");
+    let last = last.map_or(Some(LAST_DEFAULT), |node| reader.whole(node, 1..=LAST_MAX));
+    Some((Measure::List(last? as usize), Type::List, Taken::Value(of?)))
+}
+
+fn score(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    environment: &Environment<'_>,
+) -> Option<(Measure, Type, Taken)> {
+    let fields = reader.fields(node, SCORE)?;
+    let weight = reader.required(&fields, "weight", "what an event adds, such as 1");
+    let weight = weight.and_then(|node| number(reader, node, environment));
+    let half_life = reader.required(&fields, "half_life", "in what time it halves, such as 7d");
+    let half_life_ms = half_life.and_then(|node| reader.duration(node));
+    Some((Measure::Score(half_life_ms?), Type::Number, weight?))
+}
+
+/// The only key of `measure`.
+fn only<'n>(reader: &mut Reader<'_>, node: &'n Node) -> Option<(&'n Key, &'n Node)> {
+    if !matches!(node.value, Yaml::Map(_)) {
+        reader.unexpected(node, MEASURED);
+        return None;
+    }
+    let before = reader.reports.len();
+    let fields = reader.fields(node, MEASURES)?;
+    match fields.entries() {
+        _ if reader.reports.len() > before => None,
+        [(key, value)] => Some((key, value)),
+        several => {
+            let message = format!("`measure` is one thing; here are {}", several.len());
+            reader.fails(&node.span, message, MEASURED.to_owned());
+            None
+        }
+    }
+}
+
+/// A name that an expression can ask for.
+fn name_of(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
+    let text = reader.text(node, "a name such as orders_by_category")?;
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+    if text.len() > NAME_BYTES || !begins || !text.chars().all(fits) {
+        let expected = format!(
+            "lower-case letters, digits and underscores, a letter first, at most {NAME_BYTES}, such as orders_by_category"
+        );
+        reader.fails(
+            &node.span,
+            format!("`{text}` is not a fact's name"),
+            expected,
+        );
+        return None;
+    }
+    Some(text.into())
+}
+
+/// What tells one fact from another, as far as what is kept goes.
+fn digest(of: &Matcher, value: &Taken, per: &Per, measure: Measure, over_ms: Option<i64>) -> u64 {
+    let mut hasher = Xxh3::new();
+    of.digested(&mut hasher);
+    let (how, value) = match value {
+        Taken::Nothing => ("nothing", ""),
+        Taken::Amount(value) => ("amount", value.source()),
+        Taken::Hash(value) => ("hash", value.source()),
+        Taken::Value(value) => ("value", value.source()),
+    };
+    let measure = match measure {
+        Measure::Count => "count".to_owned(),
+        Measure::Sum => "sum".to_owned(),
+        Measure::Mean => "mean".to_owned(),
+        Measure::Min => "min".to_owned(),
+        Measure::Max => "max".to_owned(),
+        Measure::Distinct => "distinct".to_owned(),
+        Measure::Score(half_life_ms) => format!("score {half_life_ms}"),
+        Measure::First => "first".to_owned(),
+        Measure::Last => "last".to_owned(),
+        Measure::Previous => "previous".to_owned(),
+        Measure::List(last) => format!("list {last}"),
+    };
+    let over_ms = over_ms.unwrap_or(0);
+    let words = format!("{how} {value}\n{}\n{measure} {over_ms}", per.source());
+    hasher.update(words.as_bytes());
+    hasher.digest()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::document::report::rendered;
+    use crate::event::{Event, EventName, Product, Property, PropertyId, Vocabulary};
+    use crate::moment::kind::tests::said;
+    use crate::profile::Settled;
+    use crate::profile::derived::Derived;
+    use crate::time::Timestamp;
+
+    const MINUTE: i64 = 60_000;
+
+    fn reading(text: &str) -> Result<Fact, String> {
+        let source = Source::new("f.yaml", text.to_owned());
+        let (vocabulary, attributes) = (Vocabulary::standard(), BTreeMap::new());
+        let read = read(&source, Declared::new(&vocabulary, &attributes));
+        read.map_err(|reports| rendered(&reports))
+    }
+
+    /// `o5=12/x,y`: an order at minute 5, of a total and products x and y, either of which may be missing.
+    fn order(word: &str) -> Event {
+        let (at, rest) = word[1..].split_once('=').unwrap_or((&word[1..], ""));
+        let (total, products) = rest.split_once('/').unwrap_or((rest, ""));
+        let minute: i64 = at.parse().expect("a minute");
+        let mut event = said(EventName::ORDER_COMPLETED, Timestamp(minute * MINUTE));
+        event.position.offset = minute;
+        if let Ok(total) = total.parse() {
+            let total = (PropertyId::TOTAL, Property::Number(total));
+            event.properties.push(total);
+        }
+        for id in products.split(',').filter(|id| !id.is_empty()) {
+            event.products.push(Product {
+                id: id.into(),
+                price: Some(2.0),
+                ..Product::default()
+            });
+        }
+        event
+    }
+
+    fn taken(fact: &Fact, orders: &str) -> (Derived, u32) {
+        let (mut derived, mut made_way) = (Derived::default(), 0);
+        let profile = Settled::default();
+        for event in orders.split_whitespace().map(order) {
+            let scope = Scope {
+                event: Some(&event),
+                product: None,
+                profile: &profile,
+                previous: None,
+                now: event.time,
+            };
+            for (per, said) in fact.said(&scope) {
+                made_way += derived.take(&fact.spec, per, event.time, said);
+            }
+        }
+        (derived, made_way)
+    }
+
+    /// What is measured; orders, as they arrive; at which minute it is asked, with a key where it has one; what it comes to, and the
+    /// minute at which time alone changes it next.
+    type Row<'a> = (&'a str, &'a str, i64, &'a str, &'a str, Option<i64>);
+
+    #[rustfmt::skip]
+    const MEANS: &[Row<'_>] = &[
+        // Of nothing.
+        ("measure: count", "", 9, "", "0", None),
+        ("measure: { sum: event.total }", "", 9, "", "0", None),
+        ("measure: { mean: event.total }", "", 9, "", "null", None),
+        ("measure: { max: event.total }", "", 9, "", "null", None),
+        ("measure: last", "", 9, "", "null", None),
+        ("measure: { list: { of: event.product_id } }", "", 9, "", "[]", None),
+        // Ever.
+        ("measure: count", "o0 o1 o900", 9000, "", "3", None),
+        ("measure: { sum: event.total }", "o0=0.1 o1=0.2 o2", 9, "", "0.3", None),
+        ("measure: { mean: event.total }", "o0=1 o1=2 o2", 9, "", "1.5", None),
+        ("measure: { min: event.total }", "o0=3 o1=-2 o2=9", 9, "", "-2", None),
+        ("measure: { max: event.total }", "o0=3 o1=-2 o2=9", 9, "", "9", None),
+        ("measure: { distinct: event.total }", "o0=3 o1=3 o2=9 o3", 9, "", "2", None),
+        ("measure: first", "o5 o3 o9", 9, "", "\"1970-01-01T00:03:00.000Z\"", None),
+        ("measure: previous", "o5 o9 o7", 9, "", "\"1970-01-01T00:07:00.000Z\"", None),
+        ("measure: previous", "o5", 9, "", "null", None),
+        ("measure: { last: event.total }", "o5=1 o9=2 o10", 9, "", "2", None),
+        ("measure: { previous: event.total }", "o5=1 o9=2 o10", 9, "", "1", None),
+        ("measure: { first: event.total }", "o5=1 o3=2", 9, "", "2", None),
+        ("measure: { list: { of: event.product_id, last: 3 } }", "o0=/a,b o1=/c,a o2", 9, "", "[\"b\",\"c\",\"a\"]", None),
+        // A window leaves out what is as old as it.
+        ("measure: count, over: 10m", "o0 o5 o9", 9, "", "3", Some(10)),
+        ("measure: count, over: 10m", "o0 o5 o9", 10, "", "2", Some(15)),
+        ("measure: count, over: 10m", "o0 o5 o9", 19, "", "0", None),
+        ("measure: count, over: 10m", "o9 o0 o5", 9, "", "3", Some(10)),
+        ("measure: count, over: 10m", "o20 o10 o11", 20, "", "2", Some(21)),
+        ("measure: { sum: event.total }, over: 10m", "o0=5 o5=7", 10, "", "7", Some(15)),
+        ("measure: { mean: event.total }, over: 10m", "o0=5 o5=7", 15, "", "null", None),
+        ("measure: { min: event.total }, over: 10m", "o0=1 o5=3 o6=2", 9, "", "1", Some(10)),
+        ("measure: { min: event.total }, over: 10m", "o0=1 o5=3 o6=2", 10, "", "2", Some(16)),
+        ("measure: { max: event.total }, over: 10m", "o0=9 o5=3 o6=4 o3=2", 11, "", "4", Some(16)),
+        ("measure: { distinct: event.total }, over: 10m", "o0=9 o5=3 o6=9", 12, "", "2", Some(15)),
+        ("measure: first, over: 10m", "o0 o5 o6", 10, "", "\"1970-01-01T00:05:00.000Z\"", Some(15)),
+        ("measure: last, over: 10m", "o0 o5", 15, "", "null", None),
+        // A score halves.
+        ("measure: { score: { weight: 4, half_life: 10m } }", "o0 o10", 20, "", "3", None),
+        ("measure: { score: { weight: event.total, half_life: 10m } }", "o10=4 o0=4", 20, "", "3", None),
+        // Of each product.
+        ("measure: count, per: event.product_id", "o0=/a,b o1=/a o2=/a,a o3", 9, "a", "3", None),
+        ("measure: count, per: event.product_id", "o0=/a,b o1=/a", 9, "c", "0", None),
+        ("measure: { sum: event.price }, per: event.product_id", "o0=/a,b o1=/a,a", 9, "a", "6", None),
+        ("measure: count, per: event.product_id, over: 10m", "o0=/a,b o1=/a", 10, "a", "1", Some(11)),
+        ("measure: count", "o0=/a,b", 9, "", "1", None),
+    ];
+
+    #[test]
+    fn it_comes_to() {
+        for (text, orders, minute, per, expected, changes) in MEANS {
+            let text = format!("{{ fact: f, of: Order Completed, {text} }}");
+            let fact = reading(&text).unwrap_or_else(|reports| panic!("{text}: {reports}"));
+            let (derived, made_way) = taken(&fact, orders);
+            let now = Timestamp(minute * MINUTE);
+            let value = derived.value(&fact.spec, per, now);
+            let shown = serde_json::Value::from(&value).to_string();
+            assert_eq!(shown, *expected, "{text} of {orders}");
+            assert!(
+                value.kind().is_none_or(|kind| kind == fact.spec.kind),
+                "{text}"
+            );
+            let next = derived.next_change(&fact.spec, per, now);
+            assert_eq!(next.map(|at| at.0 / MINUTE), *changes, "{text} of {orders}");
+            assert_eq!(made_way, 0, "{text} of {orders}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_has_a_bound() {
+        let many: Vec<_> = (0..300)
+            .map(|minute| format!("o{minute}={minute}/p{minute}"))
+            .collect();
+        let many = many.join(" ");
+        for (text, per, expected, refused) in [
+            ("measure: count, over: 90d", "", "256", 44),
+            ("measure: { sum: event.total }, over: 90d", "", "43904", 44),
+            ("measure: { max: event.total }, over: 90d", "", "299", 0),
+            ("measure: { distinct: event.total }", "", "256", 44),
+            ("measure: count", "", "300", 0),
+            (
+                "measure: last, over: 90d",
+                "",
+                "\"1970-01-01T04:59:00.000Z\"",
+                0,
+            ),
+            ("measure: count, per: event.product_id", "p299", "1", 236),
+            ("measure: count, per: event.product_id", "p235", "0", 236),
+        ] {
+            let text = format!("{{ fact: f, of: Order Completed, {text} }}");
+            let fact = reading(&text).unwrap_or_else(|reports| panic!("{text}: {reports}"));
+            let (derived, made_way) = taken(&fact, &many);
+            let value = derived.value(&fact.spec, per, Timestamp(299 * MINUTE));
+            let shown = serde_json::Value::from(&value).to_string();
+            assert_eq!((shown.as_str(), made_way), (expected, refused), "{text}");
+        }
+    }
+
+    #[test]
+    fn another_definition_begins_anew() {
+        let counted = |text: &str| {
+            reading(&format!("{{ fact: f, of: Order Completed, {text} }}")).expect("a fact")
+        };
+        let (ever, lately) = (
+            counted("measure: count"),
+            counted("measure: count, over: 10m"),
+        );
+        let (derived, _) = taken(&ever, "o0 o1");
+        let now = Timestamp(MINUTE);
+        assert_eq!(derived.value(&ever.spec, "", now), Value::Number(2.0));
+        assert_eq!(derived.value(&lately.spec, "", now), Value::Number(0.0));
+        assert!(derived.is_stale(|_| Some(lately.spec.digest)));
+        assert!(!derived.is_stale(|_| Some(ever.spec.digest)));
+        // What is for people makes no other.
+        let about = counted("measure: count, about: How many.");
+        assert_eq!(about.spec, ever.spec);
+    }
+
+    /// What is read, and what is said of it.
+    #[rustfmt::skip]
+    const ERRORS: &[(&str, &str)] = &[
+        ("fact: orders, of: Order *, measure: count, over: 7d, about: How often.", ""),
+        ("fact: Orders, of: Order Completed, measure: count", "`Orders` is not a fact's name"),
+        ("fact: my-orders, of: Order Completed, measure: count", "`my-orders` is not a fact's name"),
+        ("fact: orders, measure: count", "`of` is missing"),
+        ("fact: orders, of: Order Completed", "`measure` is missing"),
+        ("fact: orders, of: Order Completed, measure: cuont", "did you mean `count`?"),
+        ("fact: orders, of: Order Completed, measure: { sum: event.coupon }", "what is measured is a number"),
+        ("fact: orders, of: Order Completed, measure: { sum: event.rating }", "has no property `rating`"),
+        ("fact: orders, of: Order Completed, measure: { list: { of: event.total } }", "what is listed is a text"),
+        ("fact: orders, of: Order Completed, measure: { list: { of: event.coupon, last: 65 } }", "from 1 to 64"),
+        ("fact: orders, of: Order Completed, measure: { first: event.products }", "is not valid here"),
+        ("fact: orders, of: Order Completed, measure: { min: event.total, max: event.total }", "`measure` is one thing; here are 2"),
+        ("fact: orders, of: Order Completed, measure: { score: { weight: 1, half_life: 7d } }, over: 7d", "a score has no window"),
+        ("fact: orders, of: { name: Order Completed, where: facts.views > 3 }, measure: count", "no fact is called `views`"),
+        ("fact: orders, of: Order Completed, measure: count, within: 7d", "a fact has no `within`"),
+        ("fact: orders, of: Order Completed, measure: count, per: profile.country", "does not tell one thing"),
+    ];
+
+    #[test]
+    fn what_cannot_be_meant_is_said() {
+        for (text, expected) in ERRORS {
+            let said = reading(&format!("{{ {text} }}")).err().unwrap_or_default();
+            assert!(
+                said.contains(expected) && said.is_empty() == expected.is_empty(),
+                "{text}: {said}"
+            );
+        }
+    }
+}

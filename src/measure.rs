@@ -1,0 +1,369 @@
+//! What is kept of events to measure them, and what it comes to as of an instant.
+//!
+//! A window is (now - over, now]: what is exactly as old as it has left it. Amounts are whole millionths, so sums do not drift. What is
+//! kept has a bound, and within it every answer is exact, whatever the order of arrival: what is late is taken at its place.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Text, Type};
+use crate::stats::faded;
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// Bounds of what is kept of one fact.
+pub mod limits {
+    /// Entries of a window, or different values: more than one a day for the longest that anybody remembers.
+    pub const ENTRIES: usize = 256;
+    /// The last values that a list shows: a page of them.
+    pub const LAST: usize = 64;
+    /// Values of `per`: the one that was touched longest ago makes way.
+    pub const KEYS: usize = 64;
+}
+
+/// Amounts beyond this (10^12) are no measure of a customer: they would overflow the sums.
+pub const AMOUNT_MAX: f64 = 1e12;
+/// Whole units of an amount.
+const MICROS: f64 = 1e6;
+
+/// What is measured of events.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Measure {
+    /// How many there are.
+    Count,
+    /// The sum of a number.
+    Sum,
+    /// The mean of a number; of nothing it is not known.
+    Mean,
+    /// The least of a number.
+    Min,
+    /// The greatest of a number.
+    Max,
+    /// How many different values.
+    Distinct,
+    /// A sum that halves in so many ms; above 0.
+    Score(i64),
+    /// The first: when it was, or a value of it.
+    First,
+    /// The last.
+    Last,
+    /// The last but one.
+    Previous,
+    /// So many last values, the oldest first.
+    List(usize),
+}
+
+/// What was declared to be measured, as far as what is kept goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// Stable hash of its name.
+    pub key: u32,
+    /// Digest of its definition: what another has kept says nothing of this one.
+    pub digest: u64,
+    /// The type of what it comes to.
+    pub kind: Type,
+    /// Whether there is one for each value of `per`.
+    pub keyed: bool,
+    /// What is measured.
+    pub measure: Measure,
+    /// How long back, ms; none: ever.
+    pub over_ms: Option<i64>,
+}
+
+/// What is declared beside events and attributes.
+#[derive(Clone, Debug, Default)]
+pub struct Declarations {
+    /// Facts by name.
+    pub facts: BTreeMap<String, Spec>,
+}
+
+/// Nothing is.
+pub static NOTHING: Declarations = Declarations {
+    facts: BTreeMap::new(),
+};
+
+/// What one event says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Said {
+    /// That it was.
+    Nothing,
+    /// Millionths.
+    Amount(i64),
+    /// The hash of a value.
+    Hash(u64),
+    /// A value.
+    Bool(bool),
+    /// A value.
+    Number(f64),
+    /// A value.
+    Text(Text),
+    /// A value.
+    Time(Timestamp),
+}
+
+/// What is kept of the events of one fact, or of one key of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Held {
+    /// What is in a window, or is among the first or last, in order of time.
+    Entries(Vec<(Timestamp, Said)>),
+    /// All there ever were: how many, and their sum in millionths.
+    Sum {
+        /// How many.
+        n: u64,
+        /// Millionths.
+        micros: i128,
+    },
+    /// The least or the greatest there ever was, in millionths.
+    Extreme(i64),
+    /// A score at an instant.
+    Score {
+        /// When.
+        at: Timestamp,
+        /// What it was.
+        score: f64,
+    },
+}
+
+impl Said {
+    /// A number as an amount; none where it cannot be counted.
+    #[must_use]
+    pub fn amount(number: f64) -> Option<Self> {
+        #[expect(clippy::cast_possible_truncation, reason = "bounded by AMOUNT_MAX")]
+        let micros = || (number * MICROS).round() as i64;
+        (number.is_finite() && number.abs() <= AMOUNT_MAX).then(|| Self::Amount(micros()))
+    }
+
+    fn micros(&self) -> i64 {
+        match self {
+            Self::Amount(micros) => *micros,
+            _ => 0,
+        }
+    }
+
+    fn value(&self, at: Timestamp) -> Value<'_> {
+        match self {
+            Self::Nothing | Self::Amount(_) | Self::Hash(_) => Value::Time(at),
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Number(value) => Value::Number(*value),
+            Self::Text(value) => Value::Text(value),
+            Self::Time(value) => Value::Time(*value),
+        }
+    }
+}
+
+impl Spec {
+    // Taking in.
+
+    /// What is kept once a first event has come.
+    #[must_use]
+    pub fn begun(&self, at: Timestamp, said: Said) -> Held {
+        let mut held = match (self.measure, self.over_ms) {
+            (Measure::Score(_), _) => Held::Score { at, score: 0.0 },
+            (Measure::Count | Measure::Sum | Measure::Mean, None) => Held::Sum { n: 0, micros: 0 },
+            (Measure::Min | Measure::Max, None) => Held::Extreme(said.micros()),
+            _ => Held::Entries(Vec::new()),
+        };
+        self.take(&mut held, at, said);
+        held
+    }
+
+    /// Takes an event in; how many others had to make way that might still have been asked for.
+    pub fn take(&self, held: &mut Held, at: Timestamp, said: Said) -> u32 {
+        match held {
+            Held::Sum { n, micros } => {
+                *n = n.saturating_add(1);
+                *micros = micros.saturating_add(said.micros().into());
+                0
+            }
+            Held::Extreme(known) => {
+                *known = match self.measure {
+                    Measure::Min => said.micros().min(*known),
+                    _ => said.micros().max(*known),
+                };
+                0
+            }
+            Held::Score { at: newest, score } => {
+                let Measure::Score(half_life_ms) = self.measure else {
+                    return 0;
+                };
+                #[expect(clippy::cast_precision_loss, reason = "a score is no account")]
+                let added = said.micros() as f64 / MICROS;
+                let elapsed_ms = at.0 - newest.0;
+                *score = match elapsed_ms >= 0 {
+                    true => faded(*score, elapsed_ms, half_life_ms) + added,
+                    false => *score + faded(added, -elapsed_ms, half_life_ms),
+                };
+                *newest = at.max(*newest);
+                0
+            }
+            Held::Entries(entries) => self.enter(entries, at, said),
+        }
+    }
+
+    fn enter(&self, entries: &mut Vec<(Timestamp, Said)>, at: Timestamp, said: Said) -> u32 {
+        let newest = entries.last().map_or(at, |(time, _)| at.max(*time));
+        if let Some(over_ms) = self.over_ms {
+            entries.retain(|(time, _)| newest.0 - time.0 < over_ms);
+            if newest.0 - at.0 >= over_ms {
+                return 0;
+            }
+        }
+        if self.measure == Measure::Distinct
+            && let Some(same) = entries.iter().position(|(_, known)| *known == said)
+        {
+            if entries[same].0 >= at {
+                return 0;
+            }
+            entries.remove(same);
+        }
+        let place = entries.partition_point(|(time, _)| *time <= at);
+        entries.insert(place, (at, said));
+        self.make_way(entries)
+    }
+
+    /// Keeps what may be asked for.
+    fn make_way(&self, entries: &mut Vec<(Timestamp, Said)>) -> u32 {
+        match self.measure {
+            Measure::First if self.over_ms.is_none() => {
+                entries.truncate(1);
+                0
+            }
+            Measure::Last => drop_oldest(entries, 1, false),
+            Measure::Previous => drop_oldest(entries, 2, false),
+            Measure::List(most) => drop_oldest(entries, most, false),
+            // What is older and no less will never be the least.
+            Measure::Min | Measure::Max => {
+                let is_min = self.measure == Measure::Min;
+                let mut best: Option<i64> = None;
+                let mut needed: Vec<bool> = Vec::with_capacity(entries.len());
+                for (_, said) in entries.iter().rev() {
+                    let micros = said.micros();
+                    let better = best.is_none_or(|best| match is_min {
+                        true => micros < best,
+                        false => micros > best,
+                    });
+                    needed.push(better);
+                    if better {
+                        best = Some(micros);
+                    }
+                }
+                let mut needed = needed.into_iter().rev();
+                entries.retain(|_| needed.next().unwrap_or(true));
+                drop_oldest(entries, limits::ENTRIES, true)
+            }
+            // One that says ever how many different ones there were knows the first so many.
+            Measure::Distinct if self.over_ms.is_none() => {
+                let beyond = entries.len().saturating_sub(limits::ENTRIES);
+                entries.truncate(limits::ENTRIES);
+                u32::try_from(beyond).unwrap_or(u32::MAX)
+            }
+            _ => drop_oldest(entries, limits::ENTRIES, true),
+        }
+    }
+
+    // Answers.
+
+    /// What it comes to; `held`: nothing where nothing was.
+    #[must_use]
+    pub fn value<'h>(&self, held: Option<&'h Held>, now: Timestamp) -> Value<'h> {
+        match held {
+            None => self.nothing(),
+            Some(Held::Sum { n, micros }) => self.of_sum(*n, *micros),
+            Some(Held::Extreme(micros)) => Value::Number(amount(*micros)),
+            Some(Held::Score { at, score }) => match self.measure {
+                Measure::Score(half_life_ms) => {
+                    Value::Number(faded(*score, (now.0 - at.0).max(0), half_life_ms))
+                }
+                _ => Value::Null,
+            },
+            Some(Held::Entries(entries)) => {
+                let from = entries.partition_point(|(time, _)| self.has_left(*time, now));
+                self.of_entries(&entries[from..])
+            }
+        }
+    }
+
+    /// The next instant after `now` at which something leaves its window: until then time alone changes nothing but a score.
+    #[must_use]
+    pub fn next_change(&self, held: Option<&Held>, now: Timestamp) -> Option<Timestamp> {
+        let (Some(Held::Entries(entries)), Some(over_ms)) = (held, self.over_ms) else {
+            return None;
+        };
+        let staying = entries.iter().find(|(time, _)| !self.has_left(*time, now));
+        staying.map(|(time, _)| time.plus(over_ms))
+    }
+
+    fn has_left(&self, time: Timestamp, now: Timestamp) -> bool {
+        self.over_ms
+            .is_some_and(|over_ms| now.0 - time.0 >= over_ms)
+    }
+
+    fn nothing<'h>(&self) -> Value<'h> {
+        match self.measure {
+            Measure::Count | Measure::Sum | Measure::Distinct | Measure::Score(_) => {
+                Value::Number(0.0)
+            }
+            Measure::List(_) => Value::List(Vec::new()),
+            Measure::Mean | Measure::Min | Measure::Max => Value::Null,
+            Measure::First | Measure::Last | Measure::Previous => Value::Null,
+        }
+    }
+
+    fn of_sum<'h>(&self, n: u64, micros: i128) -> Value<'h> {
+        #[expect(clippy::cast_precision_loss, reason = "it is shown, not summed on")]
+        let (count, sum) = (n as f64, micros as f64 / MICROS);
+        match self.measure {
+            Measure::Count => Value::Number(count),
+            Measure::Mean if n == 0 => Value::Null,
+            Measure::Mean => Value::Number(sum / count),
+            _ => Value::Number(sum),
+        }
+    }
+
+    fn of_entries<'h>(&self, entries: &'h [(Timestamp, Said)]) -> Value<'h> {
+        if entries.is_empty() {
+            return self.nothing();
+        }
+        let value = |entry: Option<&'h (Timestamp, Said)>| {
+            entry.map_or(Value::Null, |(at, said)| said.value(*at))
+        };
+        let amounts = || entries.iter().map(|(_, said)| said.micros());
+        let extreme = |micros: Option<i64>| Value::number(micros.map(amount));
+        match self.measure {
+            Measure::Count | Measure::Sum | Measure::Mean => {
+                self.of_sum(entries.len() as u64, amounts().map(i128::from).sum())
+            }
+            Measure::Distinct => Value::number(u32::try_from(entries.len()).ok().map(f64::from)),
+            Measure::Min => extreme(amounts().min()),
+            Measure::Max => extreme(amounts().max()),
+            Measure::First => value(entries.first()),
+            Measure::Last => value(entries.last()),
+            Measure::Previous => value(entries.len().checked_sub(2).map(|at| &entries[at])),
+            Measure::List(_) => {
+                let texts = entries.iter().filter_map(|(_, said)| match said {
+                    Said::Text(text) => Some(text.as_str()),
+                    _ => None,
+                });
+                Value::List(texts.collect())
+            }
+            Measure::Score(_) => Value::Null,
+        }
+    }
+}
+
+/// Keeps so many, the newest; how many made way, where any of them is missed.
+fn drop_oldest(entries: &mut Vec<(Timestamp, Said)>, most: usize, missed: bool) -> u32 {
+    let beyond = entries.len().saturating_sub(most);
+    entries.drain(..beyond);
+    match missed {
+        true => u32::try_from(beyond).unwrap_or(u32::MAX),
+        false => 0,
+    }
+}
+
+fn amount(micros: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "it is shown, not summed on")]
+    let amount = micros as f64 / MICROS;
+    amount
+}

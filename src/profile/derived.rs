@@ -1,0 +1,115 @@
+//! What is kept of her events for what a company declares to be measured: its facts.
+//!
+//! Which events, and what of them, the declarations say; whoever takes events in shows them ([`Derived::take`]). What was kept under
+//! another definition says nothing of this one: it is not known, and makes way for what comes.
+
+use serde::{Deserialize, Serialize};
+
+use super::section::{Field, Local, Section};
+use crate::event::{Event, EventName, Text};
+use crate::measure::{Held, Said, Spec, limits};
+use crate::stored::Stored;
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// What is kept for each fact, in the order of their keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Derived {
+    facts: Vec<Kept>,
+}
+
+/// Of one fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    key: u32,
+    digest: u64,
+    /// By the value of `per`, the one that was touched last behind; the empty text where there is no `per`.
+    by: Vec<(Text, Held)>,
+}
+
+impl Stored for Derived {
+    const VERSION: u8 = 1;
+}
+
+impl Section for Derived {
+    const TAG: u16 = 40;
+    const WRITTEN_BY: &'static [EventName] = &[];
+    const FIELDS: &'static [Field<Self>] = &[];
+
+    /// Nothing by itself: it does not know what is declared.
+    fn apply(&mut self, _event: &Event, _local: Local<'_>) {}
+}
+
+impl Derived {
+    fn of(&self, spec: &Spec) -> Option<&Kept> {
+        let place = self.facts.binary_search_by_key(&spec.key, |it| it.key);
+        let kept = &self.facts[place.ok()?];
+        (kept.digest == spec.digest).then_some(kept)
+    }
+
+    fn held(&self, spec: &Spec, per: &str) -> Option<&Held> {
+        let mut by = self.of(spec)?.by.iter();
+        by.find(|(known, _)| known == per).map(|(_, held)| held)
+    }
+
+    /// What a fact comes to as of `now`; `per`: of which value, empty where it has none.
+    #[must_use]
+    pub fn value(&self, spec: &Spec, per: &str, now: Timestamp) -> Value<'_> {
+        spec.value(self.held(spec, per), now)
+    }
+
+    /// The next instant after `now` at which something leaves its window.
+    #[must_use]
+    pub fn next_change(&self, spec: &Spec, per: &str, now: Timestamp) -> Option<Timestamp> {
+        spec.next_change(self.held(spec, per), now)
+    }
+
+    /// The values of `per` that are known of a fact, the one that was touched last behind.
+    pub fn keys(&self, spec: &Spec) -> impl Iterator<Item = &str> {
+        let by = self.of(spec).into_iter().flat_map(|kept| &kept.by);
+        by.map(|(per, _)| per.as_str())
+    }
+
+    /// Takes an event in; how much had to make way for it that might still have been asked for.
+    pub fn take(&mut self, spec: &Spec, per: Text, at: Timestamp, said: Said) -> u32 {
+        let begun = || Kept {
+            key: spec.key,
+            digest: spec.digest,
+            by: Vec::new(),
+        };
+        let place = match self.facts.binary_search_by_key(&spec.key, |it| it.key) {
+            Ok(place) => place,
+            Err(place) => {
+                self.facts.insert(place, begun());
+                place
+            }
+        };
+        let kept = &mut self.facts[place];
+        if kept.digest != spec.digest {
+            *kept = begun();
+        }
+        let known = kept.by.iter().position(|(known, _)| *known == per);
+        let Some(known) = known else {
+            kept.by.push((per, spec.begun(at, said)));
+            let beyond = kept.by.len().saturating_sub(limits::KEYS);
+            kept.by.drain(..beyond);
+            return u32::try_from(beyond).unwrap_or(u32::MAX);
+        };
+        let refused = spec.take(&mut kept.by[known].1, at, said);
+        kept.by[known..].rotate_left(1);
+        refused
+    }
+
+    /// Whether something is kept that nobody would ask for: `asked` has the digest of what is declared under a key.
+    #[must_use]
+    pub fn is_stale(&self, asked: impl Fn(u32) -> Option<u64>) -> bool {
+        let stale = |kept: &Kept| asked(kept.key) != Some(kept.digest);
+        self.facts.iter().any(stale)
+    }
+
+    /// Forgets it.
+    pub fn forget_stale(&mut self, asked: impl Fn(u32) -> Option<u64>) {
+        self.facts
+            .retain(|kept| asked(kept.key) == Some(kept.digest));
+    }
+}
