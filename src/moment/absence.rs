@@ -1,9 +1,13 @@
-//! Absence: `after` was not followed by `of` within a time.
+//! Absence: `after` was not followed by `of` within a time, or until one that it says itself.
 //!
 //! Comes true at anchor + within, when no `of` with the same `per` lies in (anchor, anchor + within];
 //! an `of` exactly at the end is in time, and so is one at the anchor's own instant that comes after
 //! it in the order of the log. With `from: last` each `after` moves the anchor, with
 //! `from: first` it stays until fired or cancelled. The occurrence is (`per`, anchor).
+//!
+//! With `until` the deadline is a time that an expression on the anchor gives, and a duration after it, or before it where that is
+//! negative. A time at 00:00 UTC is a date, as there is no type for it yet: its deadline is the end of that day in her zone as it is
+//! known by then, whose first instant after is in time. Where it gives none, or none after the anchor, the event is no anchor.
 //!
 //! A late `after`, older than something this trigger has already seen of the customer, opens
 //! nothing and moves no anchor back: an `of` that was in time may have followed it.
@@ -17,13 +21,14 @@ use super::kind::{
 use super::matcher::{self, Matcher};
 use super::per::{Per, PerKeys, per};
 use crate::document::keys::{Keys, Known, Shape};
-use crate::document::reader::Reader;
+use crate::document::reader::{DURATION_MAX_MS, Fields, Reader};
 use crate::document::yaml::Node;
-use crate::event::{Event, Position, Text};
-use crate::expression::Scope;
+use crate::event::{Event, Position, Text, Type};
+use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
-use crate::stored::Stored;
-use crate::time::Timestamp;
+use crate::stored::{Stored, StoredError};
+use crate::time::{DAY_MS, Timestamp, parse_duration};
+use crate::value::Value;
 
 /// Deadlines one trigger may have open for one customer: a wide basket, each product on its own.
 /// What would open beyond is not opened, and counted.
@@ -38,10 +43,20 @@ const KEYS: Keys = Keys {
             matcher::SHAPE,
             "The events that they were to follow: the anchor.",
         ),
-        Known::required(
+        Known::optional(
             "within",
             Shape::Duration,
-            "In what time. An `of` exactly at its end is in time.",
+            "In what time. An `of` exactly at its end is in time. Either this or `until`.",
+        ),
+        Known::optional(
+            "until",
+            Shape::Expression,
+            "Until when: a time that the anchor says, such as `event.promised_at`; of a date (00:00 UTC), the end of that day in her zone.",
+        ),
+        Known::optional(
+            "plus",
+            Shape::Form(PLUS, "-3d"),
+            "With `until`: so long after it, or before it where negative; of a date whole days are calendar days.",
         ),
         Known::default(
             "per",
@@ -59,6 +74,7 @@ const KEYS: Keys = Keys {
     later: &[],
 };
 const FROM: &[&str] = &["last", "first"];
+const PLUS: &str = "^[+-]?[0-9]+ *(ms|s|m|min|h|d|w)( *[0-9]+ *(ms|s|m|min|h|d|w))*$";
 
 /// The compiled form.
 #[derive(Debug)]
@@ -67,12 +83,21 @@ pub struct Absence {
     pub of: Matcher,
     /// What it should have followed.
     pub after: Matcher,
-    /// In what time, ms; above 0.
-    pub within_ms: i64,
+    /// By when.
+    pub by: By,
     /// What both must share.
     pub per: Per,
     /// Which `after` counts when there are several.
     pub from: From,
+}
+
+/// By when it should have come.
+#[derive(Debug)]
+pub enum By {
+    /// So many ms after the anchor; above 0.
+    Within(i64),
+    /// Until what an expression on the anchor gives, and so many ms after it.
+    Until(Expression, i64),
 }
 
 /// Which `after` the time runs from.
@@ -97,37 +122,119 @@ pub struct AbsenceState {
 struct Open {
     per: Text,
     anchor: EventRef,
+    /// Until when, where the anchor said it.
+    until: Option<Until>,
+}
+
+/// What an anchor said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Until {
+    /// An instant.
+    At(Timestamp),
+    /// The end of a day (since 1970-01-01) in her zone, and so many ms after it.
+    EndOf(i32, i64),
+}
+
+/// Version 1: of anchors that said nothing.
+#[derive(Deserialize)]
+struct StateV1 {
+    open: Vec<(Text, EventRef)>,
+    latest: Option<(Timestamp, Position)>,
 }
 
 impl Absence {
-    fn arm(&self, state: &mut AbsenceState, event: &Event, keys: PerKeys, stale: bool) -> u32 {
+    fn arm(
+        &self,
+        state: &mut AbsenceState,
+        event: &Event,
+        until: Option<Until>,
+        keys: PerKeys,
+        stale: bool,
+    ) -> u32 {
         let mut refused = 0;
         for per in keys {
-            let anchor = EventRef {
-                id: event.id.clone(),
-                time: event.time,
-            };
+            let anchor = EventRef::of(event);
             let full = state.open.len() >= OPEN_MAX;
             match state.open.iter_mut().find(|open| open.per == per) {
                 Some(open) if self.from == From::Last && open.anchor.time <= event.time => {
-                    open.anchor = anchor;
+                    (open.anchor, open.until) = (anchor, until);
                 }
                 Some(_) => {}
                 None if stale => {}
                 None if full => refused += 1,
-                None => state.open.push(Open { per, anchor }),
+                None => state.open.push(Open { per, anchor, until }),
             }
         }
         refused
     }
 
-    fn deadline(&self, open: &Open) -> Timestamp {
-        open.anchor.time.plus(self.within_ms)
+    /// Until when it lasts, as far as the event at hand says it; none: it is no anchor.
+    fn until(&self, event: &Event, scope: &Scope<'_>) -> Option<Option<Until>> {
+        let By::Until(at, plus_ms) = &self.by else {
+            return Some(None);
+        };
+        let Value::Time(at) = at.eval(scope) else {
+            return None;
+        };
+        let until = Until::of(at, *plus_ms);
+        (until.instant(scope.profile) > event.time).then_some(Some(until))
+    }
+
+    fn deadline(&self, open: &Open, settled: &Settled) -> Timestamp {
+        match (&self.by, open.until) {
+            (By::Within(within_ms), _) => open.anchor.time.plus(*within_ms),
+            (By::Until(..), Some(until)) => until.instant(settled),
+            // It was armed before its trigger said `until`.
+            (By::Until(..), None) => Timestamp::MAX,
+        }
+    }
+}
+
+impl Until {
+    /// A time, or where it is 00:00 UTC a date, and so many ms after it.
+    fn of(at: Timestamp, plus_ms: i64) -> Self {
+        if at.0.rem_euclid(DAY_MS) != 0 {
+            return Self::At(at.plus(plus_ms));
+        }
+        let (days, rest_ms) = match plus_ms % DAY_MS {
+            0 => (plus_ms / DAY_MS, 0),
+            _ => (0, plus_ms),
+        };
+        let day = at.0.div_euclid(DAY_MS) + days;
+        Self::EndOf(i32::try_from(day).unwrap_or(i32::MAX - 1), rest_ms)
+    }
+
+    fn instant(self, settled: &Settled) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::EndOf(day, plus_ms) => {
+                let zone = settled.identity.zone();
+                Timestamp::start_of_day(day.saturating_add(1), &zone).plus(plus_ms)
+            }
+        }
     }
 }
 
 impl Stored for AbsenceState {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    /// Version 1 knew no other deadline than one so long after the anchor.
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        if version != 1 {
+            let never = format!("there is no version {version} of it");
+            return Err(StoredError::Damaged(never));
+        }
+        let StateV1 { open, latest } = postcard::from_bytes(bytes)?;
+        let open = open.into_iter().map(|(per, anchor)| Open {
+            per,
+            anchor,
+            until: None,
+        });
+        Ok(Self {
+            open: open.collect(),
+            latest,
+        })
+    }
 }
 
 impl MomentKind for Absence {
@@ -136,7 +243,7 @@ impl MomentKind for Absence {
     const TAG: u16 = 2;
     const DESCRIBED: Described = Described {
         word: "absence",
-        comes_true: "At the anchor (an `after`) + `within`, when no `of` with the same `per` has come by then.",
+        comes_true: "At the anchor (an `after`) + `within`, or at the time that the anchor says (`until`), when no `of` with the same `per` has come by then.",
         decided: AFTER_WATERMARK,
         occurrence: "the value of `per` and the time of the anchor",
         again: "after the next `after`",
@@ -148,9 +255,7 @@ impl MomentKind for Absence {
         let fields = reader.fields(node, KEYS)?;
         let of = matcher::required(reader, &fields, "of");
         let after = matcher::required(reader, &fields, "after");
-        let within_ms = reader
-            .required(&fields, "within", "in what time, such as 30m")
-            .and_then(|node| reader.duration(node));
+        let by = by(reader, &fields, after.as_ref());
         let from = match fields.get("from") {
             None => Some(From::Last),
             Some(node) => reader.one_of(node, FROM).map(|word| match word {
@@ -165,14 +270,18 @@ impl MomentKind for Absence {
         Some(Self {
             of,
             after,
-            within_ms: within_ms?,
+            by: by?,
             per: per?,
             from: from?,
         })
     }
 
     fn concerns(&self) -> Concerns {
-        matcher::concerns([&self.of, &self.after])
+        Concerns {
+            // The end of a day is her own.
+            days: matches!(self.by, By::Until(..)),
+            ..matcher::concerns([&self.of, &self.after])
+        }
     }
 
     fn uses_previous(&self) -> bool {
@@ -190,29 +299,37 @@ impl MomentKind for Absence {
         let keys = self.per.keys(scope);
         if of {
             state.open.retain(|open| {
-                let in_time = open.anchor.time <= event.time && event.time <= self.deadline(open);
+                let deadline = self.deadline(open, scope.profile);
+                let in_time = open.anchor.time <= event.time && event.time <= deadline;
                 !(in_time && keys.contains(&open.per))
             });
         }
         let stale = state.latest.is_some_and(|latest| event.order() < latest);
-        if after {
-            found.refused = self.arm(state, event, keys, stale);
+        if after && let Some(until) = self.until(event, scope) {
+            // What was armed before its trigger said `until` has no deadline.
+            let has_deadline = |open: &Open| open.until.is_some() == until.is_some();
+            state.open.retain(has_deadline);
+            found.refused = self.arm(state, event, until, keys, stale);
         }
         state.latest = state.latest.max(Some(event.order()));
     }
 
     fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
         let anchors = self.after.may_match(event);
-        anchors.then(|| event.time.plus(self.within_ms))
+        anchors.then(|| match self.by {
+            By::Within(within_ms) => event.time.plus(within_ms),
+            By::Until(..) => event.time,
+        })
     }
 
-    fn due(&self, state: &AbsenceState, _settled: &Settled) -> Option<Timestamp> {
-        state.open.iter().map(|open| self.deadline(open)).min()
+    fn due(&self, state: &AbsenceState, settled: &Settled) -> Option<Timestamp> {
+        let open = state.open.iter();
+        open.map(|open| self.deadline(open, settled)).min()
     }
 
     /// The first deadline is no longer open then.
-    fn fire(&self, state: &mut AbsenceState, _settled: &Settled) -> Option<Moment> {
-        let order = |open: &Open| (self.deadline(open), open.per.clone());
+    fn fire(&self, state: &mut AbsenceState, settled: &Settled) -> Option<Moment> {
+        let order = |open: &Open| (self.deadline(open, settled), open.per.clone());
         let first = (0..state.open.len()).min_by_key(|i| order(&state.open[*i]))?;
         let open = state.open.remove(first);
         // What comes late with the anchor's own time is older than what was decided.
@@ -221,7 +338,7 @@ impl MomentKind for Absence {
             offset: i64::MAX,
         };
         state.latest = state.latest.max(Some((open.anchor.time, decided)));
-        let at = self.deadline(&open);
+        let at = self.deadline(&open, settled);
         let occurrence = if open.per.is_empty() {
             compact_str::format_compact!("{}", open.anchor.time)
         } else {
@@ -244,12 +361,134 @@ impl MomentKind for Absence {
     }
 
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
+        let by = match self.by {
+            By::Within(within_ms) => format!("within {} of", (telling.long)(within_ms)),
+            By::Until(..) => "by the time said in".to_owned(),
+        };
         Some(format!(
-            "no {} within {} of {}{}",
+            "no {} {by} {}{}",
             self.of.first(telling),
-            (telling.long)(self.within_ms),
             self.after.first(telling),
             (telling.since)(" at %H:%M")
         ))
+    }
+}
+
+/// Reads `within`, or `until` and `plus`.
+fn by(reader: &mut Reader<'_>, fields: &Fields<'_>, after: Option<&Matcher>) -> Option<By> {
+    let Some(node) = fields.get("until") else {
+        if let Some((key, _)) = fields.entry("plus") {
+            let expected = "`until`, a time that the anchor says".to_owned();
+            reader.fails(&key.span, "`plus` without `until`", expected);
+        }
+        let within = reader.required(fields, "within", "in what time, such as 30m; or `until`");
+        return within
+            .and_then(|node| reader.duration(node))
+            .map(By::Within);
+    };
+    if let Some((key, _)) = fields.entry("within") {
+        let expected = "one of both".to_owned();
+        reader.fails(
+            &key.span,
+            "`within` and `until` are two deadlines",
+            expected,
+        );
+    }
+    // What the anchor says is not known where the anchor is not.
+    let names: Vec<_> = after?.event_names().collect();
+    let environment = read::environment(reader.declared, Some(&names), false);
+    let until = read::of_kind(
+        reader,
+        node,
+        &environment,
+        Type::Time,
+        "until when it lasts",
+    );
+    let plus_ms = fields
+        .get("plus")
+        .map_or(Some(0), |node| signed(reader, node));
+    Some(By::Until(until?, plus_ms?))
+}
+
+/// A duration that may be negative.
+fn signed(reader: &mut Reader<'_>, node: &Node) -> Option<i64> {
+    let text = node.text().unwrap_or_default();
+    let (sign, long) = match text.strip_prefix('-') {
+        Some(long) => (-1, long),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let ms = parse_duration(long)
+        .ok()
+        .filter(|ms| *ms <= DURATION_MAX_MS);
+    if ms.is_none() {
+        reader.unexpected(node, "a duration such as 2h or -3d, at most ten years");
+    }
+    ms.map(|ms| sign * ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::kind::tests::reading;
+
+    /// What is read, and what is said of it.
+    #[rustfmt::skip]
+    const ERRORS: &[(&str, &str)] = &[
+        ("after: Order Shipped, within: 3d", ""),
+        ("after: Order Shipped, until: event.promised_at", ""),
+        ("after: Order Shipped, until: event.promised_at, plus: -3d", ""),
+        ("after: Order Shipped, until: 'event.promised_at + duration(\"2h\")', plus: 1d 12h", ""),
+        ("after: Identify, until: profile.attributes.birthday", ""),
+        ("after: Order Shipped", "`within` is missing"),
+        ("after: Order Shipped, within: 3d, until: event.promised_at", "`within` and `until` are two deadlines"),
+        ("after: Order Shipped, within: 3d, plus: 1d", "`plus` without `until`"),
+        ("after: Order Shipped, until: event.carrier", "until when it lasts is a time"),
+        ("after: Order Shipped, until: event.promised", "has no property `promised`"),
+        ("after: Order Shipped, until: event.promised_at, plus: soon", "is not valid here"),
+        ("after: Order Shipped, until: event.promised_at, plus: --3d", "is not valid here"),
+        ("after: Order Shipped, until: previous.last_order", "`previous` is the profile before"),
+    ];
+
+    #[test]
+    fn what_cannot_be_meant_is_said() {
+        for (text, expected) in ERRORS {
+            let read = reading::<Absence>(&format!("{{ of: Order Delivered, {text} }}"));
+            let said = read.err().unwrap_or_default();
+            assert!(
+                said.contains(expected) && said.is_empty() == expected.is_empty(),
+                "{text}: {said}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_anchor_says_is_an_instant_or_the_end_of_a_day() {
+        let day = DAY_MS * 20_000;
+        for (at, plus_ms, expected) in [
+            (day + 1, 0, Until::At(Timestamp(day + 1))),
+            (day + 1, -DAY_MS, Until::At(Timestamp(day + 1 - DAY_MS))),
+            (day, 0, Until::EndOf(20_000, 0)),
+            (day, -3 * DAY_MS, Until::EndOf(19_997, 0)),
+            (day, DAY_MS + 1, Until::EndOf(20_000, DAY_MS + 1)),
+        ] {
+            assert_eq!(Until::of(Timestamp(at), plus_ms), expected);
+        }
+    }
+
+    #[test]
+    fn a_state_of_version_1_has_no_deadline_of_its_own() {
+        let anchor = EventRef::at(Timestamp(7));
+        let old = postcard::to_allocvec(&(
+            vec![(Text::from("p1"), anchor.clone())],
+            None::<(Timestamp, Position)>,
+        ));
+        let state: AbsenceState =
+            crate::stored::read(1, &old.expect("plain data")).expect("it is read");
+        let open = Open {
+            per: "p1".into(),
+            anchor,
+            until: None,
+        };
+        assert_eq!(state.open, [open]);
     }
 }

@@ -66,7 +66,9 @@ pub enum Definition {
     Absence {
         of: Vec<&'static str>,
         after: Vec<&'static str>,
+        /// After the anchor; and with `value_ms` so many times its value later. Where it is not after the anchor, there is none.
         within_ms: i64,
+        value_ms: i64,
         from: From,
         /// Group by the events' keys, or take the customer as a whole.
         per_key: bool,
@@ -236,6 +238,7 @@ fn absence(definition: &Definition, events: &[&RefEvent]) -> Vec<RefMoment> {
         of,
         after,
         within_ms,
+        value_ms,
         from,
         ..
     } = definition
@@ -243,7 +246,8 @@ fn absence(definition: &Definition, events: &[&RefEvent]) -> Vec<RefMoment> {
         unreachable!("only absences are scanned for absence");
     };
     let is_of = |event: &RefEvent| of.contains(&event.name.as_str());
-    let is_after = |event: &RefEvent| after.contains(&event.name.as_str());
+    let lasts_ms = |event: &RefEvent| within_ms + (event.value * *value_ms as f64) as i64;
+    let is_after = |event: &RefEvent| after.contains(&event.name.as_str()) && lasts_ms(event) > 0;
     let mut moments = Vec::new();
     let mut i = 0;
     while i < events.len() {
@@ -251,7 +255,7 @@ fn absence(definition: &Definition, events: &[&RefEvent]) -> Vec<RefMoment> {
             i += 1;
             continue;
         }
-        let deadline = events[i].time_ms + within_ms;
+        let deadline = events[i].time_ms + lasts_ms(events[i]);
         let in_time = events[i + 1..].iter().take_while(|e| e.time_ms <= deadline);
         let in_time: Vec<&RefEvent> = in_time.copied().collect();
         let ends = |event: &&RefEvent| is_of(event) || (*from == From::Last && is_after(event));

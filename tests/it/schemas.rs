@@ -148,7 +148,7 @@ fn what_the_reader_refuses_the_schema_refuses() {
         ("absence", "absense"),
         ("moment: {", "moment: { event: Signed Up,"),
         ("within: 30m", "within: 30 minutes"),
-        (", within: 30m", ""),
+        (", after: Product Added", ""),
         ("within: 30m", "within: 30m, from: middle"),
         ("after: Product Added", "after: []"),
         ("after: Product Added", "after: { where: event.price > 3 }"),

@@ -6,7 +6,7 @@ use super::*;
 use crate::document::report;
 use crate::event::{EventName, Type, Vocabulary};
 use crate::moment::Per;
-use crate::moment::absence::From;
+use crate::moment::absence::{By, From};
 use crate::moment::baseline::{Departure, Measure};
 use crate::time::{DAY_MS, Timestamp};
 use crate::trigger::policy::Cap;
@@ -89,8 +89,8 @@ fn a_file_becomes_a_trigger() {
         panic!("{:?}", trigger.kind)
     };
     assert_eq!(
-        (absence.within_ms, absence.from),
-        (30 * 60_000, From::First)
+        (matches!(absence.by, By::Within(1_800_000)), absence.from),
+        (true, From::First)
     );
     assert_eq!(
         absence.after.event_names().collect::<Vec<_>>(),

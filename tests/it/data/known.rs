@@ -82,6 +82,7 @@ fn otto_absences() {
                         of: of.clone(),
                         after: after.clone(),
                         within_ms,
+                        value_ms: 0,
                         from,
                         per_key,
                     };

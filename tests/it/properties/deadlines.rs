@@ -189,11 +189,32 @@ static SESSIONS: LazyLock<Cases> = LazyLock::new(|| {
                     of: of.to_vec(),
                     after: after.to_vec(),
                     within_ms: 8 * MINUTE,
+                    value_ms: 0,
                     from,
                     per_key: k > 0,
                 };
                 rows.push((format!("absence-{n}-{word}-{k}"), definition, text));
             }
+        }
+    }
+    for (n, (plus, within_ms)) in [("0m", MINUTE), ("+2m", 3 * MINUTE), ("-2m", -MINUTE)]
+        .into_iter()
+        .enumerate()
+    {
+        for from in [From::Last, From::First] {
+            let word = format!("{from:?}").to_lowercase();
+            let definition = Definition::Absence {
+                of: vec!["Product Added"],
+                after: vec!["Order Completed"],
+                within_ms,
+                value_ms: 2 * MINUTE,
+                from,
+                per_key: false,
+            };
+            let text = format!(
+                "absence: {{ of: Product Added, after: Order Completed, until: 'event.time + duration(\"1m\") + duration(\"2m\") * event.total', plus: {plus}, from: {word} }}"
+            );
+            rows.push((format!("until-{n}-{word}"), definition, text));
         }
     }
     let definition = Definition::Inactivity {

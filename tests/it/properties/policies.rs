@@ -64,6 +64,7 @@ fn definitions() -> [Definition; 4] {
         of: vec!["Order Completed"],
         after: vec!["Product Added"],
         within_ms: 2 * HOUR,
+        value_ms: 0,
         from: From::Last,
         per_key: false,
     };
@@ -71,6 +72,7 @@ fn definitions() -> [Definition; 4] {
         of: vec!["Order Completed"],
         after: vec!["Cart Viewed"],
         within_ms: 3 * HOUR,
+        value_ms: 0,
         from: From::First,
         per_key: false,
     };

@@ -43,6 +43,7 @@ fn absence(from: From, per_key: bool) -> Definition {
         of: vec!["bought", "both"],
         after: vec!["added", "both"],
         within_ms: 10,
+        value_ms: 0,
         from,
         per_key,
     }

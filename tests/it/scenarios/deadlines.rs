@@ -278,3 +278,58 @@ fn a_deadline_that_another_definition_brings_nearer_is_not_missed() {
     bench.line("until 2026-02-01T00:00:00Z");
     assert_eq!(bench.decisions(), ["2026-01-31T10:00:00Z treat"]);
 }
+
+const MADRID: &str = r#"2026-03-01T10:00:00Z identify {"timezone":"Europe/Madrid"}"#;
+const MOVED: &str = r#"2026-03-04T10:00:00Z identify {"timezone":"America/New_York"}"#;
+
+/// What the anchor of 2026-03-02T10:00:00Z says, what is added to it, what else happens, and what becomes of it.
+type Until<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a str]);
+
+#[rustfmt::skip]
+const UNTIL: &[Until<'_>] = &[
+    // A time.
+    ("2026-03-05T12:00:00Z", "0d", &[], &["2026-03-05T12:00:00Z treat"]),
+    ("2026-03-05T12:00:00Z", "-1d", &[], &["2026-03-04T12:00:00Z treat"]),
+    ("2026-03-05T12:00:00Z", "2h", &[], &["2026-03-05T14:00:00Z treat"]),
+    ("2026-03-05T12:00:00Z", "0d", &["2026-03-05T12:00:00Z Order Delivered"], &[]),
+    ("2026-03-05T12:00:00Z", "0d", &["2026-03-05T12:00:00.001Z Order Delivered"], &["2026-03-05T12:00:00Z treat"]),
+    // A date, until its end where she lives; its first instant after is in time.
+    ("2026-03-05T00:00:00Z", "0d", &[], &["2026-03-06T00:00:00Z treat"]),
+    ("2026-03-05T00:00:00Z", "0d", &[MADRID], &["2026-03-05T23:00:00Z treat"]),
+    ("2026-03-05T00:00:00Z", "0d", &[MADRID, "2026-03-05T23:00:00Z Order Delivered"], &[]),
+    ("2026-03-05T00:00:00Z", "0d", &[MADRID, "2026-03-05T23:00:00.001Z Order Delivered"], &["2026-03-05T23:00:00Z treat"]),
+    // Days after it are calendar days: clocks go forward on the 29th.
+    ("2026-03-28T00:00:00Z", "1d", &[MADRID], &["2026-03-29T22:00:00Z treat"]),
+    ("2026-03-28T00:00:00Z", "24h 1m", &[MADRID], &["2026-03-29T23:01:00Z treat"]),
+    ("2026-03-07T00:00:00Z", "-3d", &[MADRID], &["2026-03-04T23:00:00Z treat"]),
+    // She moves before.
+    ("2026-03-05T00:00:00Z", "0d", &[MADRID, MOVED], &["2026-03-06T05:00:00Z treat"]),
+    // What is not after the anchor, or not said, is no deadline.
+    ("2026-03-02T10:00:00Z", "0d", &[], &[]),
+    ("2026-03-02T10:00:00.001Z", "0d", &[], &["2026-03-02T10:00:00.001Z treat"]),
+    ("2026-03-03T09:00:00Z", "-1d", &[], &[]),
+    ("2026-03-01T00:00:00Z", "0d", &[], &[]),
+];
+
+#[test]
+fn an_absence_lasts_until_what_its_anchor_says() {
+    let absence = |plus: &str| {
+        onsite(&format!(
+            "absence: {{ of: Order Delivered, after: Order Shipped, until: event.promised_at{plus} }}"
+        ))
+    };
+    let end = "until 2026-04-30T00:00:00Z";
+    for (until, plus, more, expected) in UNTIL {
+        let shipped = format!(r#"2026-03-02T10:00:00Z Order Shipped {{"promised_at":"{until}"}}"#);
+        let mut lines: Vec<&str> = vec![&shipped];
+        lines.extend(*more);
+        lines.sort_unstable();
+        lines.push(end);
+        check(&absence(&format!(", plus: {plus}")), &lines, expected);
+    }
+    check(
+        &absence(""),
+        &["2026-03-02T10:00:00Z Order Shipped", end],
+        &[],
+    );
+}

@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
 
-const TRIGGERS: [(&str, &str); 9] = [
+const TRIGGERS: [(&str, &str); 10] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }",
@@ -52,6 +52,10 @@ const TRIGGERS: [(&str, &str); 9] = [
     (
         "often",
         "event: { of: { name: Product Reviewed, where: facts.added >= 2 }, when: settled }\naudience: facts.of_each.p1 < 4",
+    ),
+    (
+        "promised",
+        "absence: { of: Product Viewed, after: Order Completed, until: 'event.time + duration(\"1s\") * event.total', plus: -6s }",
     ),
 ];
 
