@@ -228,16 +228,6 @@ impl Fact {
     }
 }
 
-/// Whether a file is that of a fact.
-#[must_use]
-pub fn is_fact(source: &Source) -> bool {
-    let root = yaml::parse(source, &mut Vec::new());
-    match root.map(|root| root.value) {
-        Some(Yaml::Map(entries)) => entries.iter().any(|(key, _)| key.text == "fact"),
-        _ => false,
-    }
-}
-
 /// Reads the file of a fact.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ pub mod profile;
 pub mod expression;
 pub mod moment;
 pub mod fact;
+pub mod segment;
 pub mod treatment;
 pub mod trigger;
 pub mod policy;

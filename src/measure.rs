@@ -3,7 +3,7 @@
 //! A window is (now - over, now]: what is exactly as old as it has left it. Amounts are whole millionths, so sums do not drift. What is
 //! kept has a bound, and within it every answer is exact, whatever the order of arrival: what is late is taken at its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,11 +76,14 @@ pub struct Spec {
 pub struct Declarations {
     /// Facts by name.
     pub facts: BTreeMap<String, Spec>,
+    /// The names of segments.
+    pub segments: BTreeSet<String>,
 }
 
 /// Nothing is.
 pub static NOTHING: Declarations = Declarations {
     facts: BTreeMap::new(),
+    segments: BTreeSet::new(),
 };
 
 /// What one event says.
@@ -263,6 +266,12 @@ impl Spec {
     }
 
     // Answers.
+
+    /// Whether time alone may change it.
+    #[must_use]
+    pub fn moves(&self) -> bool {
+        self.over_ms.is_some() || matches!(self.measure, Measure::Score(_))
+    }
 
     /// What it comes to; `held`: nothing where nothing was.
     #[must_use]

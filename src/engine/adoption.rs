@@ -76,8 +76,13 @@ impl Engine {
         let filled_in = plan.fill_in(&mut working.customer);
         let mut fold = Fold::adopting(&plan, now, effects);
         fold.settle(&mut working.customer, self.watermark, Expiry::Later);
+        let asked = plan.ask_all_segments(&mut working.customer.profile.settled, self.watermark);
+        if asked {
+            // Who enters and leaves as definitions change does so now.
+            fold.settle(&mut working.customer, self.watermark, Expiry::Later);
+        }
         let let_go = fold.let_go;
-        let changed = forgotten || filled_in || let_go || effects.len() > before;
+        let changed = forgotten || filled_in || asked || let_go || effects.len() > before;
         working.dirty = changed;
         let look = plan.next_look(&working.customer);
         self.customers.gone_over(look);
@@ -91,6 +96,7 @@ impl Plan {
         let said = |plan: &Self| -> Vec<(u32, u64)> {
             let mut said: Vec<_> = plan.triggers.iter().map(|it| (it.key, it.text)).collect();
             said.extend(plan.facts.iter().map(|it| (it.spec.key, it.text)));
+            said.extend(plan.segments.iter().map(|it| (0, it.text)));
             said.sort_unstable();
             said
         };
@@ -103,6 +109,7 @@ impl Plan {
             profile, states, ..
         } = customer;
         let mut any = self.forget_facts(&mut profile.settled);
+        any |= self.forget_segments(&mut profile.settled);
         for trigger in &self.triggers {
             let decided = match states.get(trigger.key) {
                 Some(State::Gone(decided)) => Some(*decided),

@@ -1,9 +1,11 @@
-//! How an event becomes facts: what is declared to be measured is taken in where the profile is.
+//! How events and time become facts and segments: what is declared is taken in where the profile is.
 
 use crate::event::{Event, Text};
 use crate::expression::Scope;
 use crate::fact::Fact;
 use crate::profile::Settled;
+use crate::segment::Segment;
+use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
 impl Plan {
@@ -22,6 +24,7 @@ impl Plan {
         previous: Option<&Settled>,
         mut refused: impl FnMut(&Text, u32),
     ) {
+        self.pass(settled, event.time.plus(-1));
         settled.apply(event);
         for fact in self.measuring(event.name) {
             let scope = Scope {
@@ -39,6 +42,100 @@ impl Plan {
                 refused(&fact.name, made_way);
             }
         }
+        self.ask_segments(settled, event);
+        // What changes at the instant itself does so behind its events.
+        self.pass(settled, event.time);
+    }
+
+    /// Asks the segments again whose answer an event may have changed, which the profile has taken in.
+    fn ask_segments(&self, settled: &mut Settled, event: &Event) {
+        if self.segments.is_empty() {
+            return;
+        }
+        let begins = !settled.segments.begun;
+        for segment in &self.segments {
+            if (begins || self.is_concerned(segment, event))
+                && let Some(standing) = segment.asked(settled, event.time)
+            {
+                settled.segments.keep(standing);
+            }
+        }
+        if begins {
+            settled.segments.begun = true;
+        }
+    }
+
+    fn is_concerned(&self, segment: &Segment, event: &Event) -> bool {
+        let measured = |name: &str| self.measuring(event.name).any(|fact| fact.name == name);
+        segment.is_concerned(event, measured)
+    }
+
+    /// Whether where she stands with a segment may change by an event, and somebody asks when it does.
+    pub(super) fn moves_segments(&self, event: &Event, settled: &Settled) -> bool {
+        let mut segments = self.segments.iter();
+        self.watches_segments
+            && (!settled.segments.begun
+                || segments.any(|segment| self.is_concerned(segment, event)))
+    }
+
+    /// Time passes up to an instant: what enters and leaves segments by time alone does.
+    pub(super) fn pass(&self, settled: &mut Settled, until: Timestamp) {
+        if self.segments.is_empty() {
+            return;
+        }
+        loop {
+            let due = settled.segments.due();
+            if due > until {
+                return;
+            }
+            self.pass_one(settled, due);
+        }
+    }
+
+    /// Asks what is due at an instant.
+    pub(super) fn pass_one(&self, settled: &mut Settled, due: Timestamp) {
+        for segment in &self.segments {
+            if settled.segments.is_due(&segment.name, due)
+                && let Some(standing) = segment.asked(settled, due)
+            {
+                settled.segments.keep(standing);
+            }
+        }
+        // What is left of a set that she has not gone over from.
+        if settled.segments.due() <= due {
+            let declared = |name: &str| self.segments.iter().any(|segment| segment.name == name);
+            settled.segments.forget_stale(declared);
+        }
+    }
+
+    /// Forgets where she stood with segments that are declared no more; whether there was anything.
+    pub(super) fn forget_segments(&self, settled: &mut Settled) -> bool {
+        let declared = |name: &str| self.segments.iter().any(|segment| segment.name == name);
+        let is_stale = settled.segments.is_stale(declared);
+        if is_stale {
+            settled.segments.forget_stale(declared);
+        }
+        is_stale
+    }
+
+    /// Asks every segment about a customer who goes over to these, as of an instant up to which she is settled; whether anything
+    /// changed.
+    pub(super) fn ask_all_segments(&self, settled: &mut Settled, at: Timestamp) -> bool {
+        if settled.presence.last_seen.is_none() {
+            return false;
+        }
+        let mut any = false;
+        for segment in &self.segments {
+            if let Some(standing) = segment.asked(settled, at) {
+                settled.segments.keep(standing);
+                any = true;
+            }
+        }
+        if !self.segments.is_empty() && !settled.segments.begun {
+            settled.segments.begun = true;
+            any = true;
+        }
+        any
     }
 
     /// Forgets what was kept of facts that are declared no more, or otherwise; whether there was anything.

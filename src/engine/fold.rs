@@ -166,7 +166,7 @@ impl<'a> Fold<'a> {
             waiting,
         } = customer;
         let undue_before = std::mem::replace(&mut self.undue_before, Timestamp::MIN);
-        let mut taken = 0;
+        let (mut taken, mut passed) = (0, false);
         let due = loop {
             let next = tail.events().get(taken).map(|tail| &*tail.event);
             let next = next.filter(|event| event.time <= watermark);
@@ -175,6 +175,20 @@ impl<'a> Fold<'a> {
                 false => self.next_due(settled, states, waiting),
             };
             let due = due.filter(|(at, _)| *at <= watermark);
+            // Segments first: what else is due at the instant finds them as they are then.
+            let passes = self.passes(settled);
+            if passes < Timestamp::MAX
+                && passes <= watermark
+                && next.is_none_or(|event| passes < event.time)
+                && due.is_none_or(|(at, _)| passes <= at)
+            {
+                if self.gathered_at().is_some_and(|at| at < passes) {
+                    self.decide_gathered((settled, waiting), &tail.events()[taken..]);
+                }
+                self.plan.pass_one(settled, passes);
+                passed = true;
+                continue;
+            }
             match next {
                 Some(event) if due.is_none_or(|(at, _)| event.time <= at) => {
                     let fired = &tail.events()[taken].fired;
@@ -198,7 +212,15 @@ impl<'a> Fold<'a> {
         if taken > 0 {
             tail.drop_first(taken);
         }
-        (taken > 0, due)
+        (taken > 0 || passed, due)
+    }
+
+    /// When a segment may be entered or left by time alone; never where there is none.
+    pub(super) fn passes(&self, settled: &Settled) -> Timestamp {
+        match self.plan.segments.is_empty() {
+            true => Timestamp::MAX,
+            false => settled.segments.due(),
+        }
     }
 
     /// What comes next but for events, and when: the first deadline, by the trigger it belongs to, moments that wait, or the

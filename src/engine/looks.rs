@@ -14,6 +14,9 @@ impl Plan {
         if self.counts_days && zone.is_some() && zone != settled.identity.timezone.as_ref() {
             return event.time;
         }
+        if self.moves_segments(event, settled) {
+            return event.time;
+        }
         let looks = self
             .naming(event.name)
             .filter_map(|trigger| trigger.kind.looks_again(event, settled));
@@ -34,8 +37,12 @@ impl Plan {
         });
         let tail = profile.tail.events().iter();
         let tail = tail.map(|tail| self.looks_again(&tail.event, &profile.settled));
+        let passes = self
+            .watches_segments
+            .then(|| profile.settled.segments.due());
         let next = due
             .chain(tail)
+            .chain(passes)
             .chain(waiting.due())
             .min()
             .unwrap_or(Timestamp::MAX);

@@ -22,6 +22,7 @@ pub struct Checked {
     pub tree: Tree,
     pub uses_event: bool,
     pub uses_previous: bool,
+    pub asks: Vec<String>,
 }
 
 /// A node with its type; `None` is the type of `null` itself.
@@ -37,6 +38,7 @@ pub fn check(
         environment,
         uses_event: false,
         uses_previous: false,
+        asks: Vec::new(),
     };
     let (kind, tree) = checker.node(&parsed.root)?;
     let kind = kind.ok_or_else(|| {
@@ -50,15 +52,17 @@ pub fn check(
         tree,
         uses_event: checker.uses_event,
         uses_previous: checker.uses_previous,
+        asks: checker.asks,
     })
 }
 
 /// A check under way.
 pub(super) struct Checker<'c> {
     parsed: &'c Parsed<'c>,
-    environment: &'c Environment<'c>,
+    pub(super) environment: &'c Environment<'c>,
     uses_event: bool,
     uses_previous: bool,
+    asks: Vec<String>,
 }
 
 impl Checker<'_> {
@@ -131,6 +135,9 @@ impl Checker<'_> {
         let (kind, tree) = names::resolve(&path, self.environment)?;
         self.uses_event |= path.root == "event";
         self.uses_previous |= path.root == "previous";
+        if path.root != "event" {
+            self.asks.push(path.dotted());
+        }
         Ok((Some(kind), tree))
     }
 

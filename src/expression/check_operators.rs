@@ -6,6 +6,7 @@ use super::ExpressionError;
 use super::check::{Checker, Typed, described};
 use super::operators::Binary;
 use super::tree::Tree;
+use crate::document::suggest::{closest, listed};
 use crate::event::Type;
 
 impl Checker<'_> {
@@ -171,6 +172,9 @@ impl Checker<'_> {
                 Tree::Among(Box::new(needle_tree), trees.into()),
             ));
         }
+        if let (Tree::Text(name), true) = (&needle_tree, self.is_segments(list)) {
+            self.declared(needle, name)?;
+        }
         match self.node(list)? {
             (Some(Type::List), tree) if needle_kind == Type::Text => {
                 Ok((Some(Type::Bool), Tree::In(Box::new([needle_tree, tree]))))
@@ -189,6 +193,35 @@ impl Checker<'_> {
                 "a text in a list of texts",
             )),
         }
+    }
+
+    /// Whether this is `profile.segments`, or the same of `previous`.
+    fn is_segments(&self, list: &IdedExpr) -> bool {
+        let Expr::Select(select) = &list.expr else {
+            return false;
+        };
+        let of_customer = |root: &str| matches!(root, "profile" | "previous");
+        select.field == "segments"
+            && matches!(&select.operand.expr, Expr::Ident(root) if of_customer(root))
+    }
+
+    /// Holds that a segment of this name is declared.
+    fn declared(&self, node: &IdedExpr, name: &str) -> Result<(), ExpressionError> {
+        let segments = &self.environment.derived.segments;
+        if segments.contains(name) {
+            return Ok(());
+        }
+        let names = || segments.iter().map(String::as_str);
+        let expected = match segments.len() {
+            0 => "segments are declared in files of their own, beside the triggers; none is here"
+                .to_owned(),
+            _ => format!("one of {}", listed(names())),
+        };
+        Err(ExpressionError {
+            expected: Some(expected),
+            suggestion: closest(name, names()).map(|name| format!("\"{name}\"")),
+            ..self.fails(node, &format!("no segment is called `{name}`"))
+        })
     }
 
     pub(super) fn mismatch(

@@ -21,6 +21,7 @@
 //! Deliberately absent: text that is put together (an answer borrows, it owns nothing), order of
 //! texts ("10" would stand before "9"), regular expressions, and CEL's loops (`all`, `exists`, `map`).
 
+mod change;
 mod check;
 mod check_operators;
 mod functions;
@@ -110,6 +111,7 @@ pub struct Expression {
     tree: Tree,
     uses_event: bool,
     uses_previous: bool,
+    asks: Vec<String>,
 }
 
 impl Expression {
@@ -126,6 +128,7 @@ impl Expression {
             tree: checked.tree,
             uses_event: checked.uses_event,
             uses_previous: checked.uses_previous,
+            asks: checked.asks,
         })
     }
 
@@ -191,6 +194,25 @@ impl Expression {
     #[must_use]
     pub fn uses_event(&self) -> bool {
         self.uses_event
+    }
+
+    /// What it asks for of the customer: `profile.basket.value`, `facts.views`.
+    #[must_use]
+    pub fn asks(&self) -> &[String] {
+        &self.asks
+    }
+
+    /// The earliest instant after that of `scope` at which time alone may change whether it holds; before it, it cannot. Exact where
+    /// nothing in it [`is_unforeseen`](Expression::is_unforeseen).
+    #[must_use]
+    pub fn next_change(&self, scope: &Scope<'_>) -> Option<Timestamp> {
+        self.tree.next_change(scope)
+    }
+
+    /// Whether time alone changes something in it in a way that goes to and fro.
+    #[must_use]
+    pub fn is_unforeseen(&self) -> bool {
+        self.tree.is_unforeseen()
     }
 
     /// Whether it asks about the customer before the event.

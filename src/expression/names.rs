@@ -18,6 +18,13 @@ pub struct Path {
     pub segments: Vec<Segment>,
 }
 
+impl Path {
+    /// As it is written with dots.
+    pub fn dotted(&self) -> String {
+        dotted(&self.root, &self.segments)
+    }
+}
+
 /// One step of a path.
 pub struct Segment {
     /// The name or key.
@@ -30,8 +37,6 @@ pub struct Segment {
 
 /// Facts of the design that the profile does not have yet.
 const NOT_YET: &[(&str, &str)] = &[
-    ("segments", "segments"),
-    ("segment", "segments"),
     ("rfm", "RFM labels"),
     ("propensity", "predictions"),
     ("alive", "predictions"),

@@ -168,7 +168,7 @@ impl Tree {
 }
 
 impl Whose {
-    fn profile<'a>(self, scope: &Scope<'a>) -> Option<&'a Settled> {
+    pub fn profile<'a>(self, scope: &Scope<'a>) -> Option<&'a Settled> {
         match self {
             Self::Now => Some(scope.profile),
             Self::Before => scope.previous,

@@ -17,6 +17,7 @@ use crate::fact;
 use crate::mapping;
 use crate::scenario::mapping::TEST;
 use crate::scenario::{self, SCENARIO};
+use crate::segment;
 use crate::trigger::definition;
 use crate::trigger::policy::Policy;
 
@@ -27,6 +28,8 @@ pub enum Kind {
     Trigger,
     /// what is measured, a fact, `NAME.yaml`
     Fact,
+    /// who is meant by a name, a segment, `NAME.yaml`
+    Segment,
     /// the scenarios of a trigger, `NAME.test.yaml`
     Scenario,
     /// how foreign records become events, of a mapping
@@ -46,6 +49,7 @@ impl Kind {
         match self {
             Self::Trigger => "schemas/json/trigger.json",
             Self::Fact => "schemas/json/fact.json",
+            Self::Segment => "schemas/json/segment.json",
             Self::Scenario => "schemas/json/scenario.json",
             Self::Mapping => "schemas/json/mapping.json",
             Self::MappingTest => "schemas/json/mapping-test.json",
@@ -60,6 +64,7 @@ impl Kind {
         match self {
             Self::Trigger => rooted("A trigger of moments", &Shape::Mapping(&definition::KEYS)),
             Self::Fact => rooted("A fact of moments", &Shape::Mapping(&fact::KEYS)),
+            Self::Segment => rooted("A segment of moments", &Shape::Mapping(&segment::KEYS)),
             Self::Scenario => rooted("Scenarios of a trigger of moments", &SCENARIOS),
             Self::Mapping => rooted("A mapping of moments", &Shape::Mapping(&mapping::KEYS)),
             Self::MappingTest => rooted("Tests of a mapping of moments", &TESTS),

@@ -170,6 +170,8 @@ pub struct Concerns {
     pub broadcasts: Vec<EventName>,
     /// Every customer, whatever she does: it is shown each of her events, of whatever name, and begins with the first.
     pub everybody: bool,
+    /// Where she stands with segments: what may change that is looked at when it has settled.
+    pub segments: bool,
 }
 
 impl Concerns {

@@ -16,6 +16,7 @@ pub mod per;
 pub mod sequence;
 pub mod states;
 pub mod threshold;
+pub mod transition;
 
 use crate::document::keys::{Keys, Known};
 use crate::document::reader::Reader;
@@ -41,6 +42,7 @@ pub use per::Per;
 pub use sequence::Sequence;
 pub use states::States;
 pub use threshold::Threshold;
+pub use transition::Transition;
 
 /// What [`State::Gone`] is stored under.
 const GONE: u16 = 0;
@@ -274,10 +276,11 @@ kinds! {
     Calendar: Calendar,
     Broadcast: Broadcast,
     Sequence: Sequence,
+    Transition: Transition,
 }
 
 /// Kinds of the design that are not there yet.
-const LATER: &[(&str, &str)] = &[("transition", ""), ("prediction", "")];
+const LATER: &[(&str, &str)] = &[("prediction", "")];
 
 impl Stored for Timestamp {
     const VERSION: u8 = 1;

@@ -19,6 +19,7 @@ pub mod presence;
 pub mod reviews;
 pub mod section;
 pub mod seen;
+pub mod segments;
 pub mod sessions;
 pub mod settled;
 pub mod shares;

@@ -16,6 +16,7 @@ use super::presence::Presence;
 use super::reviews::Reviews;
 use super::section::Section;
 use super::seen::Seen;
+use super::segments::Segments;
 use super::sessions::Sessions;
 use super::shares::Shares;
 use super::support::Support;
@@ -133,6 +134,7 @@ sections! {
     shares: Shares,
     reviews: Reviews,
     derived: Derived,
+    segments: Segments,
     contacts: Contacts,
     seen: Seen,
 }

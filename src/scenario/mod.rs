@@ -45,7 +45,6 @@ use crate::document::report::{Report, Source};
 use crate::document::suggest::closest;
 use crate::document::typed;
 use crate::document::yaml::{self, Node, Yaml};
-use crate::fact;
 use crate::time::Timestamp;
 use crate::treatment::Reason;
 use crate::trigger::definition::limits::NAME_BYTES;
@@ -311,7 +310,7 @@ pub fn played(scenario: &Scenario, plan: &Arc<Plan>) -> Outcome {
 struct Triggers<'a> {
     root: PathBuf,
     basis: &'a Basis,
-    /// What is measured, in files below the root: every trigger may ask for it.
+    /// Facts and segments, in files below the root: every trigger may ask for them.
     shared: Vec<(PathBuf, Source)>,
     /// By files, and policy as JSON.
     plans: BTreeMap<(Vec<PathBuf>, String), Arc<Plan>>,
@@ -392,13 +391,13 @@ impl Triggers<'_> {
     }
 }
 
-/// The files below a directory that say what is measured.
+/// The files below a directory that declare facts and segments.
 fn shared(root: &Path) -> Result<Vec<(PathBuf, Source)>, Vec<Report>> {
     let paths = set::files(root, set::is_trigger_file).map_err(|report| vec![report])?;
     let read = paths.into_iter().filter_map(|path| {
         // What cannot be read is told where it is asked for.
         let source = Source::load(&path).ok()?;
-        fact::is_fact(&source).then_some((path, source))
+        set::is_shared(&source).then_some((path, source))
     });
     Ok(read.collect())
 }

@@ -538,7 +538,7 @@ mod tests {
         Plan::new(
             vocabulary,
             Vec::new(),
-            Vec::new(),
+            Default::default(),
             Policy::default(),
             "7-r1".into(),
         )

@@ -7,6 +7,7 @@ use crate::event::{EventName, Text, Vocabulary};
 use crate::expression::Expression;
 use crate::fact::Fact;
 use crate::moment::{Concerns, Kind};
+use crate::segment::Segment;
 use crate::time::Timestamp;
 
 pub use super::policy::Policy;
@@ -21,6 +22,10 @@ pub struct Plan {
     pub triggers: Vec<Trigger>,
     /// What is measured, by name.
     pub facts: Vec<Fact>,
+    /// Who is meant by a name, by name.
+    pub segments: Vec<Segment>,
+    /// Whether a trigger asks when one is entered or left.
+    pub watches_segments: bool,
     /// What is common to all triggers.
     pub policy: Policy,
     /// Digest (16 hex digits) of the definitions and the policy.
@@ -144,7 +149,7 @@ impl Plan {
     pub fn new(
         vocabulary: Arc<Vocabulary>,
         mut triggers: Vec<Trigger>,
-        facts: Vec<Fact>,
+        (facts, segments): (Vec<Fact>, Vec<Segment>),
         policy: Policy,
         revision: Text,
     ) -> Self {
@@ -158,10 +163,11 @@ impl Plan {
         let by_event = ByName::new(&vocabulary, concerned);
         let facts_by_event = ByName::new(&vocabulary, facts.iter().map(Fact::concerns));
         let mut by_broadcast: BTreeMap<EventName, Vec<u16>> = BTreeMap::new();
-        let mut counts_days = false;
+        let (mut counts_days, mut watches_segments) = (false, false);
         for (i, trigger) in (0u16..).zip(&triggers) {
             let concerns = trigger.kind.concerns();
             counts_days |= concerns.days;
+            watches_segments |= concerns.segments;
             for name in concerns.broadcasts {
                 let listed = by_broadcast.entry(name).or_default();
                 if listed.last() != Some(&i) {
@@ -179,6 +185,8 @@ impl Plan {
             vocabulary,
             triggers,
             facts,
+            segments,
+            watches_segments,
             policy,
             revision,
             by_event,

@@ -1,6 +1,6 @@
 //! A set of files, of triggers and of the facts that they ask for: a file, or a directory of them, to a [`Plan`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +12,12 @@ use super::plan::Plan;
 use super::policy::Policy;
 use crate::document::reader::Declared;
 use crate::document::report::{Report, Source};
-use crate::event::{Type, Vocabulary};
+use crate::document::yaml::{self, Yaml};
+use crate::event::{Text, Type, Vocabulary};
 use crate::fact::{self, Fact};
 use crate::mapping::Mappings;
 use crate::measure::Declarations;
+use crate::segment::{self, Segment};
 
 /// Bounds of a set.
 pub mod limits {
@@ -121,7 +123,7 @@ pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
 pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     if sources.is_empty() || sources.len() > limits::TRIGGERS {
         let message = format!(
-            "there are {} trigger files, those of facts among them; from 1 to {} are taken",
+            "there are {} trigger files, those of facts and segments among them; from 1 to {} are taken",
             sources.len(),
             limits::TRIGGERS
         );
@@ -129,12 +131,19 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     }
     let read = read(sources, basis)?;
     let revision = revision(&read, basis);
-    let Read { triggers, facts } = read;
+    let Read {
+        triggers,
+        facts,
+        segments,
+    } = read;
     let triggers = triggers.into_iter();
     Ok(Plan::new(
         basis.vocabulary.clone(),
         triggers.map(|(definition, _)| definition.trigger).collect(),
-        facts.into_iter().map(|(fact, _)| fact).collect(),
+        (
+            facts.into_iter().map(|(fact, _)| fact).collect(),
+            segments.into_iter().map(|(segment, _)| segment).collect(),
+        ),
         basis.policy.clone(),
         revision.into(),
     ))
@@ -147,6 +156,8 @@ pub struct Read<'s> {
     pub triggers: Vec<(Definition, &'s Source)>,
     /// What is measured.
     pub facts: Vec<(Fact, &'s Source)>,
+    /// Who is meant by a name.
+    pub segments: Vec<(Segment, &'s Source)>,
 }
 
 /// Reads the files of a set: what is measured first, for the others ask for it.
@@ -155,19 +166,39 @@ pub struct Read<'s> {
 /// Everything that is wrong with any of them; of triggers nothing where what they may ask for is wrong.
 pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Report>> {
     let plain = Declared::new(&basis.vocabulary, &basis.attributes);
-    let (of_facts, of_triggers): (Vec<_>, Vec<_>) =
-        sources.iter().partition(|source| fact::is_fact(source));
+    let (of_facts, others): (Vec<_>, Vec<_>) =
+        sources.iter().partition(|source| is_of(source, "fact"));
+    let (of_segments, of_triggers): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|source| is_of(source, "segment"));
     let (mut facts, mut reports) = all(&of_facts, |source| fact::read(source, plain));
     facts.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-    reports.extend(facts_collide(&facts));
+    reports.extend(collide(&facts, "facts", |fact| (&fact.name, fact.spec.key)));
     if !reports.is_empty() {
         return Err(reports);
     }
     let specs = facts.iter();
-    let derived = Declarations {
+    let facts_alone = Declarations {
         facts: specs
             .map(|(fact, _)| (fact.name.to_string(), fact.spec.clone()))
             .collect(),
+        segments: BTreeSet::new(),
+    };
+    let asking = Declared {
+        derived: &facts_alone,
+        ..plain
+    };
+    let (mut segments, mut reports) = all(&of_segments, |source| segment::read(source, asking));
+    segments.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    let own = |segment: &Segment| xxhash_rust::xxh3::xxh3_64(segment.name.as_bytes());
+    reports.extend(collide(&segments, "segments", |it| (&it.name, own(it))));
+    if !reports.is_empty() {
+        return Err(reports);
+    }
+    let names = segments.iter();
+    let derived = Declarations {
+        segments: names.map(|(segment, _)| segment.name.to_string()).collect(),
+        ..facts_alone
     };
     let declared = Declared {
         derived: &derived,
@@ -183,7 +214,27 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         return Err(reports);
     }
     triggers.sort_by(|(a, _), (b, _)| a.trigger.name.cmp(&b.trigger.name));
-    Ok(Read { triggers, facts })
+    Ok(Read {
+        triggers,
+        facts,
+        segments,
+    })
+}
+
+/// Whether a file declares this, by its keys.
+#[must_use]
+pub fn is_of(source: &Source, what: &str) -> bool {
+    let root = yaml::parse(source, &mut Vec::new());
+    match root.map(|root| root.value) {
+        Some(Yaml::Map(entries)) => entries.iter().any(|(key, _)| key.text == what),
+        _ => false,
+    }
+}
+
+/// Whether a file declares what triggers ask for, and is none of a trigger.
+#[must_use]
+pub fn is_shared(source: &Source) -> bool {
+    is_of(source, "fact") || is_of(source, "segment")
 }
 
 /// What could be read of files, and what is wrong with the others.
@@ -201,24 +252,27 @@ fn all<'s, T>(
     (found, reports)
 }
 
-/// Facts, sorted by name, that an expression or a profile could not tell apart.
-fn facts_collide(facts: &[(Fact, &Source)]) -> Vec<Report> {
+/// What of one kind, sorted by name, an expression or a profile could not tell apart; `own`: its name, and the hash by which a profile
+/// keeps it.
+fn collide<T, K: Into<u64>>(
+    found: &[(T, &Source)],
+    kind: &str,
+    own: impl Fn(&T) -> (&Text, K),
+) -> Vec<Report> {
     let mut reports = Vec::new();
-    let mut by_key: HashMap<u32, &str> = HashMap::new();
-    for (i, (fact, source)) in facts.iter().enumerate() {
-        let place = source.text().find(fact.name.as_str()).unwrap_or(0);
-        let span = place..place + fact.name.len();
-        let before = i.checked_sub(1).map(|i| &facts[i]);
-        if let Some((_, first)) = before.filter(|(before, _)| before.name == fact.name) {
-            let (name, first, second) = (&fact.name, first.name(), source.name());
-            let message = format!("`{name}` is the name of two facts: in {first} and in {second}");
+    let mut by_key: HashMap<u64, &Text> = HashMap::new();
+    for (i, (one, source)) in found.iter().enumerate() {
+        let (name, key) = own(one);
+        let place = source.text().find(name.as_str()).unwrap_or(0);
+        let span = place..place + name.len();
+        let before = i.checked_sub(1).map(|i| &found[i]);
+        if let Some((_, first)) = before.filter(|(before, _)| own(before).0 == name) {
+            let (first, second) = (first.name(), source.name());
+            let message = format!("`{name}` is the name of two {kind}: in {first} and in {second}");
             let report = Report::at(source, span, message);
             reports.push(report.expected("each name once in a set".to_owned()));
-        } else if let Some(other) = by_key.insert(fact.spec.key, &fact.name) {
-            let message = format!(
-                "`{}` and `{other}` have, by bad luck, the same hash",
-                fact.name
-            );
+        } else if let Some(other) = by_key.insert(key.into(), name) {
+            let message = format!("`{name}` and `{other}` have, by bad luck, the same hash");
             let report = Report::at(source, span, message);
             reports.push(report.expected("another name for one of them".to_owned()));
         }
@@ -275,6 +329,10 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
     }
     for (fact, source) in &read.facts {
         part(format!("facts.{}", fact.name).as_bytes());
+        part(text(source).as_bytes());
+    }
+    for (segment, source) in &read.segments {
+        part(format!("segments.{}", segment.name).as_bytes());
         part(text(source).as_bytes());
     }
     for event in basis.vocabulary.digested() {
@@ -446,6 +504,62 @@ mod tests {
     }
 
     #[test]
+    fn segments_may_be_asked_for() {
+        let segment = |name: &str, when: &str| {
+            let text = format!("segment: {name}\nwhen: {when}\n");
+            Source::new(&format!("{name} {when}.yaml"), text)
+        };
+        let trigger = |more: &str| Source::new("t.yaml", format!("{}{more}\n", text("one")));
+        let moved = |change: &str| {
+            let text =
+                text("one").replace("event: Signed Up", &format!("transition: {{ {change} }}"));
+            Source::new("t.yaml", text)
+        };
+        let gold = segment("gold", "profile.orders.count > 5");
+        for (source, expected) in [
+            (trigger("audience: '\"gold\" in profile.segments'"), ""),
+            (
+                trigger(
+                    "audience: '!(\"gold\" in previous.segments) && size(profile.segments) > 1'",
+                ),
+                "",
+            ),
+            (
+                trigger("audience: '\"gild\" in profile.segments'"),
+                "did you mean `\"gold\"`?",
+            ),
+            (trigger("audience: profile.segments.gold"), "has no field"),
+            (moved("enters: gold"), ""),
+            (moved("leaves: gold"), ""),
+            (moved("outstays: { segment: gold, for: 90d }"), ""),
+            (moved("enters: gild"), "did you mean `gold`?"),
+            (moved("outstays: { segment: gold }"), "`for` is missing"),
+            (
+                moved("enters: gold, leaves: gold"),
+                "a transition is one thing; here are 2",
+            ),
+            (moved("entres: gold"), "did you mean `enters`?"),
+            (moved("stage: loyal"), "known, but not in this version"),
+            (
+                segment("gold", "profile.known"),
+                "`gold` is the name of two segments",
+            ),
+        ] {
+            let read = compile(&[source, gold.clone()], &basis());
+            let said = read
+                .err()
+                .map(|reports| crate::document::report::rendered(&reports));
+            let said = said.unwrap_or_default();
+            assert!(
+                said.contains(expected) && said.is_empty() == expected.is_empty(),
+                "{said}"
+            );
+        }
+        let none = compile(&[moved("enters: gold")], &basis()).unwrap_err();
+        assert!(crate::document::report::rendered(&none).contains("beside the triggers"));
+    }
+
+    #[test]
     fn two_triggers_of_one_name_are_told_with_both_files() {
         let sources = [
             Source::new("a.yaml", text("one")),
@@ -461,7 +575,7 @@ mod tests {
         assert!(
             compile(&[], &basis()).unwrap_err()[0]
                 .to_string()
-                .contains("there are 0 trigger files, those of facts among them")
+                .contains("there are 0 trigger files, those of facts and segments among them")
         );
     }
 }

@@ -69,6 +69,7 @@ const MORE: &[(&str, &str)] = &[
         "score",
         "moment: { threshold: { of: Order Completed, measure: { score: { weight: 1, half_life: 7d } }, crosses: { at_least: 9 } } }",
     ),
+    ("enters", "moment: { transition: { enters: buys } }"),
     (
         "next",
         "moment: { sequence: { steps: [Product Viewed, Product Removed], same: event.product_id } }",
@@ -97,6 +98,13 @@ const FACTS: &[&str] = &[
     "fact: seen\nof: [Product Viewed, Product Added]\nmeasure: { list: { of: event.product_id } }\nper: event.category",
 ];
 
+/// Who is meant: she is in one, was in another, and will be in a third by time alone.
+const SEGMENTS: &[&str] = &[
+    "segment: buys\nwhen: profile.orders.count > 1",
+    "segment: browses\nwhen: profile.orders.count == 0 && profile.known",
+    "segment: lapses\nwhen: now - profile.last_order > duration(\"60d\")",
+];
+
 /// Her parts, by tag: families, the tail, and states of triggers.
 fn samples() -> BTreeMap<u16, Vec<Part>> {
     let vocabulary = Arc::new(Vocabulary::standard());
@@ -116,7 +124,7 @@ fn samples() -> BTreeMap<u16, Vec<Part>> {
         let treatments = "treatments: [{ channel: onsite, template: x }]";
         Source::new(name, format!("trigger: {name}\n{said}\n{treatments}\n"))
     });
-    let facts = FACTS.iter();
+    let facts = FACTS.iter().chain(SEGMENTS);
     let facts = facts.map(|text| Source::new(text, (*text).to_owned()));
     let sources: Vec<Source> = sources.chain(more).chain(facts).collect();
     let plan = set::compile(&sources, &basis).expect("triggers that can be read");

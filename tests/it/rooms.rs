@@ -9,7 +9,7 @@ use crate::support::generated;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
-const CORE: [&str; 20] = [
+const CORE: [&str; 21] = [
     "time",
     "stats",
     "stored",
@@ -24,6 +24,7 @@ const CORE: [&str; 20] = [
     "expression",
     "moment",
     "fact",
+    "segment",
     "treatment",
     "trigger",
     "policy",

@@ -23,7 +23,8 @@ impl Fold<'_> {
             .partition_point(|tail| tail.event.order() < event.order());
         let (before, ahead) = tail.events().split_at(at);
         let known = |settled: &Settled| settled.presence.last_seen.is_some();
-        if before.is_empty() && self.plan.expiry(settled) >= event.time {
+        let stays = self.passes(settled) > event.time;
+        if before.is_empty() && stays && self.plan.expiry(settled) >= event.time {
             if known(settled) {
                 self.apply_to((settled, waiting), event, ahead, outside);
             }
@@ -35,6 +36,7 @@ impl Fold<'_> {
             self.see(&mut view, &tail.event);
         }
         self.expire(&mut view, event.time);
+        self.plan.pass(&mut view.settled, event.time);
         if known(&view.settled) {
             self.apply_to((&mut view.settled, waiting), event, ahead, outside);
             settled.contacts = view.settled.contacts;

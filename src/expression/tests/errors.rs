@@ -12,7 +12,7 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("profile.basket", "basket", "`profile.basket` is a group of fields", "`value`"),
     ("profile.interests > 1", "interests", "needs a key", "interests[\"...\"]"),
     ("profile.attributes.teir", "teir", "no attribute `teir` is declared", "tier"),
-    ("\"gold\" in profile.segments", "segments", "the profile has no segments in this version", ""),
+    ("\"gold\" in profile.segments", "\"gold\"", "no segment is called `gold`", ""),
     ("basket.value > 1", "basket", "nothing is called `basket` here", "profile.basket.value"),
     ("profile.country == ES", "ES", "nothing is called `ES` here", "\"ES\""),
     ("1 < event.order_id", "1 < event.order_id", "`<` stands between a number and a text", "two numbers"),

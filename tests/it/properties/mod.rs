@@ -16,6 +16,7 @@ mod late;
 mod lives;
 mod policies;
 mod restore;
+mod segments;
 mod sequences;
 mod thresholds;
 

@@ -271,3 +271,106 @@ fn a_calendar_that_comes_back_does_not_decide_again() {
         ["2026-01-10T00:00:00Z treat", "2026-02-10T00:00:00Z treat"]
     );
 }
+
+#[test]
+fn a_segment_that_is_new_or_another_makes_no_transition() {
+    let other = onsite("event: Signed Up");
+    let lapses = |change: &str, days: u32| {
+        let segment =
+            format!("segment: lapsing\nwhen: now - profile.last_order > duration(\"{days}d\")");
+        format!(
+            "{}\n===\n{segment}",
+            onsite(&format!("transition: {{ {change}: lapsing }}"))
+        )
+    };
+    let until = "until 2026-02-15T00:00:00Z";
+    let lines = &[ORDER, until][..];
+    let end = "until 2026-06-01T00:00:00Z";
+    let back = &["2026-02-20T10:00:00Z Order Completed", end][..];
+    let adopted = &["2026-02-15T00:00:00Z lapsing treat"][..];
+    let lapsed = &["2026-03-22T10:00:00.001Z lapsing treat"][..];
+    let rest = &[adopted, lapsed].concat()[..];
+    type Row<'a> = (&'a str, String, String, &'a [&'a str], &'a [&'a str]);
+    let table: [Row<'_>; 6] = [
+        (
+            "she is in it",
+            other.clone(),
+            lapses("enters", 30),
+            &[end],
+            &[],
+        ),
+        (
+            "and leaves it later",
+            other.clone(),
+            lapses("leaves", 30),
+            back,
+            &["2026-02-20T10:00:00Z lapsing treat"],
+        ),
+        (
+            "and comes back",
+            other.clone(),
+            lapses("enters", 30),
+            back,
+            lapsed,
+        ),
+        (
+            "to be made up for",
+            other.clone(),
+            backfilled(&lapses("enters", 30)),
+            back,
+            rest,
+        ),
+        (
+            "another definition",
+            lapses("enters", 90),
+            lapses("enters", 30),
+            back,
+            lapsed,
+        ),
+        (
+            "another, to be made up for",
+            lapses("enters", 90),
+            backfilled(&lapses("enters", 30)),
+            &[end],
+            adopted,
+        ),
+    ];
+    for (what, before, after, then, expected) in table {
+        check(what, &before, lines, &after, then, expected);
+    }
+}
+
+#[test]
+fn a_fact_that_is_new_begins_when_it_is_declared() {
+    let other = onsite("event: Signed Up");
+    let third = |more: &str| {
+        let trigger = onsite("event: { name: Order Completed, where: facts.orders == 2 }");
+        format!("{trigger}\n===\nfact: orders\nof: Order Completed\nmeasure: count\n{more}")
+    };
+    let order = |day: u32| format!("2026-01-{day:02}T10:00:00Z Order Completed");
+    let (first, second, last) = (order(1), order(2), order(3));
+    let before = [first.as_str(), "until 2026-01-01T12:00:00Z"];
+    let then = [second.as_str(), last.as_str(), "until 2026-02-01T00:00:00Z"];
+    let (at_second, at_last) = (
+        ["2026-01-02T10:00:00Z treat"],
+        ["2026-01-03T10:00:00Z treat"],
+    );
+    for (what, before_it, after, expected) in [
+        ("it is new", &other, third(""), &at_last),
+        ("it was there", &third(""), third(""), &at_second),
+        (
+            "it says the same",
+            &third(""),
+            third("about: Orders.\n"),
+            &at_second,
+        ),
+        (
+            "it has another window",
+            &third(""),
+            third("over: 30d\n"),
+            &at_last,
+        ),
+    ] {
+        check(what, before_it, &before, &after, &then, expected);
+    }
+}

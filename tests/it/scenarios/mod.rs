@@ -42,8 +42,13 @@ fn plan(trigger: &str, policy: Policy) -> Plan {
         policy,
         mappings: Arc::default(),
     };
-    let text = format!("trigger: t\n{trigger}\n");
-    match set::compile(&[Source::new("t.yaml", text)], &basis) {
+    // Behind a line of its own stand the files that it asks for.
+    let files = format!("trigger: t\n{trigger}\n");
+    let files = files.split("\n===\n");
+    let sources: Vec<Source> = files
+        .map(|text| Source::new("t.yaml", format!("{text}\n")))
+        .collect();
+    match set::compile(&sources, &basis) {
         Ok(plan) => plan,
         Err(reports) => panic!("{reports:?}"),
     }

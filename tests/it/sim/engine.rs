@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
 
-const TRIGGERS: [(&str, &str); 10] = [
+const TRIGGERS: [(&str, &str); 12] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }",
@@ -57,12 +57,19 @@ const TRIGGERS: [(&str, &str); 10] = [
         "promised",
         "absence: { of: Product Viewed, after: Order Completed, until: 'event.time + duration(\"1s\") * event.total', plus: -6s }",
     ),
+    ("lapses", "transition: { enters: lapses }"),
+    (
+        "buys",
+        "transition: { outstays: { segment: buys, for: 1s } }\naudience: '!(\"lapses\" in profile.segments)'",
+    ),
 ];
 
 /// What some of them ask for. What leaves a window depends on when it is asked: an audience asks for what stays.
-const FACTS: [&str; 2] = [
+const FACTS: [&str; 4] = [
     "fact: added\nof: Product Added\nmeasure: count\nover: 5s",
     "fact: of_each\nof: Product *\nmeasure: count\nper: event.product_id",
+    "segment: buys\nwhen: facts.added >= 2\nheld: 1s",
+    "segment: lapses\nwhen: now - profile.last_order > duration('4s')",
 ];
 
 /// The first minute is quiet: what is held in it is decided when it ends, the same whenever it came to be asked.

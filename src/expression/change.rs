@@ -1,0 +1,143 @@
+//! When time alone changes whether a condition holds.
+//!
+//! What an expression is asked about changes by events, and between them in two ways: in jumps, where an entry leaves the window of a
+//! fact, which is known beforehand; and smoothly, as `now` goes on and what fades fades. Between two jumps every side of a comparison
+//! goes one way, so the comparison changes at most once, and that instant is found by halving. So a condition has a deadline, to the
+//! millisecond, and nobody has to look before it.
+
+use super::Scope;
+use super::functions::Function;
+use super::operators::Arithmetic;
+use super::tree::Tree;
+use crate::event::Type;
+use crate::time::{DAY_MS, Timestamp};
+use crate::value::Value;
+
+/// Beyond ten years nobody waits.
+const FAR_MS: i64 = 3660 * DAY_MS;
+
+impl Tree {
+    /// The earliest instant after that of `scope` at which time alone may change whether it holds; before it, it cannot.
+    pub(super) fn next_change(&self, scope: &Scope<'_>) -> Option<Timestamp> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => {
+                earliest(parts.iter().map(|part| part.next_change(scope)))
+            }
+            Self::Not(of) => of.next_change(scope),
+            Self::Choice(parts) => earliest(parts.iter().map(|part| part.next_change(scope))),
+            _ if !self.moves() => None,
+            Self::Equal(parts) => {
+                let (a, b) = (&parts[0], &parts[1]);
+                self.flips(scope, &|scope| is_less(a, b, scope))
+                    .into_iter()
+                    .chain(self.flips(scope, &|scope| is_less(b, a, scope)))
+                    .min()
+            }
+            Self::Among(needle, items) => earliest(items.iter().map(|item| {
+                let less = self.flips(scope, &|scope| is_less(needle, item, scope));
+                let more = self.flips(scope, &|scope| is_less(item, needle, scope));
+                earliest([less, more])
+            })),
+            _ => self.flips(scope, &|scope| self.holds(scope)),
+        }
+    }
+
+    /// Whether its value may change by time alone.
+    pub(super) fn moves(&self) -> bool {
+        match self {
+            Self::Now => true,
+            Self::Fact { spec, .. } => spec.moves(),
+            // What of the profile fades is a number with a key.
+            Self::Member { kind, .. } => *kind == Type::Number,
+            _ => self.parts().iter().any(|part| part.moves()),
+        }
+    }
+
+    /// A part of it of which it cannot be said when it changes; none: it can be said of all.
+    pub(super) fn is_unforeseen(&self) -> bool {
+        let goes_around = match self {
+            Self::Arithmetic(Arithmetic::Remainder, _) | Self::Call(Function::Abs, _) => {
+                self.moves()
+            }
+            _ => false,
+        };
+        goes_around || self.parts().iter().any(|part| part.is_unforeseen())
+    }
+
+    fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::Null
+            | Self::Bool(_)
+            | Self::Number(_)
+            | Self::Text(_)
+            | Self::Time(_)
+            | Self::Duration(_)
+            | Self::Texts(_)
+            | Self::Now
+            | Self::Event(_)
+            | Self::Profile { .. }
+            | Self::Member { .. }
+            | Self::Fact { .. } => Vec::new(),
+            Self::Known(of) | Self::Not(of) | Self::Negative(of) => vec![of],
+            Self::And(parts)
+            | Self::Or(parts)
+            | Self::Equal(parts)
+            | Self::In(parts)
+            | Self::Order(_, parts)
+            | Self::Arithmetic(_, parts) => parts.iter().collect(),
+            Self::Choice(parts) => parts.iter().collect(),
+            Self::Among(needle, items) => items.iter().chain([&**needle]).collect(),
+            Self::Call(_, arguments) => arguments.iter().collect(),
+        }
+    }
+
+    /// The next jump of anything in it.
+    fn next_jump(&self, scope: &Scope<'_>) -> Option<Timestamp> {
+        let own = match self {
+            Self::Fact { spec, key, whose } => {
+                let profile = whose.profile(scope)?;
+                profile.derived.next_change(spec, key, scope.now)
+            }
+            Self::Choice(parts) => parts[0].next_change(scope),
+            _ => None,
+        };
+        earliest(
+            [own]
+                .into_iter()
+                .chain(self.parts().iter().map(|part| part.next_jump(scope))),
+        )
+    }
+
+    /// The next instant at which something jumps, or at which `asked` becomes another before that.
+    fn flips(&self, scope: &Scope<'_>, asked: &dyn Fn(&Scope<'_>) -> bool) -> Option<Timestamp> {
+        let at = |now: Timestamp| asked(&Scope { now, ..*scope });
+        let jump = self.next_jump(scope);
+        let far = scope.now.plus(FAR_MS);
+        let (before, mut unlike) = (at(scope.now), jump.map_or(far, |jump| jump.plus(-1)));
+        if at(unlike) == before {
+            return jump;
+        }
+        let mut like = scope.now;
+        while unlike.0 - like.0 > 1 {
+            let middle = Timestamp(like.0 + (unlike.0 - like.0) / 2);
+            match at(middle) == before {
+                true => like = middle,
+                false => unlike = middle,
+            }
+        }
+        Some(unlike)
+    }
+}
+
+fn earliest(instants: impl IntoIterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
+    instants.into_iter().flatten().min()
+}
+
+fn is_less(a: &Tree, b: &Tree, scope: &Scope<'_>) -> bool {
+    match (a.eval(scope), b.eval(scope)) {
+        (Value::Number(a), Value::Number(b)) => a < b,
+        (Value::Time(a), Value::Time(b)) => a < b,
+        (Value::Duration(a), Value::Duration(b)) => a < b,
+        _ => false,
+    }
+}
