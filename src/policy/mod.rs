@@ -5,7 +5,7 @@
 //! decided by one call ([`decide`]): one after the other, each seeing what was sent by those before it; or, where the policy
 //! arbitrates, together. What a gate holds is not decided: it is asked again when the hold ends, everything and afresh.
 //!
-//! Deliberately absent: whether a channel reaches her, control group and hold-out, suppression lists.
+//! Deliberately absent: whether a channel reaches her, suppression lists.
 
 mod arbitration;
 mod audience;
@@ -13,9 +13,11 @@ mod cap;
 mod case;
 mod command;
 mod consent;
+mod control_group;
 mod counted;
 mod dates;
 mod expired;
+mod hold_out;
 mod off;
 mod quiet_hours;
 mod shadow;
@@ -27,7 +29,7 @@ use crate::moment::Moment;
 use crate::profile::{Settled, TailEvent};
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Outcome, Reason};
-use crate::trigger::plan::{Plan, Trigger};
+use crate::trigger::plan::{Mode, Plan, Trigger};
 use crate::trigger::policy::Arbitration;
 
 pub use case::Case;
@@ -74,6 +76,8 @@ pub const GATES: &[Gate] = &[
     quiet_hours::GATE,
     cap::GATE,
     arbitration::GATE,
+    control_group::GATE,
+    hold_out::GATE,
     // Last of all, so that what shadow refuses is what would have been sent.
     shadow::GATE,
 ];
@@ -193,7 +197,7 @@ fn found(case: &Case<'_>) -> Found {
     let command = || Some(Box::new(command::command(case, case.choice()?)));
     Found::Outcome(match case.verdict.get() {
         Verdict::Hold { until, reason } => return Found::Hold(until, reason),
-        Verdict::Refuse(Reason::Shadow) => Outcome::Refuse(Reason::Shadow, command()),
+        Verdict::Refuse(reason) if reason.withholds() => Outcome::Refuse(reason, command()),
         Verdict::Refuse(reason) => Outcome::Refuse(reason, None),
         Verdict::Pass => match command() {
             Some(command) => Outcome::Treat(command),
@@ -202,7 +206,7 @@ fn found(case: &Case<'_>) -> Found {
     })
 }
 
-/// Notes what was sent; and, for the figures of a trigger in shadow, what would have been.
+/// Notes what was sent, or withheld; and, for the figures of a trigger in shadow, what would have been.
 fn note(
     plan: &Plan,
     profile: &mut Settled,
@@ -212,8 +216,10 @@ fn note(
 ) {
     let sent = match &decision.outcome {
         Outcome::Treat(command) => Some(&command.channel),
-        Outcome::Refuse(Reason::Shadow, _) => None,
-        Outcome::Refuse(..) => return,
+        // Who is held out uses up what she would have used up.
+        Outcome::Refuse(_, Some(command)) if trigger.mode != Mode::Shadow => Some(&command.channel),
+        Outcome::Refuse(_, Some(_)) => None,
+        Outcome::Refuse(_, None) => return,
     };
     let when = (decision.decided_at, now);
     cap::note(&mut profile.contacts, &plan.policy, trigger, when, sent);

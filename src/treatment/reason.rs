@@ -25,13 +25,17 @@ pub enum Reason {
     Capped,
     /// Another moment of the same instant was more important.
     Outranked,
+    /// The customer is in the control group, which is sent nothing.
+    ControlGroup,
+    /// The customer is held out of this trigger.
+    HeldOut,
     /// The trigger runs in shadow: everything was right, but nothing is sent.
     Shadow,
 }
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
@@ -43,8 +47,29 @@ impl Reason {
         Self::QuietHours,
         Self::Capped,
         Self::Outranked,
+        Self::ControlGroup,
+        Self::HeldOut,
         Self::Shadow,
     ];
+
+    /// Whether everything was right, and it is withheld all the same: the decision says what would have been sent.
+    #[must_use]
+    pub const fn withholds(self) -> bool {
+        match self {
+            Self::ControlGroup | Self::HeldOut | Self::Shadow => true,
+            Self::Off
+            | Self::OutOfDates
+            | Self::SendingStopped
+            | Self::Expired
+            | Self::Audience
+            | Self::Counted
+            | Self::NoTreatmentFits
+            | Self::NoConsent
+            | Self::QuietHours
+            | Self::Capped
+            | Self::Outranked => false,
+        }
+    }
 
     /// The word for it in decisions, metrics and scenarios.
     #[must_use]
@@ -61,6 +86,8 @@ impl Reason {
             Self::QuietHours => "quiet_hours",
             Self::Capped => "capped",
             Self::Outranked => "outranked",
+            Self::ControlGroup => "control_group",
+            Self::HeldOut => "held_out",
             Self::Shadow => "shadow",
         }
     }

@@ -6,7 +6,7 @@ use crate::document::yaml::Node;
 use crate::event::Type;
 use crate::expression::{Environment, read as expression};
 use crate::time::DAY_MS;
-use crate::trigger::policy::{AtNight, Cap, Form, TriggerPolicy, cap};
+use crate::trigger::policy::{AtNight, Cap, Form, Share, TriggerPolicy, cap, share};
 
 /// How long a treatment makes sense unless its author says otherwise.
 const GOOD_FOR_DEFAULT_MS: i64 = DAY_MS;
@@ -50,11 +50,10 @@ pub const KEYS: Keys = Keys {
             Shape::Words(AtNight::WORDS),
             "In the quiet hours of the channel (`policy.quiet_hours` of the configuration), her local time: `ignore` them; `drop`: it is refused, `quiet_hours`; `hold`: everything is asked again when they end.",
         ),
-        Known::default(
+        Known::optional(
             "hold_out",
-            "0%",
-            Shape::Words(&["0%"]),
-            "This version holds nobody out yet.",
+            Shape::Form(share::FORM, "5%"),
+            "The share of customers who are not sent it, to see what it does: drawn by a stable hash, refused, `held_out`. Without it: that of the configuration (`policy.hold_out`).",
         ),
     ],
     later: &[
@@ -86,6 +85,7 @@ pub fn read(
         cap: None,
         good_for_ms,
         quiet_hours: AtNight::Ignore,
+        hold_out: None,
     };
     let Some(fields) = node.and_then(|node| reader.fields(node, KEYS)) else {
         return policy;
@@ -110,18 +110,18 @@ pub fn read(
     if let Some(word) = fields.get("quiet_hours") {
         policy.quiet_hours = at_night(reader, word).unwrap_or_default();
     }
-    if let Some(node) = fields
+    policy.hold_out = fields
         .get("hold_out")
-        .filter(|node| !matches!(node.text(), Some("0%" | "0")))
-    {
-        let expected = "no `hold_out`, or `0%`".to_owned();
-        reader.fails(
-            &node.span,
-            "this version does not hold anybody out yet",
-            expected,
-        );
-    }
+        .and_then(|node| hold_out(reader, node));
     policy
+}
+
+fn hold_out(reader: &mut Reader<'_>, node: &Node) -> Option<Share> {
+    let share = node.text().and_then(|text| text.parse().ok());
+    if share.is_none() {
+        reader.unexpected(node, share::EXPECTED);
+    }
+    share
 }
 
 fn signed(priority: u32) -> i32 {

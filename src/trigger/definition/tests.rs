@@ -239,7 +239,7 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     ("{ threshold: { of: Signed Up, measure: count, crosses: { at_least: 3 } } }", "audience: event.totl > 1", "totl", "`Signed Up` has no property `totl`", ""),
     // policy
     (EVENT, "policy: { quiet_hours: wait }", "wait", "`wait` is not valid here", "one of `ignore`, `drop` and `hold`"),
-    (EVENT, "policy: { hold_out: 5% }", "5%", "does not hold anybody out yet", "`0%`"),
+    (EVENT, "policy: { hold_out: 101% }", "101%", "`101%` is not valid here", "from 0% to 100%"),
     (EVENT, "policy: { cap: 1 per 7d }", "1 per 7d", "`1 per 7d` is not valid here", "`N in D`"),
     (EVENT, "policy: { cap: 1 in 7days }", "7days", "`7days` is not a duration", ""),
     (EVENT, "policy: { value: profile.country }", "profile.country", "the value of a treatment is a number", ""),

@@ -8,6 +8,7 @@
 pub mod cap;
 mod channel;
 mod hours;
+pub mod share;
 mod zone;
 
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 
 pub use cap::{Cap, Caps, Form};
 pub use hours::{Hours, QuietHours};
+pub use share::Share;
 pub use zone::ZoneName;
 
 use crate::event::Text;
@@ -48,6 +50,15 @@ pub struct Policy {
     /// `instant`: of several moments of a customer at one instant that would be sent, one is: the one with the highest priority,
     /// then the highest `value`, then the first by name; the others are refused, `outranked`. `none`: all are. Default `none`.
     pub arbitration: Arbitration,
+    /// The share of customers who are never sent anything, whatever the trigger: the control group. It is refused, `control_group`, where
+    /// everything else was right. Default `0%`.
+    pub control_group: Share,
+    /// The share of customers whom each trigger holds out, unless it says `hold_out` itself: refused, `held_out`, where everything else
+    /// was right. Default `0%`.
+    pub hold_out: Share,
+    /// Draws the control group and those who are held out: another text draws others. Default empty.
+    #[schemars(with = "String")]
+    pub draw: Text,
     /// The IANA time zone of a customer of whom none is known, for quiet hours and caps a day. Calendar days of moments go by UTC then. Default
     /// `UTC`.
     pub default_timezone: ZoneName,
@@ -95,6 +106,8 @@ pub struct TriggerPolicy {
     pub good_for_ms: i64,
     /// What becomes of its moments in the quiet hours of their channel.
     pub quiet_hours: AtNight,
+    /// Whom it holds out; none: whom the policy says.
+    pub hold_out: Option<Share>,
 }
 
 /// What becomes of a moment in quiet hours.
@@ -134,6 +147,9 @@ impl Default for Policy {
             quiet_hours: QuietHours::default(),
             caps: Caps::default(),
             arbitration: Arbitration::None,
+            control_group: Share::default(),
+            hold_out: Share::default(),
+            draw: Text::default(),
             default_timezone: ZoneName::default(),
             expire_after_ms: None,
             erasure_memory_ms: 30 * DAY_MS,
@@ -319,6 +335,9 @@ mod tests {
             read(r#"{"caps":{"all":"5 in 7d"}}"#),
             read(r#"{"arbitration":"instant"}"#),
             read(r#"{"default_timezone":"Europe/Madrid"}"#),
+            read(r#"{"control_group":"5%"}"#),
+            read(r#"{"hold_out":"5%"}"#),
+            read(r#"{"draw":"spring"}"#),
         ];
         for policy in changed {
             assert_ne!(digest(&policy), digest(&default), "{policy:?}");
