@@ -72,10 +72,7 @@ fn shown(decoder: &Decoder, path: &Path) -> anyhow::Result<()> {
         match decoder.decode(&record.payload, &origin) {
             Ok(decoded) => {
                 for defect in &decoded.defects {
-                    say(&format!(
-                        "`{}` cannot be read; expected {}",
-                        defect.name, defect.expected
-                    ));
+                    say(&defect.to_string());
                 }
                 writeln!(out, "{}", shown::call(&decoded.event, decoder.vocabulary()))?;
             }

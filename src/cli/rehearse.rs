@@ -316,6 +316,7 @@ fn text(summary: &Summary) -> String {
         };
         let _ = writeln!(text, "{count} {are}: {reason}");
     }
+    text.push_str(&unread(summary));
     let width = summary
         .triggers
         .iter()
@@ -348,6 +349,19 @@ fn text(summary: &Summary) -> String {
     }
     text.push_str(&scored(&summary.scores));
     text
+}
+
+/// What of events could not be read, with an example.
+fn unread(summary: &Summary) -> String {
+    let lines = summary.defects.iter().map(|(name, defect)| {
+        let times = match defect.count {
+            1 => "once".to_owned(),
+            many => format!("{many} times"),
+        };
+        let (example, expected) = (&defect.example, defect.expected);
+        format!("`{name}` cannot be read, {times}: {example}; expected {expected}\n")
+    });
+    lines.collect()
 }
 
 /// How well triggers do: of their moments how many are right, and of what there is how much they found.

@@ -15,7 +15,7 @@ use crate::avro::layout::Layout;
 use crate::avro::plan::{Choice, LATER_MAX, Part, Plan, Products, Target};
 use crate::avro::{self, Schemas, Verdict};
 use crate::event::record::ADDRESS;
-use crate::event::{Product, limits};
+use crate::event::{Product, Text, limits};
 
 /// Reads a record in wire format.
 pub(super) fn decode(
@@ -59,7 +59,7 @@ struct Reader<'d, 'a> {
     /// The product that is being read.
     product: Product,
     /// The parts of the address that is being read, once something is said of it.
-    address: Option<[Option<Cow<'a, str>>; ADDRESS.len()]>,
+    address: Option<[Option<Text>; ADDRESS.len()]>,
 }
 
 impl<'d, 'a> Reader<'d, 'a> {
@@ -192,7 +192,7 @@ impl<'d, 'a> Reader<'d, 'a> {
     }
 
     fn address_part(&mut self, place: usize, layout: &'a Layout) -> Result<(), Fault> {
-        if let Scalar::Text(text) = self.scalar(layout)? {
+        if let Some(text) = self.scalar(layout)?.text() {
             self.address.get_or_insert_default()[place] = Some(text);
         }
         Ok(())

@@ -7,39 +7,43 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
-use super::{Decoded, Decoder, Defect, NEVER_NEGATIVE, TIME_MAX, TIME_MIN};
+use super::{Decoded, Decoder, Defect, TIME_MAX, TIME_MIN};
 use crate::event::record::{Attributes, Origin, PRODUCT_FIELDS, Reject, TRACEPARENT};
 use crate::event::{
-    CustomerId, Event, EventName, Product, Property, PropertyId, Text, Touchpoint, Traits, Type,
-    limits,
+    CustomerId, EVERY_CHANNEL, Event, EventName, Product, Property, PropertyId, Text, Touchpoint,
+    Traits, Type, limits,
 };
 use crate::time::Timestamp;
 
 /// A W3C traceparent has 55 bytes; a later version of it may have some more.
 const TRACEPARENT_BYTES: usize = 128;
 
-/// What a visitor does with a value that is not what it reads: it passes over it. (PHP writes an
-/// empty object as `[]`; that is no reason to lose the event.)
+/// What a visitor does with a value that is not what it reads: it says so (`odd`), and passes over it. (PHP writes an
+/// empty object as `[]`; that is no reason to lose the event, and no defect.)
 macro_rules! passes_over {
     (scalars) => {
-        fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+            self.odd(&Scalar::Bool(value));
             Ok(())
         }
 
-        fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+            self.odd(&Scalar::Whole(value.into()));
             Ok(())
         }
 
-        fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+            self.odd(&Scalar::Whole(value.into()));
             Ok(())
         }
 
-        fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+            self.odd(&Scalar::of_double(value));
             Ok(())
         }
-    };
-    (texts) => {
-        fn visit_str<E>(self, _: &str) -> Result<(), E> {
+
+        fn visit_str<E>(self, value: &str) -> Result<(), E> {
+            self.odd(&Scalar::Text(std::borrow::Cow::Borrowed(value)));
             Ok(())
         }
     };
@@ -74,7 +78,6 @@ macro_rules! object_seed {
             }
 
             passes_over!(scalars);
-            passes_over!(texts);
             passes_over!(lists);
 
             fn visit_map<A: MapAccess<'de>>($self, mut $map: A) -> Result<(), A::Error> {
@@ -87,11 +90,26 @@ macro_rules! object_seed {
     };
 }
 
+/// What a seed says of a value that is not the object it reads.
+macro_rules! odd {
+    ($seed:ident, $name:literal) => {
+        impl $seed<'_, '_> {
+            fn odd(self, found: &Scalar<'_>) {
+                self.call.odd($name, "an object", found);
+            }
+        }
+    };
+}
+
+mod address;
+mod consent;
 mod customer;
 mod scalar;
 
-use customer::{ContextSeed, TraitsSeed};
-pub(super) use customer::{is_trait, set_consent, set_parts};
+pub(super) use address::set_parts;
+pub(super) use consent::set as set_consent;
+pub(super) use customer::is_trait;
+use customer::{ContextSeed, TraitsSeed, text};
 pub(super) use scalar::{Key, Scalar, Skipped, Texts};
 use scalar::{WHOLE_MAX, cut, shortened, skip};
 
@@ -145,7 +163,6 @@ pub(super) struct Call<'de> {
     pub(super) timestamp: Scalar<'de>,
     properties: SmallVec<[(PropertyId, Property); 4]>,
     products: Vec<Product>,
-    negative: Option<&'static str>,
     pub(super) traits: Option<Box<Traits>>,
     pub(super) touchpoint: Option<Box<Touchpoint>>,
     pub(super) defects: Vec<Defect>,
@@ -186,13 +203,10 @@ impl Call<'_> {
             false => self.customer()?,
         };
         let time = self.time()?;
-        let negative = NEVER_NEGATIVE.iter().find(|(id, _)| {
-            self.properties.iter().any(|(property, value)| {
-                property == id && matches!(value, Property::Number(n) if *n < 0.0)
-            })
-        });
-        if let Some(name) = self.negative.or(negative.map(|(_, name)| *name)) {
-            return Err(Reject::Negative(name));
+        if name == EventName::UNSUBSCRIBED && self.defects.iter().any(|it| it.name == "channel") {
+            // Which channel cannot be read: it is a no to all.
+            let consent = &mut self.traits.get_or_insert_default().consent;
+            consent::say(consent, EVERY_CHANNEL, false);
         }
         let message_id = self
             .message_id
@@ -309,10 +323,14 @@ object_seed!(CallSeed, self, key, map, {
     }
 });
 
+odd!(CallSeed, "call");
+
 struct PropertiesSeed<'a, 'de> {
     decoder: &'a Decoder,
     call: &'a mut Call<'de>,
 }
+
+odd!(PropertiesSeed, "properties");
 
 object_seed!(PropertiesSeed, self, key, map, {
     let call = &mut *self.call;
@@ -331,6 +349,14 @@ struct ProductsSeed<'a, 'de> {
     call: &'a mut Call<'de>,
 }
 
+const PRODUCTS_EXPECTED: &str = "a list of products";
+
+impl ProductsSeed<'_, '_> {
+    fn odd(self, found: &Scalar<'_>) {
+        self.call.odd("products", PRODUCTS_EXPECTED, found);
+    }
+}
+
 impl<'de> DeserializeSeed<'de> for ProductsSeed<'_, 'de> {
     type Value = ();
 
@@ -347,10 +373,21 @@ impl<'de> Visitor<'de> for ProductsSeed<'_, 'de> {
     }
 
     passes_over!(scalars);
-    passes_over!(texts);
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+    /// One product that is no list of one.
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let call = self.call;
+        let mut product = Product::default();
+        let seed = ProductSeed {
+            call,
+            product: &mut product,
+        };
+        seed.visit_map(map)?;
+        if product == Product::default() {
+            call.odd("products", PRODUCTS_EXPECTED, &Scalar::Object);
+        } else {
+            call.product(product);
+        }
         Ok(())
     }
 
@@ -379,6 +416,18 @@ struct ProductSeed<'a, 'de> {
     product: &'a mut Product,
 }
 
+impl ProductSeed<'_, '_> {
+    /// A product by its id alone.
+    fn odd(self, found: &Scalar<'_>) {
+        match found {
+            Scalar::Text(_) | Scalar::Whole(_) => {
+                self.product.id = found.text().map(cut).unwrap_or_default();
+            }
+            _ => self.call.odd("products", "an object of a product", found),
+        }
+    }
+}
+
 object_seed!(ProductSeed, self, key, map, {
     if PRODUCT_FIELDS.iter().any(|(name, _)| *name == key.0) {
         let value = map.next_value()?;
@@ -389,6 +438,13 @@ object_seed!(ProductSeed, self, key, map, {
 });
 
 impl Call<'_> {
+    /// Notes what stands where something else should; empty text says nothing.
+    fn odd(&mut self, name: &str, expected: &'static str, found: &Scalar<'_>) {
+        if !found.is_empty() {
+            self.defects.push(Defect::new(name, expected, found));
+        }
+    }
+
     /// A property of the vocabulary.
     pub(super) fn property(&mut self, decoder: &Decoder, id: PropertyId, value: Scalar<'_>) {
         let spec = decoder.vocabulary.property(id);
@@ -398,10 +454,7 @@ impl Call<'_> {
                 self.properties.push((id, value));
             }
             Ok(None) => {}
-            Err(expected) => self.defects.push(Defect {
-                name: spec.name.as_str().into(),
-                expected,
-            }),
+            Err(unreadable) => self.defects.push(unreadable.of(&spec.name)),
         }
     }
 
@@ -417,42 +470,36 @@ impl Call<'_> {
             self.defects.push(Defect {
                 name: "products".into(),
                 expected: "at most 256 products",
+                found: "more".into(),
             });
         }
     }
 
     /// A field of a product; one that nobody reads is passed over.
     pub(super) fn product_field(&mut self, product: &mut Product, name: &str, value: Scalar<'_>) {
+        let defects = &mut self.defects;
         match name {
             "product_id" => {
-                if let Some(id) = value.text() {
-                    product.id = cut(id);
+                if let Some(id) = text(name, &value, defects) {
+                    product.id = id;
                 }
             }
             "sku" if product.id.is_empty() => {
-                product.id = cut(value.text().unwrap_or_default());
+                product.id = text(name, &value, defects).unwrap_or_default();
             }
-            "category" => product.category = value.text().map(cut),
-            "price" => product.price = self.amount("price", value),
-            "quantity" => product.quantity = self.amount("quantity", value),
+            "category" => product.category = text(name, &value, defects),
+            "price" => product.price = self.amount(name, value),
+            "quantity" => product.quantity = self.amount(name, value),
             _ => {}
         }
     }
 
-    fn amount(&mut self, name: &'static str, value: Scalar<'_>) -> Option<f64> {
+    fn amount(&mut self, name: &str, value: Scalar<'_>) -> Option<f64> {
         match value.typed(Type::Number) {
-            Ok(Some(Property::Number(number))) => {
-                if number < 0.0 {
-                    self.negative = Some(name);
-                }
-                Some(number)
-            }
+            Ok(Some(Property::Number(number))) => Some(number),
             Ok(_) => None,
-            Err(expected) => {
-                self.defects.push(Defect {
-                    name: name.into(),
-                    expected,
-                });
+            Err(unreadable) => {
+                self.defects.push(unreadable.of(name));
                 None
             }
         }

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::event::{Event, EventName, Product, Property, Touchpoint, Traits, Vocabulary};
+use crate::event::{
+    Event, EventName, OTHER_CHANNELS, Product, Property, Text, Touchpoint, Traits, Vocabulary,
+};
 use crate::value::Value;
 
 /// The call; what is not known is not there, and an event that the vocabulary does not have has no name.
@@ -94,13 +96,25 @@ fn traits(traits: &Traits) -> Json {
         .map(|(name, value)| (name.to_string(), of(value)));
     let mut map: Map<String, Json> = own.chain(attributes).collect();
     if !traits.consent.is_empty() {
-        let consent = traits
-            .consent
-            .iter()
-            .map(|(channel, given)| (channel.to_string(), Json::from(*given)));
-        map.insert("consent".to_owned(), consent.collect());
+        map.insert("consent".to_owned(), consent(&traits.consent));
     }
     object(map)
+}
+
+/// By channel; where it says all there is to say, as a list.
+fn consent(said: &[(Text, bool)]) -> Json {
+    if said.iter().all(|(channel, _)| channel != OTHER_CHANNELS) {
+        let by_channel = said.iter();
+        return by_channel
+            .map(|(channel, given)| (channel.to_string(), Json::from(*given)))
+            .collect();
+    }
+    let named = said.iter().filter(|(channel, _)| channel != OTHER_CHANNELS);
+    let named = named.map(|(channel, given)| match given {
+        true => channel.to_string(),
+        false => format!("!{channel}"),
+    });
+    named.collect::<Vec<_>>().into()
 }
 
 fn context(touchpoint: &Touchpoint) -> Json {

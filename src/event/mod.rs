@@ -37,6 +37,13 @@ pub mod limits {
 /// The channel of an unsubscribe event that names none: Segment's is an e-mail event.
 pub const UNSUBSCRIBED_CHANNEL: &str = "email";
 
+/// What stands for all channels where consent is said of them.
+pub const EVERY_CHANNEL: &str = "*";
+
+/// What stands, with a no, for the channels that a list leaves out: no yes of before holds for them. Channels that need no yes stay
+/// open.
+pub const OTHER_CHANNELS: &str = "";
+
 /// One event of one customer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -182,27 +189,42 @@ impl Event {
         ids + properties.sum::<usize>() + products.sum::<usize>() + traits + touchpoint + 32
     }
 
+    /// The channel of which the event is a no by what it is, in lower case; [`EVERY_CHANNEL`] for all.
+    #[must_use]
+    pub fn refused_channel(&self) -> Option<Text> {
+        match self.name {
+            EventName::UNSUBSCRIBED => {
+                let channel = self.text(PropertyId::CHANNEL);
+                let channel = channel.map_or(UNSUBSCRIBED_CHANNEL, |it| it.trim());
+                Some(match channel.to_ascii_lowercase().as_str() {
+                    "all" | "any" | "every" | EVERY_CHANNEL => EVERY_CHANNEL.into(),
+                    "e-mail" => "email".into(),
+                    channel => channel.into(),
+                })
+            }
+            EventName::EMAIL_MARKED_AS_SPAM => Some("email".into()),
+            _ => None,
+        }
+    }
+
     /// What the event says of consent to a channel, if anything.
     #[must_use]
     pub fn consent_said(&self, channel: &str) -> Option<bool> {
-        let said = match self.name {
-            EventName::UNSUBSCRIBED => Some(
-                self.text(PropertyId::CHANNEL)
-                    .map_or(UNSUBSCRIBED_CHANNEL, Text::as_str),
-            ),
-            EventName::EMAIL_MARKED_AS_SPAM => Some("email"),
-            _ => None,
-        };
-        if said.is_some_and(|said| said.eq_ignore_ascii_case(channel)) {
+        let is_it = |said: &str| said == EVERY_CHANNEL || said.eq_ignore_ascii_case(channel);
+        if self.refused_channel().is_some_and(|said| is_it(&said)) {
             return Some(false);
         }
-        let traits = self.traits.as_ref()?;
-        let last = traits
-            .consent
-            .iter()
-            .rev()
-            .find(|(known, _)| known == channel);
+        // What is said of all stands before what is said of one.
+        let said = &self.traits.as_ref()?.consent;
+        let last = said.iter().rev().find(|(said, _)| is_it(said));
         last.map(|(_, given)| *given)
+    }
+
+    /// Whether it takes back every yes to a channel that it does not name.
+    #[must_use]
+    pub fn says_all_of_consent(&self) -> bool {
+        let consent = self.traits.iter().flat_map(|traits| &traits.consent);
+        consent.into_iter().any(|(said, _)| said == OTHER_CHANNELS)
     }
 
     /// The value of a property; `None` where the event does not have it.

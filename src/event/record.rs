@@ -194,9 +194,6 @@ pub enum Reject {
     /// A time that cannot be.
     #[error("`timestamp` is {0}; expected a time from 1990 to 2099")]
     AbsurdTime(Timestamp),
-    /// A price, a quantity or a total below zero.
-    #[error("`{0}` is negative")]
-    Negative(&'static str),
 }
 
 impl Reject {
@@ -222,7 +219,6 @@ impl Reject {
             Self::NoTime => "no_time",
             Self::InvalidTime(_) | Self::ForeignTime { .. } => "invalid_time",
             Self::AbsurdTime(_) => "absurd_time",
-            Self::Negative(_) => "negative",
         }
     }
 

@@ -1,5 +1,6 @@
 //! One foreign event to one of ours.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -138,7 +139,7 @@ impl Rule {
             found.and_then(|found| properties.insert("products".to_owned(), found));
         }
         let mut traits = fields.traits.of(scope);
-        let consent = object(&fields.consent, scope);
+        let consent = consent(&fields.consent, scope);
         if !consent.is_empty() {
             traits.insert("consent".to_owned(), consent.into());
         }
@@ -221,6 +222,17 @@ impl Products {
 fn object_at<'r>(from: &[Path], scope: &Scope<'r>) -> Option<&'r Map<String, Json>> {
     let mut objects = from.iter().filter_map(|path| scope.find(path)?.as_object());
     objects.find(|object| !object.is_empty())
+}
+
+/// What is said of consent. A word that a table does not have is read as it stands, and is a no where it cannot be.
+fn consent(fields: &[(String, Value)], scope: &Scope<'_>) -> Map<String, Json> {
+    let said = fields.iter().filter_map(|(channel, value)| {
+        let said = value
+            .or_as_it_is(scope)
+            .unwrap_or_else(|found| Some(Cow::Owned(Json::String(found.0))));
+        Some((channel.clone(), said?.into_owned()))
+    });
+    said.collect()
 }
 
 /// Sets a field where it is known. One that cannot be converted becomes what no type of ours reads, so that it counts as a

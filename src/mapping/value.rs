@@ -108,6 +108,21 @@ impl Value {
         };
         Ok(converted.or_else(|| self.default.as_ref().map(Cow::Borrowed)))
     }
+
+    /// The same of what must not be passed over because it is not understood: what stands there, where a table does not have it and
+    /// there is no default.
+    ///
+    /// # Errors
+    /// As [`Value::of`].
+    pub fn or_as_it_is<'r>(
+        &'r self,
+        scope: &Scope<'r>,
+    ) -> Result<Option<Cow<'r, Json>>, Unreadable> {
+        Ok(match self.of(scope)? {
+            Some(found) => Some(found),
+            None => self.places.iter().find_map(|place| place.of(scope)),
+        })
+    }
 }
 
 impl Place {

@@ -1,6 +1,7 @@
 //! No consent: she did not say yes to the channel, or said no.
 
 use super::{Case, Gate, Verdict};
+use crate::event::Event;
 use crate::profile::TailEvent;
 use crate::treatment::Reason;
 
@@ -21,7 +22,11 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 /// Whether she said yes to a channel, or it needs no yes and she did not say no. A no that lies beyond the moment counts as
 /// well: nobody is written to who is known to have said no.
 pub(super) fn may_contact(case: &Case<'_>, channel: &str) -> bool {
-    let said = |tail: &TailEvent| tail.event.consent_said(channel);
+    let left_out = |event: &Event| event.says_all_of_consent() && !is_free(case, channel);
+    let said = |TailEvent { event, .. }: &TailEvent| {
+        let said = event.consent_said(channel);
+        said.or_else(|| left_out(event).then_some(false))
+    };
     if case.ahead.iter().rev().find_map(said) == Some(false) {
         return false;
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits;
 use super::section::{Field, Local, Section, field};
-use crate::event::{Event, EventName, PropertyId, Text, Type, UNSUBSCRIBED_CHANNEL};
+use crate::event::{EVERY_CHANNEL, Event, EventName, OTHER_CHANNELS, Text, Type};
 use crate::stored::Stored;
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -12,9 +12,13 @@ use crate::value::Value;
 /// What a customer agreed to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consents {
-    /// By channel, in the order in which she first said something of them.
+    /// By channel, in the order in which she first said something of them; of the rest, under [`EVERY_CHANNEL`] and
+    /// [`OTHER_CHANNELS`].
     pub channels: Vec<Consent>,
 }
+
+/// The channels that are listed where she said something of all: those that campaign tools have in common.
+const USUAL: [&str; 6] = ["email", "phone", "print", "push", "sms", "whatsapp"];
 
 /// Consent for one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,11 +35,21 @@ impl Consents {
     /// Consent for `channel` as she last said; `None` where she never said.
     #[must_use]
     pub fn given(&self, channel: &str) -> Option<bool> {
-        let mut said = self.channels.iter();
-        said.find(|it| it.channel == channel).map(|it| it.given)
+        let said = |channel: &str| self.channels.iter().find(|it| it.channel == channel);
+        let said = said(channel).or_else(|| said(EVERY_CHANNEL));
+        said.map(|it| it.given)
     }
 
     fn say(&mut self, channel: &str, given: bool, at: Timestamp) {
+        // What she said of one before holds no more; of those that a list leaves out, a yes does not.
+        let mut before = self.channels.iter_mut().filter(|it| it.at <= at);
+        match channel {
+            EVERY_CHANNEL => before.for_each(|it| (it.given, it.at) = (given, at)),
+            OTHER_CHANNELS => before
+                .filter(|it| it.given)
+                .for_each(|it| (it.given, it.at) = (false, at)),
+            _ => drop(before.next()),
+        }
         let known = self.channels.iter_mut().find(|it| it.channel == channel);
         if let Some(consent) = known {
             if consent.at <= at {
@@ -43,9 +57,14 @@ impl Consents {
             }
             return;
         }
+        let mut of_many = self.channels.iter().filter(|it| is_of_many(it));
+        if of_many.any(|said| at < said.at && (given || said.channel == EVERY_CHANNEL)) {
+            return;
+        }
         if self.channels.len() >= limits::CONSENTS {
-            // A no is never lost for want of room: the oldest yes makes way, or else the oldest no.
+            // A no is never lost for want of room: the oldest yes makes way, or else the oldest no to one channel.
             let oldest = (0..self.channels.len())
+                .filter(|i| !is_of_many(&self.channels[*i]))
                 .min_by_key(|i| (!self.channels[*i].given, self.channels[*i].at));
             match oldest {
                 Some(oldest) if !given => self.channels.remove(oldest),
@@ -61,8 +80,19 @@ impl Consents {
 
     fn named(&self, given: bool) -> Value<'_> {
         let said = self.channels.iter().filter(|it| it.given == given);
-        Value::List(said.map(|it| it.channel.as_str()).collect())
+        let said = said.filter(|it| !is_of_many(it));
+        let said = said.map(|it| it.channel.as_str());
+        let knows = |channel: &str| self.channels.iter().any(|it| it.channel == channel);
+        let usual = USUAL.into_iter().filter(|channel| !knows(channel));
+        // Of these she said nothing but by what she said of all.
+        let usual = usual.filter(|channel| self.given(channel) == Some(given));
+        Value::List(said.chain(usual).collect())
     }
+}
+
+/// Whether it is not of one channel.
+fn is_of_many(consent: &Consent) -> bool {
+    [EVERY_CHANNEL, OTHER_CHANNELS].contains(&consent.channel.as_str())
 }
 
 impl Stored for Consents {
@@ -98,15 +128,70 @@ impl Section for Consents {
         for (channel, given) in event.traits.iter().flat_map(|traits| &traits.consent) {
             self.say(channel, *given, event.time);
         }
-        match event.name {
-            EventName::UNSUBSCRIBED => {
-                let channel = event
-                    .text(PropertyId::CHANNEL)
-                    .map_or(UNSUBSCRIBED_CHANNEL, Text::as_str);
-                self.say(&channel.to_ascii_lowercase(), false, event.time);
-            }
-            EventName::EMAIL_MARKED_AS_SPAM => self.say("email", false, event.time),
-            _ => {}
+        if let Some(channel) = event.refused_channel() {
+            self.say(&channel, false, event.time);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp(minute)
+    }
+
+    #[test]
+    fn what_is_said_of_all_holds_until_something_is_said_of_one() {
+        let mut consents = Consents::default();
+        for (channel, given, minute, email, push) in [
+            ("email", true, 1, Some(true), None),
+            (EVERY_CHANNEL, false, 3, Some(false), Some(false)),
+            // What is older changes nothing, of a channel that was never named neither.
+            ("email", true, 2, Some(false), Some(false)),
+            ("push", true, 2, Some(false), Some(false)),
+            ("push", true, 4, Some(false), Some(true)),
+            // Of all, but from before she said yes to one.
+            (EVERY_CHANNEL, false, 3, Some(false), Some(true)),
+            (EVERY_CHANNEL, true, 5, Some(true), Some(true)),
+        ] {
+            consents.say(channel, given, at(minute));
+            let said = (consents.given("email"), consents.given("push"));
+            assert_eq!(said, (email, push), "{channel} {given} {minute}");
+        }
+        assert_eq!(consents.given("fax"), Some(true));
+        let usual = ["email", "push", "phone", "print", "sms", "whatsapp"];
+        assert_eq!(consents.named(true), Value::List(usual.to_vec()));
+        assert_eq!(consents.named(false), Value::List(Vec::new()));
+    }
+
+    #[test]
+    fn a_list_takes_back_what_it_leaves_out() {
+        let mut consents = Consents::default();
+        for (channel, given, minute) in [
+            ("email", true, 1),
+            ("sms", true, 1),
+            (OTHER_CHANNELS, false, 3),
+            ("email", true, 3),
+            // From before it.
+            ("push", true, 2),
+            ("sms", true, 2),
+        ] {
+            consents.say(channel, given, at(minute));
+        }
+        let said = ["email", "sms", "push", "onsite"].map(|channel| consents.given(channel));
+        assert_eq!(said, [Some(true), Some(false), None, None]);
+    }
+
+    #[test]
+    fn a_no_to_all_is_never_lost_for_want_of_room() {
+        let mut consents = Consents::default();
+        consents.say(EVERY_CHANNEL, false, at(0));
+        for n in 1..100 {
+            consents.say(&format!("c{n}"), false, at(n));
+        }
+        assert_eq!(consents.channels.len(), limits::CONSENTS);
+        assert_eq!(consents.given("email"), Some(false));
     }
 }

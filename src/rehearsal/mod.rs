@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use replay::{ReplayError, replay};
 pub use summary::Summary;
 
-use crate::decode::Decoder;
+use crate::decode::{Decoded, Decoder};
 use crate::engine::{Effect, Engine, Input};
 use crate::event::record::{Header, Origin, Reject};
 use crate::event::{Event, Position};
@@ -89,7 +89,7 @@ pub trait Observer {
 }
 
 /// The next record of a topic, decoded.
-type Head = Result<Box<Event>, Reject>;
+type Head = Result<Decoded, Reject>;
 
 /// A topic to be rehearsed.
 #[derive(Debug)]
@@ -151,8 +151,9 @@ pub fn rehearse<S: Source>(
         observer.record();
         match head {
             Err(reject) => work.summary.reject(&reject),
-            Ok(event) => {
-                let time = event.time;
+            Ok(Decoded { event, defects }) => {
+                work.summary.defects(&defects);
+                let (time, event) = (event.time, Box::new(event));
                 if time <= settings.future {
                     watermarks.see(topic, time, time);
                     work.now = watermarks.seen().unwrap_or(work.now).max(work.now);
@@ -287,8 +288,8 @@ struct Merge<'a, S> {
 
 /// The time that a record is merged by.
 fn time(head: &Head, future: Timestamp) -> Option<Timestamp> {
-    let event = head.as_ref().ok()?;
-    (event.time <= future).then_some(event.time)
+    let time = head.as_ref().ok()?.event.time;
+    (time <= future).then_some(time)
 }
 
 impl<S: Source> Merge<'_, S> {
@@ -336,11 +337,7 @@ impl<S: Source> Merge<'_, S> {
         self.schemas
             .load_for(self.decoder, &topic.name, &record.payload)
             .map_err(std::io::Error::other)?;
-        let content = self
-            .decoder
-            .decode(&record.payload, &origin)
-            .map(|decoded| Box::new(decoded.event));
-        topic.next = Some(content);
+        topic.next = Some(self.decoder.decode(&record.payload, &origin));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use crate::decode::Defect;
 use crate::engine::{Effect, Engine};
 use crate::event::record::Reject;
 use crate::event::{CustomerId, Event};
@@ -38,6 +39,8 @@ pub struct Summary {
     pub expired: u64,
     /// Records that are no events, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// Parts of events that could not be read, by name.
+    pub defects: BTreeMap<String, DefectSummary>,
     /// How long it took.
     pub elapsed_seconds: f64,
     /// By trigger, sorted by name.
@@ -47,6 +50,17 @@ pub struct Summary {
     pub scores: Vec<Score>,
     #[serde(skip)]
     seen: HashSet<CustomerId>,
+}
+
+/// Parts of events of one name that could not be read.
+#[derive(Debug, Serialize)]
+pub struct DefectSummary {
+    /// How many.
+    pub count: u64,
+    /// What was expected.
+    pub expected: &'static str,
+    /// What stood where the first of them was.
+    pub example: String,
 }
 
 /// The counts of one trigger.
@@ -100,6 +114,7 @@ impl Summary {
             dropped_as_erased: 0,
             expired: 0,
             rejected: BTreeMap::new(),
+            defects: BTreeMap::new(),
             elapsed_seconds: 0.0,
             triggers,
             scores: Vec::new(),
@@ -121,6 +136,18 @@ impl Summary {
 
     pub(super) fn reject(&mut self, reject: &Reject) {
         *self.rejected.entry(reject.word()).or_default() += 1;
+    }
+
+    pub(super) fn defects(&mut self, defects: &[Defect]) {
+        for defect in defects {
+            let known = self.defects.entry(defect.name.to_string());
+            let known = known.or_insert_with(|| DefectSummary {
+                count: 0,
+                expected: defect.expected,
+                example: defect.found.to_string(),
+            });
+            known.count += 1;
+        }
     }
 
     pub(super) fn effect(&mut self, effect: Effect) {

@@ -20,6 +20,8 @@ pub enum Count {
     Duplicates,
     /// Properties that could not be read.
     Defects,
+    /// Of those, the ones of a name: of a property, a trait or another part of an event.
+    Defect(Text),
     /// Records that mean nothing, by somebody's choice.
     Ignored,
     /// Events for which a customer had no place beyond the watermark.
@@ -63,6 +65,7 @@ const WORDS: [(Count, &str); 10] = [
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Defect(name) => write!(f, "defect.{name}"),
             Self::Rejected(reason) => write!(f, "rejected.{reason}"),
             Self::OpenLimit(trigger) => write!(f, "open_limit.{trigger}"),
             Self::OutsideAudience(trigger) => write!(f, "outside_audience.{trigger}"),
@@ -94,6 +97,7 @@ impl From<&str> for Count {
             ("decided", Some((trigger, "treat"))) => Self::Treated(trigger.into()),
             ("decided", Some((trigger, reason))) => Self::Refused(trigger.into(), reason.into()),
             ("held", Some((trigger, reason))) => Self::Held(trigger.into(), reason.into()),
+            ("defect", _) => Self::Defect(rest.into()),
             ("rejected", _) => Self::Rejected(rest.into()),
             ("open_limit", _) => Self::OpenLimit(rest.into()),
             ("outside_audience", _) => Self::OutsideAudience(rest.into()),
@@ -127,6 +131,7 @@ mod tests {
             assert_eq!(Count::from(count.to_string()), count);
         }
         for (count, words) in [
+            (Count::Defect("price".into()), "defect.price"),
             (Count::Rejected("bad_json".into()), "rejected.bad_json"),
             (Count::OpenLimit("basket".into()), "open_limit.basket"),
             (

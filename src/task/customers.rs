@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::core::{
     Core, Count, Effect, Keep, Moved, RawRecord, Rejection, Sealed, Swept, Treatment,
 };
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Defect};
 use crate::encode::Encoder;
 use crate::engine::{self, Engine, Input, sweep};
 use crate::event::Event;
@@ -29,11 +29,11 @@ pub struct Customers {
     effects: Vec<engine::Effect>,
 }
 
-/// An event, and how much of it could not be read.
+/// An event, and what of it could not be read.
 #[derive(Debug)]
 pub struct Read {
     event: Box<Event>,
-    defects: u64,
+    defects: Vec<Defect>,
     everybody: bool,
 }
 
@@ -111,7 +111,7 @@ impl Core for Customers {
         {
             Ok(decoded) => Ok(Read {
                 event: Box::new(decoded.event),
-                defects: decoded.defects.len() as u64,
+                defects: decoded.defects,
                 everybody,
             }),
             // Each task has a copy; one letter is enough.
@@ -142,9 +142,7 @@ impl Core for Customers {
     }
 
     fn event(&mut self, read: Read, now: Timestamp, effects: &mut Vec<Effect>) {
-        if read.defects > 0 {
-            effects.push(counted(Count::Defects, read.defects));
-        }
+        defective(&read.defects, effects);
         self.work(effects, |engine, said| {
             engine.step(Input::Event(read.event), now, said);
         });
@@ -161,8 +159,8 @@ impl Core for Customers {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Swept {
-        if read.defects > 0 && from == 0 {
-            effects.push(counted(Count::Defects, read.defects));
+        if from == 0 {
+            defective(&read.defects, effects);
         }
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let to = to.map(|to| usize::try_from(to).unwrap_or(usize::MAX));
@@ -258,6 +256,18 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
             counted(Count::OpenLimit(trigger), refused.into())
         }
     }
+}
+
+/// Counts what could not be read, all together and by name.
+fn defective(defects: &[Defect], effects: &mut Vec<Effect>) {
+    if defects.is_empty() {
+        return;
+    }
+    effects.push(counted(Count::Defects, defects.len() as u64));
+    let by_name = defects
+        .iter()
+        .map(|it| counted(Count::Defect(it.name.clone()), 1));
+    effects.extend(by_name);
 }
 
 fn counted(count: Count, times: u64) -> Effect {

@@ -36,6 +36,7 @@ struct Inner {
     /// At hand, by topic.
     events: Vec<prometheus::IntCounter>,
     taken: IntCounterVec,
+    defects: IntCounterVec,
     rejected: IntCounterVec,
     held: IntCounterVec,
     open_limit: IntCounterVec,
@@ -178,6 +179,7 @@ impl Telemetry {
                 .map(|topic| events.with_label_values(&[topic]))
                 .collect(),
             taken: make.counter(&metrics::EVENTS),
+            defects: make.counter(&metrics::DEFECTS),
             rejected: make.counter(&metrics::REJECTED),
             held: make.counter(&metrics::HELD),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
@@ -250,6 +252,7 @@ impl Telemetry {
                 let refusals = inner.refusals.with_label_values(&[trigger, reason]);
                 refusals.inc_by(more);
             }
+            Count::Defect(name) => inner.defects.with_label_values(&[name]).inc_by(more),
             Count::Rejected(reason) => inner.rejected.with_label_values(&[reason]).inc_by(more),
             Count::Held(trigger, reason) => {
                 let held = inner.held.with_label_values(&[trigger, reason]);

@@ -5,28 +5,27 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::{Key, Scalar, Skipped, cut, skip};
-use super::{Call, Decoder, Defect};
-use crate::event::record::ADDRESS;
-use crate::event::{Text, Traits, limits};
+use super::{Call, Decoder, Defect, address, consent};
+use crate::event::{Text, Type};
 
 pub(super) struct TraitsSeed<'a, 'de> {
     pub(super) decoder: &'a Decoder,
     pub(super) call: &'a mut Call<'de>,
 }
 
+odd!(TraitsSeed, "traits");
 object_seed!(TraitsSeed, self, key, map, {
     let call = &mut *self.call;
     match key.0.as_ref() {
         "address" => {
             let address = map.next_value::<serde_json::Value>()?;
-            set_address(call.traits.get_or_insert_default(), &address);
+            let traits = call.traits.get_or_insert_default();
+            address::take(traits, &mut call.defects, &address);
         }
         "consent" => {
+            let said = map.next_value::<serde_json::Value>()?;
             let consent = &mut call.traits.get_or_insert_default().consent;
-            map.next_value_seed(ConsentSeed {
-                consent,
-                defects: &mut call.defects,
-            })?;
+            consent::take(consent, &mut call.defects, &said);
         }
         name if is_trait(self.decoder, name) => {
             call.say_trait(self.decoder, name, map.next_value()?);
@@ -55,7 +54,8 @@ impl Call<'_> {
         value: Scalar<'_>,
     ) {
         let traits = self.traits.get_or_insert_default();
-        let text = || value.text().map(cut);
+        let defects = &mut self.defects;
+        let mut text = || text(name, &value, defects);
         match name {
             "email" => traits.email = text(),
             "phone" => traits.phone = text(),
@@ -73,10 +73,7 @@ impl Call<'_> {
                         traits.attributes.push((name.into(), value));
                     }
                     Ok(None) => {}
-                    Err(expected) => self.defects.push(Defect {
-                        name: name.into(),
-                        expected,
-                    }),
+                    Err(unreadable) => self.defects.push(unreadable.of(name)),
                 }
             }
         }
@@ -125,122 +122,24 @@ fn zone(value: &Scalar<'_>, defects: &mut Vec<Defect>) -> Option<Text> {
     if crate::time::Zone::named(&name).is_some() {
         return Some(name);
     }
-    defects.push(Defect {
-        name: "timezone".into(),
-        expected: "an IANA time zone",
-    });
+    defects.push(Defect::new("timezone", "an IANA time zone", value));
     None
 }
 
-/// Segment's address object, or one line of text.
-fn set_address(traits: &mut Traits, address: &serde_json::Value) {
-    match address {
-        serde_json::Value::String(line) if !line.is_empty() => {
-            traits.address = Some(cut(line.as_str().into()));
-        }
-        serde_json::Value::Object(parts) => {
-            set_parts(traits, ADDRESS.map(|name| parts.get(name)?.as_str()));
-        }
-        _ => {}
+/// A text, or a defect.
+pub(super) fn text(name: &str, value: &Scalar<'_>, defects: &mut Vec<Defect>) -> Option<Text> {
+    let text = value.text();
+    if text.is_none() && !value.is_empty() {
+        defects.push(Defect::new(name, Type::Text.described(), value));
     }
-}
-
-/// An address by its parts, which are those of [`ADDRESS`]; the last of them is a trait of its own too.
-pub(in crate::decode) fn set_parts(traits: &mut Traits, parts: [Option<&str>; ADDRESS.len()]) {
-    let shown = parts.iter().flatten().copied();
-    let shown: Vec<_> = shown.filter(|part| !part.is_empty()).collect();
-    if !shown.is_empty() {
-        traits.address = Some(cut(shown.join(", ").into()));
-    }
-    if let [.., Some(country)] = parts {
-        traits.country = Some(cut(country.into()));
-    }
-}
-
-/// Consent: an object of channels and truth values, or a list of the channels consented to.
-struct ConsentSeed<'a> {
-    consent: &'a mut Vec<(Text, bool)>,
-    defects: &'a mut Vec<Defect>,
-}
-
-impl<'de> DeserializeSeed<'de> for ConsentSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ConsentSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("channels with true or false")
-    }
-
-    passes_over!(scalars);
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, channel: &str) -> Result<(), E> {
-        say(self.consent, channel, true);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut channels: A) -> Result<(), A::Error> {
-        while let Some(channel) = channels.next_element::<Scalar<'de>>()? {
-            if let Some(channel) = channel.text() {
-                say(self.consent, &channel, true);
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(channel) = map.next_key::<Key<'de>>()? {
-            let value = map.next_value::<Scalar<'de>>()?;
-            set_consent(self.consent, self.defects, &channel.0, &value);
-        }
-        Ok(())
-    }
-}
-
-/// Notes what was said of a channel in a value.
-pub(in crate::decode) fn set_consent(
-    consent: &mut Vec<(Text, bool)>,
-    defects: &mut Vec<Defect>,
-    channel: &str,
-    value: &Scalar<'_>,
-) {
-    match value.truth() {
-        Some(given) => say(consent, channel, given),
-        None if matches!(value, Scalar::Null) => {}
-        None => defects.push(Defect {
-            name: "consent".into(),
-            expected: "true or false",
-        }),
-    }
-}
-
-/// Notes what was said of a channel, which triggers write in lower case. Beyond the bound it is no list of channels; a no is kept.
-fn say(consent: &mut Vec<(Text, bool)>, channel: &str, given: bool) {
-    let channel = cut(Text::from_str_to_lowercase(channel));
-    consent.retain(|(known, _)| *known != channel);
-    if consent.len() >= limits::LIST_ITEMS {
-        if given {
-            return;
-        }
-        consent.remove(0);
-    }
-    consent.push((channel, given));
+    text.map(cut)
 }
 
 pub(super) struct ContextSeed<'a, 'de> {
     pub(super) call: &'a mut Call<'de>,
 }
 
+odd!(ContextSeed, "context");
 object_seed!(ContextSeed, self, key, map, {
     match key.0.as_ref() {
         "campaign" => {
@@ -257,6 +156,7 @@ struct CampaignSeed<'a, 'de> {
     call: &'a mut Call<'de>,
 }
 
+odd!(CampaignSeed, "campaign");
 object_seed!(CampaignSeed, self, key, map, {
     let value = map.next_value::<Scalar<'de>>()?;
     self.call.say_campaign(&key.0, &value);
@@ -266,6 +166,7 @@ struct DeviceSeed<'a, 'de> {
     call: &'a mut Call<'de>,
 }
 
+odd!(DeviceSeed, "device");
 object_seed!(DeviceSeed, self, key, map, {
     let value = map.next_value::<Scalar<'de>>()?;
     if key.0 == "token" {

@@ -8,6 +8,7 @@ use compact_str::ToCompactString as _;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::decode::Defect;
 use crate::event::{Property, Text, Type, limits};
 use crate::time::{DAY_MS, Timestamp};
 
@@ -69,9 +70,11 @@ impl Scalar<'_> {
     pub(super) fn truth(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
-            Self::Text(text) => match text.as_ref() {
-                "true" | "granted" => Some(true),
-                "false" | "denied" => Some(false),
+            Self::Whole(0) => Some(false),
+            Self::Whole(1) => Some(true),
+            Self::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+                "true" | "yes" | "y" | "on" | "1" | "granted" => Some(true),
+                "false" | "no" | "n" | "off" | "0" | "denied" => Some(false),
                 _ => None,
             },
             _ => None,
@@ -93,7 +96,7 @@ impl Scalar<'_> {
     }
 
     /// As a property of a declared type. `Ok(None)`: not known. `Err`: it cannot be read as that.
-    pub(super) fn typed(self, kind: Type) -> Result<Option<Property>, &'static str> {
+    pub(super) fn typed(self, kind: Type) -> Result<Option<Property>, Unreadable> {
         if self.is_empty() {
             return Ok(None);
         }
@@ -103,12 +106,15 @@ impl Scalar<'_> {
             Type::Text => self.text().map(|text| Property::Text(cut(text))),
             Type::Time => self.time().map(Property::Time),
             Type::List => match self {
-                Self::List(items) => Some(Property::List(items)),
-                other => other.text().map(|text| Property::List(vec![cut(text)])),
+                Self::List(items) => return Ok(Some(Property::List(items))),
+                _ => self.text().map(|text| Property::List(vec![cut(text)])),
             },
             Type::Duration => None,
         };
-        property.map(Some).ok_or(kind.described())
+        property.map(Some).ok_or_else(|| Unreadable {
+            expected: kind.described(),
+            found: self.described().into(),
+        })
     }
 
     pub(super) fn described(&self) -> String {
@@ -121,6 +127,50 @@ impl Scalar<'_> {
             Self::List(_) => "a list".to_owned(),
             Self::Bytes => "bytes".to_owned(),
             Self::Object => "an object".to_owned(),
+        }
+    }
+}
+
+/// A value that cannot be read as its type.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    expected: &'static str,
+    found: Text,
+}
+
+impl Unreadable {
+    /// As a defect of what has this name.
+    pub(super) fn of(self, name: &str) -> Defect {
+        Defect {
+            name: name.into(),
+            expected: self.expected,
+            found: self.found,
+        }
+    }
+}
+
+impl Defect {
+    /// Of what has this name.
+    pub(super) fn new(name: &str, expected: &'static str, found: &Scalar<'_>) -> Self {
+        let found = found.described().into();
+        Unreadable { expected, found }.of(name)
+    }
+}
+
+impl<'de> Scalar<'de> {
+    /// A value of a tree; a list or an object as something that is no plain value.
+    pub(super) fn of_json(value: &'de serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => Self::Null,
+            serde_json::Value::Bool(value) => Self::Bool(*value),
+            serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => Self::Whole(whole.into()),
+                (None, Some(number)) => Self::of_double(number),
+                (None, None) => Self::Object,
+            },
+            serde_json::Value::String(text) => Self::Text(Cow::Borrowed(text)),
+            serde_json::Value::Array(_) => Self::List(Vec::new()),
+            serde_json::Value::Object(_) => Self::Object,
         }
     }
 }

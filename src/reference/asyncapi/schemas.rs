@@ -3,7 +3,6 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{Basis, reference};
-use crate::decode::NEVER_NEGATIVE;
 use crate::encode::cloud_event::Mode;
 use crate::event::record::{PRODUCT_FIELDS, TRACEPARENT, TRAITS};
 use crate::event::vocabulary::EventSpec;
@@ -92,11 +91,7 @@ fn call(vocabulary: &Vocabulary, spec: &EventSpec) -> Json {
     if kind != "identify" {
         let property = |id: &PropertyId| {
             let property = vocabulary.property(*id);
-            let mut schema = of(property.kind);
-            if NEVER_NEGATIVE.iter().any(|(known, _)| known == id) {
-                schema["minimum"] = 0.into();
-            }
-            (property.name.clone(), schema)
+            (property.name.clone(), of(property.kind))
         };
         let mut properties: Map<String, Json> = spec.properties.iter().map(property).collect();
         properties.insert("products".to_owned(), reference("schemas", "Products"));
@@ -130,13 +125,7 @@ fn time() -> Json {
 }
 
 fn products() -> Json {
-    let field = |(name, kind): &(&str, Type)| {
-        let mut schema = of(*kind);
-        if *kind == Type::Number {
-            schema["minimum"] = 0.into();
-        }
-        ((*name).to_owned(), schema)
-    };
+    let field = |(name, kind): &(&str, Type)| ((*name).to_owned(), of(*kind));
     let fields: Map<String, Json> = PRODUCT_FIELDS.iter().map(field).collect();
     let product = json!({ "type": "object", "properties": fields });
     json!({ "type": "array", "maxItems": limits::PRODUCTS, "items": product })

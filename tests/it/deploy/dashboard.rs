@@ -83,6 +83,11 @@ const ROWS: &[(&str, &[Panel])] = &[
             ("Commit", &m::COMMIT_DURATION, Quantiles),
             ("Dead letters, by reason", &m::REJECTED, Rate(&["reason"])),
             (
+                "Parts of events that cannot be read, by name",
+                &m::DEFECTS,
+                Rate(&["name"]),
+            ),
+            (
                 "Misplaced keys, by topic",
                 &m::MISPLACED_KEYS,
                 Rate(&["topic"]),

@@ -8,12 +8,13 @@ mod deadlines;
 mod erasure;
 mod holding;
 mod policy;
+mod said;
 mod thresholds;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use moments::decode::Decoder;
+use moments::decode::{Decoded, Decoder};
 use moments::document::report::Source;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::record::Origin;
@@ -73,21 +74,29 @@ impl Bench {
         }
     }
 
-    /// `TIME Event Name {properties}`, `TIME identify {traits}`, `now TIME`, `until TIME`.
+    /// `TIME Event Name {properties}`, `TIME identify {traits}`, `now TIME`, `until TIME`; `odd TIME ...` where something of it
+    /// cannot be read.
     fn line(&mut self, line: &str) {
         let (first, rest) = line.split_once(' ').expect("two words");
         let instant = |text: &str| Timestamp::parse(text).expect("an instant");
         match first {
             "now" => self.now = instant(rest),
             "until" => self.until(instant(rest)),
+            "odd" => {
+                let (time, rest) = rest.split_once(' ').expect("two words");
+                let decoded = self.decoded(time, rest);
+                assert_ne!(decoded.defects, [], "{rest}");
+                self.take(decoded.event);
+            }
             time => {
-                let event = self.decoded(time, rest);
-                self.take(event);
+                let decoded = self.decoded(time, rest);
+                assert_eq!(decoded.defects, [], "{rest}");
+                self.take(decoded.event);
             }
         }
     }
 
-    fn decoded(&mut self, time: &str, rest: &str) -> Event {
+    fn decoded(&mut self, time: &str, rest: &str) -> Decoded {
         let (name, said) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
         let said = if said.is_empty() { "{}" } else { said };
         let name = name.trim();
@@ -111,9 +120,7 @@ impl Bench {
             ..Origin::default()
         };
         let decoded = self.decoder.decode(text.as_bytes(), &origin);
-        let decoded = decoded.unwrap_or_else(|reject| panic!("{text}: {reject}"));
-        assert_eq!(decoded.defects, [], "{text}");
-        decoded.event
+        decoded.unwrap_or_else(|reject| panic!("{text}: {reject}"))
     }
 
     /// One event, and as far as it moves time.

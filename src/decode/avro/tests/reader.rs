@@ -79,12 +79,9 @@ impl Record {
         }
         if !self.traits.address.is_empty() {
             let parts = self.traits.address.into_iter();
-            let parts = parts.filter_map(|(name, value)| match value.plain() {
-                Scalar::Text(text) => Some((name, text)),
-                _ => None,
-            });
+            let parts = parts.filter_map(|(name, value)| Some((name, value.plain().text()?)));
             let parts: Vec<_> = parts.collect();
-            let part = |name| Some(parts.iter().find(|(known, _)| known == name)?.1.as_ref());
+            let part = |name| Some(parts.iter().find(|(known, _)| known == name)?.1.as_str());
             set_parts(call.traits.get_or_insert_default(), ADDRESS.map(part));
         }
         for (channel, value) in self.traits.consent {
