@@ -11,6 +11,7 @@ pub mod stored;
 pub mod event;
 pub mod value;
 pub mod measure;
+pub mod money;
 pub mod document;
 
 // From a record to a command, and the protocol of a task: no clock, no waiting, no I/O, no logging, the same for the same input.

@@ -78,6 +78,12 @@ impl Timestamp {
         }
     }
 
+    /// The last millisecond of calendar day `day` in `zone`.
+    #[must_use]
+    pub fn end_of_day(day: i32, zone: &Zone) -> Self {
+        Self::start_of_day(day.saturating_add(1), zone).plus(-1)
+    }
+
     /// The instant at which clocks in `zone` show `ms` after midnight on calendar day `day`. A time that does not exist there
     /// moves on by the gap (02:30 becomes 03:30); one that comes twice means the first.
     #[must_use]
@@ -93,6 +99,22 @@ impl Timestamp {
                 .map_or(utc, |zoned| Self(zoned.timestamp().as_millisecond())),
         }
     }
+}
+
+/// A calendar day as `2026-03-02`, in days since 1970-01-01; `None` where the text is none.
+#[must_use]
+pub fn parse_day(text: &str) -> Option<i32> {
+    // A time beside it would be passed over.
+    let date: Date = (text.len() == 10).then(|| text.parse().ok()).flatten()?;
+    let since = date.since(Date::constant(1970, 1, 1)).ok()?;
+    Some(since.get_days())
+}
+
+/// A calendar day as [`parse_day`] reads it.
+#[must_use]
+pub fn show_day(day: i32) -> String {
+    let start = Timestamp(i64::from(day) * DAY_MS).to_string();
+    start.chars().take(10).collect()
 }
 
 impl fmt::Display for Timestamp {

@@ -1,7 +1,7 @@
 //! What an expression works with: a value, borrowed where it can be.
 
 use crate::event::{Property, Text, Type};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Zone};
 
 /// A value of the trigger language. `Null` is what is not known.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,15 +37,16 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Borrows a property of an event or an attribute of a profile.
+    /// Borrows a property of an event or an attribute of a profile of somebody in a zone: a day is its end there.
     #[must_use]
-    pub fn of(property: &'a Property) -> Self {
+    pub fn of(property: &'a Property, zone: &dyn Fn() -> Zone) -> Self {
         match property {
             Property::Bool(value) => Self::Bool(*value),
             Property::Number(value) => Self::Number(*value),
             Property::Text(value) => Self::Text(value),
             Property::Time(value) => Self::Time(*value),
             Property::List(items) => Self::texts(items),
+            Property::Date(day) => Self::Time(Timestamp::end_of_day(*day, &zone())),
         }
     }
 

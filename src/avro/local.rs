@@ -29,11 +29,11 @@ macro_rules! versions {
 
 /// What comes in, oldest version first.
 pub const INPUTS: &[Version] = versions! {
-    "cart": 1 [1],
-    "clickstream": 2 [1],
+    "cart": 1 [1 2],
+    "clickstream": 2 [1 2],
     "outcomes": 3 [1],
     "profile": 4 [1],
-    "purchase": 5 [1],
+    "purchase": 5 [1 2],
     "support": 6 [1],
 };
 

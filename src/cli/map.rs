@@ -44,7 +44,8 @@ pub fn run(args: &Map) -> anyhow::Result<()> {
     let mappings = Mappings::load([(None, args.mapping.as_path())], declared)
         .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))?;
     let decoder = Decoder::new(Arc::clone(&basis.vocabulary), Arc::new(basis.attributes))
-        .with_mappings(Arc::new(mappings));
+        .with_mappings(Arc::new(mappings))
+        .with_placeholders(config.profiles.placeholder_ids.into());
     args.records
         .iter()
         .try_for_each(|path| shown(&decoder, path))

@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::suggest::closest;
 use crate::encode::cloud_event::{Mode, Publishing};
-use crate::event::{Type, Vocabulary};
+use crate::event::record::PLACEHOLDERS;
+use crate::event::{Text, Type, Vocabulary};
 use crate::task::watermark::TopicSettings;
 use crate::trigger::policy::Policy;
 
@@ -72,7 +73,7 @@ pub struct Config {
     pub log: Log,
     /// Traces.
     pub telemetry: Telemetry,
-    /// The company's own profile attributes: name and type (`bool`, `number`, `text`, `time`, `list`).
+    /// The company's own profile attributes: name and type (`bool`, `number`, `text`, `time`, `date`, `list`).
     #[schemars(schema_with = "named_types")]
     pub attributes: BTreeMap<String, String>,
     /// The company's own events, or more properties of known ones: by event name, property and type.
@@ -101,6 +102,11 @@ pub struct Profiles {
     /// A secret of your own with which the ids of erased customers are hashed; empty: the application's id. With another one
     /// earlier erasures do not drop anything any more. Default empty.
     pub erasure_salt: String,
+    /// Ids that stand for nobody, in any case: what programs write that have none. An event of such a customer is a dead letter,
+    /// `placeholder_customer`. Blanks and UUIDs of zeros are always among them. Default `["undefined", "null", "(null)", "nil",
+    /// "none", "nan", "[object object]", "0", "n/a", "(not set)", "00000000-0000-0000-0000-000000000000"]`.
+    #[schemars(with = "Vec<String>")]
+    pub placeholder_ids: Vec<Text>,
 }
 
 /// Where the trigger files are.
@@ -183,6 +189,7 @@ impl Default for Profiles {
             expire_after: Span { ms: 0 },
             erasure_memory: Span { ms: 30 * day_ms },
             erasure_salt: String::new(),
+            placeholder_ids: PLACEHOLDERS.map(Text::from).into(),
         }
     }
 }
@@ -467,7 +474,7 @@ fn check_id(id: &str) -> Result<(), ConfigError> {
 }
 
 /// The types that may be declared.
-const NAMES: [&str; 5] = ["bool", "number", "text", "time", "list"];
+const NAMES: [&str; 6] = ["bool", "number", "text", "time", "date", "list"];
 
 fn named_types(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": NAMES } })

@@ -8,7 +8,9 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
 use super::{Decoded, Decoder, Defect, TIME_MAX, TIME_MIN};
-use crate::event::record::{Attributes, Origin, PRODUCT_FIELDS, Reject, TRACEPARENT};
+use crate::event::record::{
+    Attributes, Origin, PRODUCT_FIELDS, Reject, TRACEPARENT, is_placeholder,
+};
 use crate::event::{
     CustomerId, EVERY_CHANNEL, Event, EventName, Product, Property, PropertyId, Text, Touchpoint,
     Traits, Type, limits,
@@ -161,6 +163,9 @@ pub(super) struct Call<'de> {
     pub(super) anonymous_id: Scalar<'de>,
     pub(super) message_id: Scalar<'de>,
     pub(super) timestamp: Scalar<'de>,
+    /// Of a page or a screen, where they stand beside `properties`.
+    name: Scalar<'de>,
+    category: Scalar<'de>,
     properties: SmallVec<[(PropertyId, Property); 4]>,
     products: Vec<Product>,
     pub(super) traits: Option<Box<Traits>>,
@@ -200,9 +205,10 @@ impl Call<'_> {
         let name = self.name(decoder)?;
         let (customer, known) = match origin.everybody {
             true => (CustomerId::default(), false),
-            false => self.customer()?,
+            false => self.customer(decoder)?,
         };
         let time = self.time()?;
+        self.fit(name, decoder);
         if name == EventName::UNSUBSCRIBED && self.defects.iter().any(|it| it.name == "channel") {
             // Which channel cannot be read: it is a no to all.
             let consent = &mut self.traits.get_or_insert_default().consent;
@@ -242,6 +248,49 @@ impl Call<'_> {
         })
     }
 
+    /// What is read of a property once it is known of what event it is.
+    fn fit(&mut self, name: EventName, decoder: &Decoder) {
+        if [EventName::PAGE_VIEWED, EventName::SCREEN_VIEWED].contains(&name) {
+            for (id, value) in [
+                (PropertyId::NAME, std::mem::take(&mut self.name)),
+                (PropertyId::CATEGORY, std::mem::take(&mut self.category)),
+            ] {
+                if self.properties.iter().all(|(known, _)| *known != id) {
+                    self.property(decoder, id, value);
+                }
+            }
+        }
+        // The place of a promotion has a name, that of a product a number.
+        let is_promotion =
+            [EventName::PROMOTION_VIEWED, EventName::PROMOTION_CLICKED].contains(&name);
+        let number = self
+            .properties
+            .iter()
+            .position(|it| it.0 == PropertyId::POSITION);
+        let text = self
+            .properties
+            .iter()
+            .position(|it| it.0 == PropertyId::PROMOTION_POSITION);
+        match (number, text) {
+            (Some(number), _) if is_promotion => {
+                if let Property::Number(place) = self.properties[number].1 {
+                    let text = Scalar::of_double(place).text().unwrap_or_default();
+                    self.properties[number] =
+                        (PropertyId::PROMOTION_POSITION, Property::Text(text));
+                }
+            }
+            (_, Some(text)) if !is_promotion => {
+                let (_, found) = self.properties.remove(text);
+                if let Property::Text(found) = found {
+                    let found = Scalar::Text(Cow::Borrowed(&found));
+                    self.defects
+                        .push(Defect::new("position", Type::Number.described(), &found));
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn name(&self, decoder: &Decoder) -> Result<EventName, Reject> {
         match &self.kind {
             Scalar::Null => {}
@@ -263,8 +312,15 @@ impl Call<'_> {
         }
     }
 
-    fn customer(&self) -> Result<(CustomerId, bool), Reject> {
-        for (id, known) in [(&self.user_id, true), (&self.anonymous_id, false)] {
+    /// The first of `userId` and `anonymousId` that stands for somebody.
+    fn customer(&mut self, decoder: &Decoder) -> Result<(CustomerId, bool), Reject> {
+        let mut nobody = None;
+        for (name, known) in [("userId", true), ("anonymousId", false)] {
+            let id = if known {
+                &self.user_id
+            } else {
+                &self.anonymous_id
+            };
             if id.is_empty() {
                 continue;
             }
@@ -272,6 +328,13 @@ impl Call<'_> {
                 return Err(Reject::InvalidCustomer("is a number too large to be exact"));
             }
             let id = id.text().ok_or(Reject::InvalidCustomer("is no text"))?;
+            if is_placeholder(&id, &decoder.placeholders) {
+                let found = Scalar::Text(Cow::Owned(id.to_string()));
+                self.defects
+                    .push(Defect::new(name, "an id of somebody", &found));
+                nobody = nobody.or(Some(id));
+                continue;
+            }
             if id.len() > limits::ID_BYTES {
                 return Err(Reject::InvalidCustomer("is longer than 256 bytes"));
             }
@@ -280,7 +343,9 @@ impl Call<'_> {
             }
             return Ok((id, known));
         }
-        Err(Reject::NoCustomer)
+        Err(nobody.map_or(Reject::NoCustomer, |id| {
+            Reject::PlaceholderCustomer(shortened(&id).into())
+        }))
     }
 
     fn time(&self) -> Result<Timestamp, Reject> {
@@ -298,6 +363,20 @@ impl Call<'_> {
     }
 }
 
+/// What a program writes where it has no id of an order, a cart or a product: taken for one, all would be one.
+fn is_no_id(name: &str, text: &str) -> bool {
+    const NONE: [&str; 7] = [
+        "undefined",
+        "null",
+        "(null)",
+        "none",
+        "nan",
+        "[object object]",
+        "(not set)",
+    ];
+    (name.ends_with("_id") || name == "sku") && is_placeholder(text, &NONE)
+}
+
 struct CallSeed<'a, 'de> {
     decoder: &'a Decoder,
     call: &'a mut Call<'de>,
@@ -312,6 +391,8 @@ object_seed!(CallSeed, self, key, map, {
         "anonymousId" => call.anonymous_id = map.next_value()?,
         "messageId" => call.message_id = map.next_value()?,
         "timestamp" => call.timestamp = map.next_value()?,
+        "name" => call.name = map.next_value()?,
+        "category" => call.category = map.next_value()?,
         "properties" => map.next_value_seed(PropertiesSeed { decoder, call })?,
         "traits" => map.next_value_seed(TraitsSeed { decoder, call })?,
         "context" => map.next_value_seed(ContextSeed { call })?,
@@ -448,7 +529,18 @@ impl Call<'_> {
     /// A property of the vocabulary.
     pub(super) fn property(&mut self, decoder: &Decoder, id: PropertyId, value: Scalar<'_>) {
         let spec = decoder.vocabulary.property(id);
-        match value.typed(spec.kind) {
+        // Of what event it is may be said later.
+        let is_named_place = id == PropertyId::POSITION && value.number().is_none();
+        let (id, kind) = match is_named_place && value.text().is_some() {
+            true => (PropertyId::PROMOTION_POSITION, Type::Text),
+            false => (id, spec.kind),
+        };
+        match value.typed(kind) {
+            Ok(Some(Property::Text(text))) if is_no_id(&spec.name, &text) => {
+                let found = Scalar::Text(Cow::Borrowed(&text));
+                self.defects
+                    .push(Defect::new(&spec.name, "an id of something", &found));
+            }
             Ok(Some(value)) => {
                 self.properties.retain(|(known, _)| *known != id);
                 self.properties.push((id, value));
@@ -480,12 +572,13 @@ impl Call<'_> {
         let defects = &mut self.defects;
         match name {
             "product_id" => {
-                if let Some(id) = text(name, &value, defects) {
+                if let Some(id) = text(name, &value, defects).filter(|id| !is_no_id(name, id)) {
                     product.id = id;
                 }
             }
             "sku" if product.id.is_empty() => {
-                product.id = text(name, &value, defects).unwrap_or_default();
+                let id = text(name, &value, defects).filter(|id| !is_no_id(name, id));
+                product.id = id.unwrap_or_default();
             }
             "category" => product.category = text(name, &value, defects),
             "price" => product.price = self.amount(name, value),

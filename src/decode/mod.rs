@@ -17,7 +17,7 @@ use std::sync::Arc;
 use self::cloud_events::Declared;
 use crate::avro::Schemas;
 use crate::avro::wire;
-use crate::event::record::{Origin, Reject, SchemaId};
+use crate::event::record::{Origin, PLACEHOLDERS, Reject, SchemaId};
 use crate::event::{Event, Text, Type, Vocabulary, limits};
 use crate::mapping::{Mapping, Mappings};
 use crate::time::Timestamp;
@@ -59,6 +59,8 @@ pub struct Decoder {
     attributes: Arc<BTreeMap<String, Type>>,
     mappings: Arc<Mappings>,
     avro: Option<Avro>,
+    /// Ids that stand for nobody.
+    placeholders: Arc<[Text]>,
 }
 
 /// What is needed to read Avro.
@@ -87,6 +89,16 @@ impl Decoder {
             attributes,
             mappings: Arc::default(),
             avro: None,
+            placeholders: PLACEHOLDERS.map(Text::from).into(),
+        }
+    }
+
+    /// The same, with these ids for nobody's.
+    #[must_use]
+    pub fn with_placeholders(self, placeholders: Arc<[Text]>) -> Self {
+        Self {
+            placeholders,
+            ..self
         }
     }
 
@@ -378,6 +390,188 @@ mod tests {
         }
         let one = r#"{"event":"Order Completed","userId":"a","timestamp":1772445600000,"properties":{"products":{"sku":"s","price":2}}}"#;
         assert_eq!(decode(one).unwrap().event.products[0].id, "s");
+    }
+
+    #[test]
+    fn an_id_that_stands_for_nobody_is_nobodys() {
+        let call = |ids: &str| {
+            let text = format!(r#"{{"event":"Cart Viewed","timestamp":1772445600000,{ids}}}"#);
+            decode(&text).map(|it| (it.event.customer.to_string(), it.event.known))
+        };
+        for id in [
+            r#""undefined""#,
+            r#""null""#,
+            r#""NULL""#,
+            r#""None""#,
+            r#""NaN""#,
+            r#""[object Object]""#,
+            r#""0""#,
+            "0",
+            r#"" 0 ""#,
+            r#""  ""#,
+            r#""00000000-0000-0000-0000-000000000000""#,
+            r#""{00000000-0000-0000-0000-000000000000}""#,
+            r#""00000000000000000000000000000000""#,
+        ] {
+            let nobody = call(&format!(r#""userId":{id}"#));
+            assert_eq!(nobody.unwrap_err().word(), "placeholder_customer", "{id}");
+            // Where the other stands for somebody, it is hers.
+            let visitor = call(&format!(r#""userId":{id},"anonymousId":"a1""#));
+            assert_eq!(visitor, Ok(("a1".to_owned(), false)), "{id}");
+            let both = call(&format!(r#""userId":{id},"anonymousId":{id}"#));
+            assert_eq!(both.unwrap_err().word(), "placeholder_customer", "{id}");
+        }
+        for id in [
+            "00",
+            "none-of-us",
+            "nan@example.com",
+            "1",
+            "00000000-0000-0000-0000-000000000001",
+        ] {
+            assert_eq!(
+                call(&format!(r#""userId":"{id}""#)),
+                Ok((id.to_owned(), true))
+            );
+        }
+        let own = decoder().with_placeholders(["guest".into()].into());
+        let guest = br#"{"event":"Cart Viewed","timestamp":1772445600000,"userId":"Guest"}"#;
+        let refused = own.decode(guest, &Origin::default()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the customer's id is `Guest`, which stands for nobody"
+        );
+        // Of other things it is no id either.
+        let order = r#"{"event":"Order Completed","userId":"a","timestamp":1772445600000,
+            "properties":{"order_id":"undefined","products":[{"product_id":"null"}]}}"#;
+        let event = decode(order).unwrap().event;
+        assert_eq!(
+            (
+                event.property(PropertyId::ORDER_ID),
+                event.products[0].id.as_str()
+            ),
+            (None, "")
+        );
+    }
+
+    #[test]
+    fn times_of_properties_are_read_by_the_rules_of_timestamp() {
+        for (written, expected) in [
+            (r#""2026-03-02T11:00:00+01:00""#, "2026-03-02T10:00:00.000Z"),
+            ("1772445600000", "2026-03-02T10:00:00.000Z"),
+            (r#""1772445600000""#, "2026-03-02T10:00:00.000Z"),
+            // Of ms it would be 1970: the unit is another.
+            ("1772445600", "2026-03-02T10:00:00.000Z"),
+            ("1772445600.25", "2026-03-02T10:00:00.000Z"),
+            (r#""1772445600""#, "2026-03-02T10:00:00.000Z"),
+            ("1772445600000000", "2026-03-02T10:00:00.000Z"),
+            ("1772445600000000000", "2026-03-02T10:00:00.000Z"),
+            ("473385600", "1985-01-01T00:00:00.000Z"),
+            (r#""1950-04-01T00:00:00Z""#, "1950-04-01T00:00:00.000Z"),
+            (r#""2026-03-02""#, "2026-03-02"),
+            (r#""1970-01-20""#, "1970-01-20"),
+            (r#""1970-01-20T00:00:00Z""#, "1970-01-20T00:00:00.000Z"),
+            // No time of anything.
+            ("0", "!"),
+            ("7", "!"),
+            (r#""1970-01-01T00:00:00Z""#, "!"),
+            (r#""1970-01-21T12:20:45Z""#, "!"),
+            (r#""1850-01-01""#, "!"),
+            (r#""9999-12-31""#, "!"),
+            (r#""2026-02-30""#, "!"),
+            (r#""soon""#, "!"),
+            ("true", "!"),
+            (r#""""#, ""),
+        ] {
+            let text = format!(
+                r#"{{"event":"Order Shipped","userId":"a","timestamp":1772445600000,"properties":{{"promised_at":{written}}}}}"#
+            );
+            let decoded = decode(&text).unwrap();
+            let shown = match (
+                decoded.event.property(PropertyId::PROMISED_AT),
+                decoded.defects.len(),
+            ) {
+                (Some(Property::Time(time)), 0) => time.to_string(),
+                (Some(Property::Date(day)), 0) => crate::time::show_day(*day),
+                (None, 0) => String::new(),
+                (None, 1) => "!".to_owned(),
+                other => format!("{other:?}"),
+            };
+            assert_eq!(shown, expected, "{written}");
+        }
+        // Of the event itself, too.
+        let event = |time: &str| {
+            let text = format!(r#"{{"event":"Cart Viewed","userId":"a","timestamp":{time}}}"#);
+            decode(&text)
+                .map(|it| it.event.time.to_string())
+                .map_err(|it| it.word())
+        };
+        assert_eq!(
+            event("1772445600"),
+            Ok("2026-03-02T10:00:00.000Z".to_owned())
+        );
+        assert_eq!(event("473385600"), Err("absurd_time"));
+        assert_eq!(event("0"), Err("absurd_time"));
+    }
+
+    #[test]
+    fn a_date_is_the_day_that_is_written() {
+        let attributes = BTreeMap::from([("birthday".to_owned(), Type::Date)]);
+        let decoder = Decoder::new(Arc::default(), Arc::new(attributes));
+        for (written, expected) in [
+            (r#""1990-05-01""#, Some("1990-05-01")),
+            (r#""1990-05-01T23:30:00-05:00""#, Some("1990-05-01")),
+            ("641520000000", Some("1990-05-01")),
+            (r#""1 May""#, None),
+        ] {
+            let text = format!(
+                r#"{{"type":"identify","userId":"a","timestamp":1772445600000,"traits":{{"birthday":{written}}}}}"#
+            );
+            let decoded = decoder.decode(text.as_bytes(), &Origin::default()).unwrap();
+            let attributes = decoded.event.traits.unwrap().attributes;
+            let day = attributes.first().map(|(_, value)| match value {
+                Property::Date(day) => crate::time::show_day(*day),
+                other => format!("{other:?}"),
+            });
+            assert_eq!(day.as_deref(), expected, "{written}");
+            assert_eq!(decoded.defects.len(), usize::from(expected.is_none()));
+        }
+    }
+
+    #[test]
+    fn what_a_page_and_a_promotion_say_in_their_own_places_is_read() {
+        let page = r#"{"type":"page","name":"Teapots","category":"tea","userId":"a","timestamp":1772445600000,"properties":{"category":"kitchen"}}"#;
+        let event = decode(page).unwrap().event;
+        assert_eq!(event.text(PropertyId::NAME).unwrap(), "Teapots");
+        assert_eq!(event.text(PropertyId::CATEGORY).unwrap(), "kitchen");
+        // Of another call they are nothing.
+        let track = r#"{"event":"Cart Viewed","name":"x","userId":"a","timestamp":1772445600000}"#;
+        assert_eq!(
+            decode(track).unwrap().event.property(PropertyId::NAME),
+            None
+        );
+        for (event, position, expected) in [
+            (
+                "Promotion Viewed",
+                r#""home_top""#,
+                Some(Property::Text("home_top".into())),
+            ),
+            ("Promotion Clicked", "3", Some(Property::Text("3".into()))),
+            ("Product Clicked", "3", Some(Property::Number(3.0))),
+            ("Product Clicked", r#""3""#, Some(Property::Number(3.0))),
+            ("Product Clicked", r#""home_top""#, None),
+        ] {
+            let text = format!(
+                r#"{{"properties":{{"position":{position}}},"event":"{event}","userId":"a","timestamp":1772445600000}}"#
+            );
+            let decoded = decode(&text).unwrap();
+            let found = decoded
+                .event
+                .properties
+                .first()
+                .map(|(_, value)| value.clone());
+            assert_eq!(found, expected, "{event} {position}");
+            assert_eq!(decoded.defects.len(), usize::from(expected.is_none()));
+        }
     }
 
     #[test]

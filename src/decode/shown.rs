@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::event::{
     Event, EventName, OTHER_CHANNELS, Product, Property, Text, Touchpoint, Traits, Vocabulary,
 };
+use crate::time::show_day;
 use crate::value::Value;
 
 /// The call; what is not known is not there, and an event that the vocabulary does not have has no name.
@@ -47,7 +48,10 @@ pub fn call(event: &Event, vocabulary: &Vocabulary) -> Json {
 }
 
 fn of(property: &Property) -> Json {
-    Json::from(&Value::of(property))
+    match property {
+        Property::Date(day) => show_day(*day).into(),
+        other => Json::from(&Value::of(other, &Default::default)),
+    }
 }
 
 fn object(map: Map<String, Json>) -> Json {

@@ -279,8 +279,23 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// An event of the vocabulary, by its name.
+    /// An event of the vocabulary of which something may come, by its name.
     pub fn event_name(&mut self, node: &Node) -> Option<EventName> {
+        let found = self.any_event_name(node);
+        if found == Some(EventName::CUSTOMER_ERASED) {
+            let text = node.text().unwrap_or_default();
+            self.fails(
+                &node.span,
+                format!("`{text}` removes the customer: nobody is left to be treated"),
+                "another event".to_owned(),
+            );
+            return None;
+        }
+        found
+    }
+
+    /// An event of the vocabulary, by its name.
+    pub fn any_event_name(&mut self, node: &Node) -> Option<EventName> {
         let text = self.text(node, EVENTS)?;
         let vocabulary = self.declared.vocabulary;
         let found = vocabulary.event_named(text);
@@ -297,14 +312,6 @@ impl<'a> Reader<'a> {
             )
             .suggest(closest(text, names).map(str::to_owned));
             self.reports.push(report);
-        }
-        if found == Some(EventName::CUSTOMER_ERASED) {
-            self.fails(
-                &node.span,
-                format!("`{text}` removes the customer: nobody is left to be treated"),
-                "another event".to_owned(),
-            );
-            return None;
         }
         found
     }

@@ -4,8 +4,10 @@ use super::waiting::Waiting;
 use crate::moment::States;
 use crate::profile::Profile;
 use crate::profile::seen::Seen;
+use crate::profile::sessions::SESSION_GAP_MS;
 use crate::profile::settled::Settled;
 use crate::stored::Lazy;
+use crate::time::Timestamp;
 
 /// Her profile, and where each trigger stands with her.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +33,24 @@ impl Customer {
         };
         self.states = States::default();
         self.waiting = Lazy::default();
+    }
+
+    /// Forgets what is known of a visit that is over: at `watermark` nothing of hers is expected any more for as long as a visit
+    /// pauses. It is the same whenever it is done, as long as it is done before her next event.
+    pub(super) fn rest(&mut self, watermark: Timestamp) {
+        if !self.profile.settled.seen.is_long() {
+            return;
+        }
+        let ahead = self
+            .profile
+            .tail
+            .events()
+            .last()
+            .map(|tail| tail.event.time);
+        let last = self.profile.settled.presence.last_seen.max(ahead);
+        if last.is_none_or(|last| last.plus(SESSION_GAP_MS) <= watermark) {
+            self.profile.settled.seen.shorten();
+        }
     }
 
     /// Whether no event is behind it: every other has a last one, or one in its tail.

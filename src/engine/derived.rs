@@ -16,17 +16,18 @@ impl Plan {
     }
 
     /// Takes an event into the profile, and into the facts that are measured of it; of which how much had to make way. `previous`:
-    /// the profile before it, where a fact asks for that.
+    /// the profile before it, where a fact asks for that. Whether what it is about was told before: then no fact measures it again.
     pub(super) fn apply(
         &self,
         settled: &mut Settled,
         event: &Event,
         previous: Option<&Settled>,
         mut refused: impl FnMut(&Text, u32),
-    ) {
+    ) -> bool {
         self.pass(settled, event.time.plus(-1));
-        settled.apply(event);
-        for fact in self.measuring(event.name) {
+        let again = settled.was_told(event);
+        settled.apply(event, &self.policy.currencies);
+        for fact in self.measuring(event.name).filter(|_| !again) {
             let scope = Scope {
                 event: Some(event),
                 product: None,
@@ -45,6 +46,7 @@ impl Plan {
         self.ask_segments(settled, event);
         // What changes at the instant itself does so behind its events.
         self.pass(settled, event.time);
+        again
     }
 
     /// Asks the segments again whose answer an event may have changed, which the profile has taken in.

@@ -300,13 +300,13 @@ impl<'a> Fold<'a> {
         let folding = || plan.naming(event.name).filter(|it| it.kind.folds());
         let asks = folding().any(|trigger| trigger.uses_previous) || plan.measures_previous(event);
         let previous = asks.then(|| settled.clone());
-        plan.apply(settled, event, previous.as_ref(), |fact, refused| {
+        let again = plan.apply(settled, event, previous.as_ref(), |fact, refused| {
             self.effects.push(Effect::OpenLimit {
                 trigger: compact_str::format_compact!("facts.{fact}"),
                 refused,
             });
         });
-        for trigger in folding() {
+        for trigger in folding().filter(|it| !again || it.kind.takes_again()) {
             let found = shown(trigger, event, settled, previous.as_ref(), states);
             if found.refused > 0 {
                 self.effects.push(Effect::OpenLimit {

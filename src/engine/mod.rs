@@ -227,6 +227,7 @@ impl Engine {
         let working = self.customers.open(&event.customer, &plan);
         let customer = &mut *working.customer;
         if event.has_message_id {
+            customer.rest(watermark);
             if customer.profile.settled.seen.knows(&event.id) {
                 effects.push(Effect::Duplicate);
                 self.customers.leave();
@@ -324,6 +325,7 @@ impl Engine {
                 debug_assert!(!unsaid.iter().any(|it| matches!(it, Effect::Decided(_))));
                 working.look_is_early = true;
             }
+            customer.rest(watermark);
             if working.look_is_early {
                 working.look = plan.next_look(customer);
                 working.look_is_early = false;
@@ -438,6 +440,7 @@ impl Engine {
         let mut effects = Vec::new();
         let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);
         fold.settle_events(&mut customer, self.watermark);
+        customer.rest(self.watermark);
         customer
     }
 

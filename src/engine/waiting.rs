@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Event, Text};
 use crate::moment::{EventRef, Evidence, Moment};
 use crate::profile::Settled;
-use crate::stored::{Part, Stored};
+use crate::stored::{Part, Stored, StoredError};
 use crate::time::Timestamp;
 
 /// The moments of one customer that wait, in the order in which they were held.
@@ -34,8 +34,18 @@ pub struct Waits {
     previous: Option<Vec<u8>>,
 }
 
+/// Version 1 had no dates in events.
 impl Stored for Waiting {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        match version {
+            1 => Ok(postcard::from_bytes(bytes)?),
+            _ => Err(StoredError::Damaged(format!(
+                "there is no version {version} of what waits"
+            ))),
+        }
+    }
 }
 
 impl Waiting {

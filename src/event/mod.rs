@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 pub use vocabulary::{EventName, PropertyId, Type, Vocabulary};
 
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Zone};
 
 /// A string that is kept without an allocation up to 24 bytes.
 pub type Text = CompactString;
@@ -95,6 +95,8 @@ pub enum Property {
     Time(Timestamp),
     /// a list of texts
     List(Vec<Text>),
+    /// a day in the customer's zone, in days since 1970-01-01
+    Date(i32),
 }
 
 /// One product of an event. Price in major units of the event's currency.
@@ -104,9 +106,22 @@ pub struct Product {
     pub id: Text,
     /// `category`.
     pub category: Option<Text>,
-    /// `price` of one, at least 0.
+    /// `price` of one; below 0 for a discount.
     pub price: Option<f64>,
-    /// `quantity`, at least 0.
+    /// `quantity`.
+    pub quantity: Option<f64>,
+}
+
+/// A product that an event is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'e> {
+    /// Its id, where it has one.
+    pub id: Option<&'e Text>,
+    /// Its category.
+    pub category: Option<&'e Text>,
+    /// The price of one.
+    pub price: Option<f64>,
+    /// How many, or how much.
     pub quantity: Option<f64>,
 }
 
@@ -261,11 +276,41 @@ impl Event {
             .or_else(|| self.text(PropertyId::SKU))
     }
 
-    /// A time property.
+    /// The products it is about: those of its list, or else the one that its own properties say.
+    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        let listed = self.products.iter().map(|product| Line {
+            id: Some(&product.id).filter(|id| !id.is_empty()),
+            category: product.category.as_ref(),
+            price: product.price,
+            quantity: product.quantity,
+        });
+        let own = || Line {
+            id: self.product(),
+            category: self.text(PropertyId::CATEGORY),
+            price: self.number(PropertyId::PRICE),
+            quantity: self.number(PropertyId::QUANTITY),
+        };
+        let own = self.products.is_empty().then(own);
+        let says_any = |line: &Line<'_>| line.id.is_some() || line.price.is_some();
+        own.filter(says_any).into_iter().chain(listed)
+    }
+
+    /// When what a time or a date property says begins, in her zone.
     #[must_use]
-    pub fn instant(&self, id: PropertyId) -> Option<Timestamp> {
+    pub fn beginning(&self, id: PropertyId, zone: &dyn Fn() -> Zone) -> Option<Timestamp> {
         match self.property(id)? {
             Property::Time(time) => Some(*time),
+            Property::Date(day) => Some(Timestamp::start_of_day(*day, &zone())),
+            _ => None,
+        }
+    }
+
+    /// Until when what a time or a date property says is in time: a day until its end in her zone.
+    #[must_use]
+    pub fn deadline(&self, id: PropertyId, zone: &dyn Fn() -> Zone) -> Option<Timestamp> {
+        match self.property(id)? {
+            Property::Time(time) => Some(*time),
+            Property::Date(day) => Some(Timestamp::end_of_day(*day, &zone())),
             _ => None,
         }
     }

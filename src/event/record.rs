@@ -168,6 +168,9 @@ pub enum Reject {
     /// An id that cannot be one.
     #[error("the customer's id {0}")]
     InvalidCustomer(&'static str),
+    /// An id that a program writes where it has none.
+    #[error("the customer's id is `{0}`, which stands for nobody")]
+    PlaceholderCustomer(Text),
     /// A foreign event that a mapping passes over; it is no dead letter.
     #[error("`{0}` means nothing here")]
     Ignored(Text),
@@ -216,6 +219,7 @@ impl Reject {
             Self::NoEventName | Self::NoForeignName => "no_event_name",
             Self::NoCustomer => "no_customer",
             Self::InvalidCustomer(_) => "invalid_customer",
+            Self::PlaceholderCustomer(_) => "placeholder_customer",
             Self::NoTime => "no_time",
             Self::InvalidTime(_) | Self::ForeignTime { .. } => "invalid_time",
             Self::AbsurdTime(_) => "absurd_time",
@@ -242,6 +246,33 @@ impl Reject {
             _ => "validate",
         }
     }
+}
+
+/// Ids that stand for nobody, in any case, where nothing else is configured: what programs write that have none.
+pub const PLACEHOLDERS: [&str; 11] = [
+    "undefined",
+    "null",
+    "(null)",
+    "nil",
+    "none",
+    "nan",
+    "[object object]",
+    "0",
+    "n/a",
+    "(not set)",
+    "00000000-0000-0000-0000-000000000000",
+];
+
+/// Whether an id is one of those that stand for nobody, which are in lower case; blanks, and zeros in the form of a UUID, always are.
+#[must_use]
+pub fn is_placeholder<S: AsRef<str>>(id: &str, placeholders: &[S]) -> bool {
+    let id = id.trim();
+    let is = |known: &S| known.as_ref().eq_ignore_ascii_case(id);
+    let is_zero_uuid = || {
+        let zeros = id.bytes().filter(|it| *it == b'0').count();
+        zeros == 32 && id.bytes().all(|it| matches!(it, b'0' | b'-' | b'{' | b'}'))
+    };
+    id.is_empty() || placeholders.iter().any(is) || is_zero_uuid()
 }
 
 /// The fields of a product that are read.

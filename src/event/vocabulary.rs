@@ -38,9 +38,20 @@ pub enum Type {
     Duration,
     /// a list of texts
     List,
+    /// a day in the customer's zone; expressions ask for its end, as a time
+    Date,
 }
 
 impl Type {
+    /// Its type in expressions: that of a date is the time at which it ends.
+    #[must_use]
+    pub fn in_expressions(self) -> Self {
+        match self {
+            Self::Date => Self::Time,
+            other => other,
+        }
+    }
+
     /// The word for it in messages, with its article.
     #[must_use]
     pub fn described(self) -> &'static str {
@@ -51,6 +62,7 @@ impl Type {
             Self::Time => "a time",
             Self::Duration => "a duration",
             Self::List => "a list of texts",
+            Self::Date => "a date",
         }
     }
 
@@ -63,6 +75,7 @@ impl Type {
             "text" => Self::Text,
             "time" => Self::Time,
             "list" => Self::List,
+            "date" => Self::Date,
             _ => return None,
         })
     }
@@ -96,6 +109,8 @@ pub struct Vocabulary {
     properties: Words<PropertySpec>,
     event_ids: HashMap<String, EventName, foldhash::fast::FixedState>,
     property_ids: HashMap<String, PropertyId, foldhash::fast::FixedState>,
+    /// Whether `event.name` is what happened, as sets of triggers meant it that were published before a property could be called so.
+    name_is_own: bool,
 }
 
 /// Words by their places: ours, and a company's own from [`OWN`] on.
@@ -247,6 +262,14 @@ standard_properties! {
     STORE_ID = "store_id": Text,
     CALL_ID = "call_id": Text,
     CALL_DURATION = "call_duration": Number,
+    REFUND_ID = "refund_id": Text,
+    STATUS = "status": Text,
+    PARCEL_ID = "parcel_id": Text,
+    IMAGE_URL = "image_url": Text,
+    COUPON_ID = "coupon_id": Text,
+    COUPON_NAME = "coupon_name": Text,
+    // Of a promotion: a name, where that of a product is a number.
+    PROMOTION_POSITION = "position": Text,
 }
 
 const _: () = assert!(PROPERTIES.len() <= OWN as usize && EVENTS.len() <= OWN as usize);
@@ -256,32 +279,32 @@ standard_events! {
     PRODUCTS_SEARCHED = "Products Searched": [QUERY],
     PRODUCT_LIST_VIEWED = "Product List Viewed": [LIST_ID, CATEGORY],
     PRODUCT_LIST_FILTERED = "Product List Filtered": [LIST_ID, CATEGORY],
-    PROMOTION_VIEWED = "Promotion Viewed": [PROMOTION_ID, CREATIVE, NAME, POSITION],
-    PROMOTION_CLICKED = "Promotion Clicked": [PROMOTION_ID, CREATIVE, NAME, POSITION],
-    PRODUCT_CLICKED = "Product Clicked": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL, CURRENCY],
-    PRODUCT_VIEWED = "Product Viewed": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, CURRENCY, POSITION, VALUE, URL],
+    PROMOTION_VIEWED = "Promotion Viewed": [PROMOTION_ID, CREATIVE, NAME, PROMOTION_POSITION],
+    PROMOTION_CLICKED = "Promotion Clicked": [PROMOTION_ID, CREATIVE, NAME, PROMOTION_POSITION],
+    PRODUCT_CLICKED = "Product Clicked": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL, CURRENCY, IMAGE_URL],
+    PRODUCT_VIEWED = "Product Viewed": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, CURRENCY, POSITION, VALUE, URL, IMAGE_URL],
     // Cart and checkout.
-    PRODUCT_ADDED = "Product Added": [CART_ID, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, CURRENCY, POSITION, URL],
-    PRODUCT_REMOVED = "Product Removed": [CART_ID, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, CURRENCY, POSITION, URL],
+    PRODUCT_ADDED = "Product Added": [CART_ID, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, CURRENCY, POSITION, URL, IMAGE_URL],
+    PRODUCT_REMOVED = "Product Removed": [CART_ID, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, CURRENCY, POSITION, URL, IMAGE_URL],
     CART_VIEWED = "Cart Viewed": [CART_ID, CURRENCY, VALUE],
     CHECKOUT_STARTED = "Checkout Started": [ORDER_ID, CART_ID, CHECKOUT_ID, AFFILIATION, VALUE, REVENUE, TOTAL, SHIPPING, TAX, DISCOUNT, COUPON, CURRENCY],
     CHECKOUT_STEP_VIEWED = "Checkout Step Viewed": [CHECKOUT_ID, STEP, SHIPPING_METHOD, PAYMENT_METHOD],
     CHECKOUT_STEP_COMPLETED = "Checkout Step Completed": [CHECKOUT_ID, STEP, SHIPPING_METHOD, PAYMENT_METHOD],
     PAYMENT_INFO_ENTERED = "Payment Info Entered": [CHECKOUT_ID, ORDER_ID, STEP, SHIPPING_METHOD, PAYMENT_METHOD],
-    COUPON_ENTERED = "Coupon Entered": [ORDER_ID, CART_ID, COUPON],
-    COUPON_APPLIED = "Coupon Applied": [ORDER_ID, CART_ID, COUPON, NAME, DISCOUNT],
-    COUPON_DENIED = "Coupon Denied": [ORDER_ID, CART_ID, COUPON, REASON],
-    COUPON_REMOVED = "Coupon Removed": [ORDER_ID, CART_ID, COUPON, NAME, DISCOUNT],
+    COUPON_ENTERED = "Coupon Entered": [ORDER_ID, CART_ID, COUPON, COUPON_ID, COUPON_NAME],
+    COUPON_APPLIED = "Coupon Applied": [ORDER_ID, CART_ID, COUPON, NAME, DISCOUNT, COUPON_ID, COUPON_NAME],
+    COUPON_DENIED = "Coupon Denied": [ORDER_ID, CART_ID, COUPON, REASON, COUPON_ID, COUPON_NAME],
+    COUPON_REMOVED = "Coupon Removed": [ORDER_ID, CART_ID, COUPON, NAME, DISCOUNT, COUPON_ID, COUPON_NAME],
     // Orders.
     ORDER_COMPLETED = "Order Completed": [ORDER_ID, CHECKOUT_ID, CART_ID, AFFILIATION, TOTAL, SUBTOTAL, REVENUE, VALUE, SHIPPING, TAX, DISCOUNT, COUPON, CURRENCY, CHANNEL, PAYMENT_METHOD, SHIPPING_METHOD],
     ORDER_UPDATED = "Order Updated": [ORDER_ID, AFFILIATION, TOTAL, SUBTOTAL, REVENUE, SHIPPING, TAX, DISCOUNT, COUPON, CURRENCY],
-    ORDER_REFUNDED = "Order Refunded": [ORDER_ID, TOTAL, CURRENCY],
+    ORDER_REFUNDED = "Order Refunded": [ORDER_ID, TOTAL, CURRENCY, REFUND_ID, STATUS, REVENUE, VALUE, REASON, AFFILIATION],
     ORDER_CANCELLED = "Order Cancelled": [ORDER_ID, AFFILIATION, TOTAL, SUBTOTAL, REVENUE, SHIPPING, TAX, DISCOUNT, COUPON, CURRENCY, REASON],
     // Wish list, sharing, reviewing.
-    PRODUCT_ADDED_TO_WISHLIST = "Product Added to Wishlist": [WISHLIST_ID, WISHLIST_NAME, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL],
-    PRODUCT_REMOVED_FROM_WISHLIST = "Product Removed from Wishlist": [WISHLIST_ID, WISHLIST_NAME, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL],
-    WISHLIST_PRODUCT_ADDED_TO_CART = "Wishlist Product Added to Cart": [WISHLIST_ID, WISHLIST_NAME, CART_ID, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL],
-    PRODUCT_SHARED = "Product Shared": [SHARE_VIA, SHARE_MESSAGE, RECIPIENT, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, URL],
+    PRODUCT_ADDED_TO_WISHLIST = "Product Added to Wishlist": [WISHLIST_ID, WISHLIST_NAME, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL, IMAGE_URL],
+    PRODUCT_REMOVED_FROM_WISHLIST = "Product Removed from Wishlist": [WISHLIST_ID, WISHLIST_NAME, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL, IMAGE_URL],
+    WISHLIST_PRODUCT_ADDED_TO_CART = "Wishlist Product Added to Cart": [WISHLIST_ID, WISHLIST_NAME, CART_ID, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, QUANTITY, COUPON, POSITION, URL, IMAGE_URL],
+    PRODUCT_SHARED = "Product Shared": [SHARE_VIA, SHARE_MESSAGE, RECIPIENT, PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, URL, IMAGE_URL],
     CART_SHARED = "Cart Shared": [SHARE_VIA, SHARE_MESSAGE, RECIPIENT, CART_ID],
     PRODUCT_REVIEWED = "Product Reviewed": [PRODUCT_ID, REVIEW_ID, REVIEW_BODY, RATING],
     // Segment e-mail spec; push from its mobile spec.
@@ -310,9 +333,9 @@ standard_events! {
     SUPPORT_TICKET_OPENED = "Support Ticket Opened": [TICKET_ID, ORDER_ID, SUBJECT, PRIORITY, TOPIC, CHANNEL],
     SUPPORT_TICKET_SOLVED = "Support Ticket Solved": [TICKET_ID, ORDER_ID, SUBJECT, PRIORITY, TOPIC, CHANNEL],
     NPS_ANSWERED = "NPS Answered": [SCORE, COMMENT, SURVEY_ID, ORDER_ID, CHANNEL],
-    ORDER_SHIPPED = "Order Shipped": [ORDER_ID, CARRIER, PROMISED_AT],
-    ORDER_DELIVERED = "Order Delivered": [ORDER_ID, CARRIER, PROMISED_AT, DELIVERED_AT],
-    DELIVERY_FAILED = "Delivery Failed": [ORDER_ID, CARRIER, PROMISED_AT, REASON],
+    ORDER_SHIPPED = "Order Shipped": [ORDER_ID, CARRIER, PROMISED_AT, PARCEL_ID],
+    ORDER_DELIVERED = "Order Delivered": [ORDER_ID, CARRIER, PROMISED_AT, DELIVERED_AT, PARCEL_ID],
+    DELIVERY_FAILED = "Delivery Failed": [ORDER_ID, CARRIER, PROMISED_AT, REASON, PARCEL_ID],
     // Removes the customer.
     CUSTOMER_ERASED = "Customer Erased": [],
     CONTENT_SHARED = "Content Shared": [SHARE_VIA, SHARE_MESSAGE, RECIPIENT, NAME, CATEGORY, URL],
@@ -378,16 +401,34 @@ impl Vocabulary {
             properties,
             event_ids: HashMap::default(),
             property_ids: HashMap::default(),
+            name_is_own: false,
         };
         vocabulary.event_ids = (0u16..)
             .zip(vocabulary.events.iter())
             .map(|(i, event)| (event.name.clone(), EventName(i)))
             .collect();
-        vocabulary.property_ids = (0u16..)
-            .zip(vocabulary.properties.iter())
-            .map(|(i, property)| (property.name.clone(), PropertyId(i)))
-            .collect();
+        // Of two with one name, the first is that of most events.
+        for (i, property) in (0u16..).zip(vocabulary.properties.iter()) {
+            let ids = &mut vocabulary.property_ids;
+            ids.entry(property.name.clone()).or_insert(PropertyId(i));
+        }
         vocabulary
+    }
+
+    /// The same, for triggers to which `event.name` is what happened, whatever properties it has.
+    #[must_use]
+    pub fn with_own_names(self) -> Self {
+        Self {
+            name_is_own: true,
+            ..self
+        }
+    }
+
+    /// Whether `event.name` is the property in these events.
+    #[must_use]
+    pub fn name_is_property(&self, events: &[EventName]) -> bool {
+        let mut specs = events.iter().filter_map(|event| self.event(*event));
+        !self.name_is_own && specs.any(|spec| spec.properties.contains(&PropertyId::NAME))
     }
 
     /// The events that tell revisions of a set apart: a company's own, or with properties of its own; and of ours those that were
@@ -399,6 +440,21 @@ impl Vocabulary {
             *place < first || event.properties.len() > standard.len()
         });
         ours.map(|(_, (event, _))| event).chain(&self.events.own)
+    }
+
+    /// Those of an event's properties that tell revisions apart, too: a company's own; and of ours those that it had when revisions
+    /// were first kept, which stand before the first that is younger.
+    pub fn digested_properties(event: &EventSpec) -> impl Iterator<Item = PropertyId> {
+        let mut is_younger = false;
+        let properties = event.properties.iter().map(|id| match *id {
+            // That of a promotion was a number, too.
+            PropertyId::PROMOTION_POSITION => PropertyId::POSITION,
+            id => id,
+        });
+        properties.filter(move |id| {
+            is_younger |= id.0 < OWN && *id > PropertyId::CALL_DURATION;
+            id.0 >= OWN || !is_younger
+        })
     }
 
     /// Adds a company's own event, or properties to an event that exists.
@@ -468,6 +524,14 @@ impl Vocabulary {
     #[must_use]
     pub fn property_named(&self, name: &str) -> Option<PropertyId> {
         self.property_ids.get(name).copied()
+    }
+
+    /// The index of a property name in an event: of two with one name, that which the event carries.
+    #[must_use]
+    pub fn property_of(&self, event: &EventSpec, name: &str) -> Option<PropertyId> {
+        let mut carried = event.properties.iter().copied();
+        let carried = carried.find(|id| self.property(*id).name == name);
+        carried.or_else(|| self.property_named(name))
     }
 
     /// What an event name stands for; for [`EventName::OTHER`], an event without properties.

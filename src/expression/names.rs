@@ -6,7 +6,7 @@ use super::tree::{EventPart, Tree, Whose, is_of_product};
 use super::{Environment, ExpressionError};
 use crate::document::suggest::{closest, listed};
 use crate::event::{EventName, PropertyId, Type};
-use crate::profile::{FIELDS, KEYED_FIELDS};
+use crate::profile::{FIELDS, KEYED_FIELDS, KeyedField};
 
 /// A path such as `profile.interests["shoes"]`.
 pub struct Path {
@@ -45,7 +45,7 @@ const NOT_YET: &[(&str, &str)] = &[
 ];
 
 /// What `event` has of its own, beside properties.
-const EVENT_OWN: &[&str] = &["id", "name", "products", "time"];
+const EVENT_OWN: &[&str] = &["event", "id", "products", "time"];
 
 /// Resolves a path to its type and its node.
 pub fn resolve(
@@ -117,7 +117,7 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
     };
     let Some((segment, more)) = path.segments.split_first() else {
         return Err(ExpressionError {
-            expected: Some("a property, such as `event.product_id`, or `event.name`".to_owned()),
+            expected: Some("a property, such as `event.product_id`, or `event.event`".to_owned()),
             ..error(&path.root_span, "`event` alone is no value".to_owned())
         });
     };
@@ -127,8 +127,10 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
             format!("`event.{}` has no fields", segment.name),
         ));
     }
+    let is_property = environment.vocabulary.name_is_property(events);
     match segment.name.as_str() {
-        "name" if !segment.keyed => Ok((
+        // What is called so otherwise is a property where there is one.
+        name if !segment.keyed && (name == "event" || name == "name" && !is_property) => Ok((
             Type::Text,
             Tree::Event(EventPart::Name(names(events, environment))),
         )),
@@ -163,7 +165,10 @@ fn property(
         };
         events.iter().any(carries)
     };
-    let id = vocabulary.property_named(&segment.name);
+    let specs = events.iter().filter_map(|event| vocabulary.event(*event));
+    let by_event = specs.filter_map(|spec| vocabulary.property_of(spec, &segment.name));
+    let carried_first = by_event.clone().find(|id| carried(*id));
+    let id = carried_first.or_else(|| vocabulary.property_named(&segment.name));
     if let Some(id) = id {
         let of_product = environment.each_product && is_of_product(id);
         if of_product || carried(id) {
@@ -172,7 +177,8 @@ fn property(
             } else {
                 EventPart::Property(id)
             };
-            return Ok((vocabulary.property(id).kind, Tree::Event(part)));
+            let kind = vocabulary.property(id).kind.in_expressions();
+            return Ok((kind, Tree::Event(part)));
         }
     }
     let here: Vec<&str> = events
@@ -230,17 +236,21 @@ fn of_profile(
             },
         ));
     }
-    for field in KEYED_FIELDS.iter() {
+    let of_key = |field: &&KeyedField| {
         let depth = field.path.split('.').count();
-        if path.segments.len() <= depth || dotted("", &path.segments[..depth]) != field.path {
-            continue;
-        }
-        if let Some(extra) = path.segments.get(depth + 1) {
-            return Err(error(
-                &extra.span,
-                format!("`{}.{written}` has no fields", path.root),
-            ));
-        }
+        path.segments.len() > depth && dotted("", &path.segments[..depth]) == field.path
+    };
+    let mut keyed = KEYED_FIELDS.iter().filter(of_key).peekable();
+    if let Some(first) = keyed.peek() {
+        let depth = first.path.split('.').count();
+        let behind: Vec<&str> = path.segments[depth + 1..]
+            .iter()
+            .map(|segment| segment.name.as_str())
+            .collect();
+        let members: Vec<&str> = keyed.clone().filter_map(|field| field.member).collect();
+        let Some(field) = keyed.find(|field| behind.iter().copied().eq(field.member)) else {
+            return Err(no_member(path, depth, &members));
+        };
         let key = &path.segments[depth];
         let kind = match field.kind {
             Some(kind) => kind,
@@ -259,9 +269,30 @@ fn of_profile(
     Err(unknown_field(path, &written))
 }
 
+/// What stands behind a key is none of its fields.
+fn no_member(path: &Path, depth: usize, members: &[&str]) -> ExpressionError {
+    let written = dotted(&path.root, &path.segments);
+    let Some(extra) = path.segments.get(depth + 1) else {
+        return ExpressionError {
+            expected: Some(format!(
+                "one of its fields: {}",
+                listed(members.iter().copied())
+            )),
+            ..error(
+                &path.segments[depth].span,
+                format!("`{written}` is a group of fields"),
+            )
+        };
+    };
+    ExpressionError {
+        suggestion: closest(&extra.name, members.iter().copied()).map(str::to_owned),
+        ..error(&extra.span, format!("`{written}` has no fields"))
+    }
+}
+
 fn attribute(key: &Segment, environment: &Environment<'_>) -> Result<Type, ExpressionError> {
     if let Some(kind) = environment.attributes.get(&key.name) {
-        return Ok(*kind);
+        return Ok(kind.in_expressions());
     }
     let declared = environment.attributes.keys().map(String::as_str);
     let expected = match environment.attributes.len() {

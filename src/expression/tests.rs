@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::event::{Position, Property, PropertyId, Text};
-use crate::profile::basket::Line;
+use crate::money::Amount;
+use crate::profile::basket::{Cart, Line};
 use crate::profile::browsing::Interest;
 
 const NAMES: &[EventName] = &[EventName::ORDER_COMPLETED, EventName::PRODUCT_ADDED];
@@ -60,10 +61,14 @@ fn profile() -> Settled {
     let facts = &mut profile;
     facts.identity.timezone = Some("Europe/Madrid".into());
     facts.identity.country = Some("ES".into());
-    facts.basket.lines.push(Line {
-        product: "p1".into(),
-        price: 1050,
-        quantity: 2,
+    facts.basket.carts.push(Cart {
+        id: Some("c1".into()),
+        lines: vec![Line {
+            product: "p1".into(),
+            price: Some(Amount::of(10.5)),
+            quantity: Amount::of(2.0),
+        }],
+        ..Cart::default()
     });
     facts.wishlist.products = vec!["w1".into(), "w2".into()];
     facts.orders.count = 3;
@@ -131,7 +136,9 @@ const VALUES: &[(&str, &str)] = &[
     ("event.total", "30"),
     ("event[\"total\"]", "30"),
     ("event.order_id", "\"ö1\""),
-    ("event.name", "\"Order Completed\""),
+    ("event.event", "\"Order Completed\""),
+    // The property, which it does not have.
+    ("event.name", "null"),
     ("event.id", "\"m1\""),
     ("event.time", "\"2026-03-02T23:30:00.000Z\""),
     ("event.products", r#"["p1"]"#),
@@ -141,6 +148,10 @@ const VALUES: &[(&str, &str)] = &[
     ("event.coupon", "null"),
     // the profile
     ("profile.basket.value", "21"),
+    ("profile.baskets[\"c1\"].value", "21"),
+    ("profile.baskets.c1.products", r#"["p1"]"#),
+    ("profile.baskets[\"c2\"].value", "0"),
+    ("profile.orders.values[\"EUR\"]", "0"),
     ("profile.country == \"ES\"", "true"),
     ("profile.attributes.tier", "\"gold\""),
     ("profile.attributes[\"tier\"]", "\"gold\""),

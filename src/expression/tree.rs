@@ -7,7 +7,7 @@ use crate::event::{Event, EventName, Product, PropertyId, Text, Type};
 use crate::measure::Spec;
 use crate::profile::Settled;
 use crate::profile::settled::{Read, ReadMember};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 
 /// A node. The types of its parts were checked when it was made.
@@ -84,11 +84,10 @@ impl Tree {
             Self::Duration(ms) => Value::Duration(*ms),
             Self::Texts(items) => Value::texts(items),
             Self::Now => Value::Time(scope.now),
-            Self::Event(part) => known(
-                scope
-                    .event
-                    .map_or(Value::Null, |event| part.read(event, scope.product)),
-            ),
+            Self::Event(part) => known(scope.event.map_or(Value::Null, |event| {
+                let zone = || scope.profile.identity.zone();
+                part.read(event, scope.product, &zone)
+            })),
             Self::Profile { read, whose } => known(
                 whose
                     .profile(scope)
@@ -177,7 +176,12 @@ impl Whose {
 }
 
 impl EventPart {
-    fn read<'a>(&'a self, event: &'a Event, product: Option<&'a Product>) -> Value<'a> {
+    fn read<'a>(
+        &'a self,
+        event: &'a Event,
+        product: Option<&'a Product>,
+        zone: &dyn Fn() -> Zone,
+    ) -> Value<'a> {
         match self {
             Self::Name(names) => {
                 let found = names.iter().find(|(name, _)| *name == event.name);
@@ -189,9 +193,12 @@ impl EventPart {
                 let ids = event.products.iter().map(|product| product.id.as_str());
                 Value::List(ids.filter(|id| !id.is_empty()).collect())
             }
-            Self::Property(id) => event.property(*id).map_or(Value::Null, Value::of),
+            Self::Property(id) => {
+                let value = event.property(*id);
+                value.map_or(Value::Null, |value| Value::of(value, zone))
+            }
             Self::OfProduct(id) => match event.property(*id) {
-                Some(value) => Value::of(value),
+                Some(value) => Value::of(value, zone),
                 None => product.map_or(Value::Null, |product| of_product(product, *id)),
             },
         }

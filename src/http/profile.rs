@@ -1,5 +1,7 @@
 //! A profile as JSON: every field under the name that expressions use, what was sent, and what may yet come true.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use serde::Serialize;
@@ -94,14 +96,36 @@ fn fields(profile: &Settled, now: Timestamp) -> Value {
             (&(field.read)(profile, now)).into(),
         );
     }
+    let mut by_path: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for keyed in KEYED_FIELDS.iter() {
-        let members: Map<String, Value> = (keyed.keys)(profile)
-            .into_iter()
-            .map(|key| (key.to_owned(), (&(keyed.read)(profile, key, now)).into()))
-            .collect();
-        put(&mut fields, keyed.path, Value::Object(members));
+        let mut members = Map::new();
+        for key in (keyed.keys)(profile) {
+            let value: Value = (&(keyed.read)(profile, key, now)).into();
+            let value = match keyed.member {
+                Some(member) => [(member.to_owned(), value)].into_iter().collect(),
+                None => value,
+            };
+            members.insert(key.to_owned(), value);
+        }
+        match by_path.get_mut(keyed.path) {
+            Some(known) => merge(known, members),
+            None => drop(by_path.insert(keyed.path, members)),
+        }
+    }
+    for (path, members) in by_path {
+        put(&mut fields, path, Value::Object(members));
     }
     Value::Object(fields)
+}
+
+/// Takes up what is said of the same keys.
+fn merge(known: &mut Map<String, Value>, more: Map<String, Value>) {
+    for (key, value) in more {
+        match (known.get_mut(&key), value) {
+            (Some(Value::Object(known)), Value::Object(value)) => known.extend(value),
+            (_, value) => drop(known.insert(key, value)),
+        }
+    }
 }
 
 /// What was sent, by trigger.

@@ -6,10 +6,12 @@
 //!
 //! Deliberately absent: one record to several events, and loops. A record is one event of one customer, as everywhere.
 
+pub mod condition;
 pub mod path;
 mod read;
 mod rule;
 mod scalar;
+pub mod scope;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,8 @@ pub use read::{KEYS, read};
 pub use rule::Rule;
 pub use set::{Mappings, is_mapping_file};
 
-use self::value::{Scope, Value};
+use self::scope::Scope;
+use self::value::Value;
 use crate::event::Text;
 use crate::event::record::{Origin, Reject};
 

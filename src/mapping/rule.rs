@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::condition::Condition;
 use super::counted;
 use super::path::Path;
-use super::scalar;
+use super::scope::Scope;
 use super::time::Format;
-use super::value::{Convert, Scope, Value};
+use super::value::{Convert, Value};
 use crate::event::record::Reject;
 use crate::event::{Text, limits};
 
@@ -67,38 +68,6 @@ pub(super) struct Products {
     pub from: Vec<Path>,
     /// Each of its items: copied as far as its fields are ours, then set.
     pub item: Object,
-}
-
-/// What must be so.
-#[derive(Clone, Debug)]
-pub(super) struct Condition {
-    pub path: Path,
-    pub test: Test,
-}
-
-/// What is asked of a value.
-#[derive(Clone, Debug)]
-pub(super) enum Test {
-    /// It has one of these texts.
-    OneOf(Vec<String>),
-    /// It has none of them.
-    NoneOf(Vec<String>),
-    /// It is known, or is not.
-    Known(bool),
-}
-
-impl Condition {
-    fn holds(&self, scope: &Scope<'_>) -> bool {
-        let found = scope.find(&self.path);
-        let among = |texts: &[String]| {
-            found.is_some_and(|found| texts.iter().any(|text| scalar::is_text(found, text)))
-        };
-        match &self.test {
-            Test::OneOf(texts) => among(texts),
-            Test::NoneOf(texts) => !among(texts),
-            Test::Known(known) => found.is_some() == *known,
-        }
-    }
 }
 
 impl Rule {

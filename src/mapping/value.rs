@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use serde_json::{Number, Value as Json};
+use sha2::{Digest, Sha256};
 
+use super::condition::Condition;
 use super::path::Path;
 use super::scalar::{is_text, number, text};
+use super::scope::Scope;
 use super::time::Format;
-use crate::event::record::Origin;
+use crate::money::Amount;
 
 /// Where a value comes from.
 #[derive(Clone, Debug)]
@@ -24,6 +27,55 @@ pub enum Place {
     Constant(Json),
     /// Several texts with hyphens between them; nothing where one of them is not known.
     Join(Vec<Place>),
+    /// What a function makes of the text that stands elsewhere: `lower(customer.email)`.
+    Made(Function, Box<Place>),
+    /// The sum of a field of those items of a list of which this is so; nothing where there is no list.
+    Sum {
+        /// Where the list stands.
+        list: Path,
+        /// In each item: the number.
+        of: Path,
+        /// All of it holds, of an item that counts.
+        when: Vec<Condition>,
+    },
+}
+
+/// What makes one text of another: ids are written in many ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// In lower case.
+    Lower,
+    /// Without blanks around it.
+    Trim,
+    /// The SHA-256 hash, in 64 hexadecimal digits.
+    Hash,
+}
+
+impl Function {
+    /// The words for them, in the order of the variants.
+    pub const WORDS: [&str; 3] = ["lower", "trim", "hash"];
+
+    /// The function of a word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Some(match word {
+            "lower" => Self::Lower,
+            "trim" => Self::Trim,
+            "hash" => Self::Hash,
+            _ => return None,
+        })
+    }
+
+    fn of(self, text: &str) -> String {
+        match self {
+            Self::Lower => text.to_lowercase(),
+            Self::Trim => text.trim().to_owned(),
+            Self::Hash => {
+                let digest = Sha256::digest(text.as_bytes());
+                digest.iter().map(|byte| format!("{byte:02x}")).collect()
+            }
+        }
+    }
 }
 
 /// What is done to a value that was found.
@@ -53,42 +105,6 @@ pub struct Value {
     pub convert: Convert,
     /// Where nothing is found.
     pub default: Option<Json>,
-}
-
-/// What is being read: a record, perhaps an item of one of its lists, and what came with it.
-#[derive(Clone, Copy, Debug)]
-pub struct Scope<'r> {
-    /// The whole record.
-    pub record: &'r Json,
-    /// The item; outside of lists, the record.
-    pub item: &'r Json,
-    /// Headers, key, CloudEvent.
-    pub origin: &'r Origin<'r>,
-    /// Texts that stand for null in this record.
-    pub null_values: &'r [String],
-}
-
-impl<'r> Scope<'r> {
-    /// What stands at a path, if it is known.
-    #[must_use]
-    pub fn find(&self, path: &Path) -> Option<&'r Json> {
-        let root = if path.from_record {
-            self.record
-        } else {
-            self.item
-        };
-        path.of(root).filter(|found| self.is_known(found))
-    }
-
-    /// Whether a value says something: null, empty text and what stands for null do not.
-    #[must_use]
-    pub fn is_known(&self, value: &Json) -> bool {
-        match value {
-            Json::Null => false,
-            Json::String(text) => !text.is_empty() && !self.null_values.contains(text),
-            _ => true,
-        }
-    }
 }
 
 /// What was found and is not what the conversion takes.
@@ -140,6 +156,18 @@ impl Place {
                     .map(|part| text(&*part.of(scope)?).map(Cow::into_owned));
                 let parts: Option<Vec<String>> = parts.collect();
                 Some(Cow::Owned(Json::from(parts?.join("-"))))
+            }
+            Self::Sum { list, of, when } => {
+                let items = list.of(scope.item)?.as_array()?.iter();
+                let scopes = items.map(|item| Scope { item, ..*scope });
+                let counted = scopes.filter(|it| when.iter().all(|condition| condition.holds(it)));
+                let amounts = counted.filter_map(|it| number(it.find(of)?).map(Amount::of));
+                let sum = amounts.fold(Amount::ZERO, |sum, amount| sum + amount);
+                Some(Cow::Owned(Json::from(sum.number())))
+            }
+            Self::Made(function, of) => {
+                let found = of.of(scope)?;
+                said(&function.of(&text(&found)?))
             }
         }
     }
@@ -214,6 +242,7 @@ pub fn described(value: &Json) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::record::Origin;
     use serde_json::json;
 
     fn read(value: &Value, record: &Json) -> Result<Json, Unreadable> {
@@ -238,6 +267,10 @@ mod tests {
         Place::Field(Path::parse(path).unwrap())
     }
 
+    fn made(function: Function, of: Place) -> Place {
+        Place::Made(function, Box::new(of))
+    }
+
     fn times(words: &[&str]) -> Convert {
         let formats = words.iter().map(|word| Format::named(word).unwrap());
         Convert::Time(formats.collect())
@@ -245,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_value_is_looked_for_in_order() {
-        let record = json!({"id": 7, "empty": "", "unset": "(not set)", "item": {"id": 8, "big": 9_007_199_254_740_993_i64}});
+        let record = json!({"id": 7, "mail": " Ana@Example.com ", "blank": "  ", "empty": "", "unset": "(not set)", "item": {"id": 8, "big": 9_007_199_254_740_993_i64}});
         let of = |places: Vec<Place>| Value {
             places,
             convert: Convert::Nothing,
@@ -272,6 +305,19 @@ mod tests {
                 json!("ana"),
             ),
             (vec![Place::CloudEvent("type".to_owned())], Json::Null),
+            (
+                vec![made(Function::Lower, made(Function::Trim, field("$.mail")))],
+                json!("ana@example.com"),
+            ),
+            (
+                vec![made(Function::Hash, field("$.id"))],
+                json!("7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451"),
+            ),
+            (vec![made(Function::Hash, field("none"))], Json::Null),
+            (
+                vec![made(Function::Trim, field("$.blank")), field("$.id")],
+                json!(7),
+            ),
             (vec![Place::Constant(json!(true))], json!(true)),
             (
                 vec![Place::Join(vec![Place::Key, field("big")])],

@@ -240,6 +240,9 @@ impl Stored for AbsenceState {
 impl MomentKind for Absence {
     type State = AbsenceState;
 
+    /// What is there is not absent, however often that is told.
+    const TAKES_AGAIN: bool = true;
+
     const TAG: u16 = 2;
     const DESCRIBED: Described = Described {
         word: "absence",

@@ -593,6 +593,7 @@ mod tests {
     use super::*;
     use crate::event::{EventName, Property, Traits};
     use crate::moment::kind::tests::{reading, said};
+    use crate::money::Currencies;
 
     /// She is known from `from` on, in a zone, with a birthday; `text` comes true next at.
     fn next(text: &str, from: &str, zone: &str, birthday: &str) -> String {
@@ -613,7 +614,7 @@ mod tests {
             traits: Some(Box::new(traits)),
             ..said(EventName::IDENTIFY, time)
         };
-        settled.apply(&event);
+        settled.apply(&event, &Currencies::default());
         let (mut state, mut found) = (None, Found::default());
         let scope = Scope {
             event: Some(&event),

@@ -36,6 +36,10 @@ pub trait MomentKind: Sized {
     /// What stands under its word in a trigger file.
     const SHAPE: Shape;
 
+    /// Whether it takes an event that tells once more of what was told before, as an order of an id that is known. To most it would
+    /// count twice.
+    const TAKES_AGAIN: bool = false;
+
     /// Reads what stands under its word.
     fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self>;
 
@@ -246,6 +250,13 @@ impl Evidence {
                 .map(|(name, value)| (Cow::Borrowed(name), value))
                 .collect(),
         }
+    }
+
+    /// A fact by its name.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> Option<&serde_json::Value> {
+        let found = self.facts.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value)
     }
 }
 

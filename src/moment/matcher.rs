@@ -305,7 +305,7 @@ mod tests {
         ("any", "Order Completed! Identify! Other!"),
         ("{ name: any, where: event.total > 3 }", "Order Completed! Product Viewed Other"),
         ("{ name: Order *, where: event.total > 3 }", "Order Completed! Order Shipped Other"),
-        ("{ name: any, where: 'event.name != \"Identify\"' }", "Order Completed! Identify Other!"),
+        ("{ name: any, where: 'event.event != \"Identify\"' }", "Order Completed! Identify Other!"),
         ("[{ name: Order *, where: event.total > 30 }, Order Completed]", "Order Completed! Order Updated"),
     ];
 

@@ -122,6 +122,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// See [`MomentKind::TAKES_AGAIN`].
+            #[must_use]
+            pub fn takes_again(&self) -> bool {
+                match self {
+                    $(Self::$Kind(_) => <$Type>::TAKES_AGAIN,)*
+                }
+            }
+
             /// See [`MomentKind::remembers`].
             #[must_use]
             pub fn remembers(&self) -> bool {

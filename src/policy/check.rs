@@ -119,7 +119,7 @@ fn customer(plan: &Plan, said: &str) -> (Settled, Vec<TailEvent>) {
             let event = Box::new(event);
             ahead.push(TailEvent { event, fired });
         } else {
-            profile.apply(&event);
+            profile.apply(&event, &plan.policy.currencies);
         }
     }
     (profile, ahead)

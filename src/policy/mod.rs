@@ -150,10 +150,15 @@ fn round(
     now: Timestamp,
 ) -> Vec<Decided> {
     let found: Vec<Found> = {
-        let cases = asked.iter();
-        let cases: Vec<Case<'_>> = cases
-            .map(|asked| Case::new(plan, profile, ahead, asked, now))
-            .collect();
+        let views = asked
+            .iter()
+            .map(|asked| of_its_own_basket(profile, &asked.moment));
+        let views: Vec<Option<Settled>> = views.collect();
+        let cases = asked.iter().zip(&views).map(|(asked, view)| {
+            let profile = view.as_ref().unwrap_or(profile);
+            Case::new(plan, profile, ahead, asked, now)
+        });
+        let cases: Vec<Case<'_>> = cases.collect();
         ask(&cases);
         cases.iter().map(found).collect()
     };
@@ -175,6 +180,17 @@ fn round(
             }),
         });
     decided.collect()
+}
+
+/// A customer as a moment sees her that is of one of her baskets: that one is the basket. None where it is so already.
+fn of_its_own_basket(profile: &Settled, moment: &Moment) -> Option<Settled> {
+    let per = moment.evidence.fact("per")?.as_str()?;
+    if !profile.basket.has_another(per) {
+        return None;
+    }
+    let mut view = profile.clone();
+    view.basket.put_last(per);
+    Some(view)
 }
 
 /// What the gates found.

@@ -1,6 +1,7 @@
 //! What she looked at, and what interests her.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::limits;
 use super::section::{Field, KeyedField, Local, Section, field, push_newest};
@@ -34,19 +35,29 @@ pub struct Interest {
 }
 
 impl Browsing {
+    /// Of each category that it is about, once.
     fn interest(&mut self, event: &Event, weight: f32) {
-        let Some(category) = event.text(PropertyId::CATEGORY) else {
-            return;
-        };
+        let own = event.text(PropertyId::CATEGORY);
+        let listed = event.products.iter().filter_map(|it| it.category.as_ref());
+        let mut known = SmallVec::<[&Text; 4]>::new();
+        for category in own.into_iter().chain(listed) {
+            if !known.contains(&category) && known.len() < limits::INTERESTS {
+                known.push(category);
+                self.rise(category, event.time, weight);
+            }
+        }
+    }
+
+    fn rise(&mut self, category: &Text, time: Timestamp, weight: f32) {
         if let Some(interest) = self.interests.iter_mut().find(|i| i.category == *category) {
-            let at = interest.at.max(event.time);
+            let at = interest.at.max(time);
             interest.score = half_life(interest.score, at.0 - interest.at.0, INTEREST_HALF_LIFE_MS)
-                + half_life(weight, at.0 - event.time.0, INTEREST_HALF_LIFE_MS);
+                + half_life(weight, at.0 - time.0, INTEREST_HALF_LIFE_MS);
             interest.at = at;
             return;
         }
         if self.interests.len() >= limits::INTERESTS {
-            let now = event.time;
+            let now = time;
             let scores = self.interests.iter().map(|it| decayed(it, now));
             let weakest = scores.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
             self.interests.remove(weakest.map_or(0, |(at, _)| at));
@@ -54,7 +65,7 @@ impl Browsing {
         self.interests.push(Interest {
             category: category.clone(),
             score: weight,
-            at: event.time,
+            at: time,
         });
     }
 }
@@ -104,6 +115,7 @@ impl Section for Browsing {
     ];
     const KEYED_FIELDS: &'static [KeyedField<Self>] = &[KeyedField {
         path: "interests",
+        member: None,
         kind: Some(Type::Number),
         about: "interest in a category: a view adds 1, a product put in the basket 3, and it halves every 30 days",
         keys: |p| {
@@ -121,7 +133,9 @@ impl Section for Browsing {
             EventName::PRODUCT_ADDED => self.interest(event, 3.0),
             EventName::PRODUCT_ADDED_TO_WISHLIST => self.interest(event, 2.0),
             _ => {
-                push_newest(&mut self.viewed, event.product(), limits::VIEWED_PRODUCTS);
+                for line in event.lines() {
+                    push_newest(&mut self.viewed, line.id, limits::VIEWED_PRODUCTS);
+                }
                 self.interest(event, 1.0);
             }
         }

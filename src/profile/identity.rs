@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::limits;
 use super::section::{Field, KeyedField, Local, Section, earliest, field, replace};
 use crate::event::{Event, EventName, Property, Text, Traits, Type};
-use crate::stored::Stored;
+use crate::stored::{Stored, StoredError};
 use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 
@@ -77,8 +77,18 @@ impl Identity {
     }
 }
 
+/// Version 1 had no dates among attributes.
 impl Stored for Identity {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        match version {
+            1 => Ok(postcard::from_bytes(bytes)?),
+            _ => Err(StoredError::Damaged(format!(
+                "there is no version {version} of who she is"
+            ))),
+        }
+    }
 }
 
 impl Section for Identity {
@@ -115,6 +125,7 @@ impl Section for Identity {
     ];
     const KEYED_FIELDS: &'static [KeyedField<Self>] = &[KeyedField {
         path: "attributes",
+        member: None,
         kind: None,
         about: "the company's own attributes, declared in the configuration under [attributes]",
         keys: |p| {
@@ -123,7 +134,7 @@ impl Section for Identity {
         },
         read: |p, key, _| {
             let found = p.attributes.iter().find(|(name, _)| name == key);
-            found.map_or(Value::Null, |(_, value)| Value::of(value))
+            found.map_or(Value::Null, |(_, value)| Value::of(value, &|| p.zone()))
         },
     }];
 

@@ -12,7 +12,6 @@ pub mod deliveries;
 pub mod derived;
 pub mod identity;
 pub mod messages;
-pub mod money;
 pub mod nps;
 pub mod orders;
 pub mod presence;
@@ -25,11 +24,13 @@ pub mod settled;
 pub mod shares;
 pub mod support;
 pub mod tail;
+#[cfg(test)]
+mod tests;
 pub mod touchpoints;
 pub mod wishlist;
 
 pub use contacts::{Contacts, Keep, Of};
-pub use settled::{FIELDS, KEYED_FIELDS, Settled};
+pub use settled::{FIELDS, KEYED_FIELDS, KeyedField, Settled};
 pub use tail::{Tail, TailEvent};
 
 use crate::stored::Lazy;
@@ -42,8 +43,6 @@ pub mod limits {
     pub const WISHLIST_PRODUCTS: usize = 32;
     /// Products viewed lately: what a reminder can show.
     pub const VIEWED_PRODUCTS: usize = 8;
-    /// Orders kept one by one; totals go on beyond.
-    pub const RECENT_ORDERS: usize = 4;
     /// Categories of interest, the weakest making way.
     pub const INTERESTS: usize = 8;
     /// A company's own attributes.
@@ -52,10 +51,10 @@ pub mod limits {
     pub const CONSENTS: usize = 16;
     /// Triggers that are in the set no more, of which the last decision is remembered.
     pub const GONE: usize = 16;
-    /// Orders on their way.
-    pub const DELIVERIES: usize = 8;
-    /// Message ids remembered for duplicates: a producer that retries repeats what it sent last.
+    /// Message ids remembered for duplicates once a visit is over: a producer that retries repeats what it sent last.
     pub const MESSAGE_IDS: usize = 32;
+    /// The same within a visit: a batch that a producer sends again is that of some minutes.
+    pub const VISIT_MESSAGE_IDS: usize = 512;
     /// Events beyond the watermark. 60 s of lateness hold no more of a human being.
     pub const TAIL_EVENTS: usize = 1024;
     /// Their bytes, roughly: a profile is one record of the changelog, and Kafka takes 1 MiB of one.

@@ -1,35 +1,101 @@
 //! What she bought: recency, frequency and monetary value, and her own rhythm and ticket.
+//!
+//! An order is itself by its `order_id`: told again it is the same one, of the later content. What is taken off it again, by refunds
+//! and by a cancellation, is never more than it was worth, however often it is told.
 
 use serde::{Deserialize, Serialize};
 
-use super::limits;
-use super::money::{Minor, major, minor};
-use super::section::{Field, Local, Section, earliest, field};
+use super::section::{
+    Field, KeyedField, Local, Section, ThingId, earliest, field, keyed, thing_id,
+};
 use crate::event::{Event, EventName, PropertyId, Text, Type};
+use crate::money::{Amount, Currency};
 use crate::stats::deviation;
-use crate::stored::Stored;
+use crate::stored::{Stored, StoredError};
 use crate::time::Timestamp;
 use crate::value::Value;
+
+/// Orders that are known again when something more is told of them: the last so many, of some 26 bytes. Of older ones nothing is
+/// taken off any more.
+const KNOWN_MAX: usize = 32;
+/// Refunds of one order that are known again by their ids.
+const REFUNDS_MAX: usize = 8;
+/// Currencies with a total of their own: those of a life of travelling.
+const CURRENCIES_MAX: usize = 8;
+/// What a refund says that has not happened, or not yet.
+const NOT_REFUNDED: [&str; 12] = [
+    "failed",
+    "failure",
+    "fail",
+    "error",
+    "declined",
+    "denied",
+    "rejected",
+    "cancelled",
+    "canceled",
+    "voided",
+    "pending",
+    "requested",
+];
 
 /// Orders: recency, frequency and monetary value, and the customer's own rhythm and ticket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
-    /// How many.
+    /// How many, each id once.
     pub count: u32,
-    /// Their value together.
-    pub value: Minor,
-    /// Currency of the values.
-    pub currency: Option<Text>,
+    /// Their value together, less what was taken off again, of those that have a rate into `currency`.
+    pub value: Amount,
+    /// What was taken off again.
+    pub refunded: Amount,
+    /// The currency of both: the company's, or else that of her first order that said one.
+    pub currency: Currency,
     /// The first.
     pub first: Option<Timestamp>,
     /// The last.
     pub last: Option<Timestamp>,
-    /// The last few, oldest first: time and value.
-    pub recent: Vec<(Timestamp, Minor)>,
     /// Gaps between distinct purchase days.
     pub rhythm: Rhythm,
-    /// How many were refunded or cancelled.
+    /// How many were refunded, be it in part, or cancelled.
     pub undone: u32,
+    /// How many are in a currency that has no rate, and so are not in `value`.
+    pub unrated: u32,
+    /// Less what was taken off again, by currency.
+    pub totals: Vec<(Currency, Amount)>,
+    /// The last of them, and those of which only something else was told yet, oldest first.
+    pub known: Vec<Order>,
+}
+
+/// An order that is known again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// None where the shop says none: then it is another each time.
+    pub id: Option<ThingId>,
+    /// When it was placed, or something else of it was told first.
+    pub at: Timestamp,
+    /// So much later what is known of it was told, ms.
+    later_ms: i64,
+    /// Whether it was told that it was placed.
+    pub is_placed: bool,
+    /// Its value.
+    pub value: Amount,
+    /// Of this currency.
+    pub currency: Currency,
+    /// What one unit of that is worth in the main currency; 0 where nobody said it.
+    rate: Amount,
+    /// Cancelled, or refunded whole.
+    is_undone: bool,
+    /// Amounts refunded, with the ids of those that have one.
+    refunds: Vec<(Option<ThingId>, Amount)>,
+}
+
+/// What an order adds to her totals.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    net: Amount,
+    net_in_main: Amount,
+    taken_in_main: Amount,
+    unrated: u32,
+    undone: u32,
 }
 
 /// Running sums of the gaps, in days, between distinct purchase days.
@@ -45,28 +111,244 @@ pub struct Rhythm {
     pub squares: i64,
 }
 
-impl Orders {
-    fn add(&mut self, event: &Event, day: i32) {
-        let value = order_value(event);
-        self.count = self.count.saturating_add(1);
-        self.value = self.value.saturating_add(value);
-        if self.currency.is_none() {
-            self.currency = event.text(PropertyId::CURRENCY).cloned();
+impl Order {
+    /// What is taken off it again.
+    fn taken(&self) -> Amount {
+        let whole = self.value.max(Amount::ZERO);
+        let told = self.refunds.iter();
+        let told = told.fold(Amount::ZERO, |sum, (_, amount)| sum + *amount);
+        match self.is_undone {
+            true => self.value,
+            false => told.min(whole),
         }
-        self.first = earliest(self.first, event.time);
-        self.last = self.last.max(Some(event.time));
-        let after = self.recent.partition_point(|(at, _)| *at <= event.time);
-        self.recent.insert(after, (event.time, value));
-        if self.recent.len() > limits::RECENT_ORDERS {
-            self.recent.remove(0);
-        }
-        self.rhythm.add(day);
     }
 
+    fn share(&self, main: &Currency) -> Share {
+        let taken = self.taken();
+        let is_undone = self.is_undone || self.refunds.iter().any(|it| it.1 > Amount::ZERO);
+        let undone = u32::from(is_undone);
+        if !self.is_placed {
+            return Share {
+                undone,
+                ..Share::default()
+            };
+        }
+        let places = main.places();
+        let in_main = |amount: Amount| amount.times(self.rate).rounded(places);
+        let net_in_main = in_main(self.value - taken);
+        Share {
+            net: self.value - taken,
+            net_in_main,
+            taken_in_main: in_main(self.value) - net_in_main,
+            unrated: u32::from(self.rate == Amount::ZERO),
+            undone,
+        }
+    }
+
+    /// Its value in the main currency, as it was placed.
+    fn in_main(&self, main: &Currency) -> Option<Amount> {
+        let value = self.value.times(self.rate).rounded(main.places());
+        (self.rate != Amount::ZERO).then_some(value)
+    }
+
+    /// Notes an amount refunded; one of an id that is known stands in its place.
+    fn refund(&mut self, id: Option<ThingId>, amount: Amount) {
+        let same = |(known, _): &&mut (Option<ThingId>, Amount)| known.is_some() && *known == id;
+        if let Some((_, known)) = self.refunds.iter_mut().find(same) {
+            *known = amount;
+            return;
+        }
+        if self.refunds.len() >= REFUNDS_MAX {
+            // The oldest is one with the next from now on.
+            let (_, oldest) = self.refunds.remove(0);
+            self.refunds[0] = (None, self.refunds[0].1 + oldest);
+        }
+        self.refunds.push((id, amount));
+    }
+}
+
+impl Orders {
+    /// Whether an order was told before that it was placed, or a refund.
+    #[must_use]
+    pub fn was_told(&self, event: &Event) -> bool {
+        let id = order_id(event);
+        let known = self.known.iter().find(|it| id.is_some() && it.id == id);
+        match event.name {
+            EventName::ORDER_COMPLETED => known.is_some_and(|it| it.is_placed),
+            _ => {
+                let refund = event.text(PropertyId::REFUND_ID).map(|id| thing_id(id));
+                let mut refunds = known.iter().flat_map(|it| &it.refunds);
+                refund.is_some() && refunds.any(|(known, _)| *known == refund)
+            }
+        }
+    }
+
+    /// The order that was placed last.
+    fn latest(&self) -> Option<&Order> {
+        self.known.iter().rev().find(|order| order.is_placed)
+    }
+
+    /// The place of the order that an event is about; a new one where it is of none that is known.
+    fn place(&mut self, event: &Event) -> usize {
+        let id = order_id(event);
+        let known = self.known.iter().position(|it| id.is_some() && it.id == id);
+        known.unwrap_or_else(|| {
+            if self.known.len() >= KNOWN_MAX {
+                self.known.remove(0);
+            }
+            let order = Order {
+                id,
+                at: event.time,
+                later_ms: i64::MIN,
+                ..Order::default()
+            };
+            let after = self.known.partition_point(|it| it.at <= event.time);
+            self.known.insert(after, order);
+            after
+        })
+    }
+
+    /// Changes an order, and her totals by as much as that changes it.
+    fn change(&mut self, at: usize, change: impl FnOnce(&mut Order)) {
+        let main = self.currency.clone();
+        let before = (self.known[at].currency.clone(), self.known[at].share(&main));
+        change(&mut self.known[at]);
+        let after = (self.known[at].currency.clone(), self.known[at].share(&main));
+        let (was, is) = (before.1, after.1);
+        self.value = self.value - was.net_in_main + is.net_in_main;
+        self.refunded = self.refunded - was.taken_in_main + is.taken_in_main;
+        self.unrated = (self.unrated + is.unrated).saturating_sub(was.unrated);
+        self.undone = (self.undone + is.undone).saturating_sub(was.undone);
+        self.add(&before.0, -was.net);
+        self.add(&after.0, is.net);
+    }
+
+    fn add(&mut self, currency: &Currency, amount: Amount) {
+        if amount == Amount::ZERO {
+            return;
+        }
+        let full = self.totals.len() >= CURRENCIES_MAX;
+        match self.totals.iter_mut().find(|(known, _)| known == currency) {
+            Some((_, total)) => *total = *total + amount,
+            None if !full => {
+                self.totals.push((currency.clone(), amount));
+            }
+            None => {}
+        }
+    }
+
+    /// From now on the values are in the company's currency, or where it has none in the first that is said of her orders.
+    fn reckon(&mut self, event: &Event, local: Local<'_>) -> Currency {
+        let said = currency_of(event);
+        let hers = match self.currency.is_unsaid() {
+            true => &said,
+            false => &self.currency,
+        };
+        let main = local.currencies.main(hers).clone();
+        if main != self.currency {
+            self.go_over(main, local);
+        }
+        match said.is_unsaid() {
+            true => self.currency.clone(),
+            false => said,
+        }
+    }
+
+    fn go_over(&mut self, main: Currency, local: Local<'_>) {
+        // What was in a currency of which nothing was said was in this one.
+        if self.currency.is_unsaid() {
+            let orders = self.known.iter_mut().map(|it| &mut it.currency);
+            let totals = self.totals.iter_mut().map(|it| &mut it.0);
+            let unsaid = orders.chain(totals).filter(|it| it.is_unsaid());
+            unsaid.for_each(|it| it.clone_from(&main));
+        }
+        let rate = |currency: &Currency| local.currencies.rate(currency, &main);
+        let totals = self.totals.iter().filter_map(|(currency, total)| {
+            Some(total.times(rate(currency)?).rounded(main.places()))
+        });
+        self.value = totals.fold(Amount::ZERO, |sum, total| sum + total);
+        for order in &mut self.known {
+            order.rate = rate(&order.currency).unwrap_or_default();
+        }
+        let shares = self.known.iter().map(|order| order.share(&main));
+        (self.refunded, self.unrated) = shares
+            .fold((Amount::ZERO, 0), |(taken, unrated), share| {
+                (taken + share.taken_in_main, unrated + share.unrated)
+            });
+        self.currency = main;
+    }
+
+    /// An order was placed, or is told again: then it is the same, of the later content.
+    fn placed(&mut self, event: &Event, local: Local<'_>, is_placed: bool) {
+        let currency = self.reckon(event, local);
+        let rate = local.currencies.rate(&currency, &self.currency);
+        let value = order_value(event);
+        let at = self.place(event);
+        let is_new = is_placed && !self.known[at].is_placed;
+        self.change(at, |order| {
+            let told = event.time.0.saturating_sub(order.at.0);
+            if is_new {
+                // It was placed when that was first told, whatever else was told before.
+                let later = order.at.0.saturating_add(order.later_ms);
+                order.later_ms = later.saturating_sub(event.time.0);
+                order.at = event.time;
+                order.is_placed = true;
+            }
+            let told = if is_new { 0 } else { told };
+            if told >= order.later_ms {
+                order.later_ms = told;
+                if let Some(value) = value {
+                    order.value = value.rounded(currency.places());
+                    order.currency = currency;
+                    order.rate = rate.unwrap_or_default();
+                } else if order.currency.is_unsaid() {
+                    order.currency = currency;
+                    order.rate = rate.unwrap_or_default();
+                }
+            }
+        });
+        if is_new {
+            self.known.sort_by_key(|order| order.at);
+            self.count = self.count.saturating_add(1);
+            self.first = earliest(self.first, event.time);
+            self.last = self.last.max(Some(event.time));
+            self.rhythm.add(event.time.day(&(local.zone)()));
+        }
+    }
+
+    /// Something of an order is taken off again: a part of it, where an amount is told, or else all.
     fn undo(&mut self, event: &Event) {
-        self.undone = self.undone.saturating_add(1);
-        if let Some(total) = event.number(PropertyId::TOTAL) {
-            self.value = self.value.saturating_sub(minor(total)).max(0);
+        let amount = match event.name {
+            EventName::ORDER_CANCELLED => None,
+            _ => order_value(event).map(Amount::abs),
+        };
+        let is_none = event.text(PropertyId::STATUS).is_some_and(|status| {
+            NOT_REFUNDED.contains(&status.trim().to_ascii_lowercase().as_str())
+        });
+        let refund = event.text(PropertyId::REFUND_ID).map(|id| thing_id(id));
+        let at = self.undone_by(event);
+        let is_cancelled = event.name == EventName::ORDER_CANCELLED;
+        self.change(at, |order| match (amount, is_none && !is_cancelled) {
+            // A refund that failed is none, be it told before that it would be.
+            (_, true) if refund.is_some() => order.refund(refund, Amount::ZERO),
+            (_, true) => {}
+            (None, false) => order.is_undone = true,
+            (Some(amount), false) => {
+                let places = order.currency.places();
+                order.refund(refund, amount.rounded(places));
+            }
+        });
+    }
+
+    /// The order of which something is taken off: the one of that id; where none is told, the last that was placed.
+    fn undone_by(&mut self, event: &Event) -> usize {
+        let id = order_id(event);
+        let of_its_id = self.known.iter().any(|it| id.is_some() && it.id == id);
+        let may_be = |it: &Order| it.is_placed && (id.is_none() || it.id.is_none());
+        let last = self.known.iter().rposition(may_be);
+        match last {
+            Some(last) if !of_its_id => last,
+            _ => self.place(event),
         }
     }
 }
@@ -101,31 +383,94 @@ impl Rhythm {
     }
 }
 
-/// Value of an order: `total`, else `revenue`, else `value`, else its products together.
-fn order_value(event: &Event) -> Minor {
-    [PropertyId::TOTAL, PropertyId::REVENUE, PropertyId::VALUE]
-        .into_iter()
-        .find_map(|property| event.number(property))
-        .map_or_else(
-            || {
-                let lines = event
-                    .products
-                    .iter()
-                    .filter_map(|p| Some(p.price? * p.quantity.unwrap_or(1.0)));
-                minor(lines.sum())
+fn order_id(event: &Event) -> Option<ThingId> {
+    event.text(PropertyId::ORDER_ID).map(|id| thing_id(id))
+}
+
+fn currency_of(event: &Event) -> Currency {
+    let code = event.text(PropertyId::CURRENCY);
+    code.and_then(|code| Currency::read(code))
+        .unwrap_or_default()
+}
+
+/// What an event of an order says that it is worth: `total`, else `revenue`, else its lines together, else `value`.
+fn order_value(event: &Event) -> Option<Amount> {
+    let said = |property| event.number(property).map(Amount::of);
+    let lines = || {
+        let priced = event.products.iter().filter_map(|product| {
+            let quantity = product.quantity.map_or(Amount::ONE, Amount::of);
+            Some(Amount::of(product.price?).times(quantity))
+        });
+        priced.reduce(|sum, line| sum + line)
+    };
+    said(PropertyId::TOTAL)
+        .or_else(|| said(PropertyId::REVENUE))
+        .or_else(lines)
+        .or_else(|| said(PropertyId::VALUE))
+}
+
+/// Orders as version 1 kept them: in hundredths, and none known again.
+#[derive(Serialize, Deserialize)]
+struct OrdersV1 {
+    count: u32,
+    value: i64,
+    currency: Option<Text>,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    recent: Vec<(Timestamp, i64)>,
+    rhythm: Rhythm,
+    undone: u32,
+}
+
+impl From<OrdersV1> for Orders {
+    fn from(old: OrdersV1) -> Self {
+        let currency = old.currency.as_deref().and_then(Currency::read);
+        let currency = currency.unwrap_or_default();
+        let value = Amount::of_hundredths(old.value);
+        let known = old.recent.into_iter().map(|(at, value)| Order {
+            at,
+            is_placed: true,
+            value: Amount::of_hundredths(value),
+            currency: currency.clone(),
+            rate: Amount::ONE,
+            ..Order::default()
+        });
+        Self {
+            count: old.count,
+            value,
+            first: old.first,
+            last: old.last,
+            rhythm: old.rhythm,
+            undone: old.undone,
+            known: known.collect(),
+            totals: match value == Amount::ZERO {
+                true => Vec::new(),
+                false => vec![(currency.clone(), value)],
             },
-            minor,
-        )
+            currency,
+            ..Self::default()
+        }
+    }
 }
 
 impl Stored for Orders {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        match version {
+            1 => Ok(postcard::from_bytes::<OrdersV1>(bytes)?.into()),
+            _ => Err(StoredError::Damaged(format!(
+                "there is no version {version} of orders"
+            ))),
+        }
+    }
 }
 
 impl Section for Orders {
     const TAG: u16 = 9;
     const WRITTEN_BY: &'static [EventName] = &[
         EventName::ORDER_COMPLETED,
+        EventName::ORDER_UPDATED,
         EventName::ORDER_REFUNDED,
         EventName::ORDER_CANCELLED,
     ];
@@ -139,22 +484,23 @@ impl Section for Orders {
         field(
             "orders.average",
             Type::Number,
-            "average order value, major currency units",
+            "average order value, of those that are in orders.value",
             |p, _| {
-                let orders = p;
-                Value::number(
-                    (orders.count > 0).then(|| major(orders.value) / f64::from(orders.count)),
-                )
+                let rated = p.count.saturating_sub(p.unrated);
+                Value::number((rated > 0).then(|| p.value.number() / f64::from(rated)))
             },
         ),
-        field("orders.count", Type::Number, "orders", |p, _| {
-            Value::Number(p.count.into())
-        }),
+        field(
+            "orders.count",
+            Type::Number,
+            "orders, each `order_id` once, those undone too",
+            |p, _| Value::Number(p.count.into()),
+        ),
         field(
             "orders.currency",
             Type::Text,
-            "currency of the order values",
-            |p, _| Value::text(p.currency.as_ref()),
+            "currency of orders.value: the company's reporting currency, or that of her first order",
+            |p, _| Value::text(Some(p.currency.text())),
         ),
         field("orders.first", Type::Time, "first order", |p, _| {
             Value::time(p.first)
@@ -165,20 +511,35 @@ impl Section for Orders {
         field(
             "orders.last_value",
             Type::Number,
-            "value of the last order, major currency units",
-            |p, _| Value::number(p.recent.last().map(|(_, value)| major(*value))),
+            "value of the last order as it was placed, major units of orders.currency",
+            |p, _| {
+                let latest = p.latest().and_then(|it| it.in_main(&p.currency));
+                Value::number(latest.map(Amount::number))
+            },
+        ),
+        field(
+            "orders.refunded",
+            Type::Number,
+            "what was refunded or cancelled of orders.value, major units of orders.currency",
+            |p, _| Value::Number(p.refunded.number()),
         ),
         field(
             "orders.undone",
             Type::Number,
-            "orders refunded or cancelled",
+            "orders refunded, be it in part, or cancelled",
             |p, _| Value::Number(p.undone.into()),
+        ),
+        field(
+            "orders.unrated",
+            Type::Number,
+            "orders in a currency that has no rate: they are not in orders.value",
+            |p, _| Value::Number(p.unrated.into()),
         ),
         field(
             "orders.value",
             Type::Number,
-            "value of all orders, major currency units",
-            |p, _| Value::Number(major(p.value)),
+            "value of all orders less what was refunded or cancelled, major units of orders.currency",
+            |p, _| Value::Number(p.value.number()),
         ),
         field(
             "rhythm.deviation",
@@ -199,11 +560,34 @@ impl Section for Orders {
             |p, _| Value::number(p.rhythm.mean()),
         ),
     ];
+    const KEYED_FIELDS: &'static [KeyedField<Self>] = &[keyed(
+        ("orders.values", None),
+        Type::Number,
+        "value of all orders in a currency, by its code, less what was refunded or cancelled, major units",
+        |p| p.totals.iter().map(|(it, _)| it.code()).collect(),
+        |p, key, _| {
+            let found = p.totals.iter().find(|(it, _)| it.code() == key);
+            Value::Number(found.map_or(0.0, |(_, total)| total.number()))
+        },
+    )];
 
     fn apply(&mut self, event: &Event, local: Local<'_>) {
         match event.name {
-            EventName::ORDER_COMPLETED => self.add(event, event.time.day(&local())),
+            EventName::ORDER_COMPLETED => self.placed(event, local, true),
+            // Of an order without an id nobody knows which it is.
+            EventName::ORDER_UPDATED if order_id(event).is_some() => {
+                self.placed(event, local, false);
+            }
+            EventName::ORDER_UPDATED => {}
             _ => self.undo(event),
         }
     }
 }
+
+const _: () = assert!(
+    REFUNDS_MAX > 1,
+    "the oldest of them becomes one with the next"
+);
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,15 @@ pub struct Reviews {
     known: Vec<u64>,
 }
 
+impl Reviews {
+    /// Whether a review is known.
+    #[must_use]
+    pub fn was_told(&self, event: &Event) -> bool {
+        let id = event.text(PropertyId::REVIEW_ID);
+        id.is_some_and(|id| self.known.contains(&xxh3_64(id.as_bytes())))
+    }
+}
+
 impl Stored for Reviews {
     const VERSION: u8 = 1;
 }
@@ -104,7 +113,7 @@ mod tests {
             ("2026-03-03T12:00:00Z", None, 3.0, 4, 3.0),
             ("2026-03-03T13:00:00Z", None, 3.0, 5, 3.0),
         ] {
-            reviews.apply(&review(at, id, rating), &Default::default);
+            reviews.apply(&review(at, id, rating), Local::default());
             assert_eq!(reviews.count, count, "{at}");
             assert_eq!(
                 reviews.last.and_then(|(_, rating)| rating),
@@ -115,7 +124,7 @@ mod tests {
         for more in 0..100 {
             reviews.apply(
                 &review("2026-03-04T10:00:00Z", Some(&format!("s{more}")), 1.0),
-                &Default::default,
+                Local::default(),
             );
         }
         assert_eq!((reviews.count, reviews.known.len()), (105, KNOWN_MAX));

@@ -1,12 +1,30 @@
 //! A family of what is known of a customer: one file each, and one line in [`super::settled`].
 
 use crate::event::{Event, EventName, Text, Type};
+use crate::money::Currencies;
 use crate::stored::Stored;
 use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 
-/// Her time zone, looked up only where somebody asks for it.
-pub type Local<'a> = &'a dyn Fn() -> Zone;
+/// What stands around an event.
+#[derive(Clone, Copy)]
+pub struct Local<'a> {
+    /// Her time zone, looked up only where somebody asks for it.
+    pub zone: &'a dyn Fn() -> Zone,
+    /// The company's currencies.
+    pub currencies: &'a Currencies,
+}
+
+/// Which of several things with ids of their own: the low 48 bits of the hash of its id. Among the few that are kept of one
+/// customer, two are one by chance in one of 10^12 lives.
+pub type ThingId = [u8; 6];
+
+/// As few bits of an id as tell it from the others.
+#[must_use]
+pub fn thing_id(id: &str) -> ThingId {
+    let hash = xxhash_rust::xxh3::xxh3_64(id.as_bytes()).to_le_bytes();
+    [hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]]
+}
 
 /// A family of facts.
 pub trait Section: Stored + Default + PartialEq + 'static {
@@ -48,6 +66,8 @@ pub struct Field<S> {
 pub struct KeyedField<S> {
     /// Path after `profile.`
     pub path: &'static str,
+    /// What stands behind the key, where that has fields: `profile.PATH["key"].MEMBER`.
+    pub member: Option<&'static str>,
     /// Type of every member; `None` where each key has its own, declared in the configuration.
     pub kind: Option<Type>,
     /// What it is, with its unit.
@@ -74,6 +94,25 @@ pub const fn field<S>(
     }
 }
 
+/// One row of a family's fields with a key, behind which there may stand another name.
+#[must_use]
+pub const fn keyed<S>(
+    (path, member): (&'static str, Option<&'static str>),
+    kind: Type,
+    about: &'static str,
+    keys: for<'a> fn(&'a S) -> Vec<&'a str>,
+    read: for<'a> fn(&'a S, key: &str, now: Timestamp) -> Value<'a>,
+) -> KeyedField<S> {
+    KeyedField {
+        path,
+        member,
+        kind: Some(kind),
+        about,
+        keys,
+        read,
+    }
+}
+
 /// A number of things.
 pub(super) fn count(len: usize) -> f64 {
     u32::try_from(len).map_or(f64::MAX, f64::from)
@@ -88,6 +127,19 @@ pub(super) fn replace<T: Clone + PartialEq>(known: &mut Option<T>, new: Option<&
         && known.as_ref() != Some(new)
     {
         *known = Some(new.clone());
+    }
+}
+
+/// Nothing but the universal time, and no currency of a company's.
+#[cfg(test)]
+impl Default for Local<'_> {
+    fn default() -> Self {
+        static NONE: std::sync::LazyLock<Currencies> =
+            std::sync::LazyLock::new(Currencies::default);
+        Self {
+            zone: &Zone::default,
+            currencies: &NONE,
+        }
     }
 }
 

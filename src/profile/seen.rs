@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits;
-use super::section::{Field, Local, Section};
+use super::section::{Field, Local, Section, ThingId, thing_id};
 use crate::event::{Event, EventName};
 use crate::stored::Stored;
 
-/// The low 48 bits of the hash of a message id. Of a billion events, one in three thousand such
-/// years is taken for a duplicate that is none.
-pub type MessageHash = [u8; 6];
+/// The hash of a message id. Of a billion events, one in three thousand such years is taken for a duplicate that is none.
+pub type MessageHash = ThingId;
 
 /// The last message ids of a customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,33 +18,39 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The last of these ids, in their order.
+    /// The last of these ids, in their order: as many as of a visit.
     #[must_use]
     pub fn last_of<'a>(ids: impl Iterator<Item = &'a str>) -> Self {
-        let mut messages: Vec<MessageHash> = ids.map(message_hash).collect();
-        messages.drain(..messages.len().saturating_sub(limits::MESSAGE_IDS));
+        let mut messages: Vec<MessageHash> = ids.map(thing_id).collect();
+        messages.drain(..messages.len().saturating_sub(limits::VISIT_MESSAGE_IDS));
         Self { messages }
+    }
+
+    /// Whether there is something to forget once her visit is over.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.messages.len() > limits::MESSAGE_IDS
+    }
+
+    /// Her visit is over: the last of them are enough.
+    pub fn shorten(&mut self) {
+        let spare = self.messages.len().saturating_sub(limits::MESSAGE_IDS);
+        self.messages.drain(..spare);
     }
 
     /// Whether a message id is among the last.
     #[must_use]
     pub fn knows(&self, id: &str) -> bool {
-        self.messages.contains(&message_hash(id))
+        self.messages.contains(&thing_id(id))
     }
 
     /// Remembers a message id that is not known.
     pub fn remember(&mut self, id: &str) {
-        if self.messages.len() >= limits::MESSAGE_IDS {
+        if self.messages.len() >= limits::VISIT_MESSAGE_IDS {
             self.messages.remove(0);
         }
-        self.messages.push(message_hash(id));
+        self.messages.push(thing_id(id));
     }
-}
-
-/// As few bits of a message id as tell it from the others.
-fn message_hash(id: &str) -> MessageHash {
-    let hash = xxhash_rust::xxh3::xxh3_64(id.as_bytes()).to_le_bytes();
-    [hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]]
 }
 
 impl Stored for Seen {

@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 use crate::value::Value;
 
 /// Events further apart belong to two visits: the half hour that web analytics has settled on.
-const SESSION_GAP_MS: i64 = 30 * 60_000;
+pub const SESSION_GAP_MS: i64 = 30 * 60_000;
 
 /// Visits: events no further apart than half an hour are one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

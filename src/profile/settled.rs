@@ -14,7 +14,7 @@ use super::nps::Nps;
 use super::orders::Orders;
 use super::presence::Presence;
 use super::reviews::Reviews;
-use super::section::Section;
+use super::section::{Local, Section};
 use super::seen::Seen;
 use super::segments::Segments;
 use super::sessions::Sessions;
@@ -22,7 +22,8 @@ use super::shares::Shares;
 use super::support::Support;
 use super::touchpoints::Touchpoints;
 use super::wishlist::Wishlist;
-use crate::event::{CustomerId, Event, Type};
+use crate::event::{CustomerId, Event, EventName, Type};
+use crate::money::Currencies;
 use crate::stored::{Inventory, Lazy, Part, StoredError};
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -42,15 +43,19 @@ macro_rules! sections {
         }
 
         impl Settled {
-            /// Takes one event in.
-            pub fn apply(&mut self, event: &Event) {
+            /// Takes one event in, at a company with these currencies.
+            pub fn apply(&mut self, event: &Event, currencies: &Currencies) {
                 let Self { id: _, $who, $($family,)* } = self;
                 if <$Who>::is_written_by(event) {
-                    $who.apply(event, &Default::default);
+                    let zone = &Default::default;
+                    $who.apply(event, Local { zone, currencies });
                 }
-                let local = || $who.zone();
+                let local = Local {
+                    zone: &|| $who.zone(),
+                    currencies,
+                };
                 $(if <$Family>::is_written_by(event) {
-                    $family.apply(event, &local);
+                    $family.apply(event, local);
                 })*
             }
 
@@ -111,7 +116,7 @@ macro_rules! sections {
         pub static KEYED_FIELDS: LazyLock<Vec<KeyedField>> = LazyLock::new(|| {
             let mut fields = keyed_fields::<$Who>(|settled| &settled.$who);
             $(fields.extend(keyed_fields::<$Family>(|settled| &settled.$family));)*
-            fields.sort_by_key(|field| field.path);
+            fields.sort_by_key(|field| (field.path, field.member));
             fields
         });
     };
@@ -164,6 +169,8 @@ pub struct Field {
 pub struct KeyedField {
     /// Path after `profile.`
     pub path: &'static str,
+    /// What stands behind the key, where that has fields: `profile.PATH["key"].MEMBER`.
+    pub member: Option<&'static str>,
     /// Type of every member; `None` where each key has its own, declared in the configuration.
     pub kind: Option<Type>,
     /// What it is, with its unit.
@@ -188,6 +195,7 @@ fn fields<S: Section>(of: for<'a> fn(&'a Settled) -> &'a S) -> Vec<Field> {
 fn keyed_fields<S: Section>(of: for<'a> fn(&'a Settled) -> &'a S) -> Vec<KeyedField> {
     let fields = S::KEYED_FIELDS.iter().map(|field| KeyedField {
         path: field.path,
+        member: field.member,
         kind: field.kind,
         about: field.about,
         keys: Box::new(move |settled| (field.keys)(of(settled))),
@@ -212,6 +220,21 @@ fn writer<S: Section>(path: &str) -> Option<fn(&Event) -> bool> {
 }
 
 impl Settled {
+    /// Whether what an event is about was told before: an order, a refund, a ticket, a chat, a parcel or a review of the same id. It
+    /// is one all the same.
+    #[must_use]
+    pub fn was_told(&self, event: &Event) -> bool {
+        match event.name {
+            EventName::ORDER_COMPLETED | EventName::ORDER_REFUNDED => self.orders.was_told(event),
+            EventName::SUPPORT_TICKET_OPENED | EventName::LIVE_CHAT_CONVERSATION_STARTED => {
+                self.support.was_told(event)
+            }
+            EventName::ORDER_DELIVERED => self.deliveries.was_told(event),
+            EventName::PRODUCT_REVIEWED => self.reviews.was_told(event),
+            _ => false,
+        }
+    }
+
     /// A new customer of the same id, as far as facts go: what was sent to her stays, and which messages were seen.
     pub fn forget_facts(&mut self) {
         *self = Self {

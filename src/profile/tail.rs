@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::limits;
 use crate::event::Event;
-use crate::stored::Stored;
+use crate::stored::{Stored, StoredError};
 use crate::time::Timestamp;
 
 /// Events that the watermark has not reached, in order.
@@ -131,6 +131,16 @@ impl Serialize for Tail {
     }
 }
 
+/// Version 1 had no dates in events.
 impl Stored for Tail {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        match version {
+            1 => Ok(postcard::from_bytes(bytes)?),
+            _ => Err(StoredError::Damaged(format!(
+                "there is no version {version} of a tail"
+            ))),
+        }
+    }
 }

@@ -44,17 +44,14 @@ impl Section for Wishlist {
 
     /// What is put in the basket or bought is wished for no more.
     fn apply(&mut self, event: &Event, _local: Local<'_>) {
+        let names = |known: &Text| event.lines().any(|line| line.id == Some(known));
         match event.name {
-            EventName::PRODUCT_ADDED_TO_WISHLIST => push_newest(
-                &mut self.products,
-                event.product(),
-                limits::WISHLIST_PRODUCTS,
-            ),
-            EventName::ORDER_COMPLETED => {
-                let bought = |known: &Text| event.products.iter().any(|it| it.id == *known);
-                self.products.retain(|known| !bought(known));
+            EventName::PRODUCT_ADDED_TO_WISHLIST => {
+                for line in event.lines() {
+                    push_newest(&mut self.products, line.id, limits::WISHLIST_PRODUCTS);
+                }
             }
-            _ => self.products.retain(|known| event.product() != Some(known)),
+            _ => self.products.retain(|known| !names(known)),
         }
     }
 }

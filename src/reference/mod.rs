@@ -66,7 +66,10 @@ fn profile() -> String {
     let keyed = KEYED_FIELDS.iter().map(|field| {
         let kind = field.kind.map_or("as declared".to_owned(), kind);
         vec![
-            code(&format!("profile.{}[\"...\"]", field.path)),
+            code(&match field.member {
+                Some(member) => format!("profile.{}[\"...\"].{member}", field.path),
+                None => format!("profile.{}[\"...\"]", field.path),
+            }),
             kind,
             field.about.to_owned(),
         ]
@@ -96,7 +99,7 @@ fn events(vocabulary: &Vocabulary) -> String {
         "Events",
         "Names and properties are those of Segment's specs as far as they have them. Every event may carry \
          `products`, a list of `{ product_id, sku, category, price, quantity }`, and has `event.id`, \
-         `event.name`, `event.time` and `event.products` (the product ids). An event of another name counts as a \
+         `event.event` (its name), `event.time` and `event.products` (the product ids). An event of another name counts as a \
          sign of life; to name it in a trigger, declare it under `[events]` in the configuration.",
         &[Table::new(&["event", "properties"], rows)],
     )

@@ -544,7 +544,9 @@ pub fn decoder(
     vocabulary: Arc<Vocabulary>,
     mappings: Arc<Mappings>,
 ) -> Result<(Decoder, Source), SchemasError> {
-    let decoder = Decoder::new(vocabulary, Arc::new(config.attributes())).with_mappings(mappings);
+    let decoder = Decoder::new(vocabulary, Arc::new(config.attributes()))
+        .with_mappings(mappings)
+        .with_placeholders(config.profiles.placeholder_ids.clone().into());
     let source = config.schema_registry.source(decoder.times())?;
     let decoder = decoder.with_avro(config.in_avro(), source.schemas().clone());
     Ok((decoder, source))

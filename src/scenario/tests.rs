@@ -251,7 +251,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     2026-01-01T12:00:00Z  Product Viewed  { product_id: p3, category: hats }
     2026-01-01T13:00:00Z  Product Viewed  { product_id: p4, category: bags }
   expect: [{ at: 2026-01-01T12:00:00Z, data: { last: hats } }]"),
-    ("threshold: { of: [Product Viewed, Product Added], measure: { score: { weight: 'event.name == \"Product Added\" ? 5 : 1', half_life: 7d } }, crosses: { above: 6 }, when: settled }", "data: { last: event.product_id }", "
+    ("threshold: { of: [Product Viewed, Product Added], measure: { score: { weight: 'event.event == \"Product Added\" ? 5 : 1', half_life: 7d } }, crosses: { above: 6 }, when: settled }", "data: { last: event.product_id }", "
     2026-01-01T10:00:00Z  Product Viewed  { product_id: p1 }
     2026-01-08T10:00:00Z  Product Added   { product_id: p2 }
     2026-01-08T11:00:00Z  Product Viewed  { product_id: p3 }

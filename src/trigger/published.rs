@@ -7,6 +7,7 @@
 mod v1;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -19,7 +20,9 @@ use crate::document::report::{Report, Source};
 use crate::time::Timestamp;
 
 /// What this program writes, and the newest it reads.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
+/// The last in whose triggers `event.name` was what happened, whatever properties it had.
+const OWN_NAMES: u8 = 2;
 
 /// A published set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,7 +187,12 @@ impl Published {
             .iter()
             .map(|file| Source::new(&file.name, file.text.clone()))
             .collect();
+        let vocabulary = match self.version <= OWN_NAMES {
+            true => Arc::new((*basis.vocabulary).clone().with_own_names()),
+            false => Arc::clone(&basis.vocabulary),
+        };
         let basis = Basis {
+            vocabulary,
             policy: self.policy.clone().over(&basis.policy),
             ..basis.clone()
         };

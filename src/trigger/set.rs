@@ -337,8 +337,8 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
     }
     for event in basis.vocabulary.digested() {
         part(event.name.as_bytes());
-        for id in &event.properties {
-            let property = basis.vocabulary.property(*id);
+        for id in Vocabulary::digested_properties(event) {
+            let property = basis.vocabulary.property(id);
             part(property.name.as_bytes());
             part(property.kind.described().as_bytes());
         }

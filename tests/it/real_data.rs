@@ -83,6 +83,9 @@ const TRIGGERS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Session 0 is somebody there.
+const CONFIGURATION: &[u8] = b"[profiles]\nplaceholder_ids = []\n";
+
 /// A rehearsal by the command line: the printed summary and the decisions it wrote.
 struct Rehearsal {
     summary: Value,
@@ -117,7 +120,9 @@ impl Bench {
     fn rehearse(&self, events: &[PathBuf]) -> Rehearsal {
         let out = self.dir.path().join("decisions.jsonl");
         let output = Command::new(env!("CARGO_BIN_EXE_moments"))
-            .args(["rehearse", "--format", "json", "--triggers"])
+            .args(["rehearse", "--format", "json", "--config"])
+            .arg(self.file("moments.toml", CONFIGURATION))
+            .arg("--triggers")
             .arg(self.dir.path().join("triggers"))
             .arg("--out")
             .arg(&out)

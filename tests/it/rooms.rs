@@ -9,13 +9,14 @@ use crate::support::generated;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
-const CORE: [&str; 21] = [
+const CORE: [&str; 22] = [
     "time",
     "stats",
     "stored",
     "event",
     "value",
     "measure",
+    "money",
     "document",
     "avro",
     "mapping",

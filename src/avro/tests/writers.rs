@@ -85,14 +85,13 @@ fn decimals_are_amounts() {
 }
 
 #[test]
-fn a_date_is_the_midnight_it_begins_with() {
+fn a_date_is_a_day() {
     let date = json!({"type": "int", "logicalType": "date"});
     let fields = json!([{"name": "promised_at", "type": ["null", date]}]);
     let days = types::Value::Union(1, Box::new(types::Value::Date(20_519)));
     let decoded = read(&fields, vec![("promised_at", days)]).unwrap();
     let promised = decoded.event.properties[0].1.clone();
-    let midnight = Timestamp::parse("2026-03-07T00:00:00Z").unwrap();
-    assert_eq!(promised, crate::event::Property::Time(midnight));
+    assert_eq!(promised, crate::event::Property::Date(20_519));
 }
 
 #[test]

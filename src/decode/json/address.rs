@@ -66,6 +66,8 @@ const BESIDE: [&str; 14] = [
     "provincecode",
     "statecode",
 ];
+/// Whose address it is, which a campaign tool knows.
+const PERSON: [&str; 5] = ["name", "firstname", "lastname", "fullname", "company"];
 /// Parts of an address: beyond this it is none.
 const PARTS_MAX: usize = 16;
 
@@ -79,6 +81,9 @@ struct AddressParts {
 impl AddressParts {
     /// A part, whole: an object within it by its own parts, at its place.
     fn field(&mut self, name: &str, value: &Json) {
+        if PERSON.contains(&&*counted(name)) {
+            return;
+        }
         let place = place_of(name);
         self.within(name, place, value, 0);
     }

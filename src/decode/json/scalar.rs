@@ -8,9 +8,9 @@ use compact_str::ToCompactString as _;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::decode::Defect;
+use crate::decode::{Defect, TIME_MAX, TIME_MIN};
 use crate::event::{Property, Text, Type, limits};
-use crate::time::{DAY_MS, Timestamp};
+use crate::time::{DAY_MS, Timestamp, Zone, parse_day, show_day};
 
 /// Beyond this (2^53) doubles are no longer every whole number: two customers would become one.
 pub(super) const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
@@ -28,8 +28,24 @@ pub(in crate::decode) enum Scalar<'de> {
     List(Vec<Text>),
     /// Bytes that are no text.
     Bytes,
+    /// A calendar day, in days since 1970-01-01.
+    Day(i32),
     Object,
 }
+
+/// What a property says of time.
+enum Told {
+    At(Timestamp),
+    Day(i32),
+}
+
+/// Times of properties are from 1900 on, as birthdays are; and none are from 2100 on.
+const TOLD_MIN: Timestamp = Timestamp(-2_208_988_800_000);
+const TOLD_MAX: Timestamp = TIME_MAX;
+/// Seconds of a year, without its last day.
+const YEAR_S: i128 = 364 * 86_400;
+/// Seconds of this century, taken for ms, are before this.
+const MISTAKEN_MS: i64 = TIME_MAX.0 / 1000;
 
 impl Scalar<'_> {
     /// Whether it says nothing.
@@ -44,27 +60,46 @@ impl Scalar<'_> {
             Self::Number(number) => Some(number_text(*number)),
             Self::Whole(number) => Some(number.to_compact_string()),
             Self::Bool(value) => Some(value.to_compact_string()),
+            Self::Day(day) => Some(show_day(*day).into()),
             _ => None,
         }
     }
 
-    /// As an instant: RFC 3339 text, or a number of ms since 1970.
+    /// As an instant: RFC 3339 text, or a number since 1970, of ms; or of s, us or ns where it would be an absurd one of ms.
     pub(super) fn time(&self) -> Option<Timestamp> {
         match self {
-            Self::Text(text) => Timestamp::parse(text),
+            Self::Text(text) => {
+                let number = || text.trim().parse::<i64>().ok().map(i128::from);
+                Timestamp::parse(text).or_else(|| number().map(since_1970))
+            }
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "saturates, and is checked against bounds"
             )]
-            Self::Number(ms) => Some(Timestamp(
-                (*ms as i64).clamp(Timestamp::MIN.0, Timestamp::MAX.0),
-            )),
-            Self::Whole(ms) => {
-                let ms = i64::try_from(*ms).unwrap_or(i64::MAX);
-                Some(Timestamp(ms.clamp(Timestamp::MIN.0, Timestamp::MAX.0)))
-            }
+            Self::Number(number) => Some(since_1970(*number as i128)),
+            Self::Whole(number) => Some(since_1970(*number)),
             _ => None,
         }
+    }
+
+    /// The same of a property, which may be older than any event, or a day. What falls into the first weeks of 1970 is a number in
+    /// another unit that somebody took for ms, or none at all.
+    fn told(&self) -> Option<Told> {
+        let day = match self {
+            Self::Day(day) => Some(*day),
+            Self::Text(text) => parse_day(text.trim()),
+            _ => None,
+        };
+        if let Some(day) = day {
+            let may_be = (TOLD_MIN.day(&Zone::Utc)..TOLD_MAX.day(&Zone::Utc)).contains(&day);
+            return may_be.then_some(Told::Day(day));
+        }
+        let time = self.time()?;
+        let is_text = matches!(self, Self::Text(_));
+        let is_birthday = is_text && time.0 > 0 && time.0 % DAY_MS == 0;
+        let is_mistaken = (0..MISTAKEN_MS).contains(&time.0) && !is_birthday;
+        let may_be = (TOLD_MIN..TOLD_MAX).contains(&time) && !is_mistaken;
+        may_be.then_some(Told::At(time))
     }
 
     pub(super) fn truth(&self) -> Option<bool> {
@@ -104,7 +139,19 @@ impl Scalar<'_> {
             Type::Bool => self.truth().map(Property::Bool),
             Type::Number => self.number().map(Property::Number),
             Type::Text => self.text().map(|text| Property::Text(cut(text))),
-            Type::Time => self.time().map(Property::Time),
+            Type::Time => self.told().map(|told| match told {
+                Told::At(time) => Property::Time(time),
+                Told::Day(day) => Property::Date(day),
+            }),
+            // The day that is written, whatever the offset behind it.
+            Type::Date => self.told().map(|told| match (told, &self) {
+                (Told::Day(day), _) => Property::Date(day),
+                (Told::At(time), Self::Text(text)) => {
+                    let written = text.trim().get(..10).and_then(parse_day);
+                    Property::Date(written.unwrap_or_else(|| time.day(&Zone::Utc)))
+                }
+                (Told::At(time), _) => Property::Date(time.day(&Zone::Utc)),
+            }),
             Type::List => match self {
                 Self::List(items) => return Ok(Some(Property::List(items))),
                 _ => self.text().map(|text| Property::List(vec![cut(text)])),
@@ -126,9 +173,26 @@ impl Scalar<'_> {
             Self::Text(text) => format!("`{}`", shortened(text)),
             Self::List(_) => "a list".to_owned(),
             Self::Bytes => "bytes".to_owned(),
+            Self::Day(day) => show_day(*day),
             Self::Object => "an object".to_owned(),
         }
     }
+}
+
+/// A number since 1970 is one of ms; or else of s, us or ns where that is a time of an event.
+fn since_1970(number: i128) -> Timestamp {
+    let number = number.clamp(i64::MIN.into(), i64::MAX.into());
+    let may_be = |ms: &i128| (i128::from(TIME_MIN.0)..i128::from(TIME_MAX.0)).contains(ms);
+    let seconds = number.saturating_mul(1000);
+    let (micros, nanos) = (number.div_euclid(1000), number.div_euclid(1_000_000));
+    let found = [number, seconds, micros, nanos].into_iter().find(may_be);
+    // Of before 1990 and small: seconds, as no ms are so small.
+    let old = match number.abs() < i128::from(MISTAKEN_MS) && number.abs() >= YEAR_S {
+        true => seconds,
+        false => number,
+    };
+    let ms = i64::try_from(found.unwrap_or(old)).unwrap_or(i64::MAX);
+    Timestamp(ms.clamp(Timestamp::MIN.0, Timestamp::MAX.0))
 }
 
 /// A value that cannot be read as its type.
@@ -202,9 +266,9 @@ impl<'de> Scalar<'de> {
         Self::of_double(whole / 10_f64.powi(scale))
     }
 
-    /// Days since 1970: the midnight that the day begins with.
+    /// Days since 1970.
     pub(in crate::decode) fn of_days(days: i32) -> Self {
-        Self::Whole(i128::from(days) * i128::from(DAY_MS))
+        Self::Day(days)
     }
 }
 

@@ -107,8 +107,8 @@ impl Fold<'_> {
             || self.plan.measures_previous(event);
         let previous = asks.then(|| view.settled.clone());
         let plan = self.plan;
-        plan.apply(&mut view.settled, event, previous.as_ref(), |_, _| {});
-        for trigger in remembering() {
+        let again = plan.apply(&mut view.settled, event, previous.as_ref(), |_, _| {});
+        for trigger in remembering().filter(|it| !again || it.kind.takes_again()) {
             let Ahead { settled, states } = &mut *view;
             shown(trigger, event, settled, previous.as_ref(), states);
         }
@@ -127,9 +127,9 @@ impl Fold<'_> {
         let asks =
             immediate().any(|trigger| trigger.uses_previous) || plan.measures_previous(event);
         let previous = asks.then(|| view.settled.clone());
-        plan.apply(&mut view.settled, event, previous.as_ref(), |_, _| {});
+        let again = plan.apply(&mut view.settled, event, previous.as_ref(), |_, _| {});
         let mut came = Vec::new();
-        for trigger in immediate() {
+        for trigger in immediate().filter(|it| !again || it.kind.takes_again()) {
             let Ahead { settled, states } = view;
             let found = shown(trigger, event, settled, previous.as_ref(), states);
             if let Some(moment) = found.moment

@@ -385,7 +385,8 @@ mod tests {
         let email = settled.identity.addresses.email.as_deref();
         assert_eq!(email, Some("ana@example.com"));
         assert_eq!(settled.consent.given("sms"), Some(false));
-        assert_eq!((settled.orders.count, settled.orders.value), (1, 3050));
+        assert_eq!(settled.orders.count, 1);
+        assert_eq!(settled.orders.value.number(), 30.5);
         assert_eq!(settled.messages.opened, 1);
         assert_eq!((settled.messages.unanswered, settled.shares.count), (0, 0));
         assert_eq!(settled.seen.messages.len(), 6);

@@ -6,6 +6,8 @@ use super::*;
 #[rustfmt::skip]
 const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("event.totl > 1", "totl", "`Order Completed` and `Product Added` has no property `totl`", "total"),
+    ("profile.baskets[\"c1\"] > 1", "\"c1\"", "is a group of fields", "`value`"),
+    ("profile.baskets[\"c1\"].vlaue > 1", "vlaue", "has no fields", "value"),
     ("event.score > 1", "score", "has no property `score`", "it is a property of `NPS Answered`"),
     ("profile.baskt.value > 1", "baskt.value", "the profile has no field `baskt.value`", "profile.basket.value"),
     ("profile.email == \"x\"", "email", "the profile has no field `email`", "profile.addresses.email"),

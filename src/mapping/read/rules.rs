@@ -13,6 +13,7 @@ use crate::document::yaml::{Node, Yaml};
 use crate::event::record::{PRODUCT_FIELDS, TRAITS};
 use crate::event::vocabulary::EventSpec;
 use crate::event::{Text, Vocabulary};
+use crate::mapping::condition::Condition;
 use crate::mapping::path::Path;
 use crate::mapping::rule::{self, Names, Object, Products, Rule};
 use crate::mapping::value::Value;
@@ -77,7 +78,7 @@ impl<'l> Rules<'l> {
     }
 
     fn plain(&mut self, reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
-        let name = reader.event_name(node)?;
+        let name = reader.any_event_name(node)?;
         let spec = reader.declared.vocabulary.event(name)?;
         self.finished(reader, node, spec, Vec::new(), &Layer::default())
     }
@@ -95,7 +96,7 @@ impl<'l> Rules<'l> {
         own: &Layer,
     ) -> Option<Rule> {
         let node = reader.required(fields, "event", "the name of our event")?;
-        let name = reader.event_name(node)?;
+        let name = reader.any_event_name(node)?;
         let when = match fields.get("when") {
             Some(node) => conditions(reader, node)?,
             None => Vec::new(),
@@ -110,7 +111,7 @@ impl<'l> Rules<'l> {
         reader: &mut Reader<'_>,
         node: &Node,
         spec: &EventSpec,
-        when: Vec<rule::Condition>,
+        when: Vec<Condition>,
         own: &Layer,
     ) -> Option<Rule> {
         let vocabulary = reader.declared.vocabulary;
@@ -273,7 +274,7 @@ impl<'l> Rules<'l> {
 }
 
 fn carries(vocabulary: &Vocabulary, spec: &EventSpec, property: &str) -> bool {
-    let id = vocabulary.property_named(property);
+    let id = vocabulary.property_of(spec, property);
     id.is_some_and(|id| spec.properties.contains(&id))
 }
 

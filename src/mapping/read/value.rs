@@ -8,12 +8,12 @@ use crate::document::report::Report;
 use crate::document::suggest::{closest, listed};
 use crate::document::yaml::{Key, Node, Yaml, locate};
 use crate::event::Type;
+use crate::mapping::condition::{Condition, Test};
 use crate::mapping::path::{self, Path};
-use crate::mapping::rule::{Condition, Test};
 use crate::mapping::scalar;
 use crate::mapping::time::{self, Format};
-use crate::mapping::value::{Convert, Place, Value};
-use crate::time::Timestamp;
+use crate::mapping::value::{Convert, Function, Place, Value};
+use crate::time::{Timestamp, parse_day};
 
 /// What a value is for.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +27,16 @@ const PLACES_MAX: usize = 16;
 /// Rows of a table; beyond this it is a reference table.
 const ROWS_MAX: usize = 1000;
 
-const PLACES: [&str; 6] = ["from", "header", "cloud_event", "key", "const", "join"];
-/// Where a value is found; the first six keys of [`VALUE`].
+const PLACES: [&str; 7] = [
+    "from",
+    "header",
+    "cloud_event",
+    "key",
+    "const",
+    "join",
+    "sum",
+];
+/// Where a value is found; the first keys of [`VALUE`].
 macro_rules! places {
     ($($more:expr),* $(,)?) => {
         &[
@@ -42,6 +50,9 @@ macro_rules! places {
                 Shape::List(&PLACE_SHAPE, 1, PLACES_MAX),
                 "Texts with hyphens between them; not known where one is not.",
             ),
+            Known::optional("sum", PATH, "Where a list stands whose items are added up."),
+            Known::optional("of", PATH, "Beside `sum`, in each item: the number."),
+            Known::optional("when", Shape::Values, "Beside `sum`: what must be so of an item that counts."),
             $($more,)*
         ]
     };
@@ -236,10 +247,45 @@ fn places(reader: &mut Reader<'_>, node: &Node, target: Target<'_>) -> Option<Ve
                 let fields = reader.fields(node, PLACE)?;
                 place_of(reader, &fields, target)
             }
-            _ => Some(vec![Place::Field(path(reader, node)?)]),
+            _ => Some(vec![written(reader, node)?]),
         })
         .collect();
     Some(read.into_iter().collect::<Option<Vec<_>>>()?.concat())
+}
+
+/// A path, or a function of one: `lower(trim(customer.email))`.
+fn written(reader: &mut Reader<'_>, node: &Node) -> Option<Place> {
+    let mut rest = reader.text(node, path::EXPECTED)?.trim();
+    let mut functions = Vec::new();
+    while let Some((word, inner)) = rest.split_once('(')
+        && word.chars().all(|c| c.is_ascii_alphabetic())
+    {
+        let function = Function::named(word);
+        let (Some(function), Some(inner)) = (function, inner.strip_suffix(')')) else {
+            let message = match function {
+                Some(_) => format!("`{word}(` is not closed"),
+                None => format!("there is no function `{word}`"),
+            };
+            reader.fails(&node.span, message, listed(Function::WORDS));
+            return None;
+        };
+        functions.push(function);
+        rest = inner.trim();
+    }
+    let field = match functions.is_empty() {
+        true => path(reader, node)?,
+        false => match Path::parse(rest) {
+            Ok(path) => path,
+            Err(error) => {
+                reader.fails(&node.span, error.message, path::EXPECTED.to_owned());
+                return None;
+            }
+        },
+    };
+    let made = functions.into_iter().rev();
+    Some(made.fold(Place::Field(field), |of, function| {
+        Place::Made(function, Box::new(of))
+    }))
 }
 
 /// The place that a mapping names; `from` may name several.
@@ -263,6 +309,15 @@ fn place_of(
         reader.fails(span, message, format!("one of {}", listed(PLACES)));
         return None;
     };
+    if let Some((beside, _)) = ["of", "when"]
+        .iter()
+        .filter(|_| *key != "sum")
+        .find_map(|beside| fields.entry(beside))
+    {
+        let message = format!("`{}` belongs to `sum`", beside.text);
+        reader.fails(&beside.span, message, "`sum:` with a list".to_owned());
+        return None;
+    }
     let name = |reader: &mut Reader<'_>, what| reader.text(node, what).map(str::to_owned);
     Some(match *key {
         "from" => return places(reader, node, target),
@@ -279,6 +334,17 @@ fn place_of(
             };
             vec![Place::Join(places(reader, node, text)?)]
         }
+        "sum" => vec![Place::Sum {
+            list: path(reader, node)?,
+            of: {
+                let of = reader.required(fields, "of", "the number in each item");
+                of.and_then(|node| path(reader, node))?
+            },
+            when: match fields.get("when") {
+                Some(node) => conditions(reader, node)?,
+                None => Vec::new(),
+            },
+        }],
         _ if node.json() == Json::Bool(true) => vec![Place::Key],
         _ => {
             reader.unexpected(node, "`key: true`: the record's Kafka key");
@@ -311,6 +377,8 @@ fn convert(reader: &mut Reader<'_>, fields: &Fields<'_>, target: Target<'_>) -> 
         }
     };
     let gives = match key {
+        // What is a time is a date, too.
+        "time" if target.kind == Type::Date => None,
         "time" => Some(Type::Time),
         "table" => None,
         _ => Some(Type::Number),
@@ -443,7 +511,10 @@ fn fits(json: &Json, kind: Type) -> bool {
         }
         Type::Number => scalar::number(json).is_some(),
         Type::Text => scalar::text(json).is_some_and(|text| !text.is_empty()),
-        Type::Time => text.and_then(Timestamp::parse).is_some(),
+        Type::Time => {
+            text.is_some_and(|it| Timestamp::parse(it).is_some() || parse_day(it).is_some())
+        }
+        Type::Date => text.and_then(parse_day).is_some(),
         Type::List => match json {
             Json::Array(items) => items.iter().all(|item| scalar::text(item).is_some()),
             other => scalar::text(other).is_some(),

@@ -113,6 +113,7 @@ fn of(kind: Type) -> Json {
         Type::Number | Type::Duration => json!({ "type": "number" }),
         Type::Text => json!({ "type": "string" }),
         Type::Time => reference("schemas", "Time"),
+        Type::Date => json!({ "type": "string", "format": "date" }),
         Type::List => {
             json!({ "type": "array", "items": { "type": "string" }, "maxItems": limits::LIST_ITEMS })
         }
@@ -120,7 +121,7 @@ fn of(kind: Type) -> Json {
 }
 
 fn time() -> Json {
-    let about = "RFC 3339 with an offset, or milliseconds since 1970; from 1990 to 2099.";
+    let about = "RFC 3339 with an offset, or milliseconds or seconds since 1970. Of an event from 1990 to 2099; another may be a date.";
     json!({ "description": about, "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "integer" }] })
 }
 

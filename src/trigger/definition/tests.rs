@@ -361,7 +361,7 @@ fn an_error_is_shown_with_its_line_and_a_caret() {
        ·                         ╰── did you mean `profile.basket.value`?
      4 │ treatments: [{ channel: email, template: t }]
        ╰────
-      help: expected: `profile.basket` has `cart_id`, `changed`, `items`, `products` and `value`
+      help: expected: `profile.basket` has `cart_id`, `changed`, `currency`, `items`, `products` and `value`
     1 error
     ");
 }

@@ -23,6 +23,7 @@ pub use zone::ZoneName;
 
 use crate::event::Text;
 use crate::expression::Expression;
+use crate::money::Currencies;
 use crate::time::{DAY_MS, Timestamp};
 
 /// What is common to all triggers.
@@ -62,6 +63,9 @@ pub struct Policy {
     /// The IANA time zone of a customer of whom none is known, for quiet hours and caps a day. Calendar days of moments go by UTC then. Default
     /// `UTC`.
     pub default_timezone: ZoneName,
+    /// The company's currency, and what others are worth in it: amounts of different currencies are never added. Default: none, and
+    /// no rates.
+    pub currencies: Currencies,
     /// A customer who does nothing for so long is removed, ms; none: nobody ever is. Not published: `[profiles]` of each
     /// process's configuration says it.
     #[serde(skip)]
@@ -151,6 +155,7 @@ impl Default for Policy {
             hold_out: Share::default(),
             draw: Text::default(),
             default_timezone: ZoneName::default(),
+            currencies: Currencies::default(),
             expire_after_ms: None,
             erasure_memory_ms: 30 * DAY_MS,
         }

@@ -33,7 +33,7 @@ struct Common {
 impl From<Published> for super::Published {
     fn from(old: Published) -> Self {
         Self {
-            version: super::VERSION,
+            version: super::OWN_NAMES,
             after: old.after,
             at: old.at,
             what: old.what,

@@ -10,7 +10,7 @@ use super::fixture::{ASIDE, CONTROL, DECISIONS, JOURNAL, Kept, Record, TREATMENT
 use super::history::PARTITIONS;
 use super::loading::load;
 use super::shop::{Shop, counted, customer};
-use super::{fixture, lacks};
+use super::{fixture, lacks, without_baskets};
 use crate::kafka::installation::{LIMIT, Member};
 use crate::support::broker::KafkaBroker;
 use crate::support::kafka::Isolation;
@@ -128,13 +128,13 @@ fn published(shop: &Shop<'_>, kept: &Kept) {
             let all = (
                 found.partition,
                 found.key_text(),
-                found.text(),
+                without_baskets(&found.text()),
                 &found.headers,
             );
             let then = (
                 expected.partition,
                 expected.key_text(),
-                expected.text(),
+                without_baskets(&expected.text()),
                 &expected.headers,
             );
             assert_eq!(all, then, "{topic}");

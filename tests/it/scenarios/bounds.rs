@@ -120,5 +120,5 @@ fn absurd_numbers_harm_nobody() {
         .profile
         .settled;
     assert_eq!(facts.orders.count, 8);
-    assert!(facts.basket.value() >= 0);
+    assert!(facts.basket.lines().len() <= 1);
 }

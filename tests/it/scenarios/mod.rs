@@ -9,6 +9,8 @@ mod erasure;
 mod holding;
 mod policy;
 mod said;
+mod segment;
+mod things;
 mod thresholds;
 
 use std::collections::BTreeMap;
@@ -75,7 +77,7 @@ impl Bench {
     }
 
     /// `TIME Event Name {properties}`, `TIME identify {traits}`, `now TIME`, `until TIME`; `odd TIME ...` where something of it
-    /// cannot be read.
+    /// cannot be read. `#ID` at the end is the message's id.
     fn line(&mut self, line: &str) {
         let (first, rest) = line.split_once(' ').expect("two words");
         let instant = |text: &str| Timestamp::parse(text).expect("an instant");
@@ -97,8 +99,9 @@ impl Bench {
     }
 
     fn decoded(&mut self, time: &str, rest: &str) -> Decoded {
+        let (rest, id) = rest.rsplit_once('#').unwrap_or((rest, ""));
         let (name, said) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
-        let said = if said.is_empty() { "{}" } else { said };
+        let said = if said.trim().is_empty() { "{}" } else { said };
         let name = name.trim();
         let (kind, field, topic) = match name {
             "identify" => ("identify", "traits", 3),
@@ -107,7 +110,7 @@ impl Bench {
             _ => ("track", "properties", 1),
         };
         let text = format!(
-            r#"{{"type":"{kind}","event":"{name}","userId":"ana","timestamp":"{time}","{field}":{said}}}"#
+            r#"{{"type":"{kind}","event":"{name}","userId":"ana","messageId":"{id}","timestamp":"{time}","{field}":{said}}}"#
         );
         self.offset += 1;
         let position = Position {

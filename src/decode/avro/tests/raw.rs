@@ -10,7 +10,6 @@ use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, V
 
 use super::super::{Scalar, Texts};
 use crate::event::Text;
-use crate::time::DAY_MS;
 
 /// What only the schema says of a value.
 #[derive(Clone, Copy)]
@@ -106,7 +105,7 @@ impl Raw {
                 Self::Said(Scalar::of_decimal(&digits, scale))
             }
             (Self::Said(Scalar::Whole(days)), Unit::Days) => {
-                Self::Said(Scalar::Whole(days * i128::from(DAY_MS)))
+                Self::Said(Scalar::of_days(i32::try_from(days).expect("an int")))
             }
             (other, _) => other,
         }
