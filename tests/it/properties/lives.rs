@@ -30,7 +30,11 @@ static DEADLINES: LazyLock<Arc<Plan>> = LazyLock::new(|| plan(&rows_that(waits))
 static EXPIRING: LazyLock<Arc<Plan>> = LazyLock::new(|| plan_with(&rows_that(waits), expiring()));
 
 fn waits(moment: &str) -> bool {
-    !moment.starts_with("event") && !moment.contains("when: seen")
+    let speaks = ["event", "sequence"]
+        .iter()
+        .any(|kind| moment.starts_with(kind));
+    !moment.contains("when: seen")
+        && (!speaks || moment.contains("when: settled") || moment.contains("without"))
 }
 
 fn rows_that(are_meant: fn(&str) -> bool) -> Vec<(String, String)> {
