@@ -44,8 +44,6 @@ impl Plan {
             }
         }
         self.ask_segments(settled, event);
-        // What changes at the instant itself does so behind its events.
-        self.pass(settled, event.time);
         again
     }
 
