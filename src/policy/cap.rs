@@ -3,8 +3,11 @@
 //! What counts are commands that were sent, as of the decision; a trigger in shadow counts what it would have sent for its own cap
 //! alone.
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::{Case, Gate, Verdict};
 use crate::event::Text;
+use crate::moment::per::key_text;
 use crate::profile::{Contacts, Of};
 use crate::time::Timestamp;
 use crate::treatment::Reason;
@@ -29,9 +32,17 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 fn caps<'a>(case: &Case<'a>) -> impl Iterator<Item = (Of<'a>, Cap)> {
     let (trigger, channel, caps) = (case.trigger, case.channel(), &case.policy().caps);
     let own = trigger.policy.cap.into_iter();
-    let own = own.map(|cap| (Of::Trigger(trigger.key), cap));
+    let whose = key(case).map_or(Of::Trigger(trigger.key), |key| Of::Key(trigger.key, key));
+    let own = own.map(move |cap| (whose, cap));
     let over_all = [Of::Channel(channel), Of::All].into_iter();
     own.chain(over_all.flat_map(|of| caps.on(of).iter().map(move |cap| (of, *cap))))
+}
+
+/// The hash of what the trigger's own cap is counted by; what is not known is a thing of its own.
+pub(super) fn key(case: &Case<'_>) -> Option<u64> {
+    let per = case.trigger.policy.cap_per.as_ref()?;
+    let text = key_text(&per.eval(&case.scope)).unwrap_or_default();
+    Some(xxh3_64(text.as_bytes()))
 }
 
 fn is_reached(case: &Case<'_>, of: Of<'_>, cap: Cap) -> bool {
@@ -43,6 +54,7 @@ fn explain(case: &Case<'_>) -> String {
     let shown = |(of, cap): (Of<'_>, Cap)| {
         let whose = match of {
             Of::Trigger(_) => "by the trigger",
+            Of::Key(..) => "by the trigger about the same",
             Of::Channel(channel) => channel,
             Of::All => "by all channels",
         };
@@ -60,19 +72,22 @@ fn explain(case: &Case<'_>) -> String {
     }
 }
 
-/// Notes a command of the trigger at `at`, `sent` by a channel; one in shadow is sent by none. Nobody asks as of before `now`.
+/// Notes a command of the trigger at `at`, about what has this `key`, `sent` by a channel; one in shadow is sent by none. Nobody asks
+/// as of before `now`.
 pub(super) fn note(
     contacts: &mut Contacts,
     policy: &Policy,
-    trigger: &Trigger,
+    (trigger, key): (&Trigger, Option<u64>),
     (at, now): (Timestamp, Timestamp),
     sent: Option<&Text>,
 ) {
     if let Some(channel) = sent {
         contacts.sent(at, channel, now, |of| policy.caps.keep(of));
     }
-    if let Some(cap) = trigger.policy.cap {
-        contacts.sent_by(trigger.key, at, cap.keep());
+    match (trigger.policy.cap, key) {
+        (Some(cap), Some(key)) => contacts.sent_about(trigger.key, key, at, cap.keep()),
+        (Some(cap), None) => contacts.sent_by(trigger.key, at, cap.keep()),
+        (None, _) => {}
     }
 }
 

@@ -147,7 +147,7 @@ fn sent(plan: &Plan, profile: &mut Settled, said: &str) {
     let (contacts, policy) = (&mut profile.contacts, &plan.policy);
     let channel = channel.into();
     match known {
-        Some(trigger) => cap::note(contacts, policy, trigger, (at, at), Some(&channel)),
+        Some(trigger) => cap::note(contacts, policy, (trigger, None), (at, at), Some(&channel)),
         None => contacts.sent(at, &channel, at, |of| policy.caps.keep(of)),
     }
 }

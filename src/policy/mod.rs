@@ -166,10 +166,10 @@ fn round(
         .into_iter()
         .zip(found)
         .map(|(asked, found)| match found {
-            Found::Outcome(outcome) => {
+            Found::Outcome(outcome, key) => {
                 let trigger = asked.trigger;
                 let decision = decision(plan, profile, asked, now, outcome);
-                note(plan, profile, trigger, &decision, now);
+                note(plan, profile, (trigger, key), &decision, now);
                 Decided::Now(Box::new(decision))
             }
             Found::Hold(until, reason) => Decided::Held(Held {
@@ -195,7 +195,8 @@ fn of_its_own_basket(profile: &Settled, moment: &Moment) -> Option<Settled> {
 
 /// What the gates found.
 enum Found {
-    Outcome(Outcome),
+    /// And the hash of what its cap is counted by, where it is by anything.
+    Outcome(Outcome, Option<u64>),
     Hold(Timestamp, Reason),
 }
 
@@ -211,7 +212,7 @@ fn ask(cases: &[Case<'_>]) {
 
 fn found(case: &Case<'_>) -> Found {
     let command = || Some(Box::new(command::command(case, case.choice()?)));
-    Found::Outcome(match case.verdict.get() {
+    let outcome = match case.verdict.get() {
         Verdict::Hold { until, reason } => return Found::Hold(until, reason),
         Verdict::Refuse(reason) if reason.withholds() => Outcome::Refuse(reason, command()),
         Verdict::Refuse(reason) => Outcome::Refuse(reason, None),
@@ -219,14 +220,15 @@ fn found(case: &Case<'_>) -> Found {
             Some(command) => Outcome::Treat(command),
             None => Outcome::Refuse(Reason::NoTreatmentFits, None),
         },
-    })
+    };
+    Found::Outcome(outcome, cap::key(case))
 }
 
 /// Notes what was sent, or withheld; and, for the figures of a trigger in shadow, what would have been.
 fn note(
     plan: &Plan,
     profile: &mut Settled,
-    trigger: &Trigger,
+    (trigger, key): (&Trigger, Option<u64>),
     decision: &Decision,
     now: Timestamp,
 ) {
@@ -238,7 +240,13 @@ fn note(
         Outcome::Refuse(_, None) => return,
     };
     let when = (decision.decided_at, now);
-    cap::note(&mut profile.contacts, &plan.policy, trigger, when, sent);
+    cap::note(
+        &mut profile.contacts,
+        &plan.policy,
+        (trigger, key),
+        when,
+        sent,
+    );
 }
 
 /// Refuses a moment that cannot be held, for the reason for which it should be.

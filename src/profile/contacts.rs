@@ -27,13 +27,21 @@ pub struct Contacts {
     pub by_channel: Vec<(Text, Vec<Timestamp>)>,
     /// The times of the last commands of any channel, as far as the caps on all ask, oldest first.
     pub all: Vec<Timestamp>,
+    /// By trigger key and the hash of what its cap is counted by: the times of the last commands, as far as the cap asks, oldest
+    /// first; the one that was sent last behind.
+    pub by_key: Vec<(u32, u64, Vec<Timestamp>)>,
 }
+
+/// What caps are counted by, of all triggers: beyond this the one that was sent longest ago makes way, and its cap begins anew.
+const KEYS_MAX: usize = 64;
 
 /// Of which commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of<'a> {
     /// Those of a trigger, by its key.
     Trigger(u32),
+    /// Those of a trigger about one thing, by the hash of that.
+    Key(u32, u64),
     /// Those of a channel.
     Channel(&'a str),
     /// All.
@@ -61,6 +69,11 @@ impl Contacts {
             Of::Trigger(key) => {
                 let known = self.by_trigger.iter().find(|(known, _)| *known == key);
                 known.map_or(&[], |(_, times)| times)
+            }
+            Of::Key(trigger, key) => {
+                let is_it = |it: &&(u32, u64, Vec<Timestamp>)| (it.0, it.1) == (trigger, key);
+                let known = self.by_key.iter().find(is_it);
+                known.map_or(&[], |(.., times)| times)
             }
             Of::Channel(channel) => {
                 let known = self.by_channel.iter().find(|(known, _)| known == channel);
@@ -109,6 +122,18 @@ impl Contacts {
         insert(times, at);
         times.drain(..times.len().saturating_sub(keep.count));
     }
+
+    /// The same of one thing that it was about.
+    pub fn sent_about(&mut self, trigger: u32, key: u64, at: Timestamp, keep: Keep) {
+        let is_it = |it: &(u32, u64, Vec<Timestamp>)| (it.0, it.1) == (trigger, key);
+        let known = self.by_key.iter().position(is_it);
+        let mut times = known.map_or_else(Vec::new, |place| self.by_key.remove(place).2);
+        insert(&mut times, at);
+        times.drain(..times.len().saturating_sub(keep.count));
+        self.by_key.push((trigger, key, times));
+        let beyond = self.by_key.len().saturating_sub(KEYS_MAX);
+        self.by_key.drain(..beyond);
+    }
 }
 
 impl Keep {
@@ -154,16 +179,41 @@ impl From<ContactsV1> for Contacts {
             by_trigger: old.by_trigger,
             by_channel: Vec::new(),
             all: Vec::new(),
+            by_key: Vec::new(),
+        }
+    }
+}
+
+/// Version 2: no cap was counted by anything.
+#[derive(Deserialize)]
+struct ContactsV2 {
+    count: u32,
+    last: Option<(Timestamp, Text)>,
+    by_trigger: Vec<(u32, Vec<Timestamp>)>,
+    by_channel: Vec<(Text, Vec<Timestamp>)>,
+    all: Vec<Timestamp>,
+}
+
+impl From<ContactsV2> for Contacts {
+    fn from(old: ContactsV2) -> Self {
+        Self {
+            count: old.count,
+            last: old.last,
+            by_trigger: old.by_trigger,
+            by_channel: old.by_channel,
+            all: old.all,
+            by_key: Vec::new(),
         }
     }
 }
 
 impl Stored for Contacts {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
         match version {
             1 => Ok(postcard::from_bytes::<ContactsV1>(bytes)?.into()),
+            2 => Ok(postcard::from_bytes::<ContactsV2>(bytes)?.into()),
             _ => Err(StoredError::Damaged(format!(
                 "there is no version {version} of what was sent"
             ))),
@@ -213,7 +263,7 @@ mod tests {
                 count: 2,
                 for_ms: 1000,
             },
-            Of::Channel(_) | Of::Trigger(_) => Keep::default(),
+            Of::Channel(_) | Of::Trigger(_) | Of::Key(..) => Keep::default(),
         }
     }
 
@@ -270,6 +320,32 @@ mod tests {
             (0, &None),
             "in shadow nothing is sent"
         );
+    }
+
+    #[test]
+    fn what_it_was_about_has_times_of_its_own() {
+        let mut contacts = Contacts::default();
+        let two = Keep {
+            count: 2,
+            for_ms: 1000,
+        };
+        for (key, at, kept) in [
+            (1, 10, &[10][..]),
+            (2, 20, &[20]),
+            (1, 30, &[10, 30]),
+            (1, 40, &[30, 40]),
+        ] {
+            contacts.sent_about(7, key, Timestamp(at), two);
+            assert_eq!(times(contacts.times(Of::Key(7, key))), kept);
+        }
+        assert_eq!(contacts.times(Of::Key(8, 1)), []);
+        // Of too many, the one that was sent longest ago makes way.
+        for key in 3..=2 + KEYS_MAX as u64 - 1 {
+            contacts.sent_about(7, key, Timestamp(50), two);
+        }
+        assert_eq!(contacts.by_key.len(), KEYS_MAX);
+        assert_eq!(contacts.times(Of::Key(7, 2)), []);
+        assert_eq!(times(contacts.times(Of::Key(7, 1))), [30, 40]);
     }
 
     #[test]

@@ -314,6 +314,7 @@ fn uses_previous(trigger: &Trigger) -> bool {
     trigger.kind.uses_previous()
         || asks(trigger.audience.as_ref())
         || asks(trigger.policy.value.as_ref())
+        || asks(trigger.policy.cap_per.as_ref())
         || trigger.treatments.iter().any(chosen)
 }
 

@@ -4,7 +4,7 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
 use crate::event::Type;
-use crate::expression::{Environment, read as expression};
+use crate::expression::{Environment, Expression, read as expression};
 use crate::time::DAY_MS;
 use crate::trigger::policy::{AtNight, Cap, Form, Share, TriggerPolicy, cap, share};
 
@@ -33,10 +33,10 @@ pub const KEYS: Keys = Keys {
         Known::optional(
             "cap",
             Shape::Form(
-                "^ *(once|[0-9]{1,3} +a day|[0-9]{1,3} +in +[0-9].*) *$",
+                "^ *(once|[0-9]{1,3} +a day|[0-9]{1,3} +in +[0-9].*)( +per +.*)? *$",
                 "1 in 7d",
             ),
-            "`N in D`: at most N commands of this trigger to a customer in any D; `N a day`: in a calendar day of hers; `once`: ever. The next is refused, `capped`.",
+            "`N in D`: at most N commands of this trigger to a customer in any D; `N a day`: in a calendar day of hers; `once`: ever. With `per` and an expression, such as `once per event.order_id`, each value is counted by itself. The next is refused, `capped`.",
         ),
         Known::default(
             "good_for",
@@ -83,6 +83,7 @@ pub fn read(
         priority: signed(PRIORITY_DEFAULT),
         value: None,
         cap: None,
+        cap_per: None,
         good_for_ms,
         quiet_hours: AtNight::Ignore,
         hold_out: None,
@@ -106,7 +107,11 @@ pub fn read(
         let role = "the value of a treatment";
         policy.value = expression::of_kind(reader, node, environment, Type::Number, role);
     }
-    policy.cap = fields.get("cap").and_then(|node| cap(reader, node));
+    if let Some(node) = fields.get("cap") {
+        policy.cap = cap(reader, node);
+        let counted = environment.filter(|_| policy.cap.is_some());
+        policy.cap_per = counted.and_then(|environment| cap_per(reader, node, environment));
+    }
     if let Some(word) = fields.get("quiet_hours") {
         policy.quiet_hours = at_night(reader, word).unwrap_or_default();
     }
@@ -136,8 +141,31 @@ fn at_night(reader: &mut Reader<'_>, node: &Node) -> Option<AtNight> {
     })
 }
 
+/// What stands between a cap and what it is counted by.
+const PER: &str = " per ";
+
+/// What a cap is counted by: a text, number, time or bool.
+fn cap_per(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    environment: &Environment<'_>,
+) -> Option<Expression> {
+    let (cap, per) = node.text()?.split_once(PER)?;
+    let compiled = Expression::compile(per, environment);
+    let per = expression::compiled(reader, node, cap.len() + PER.len(), compiled)?;
+    if matches!(per.kind(), Type::List | Type::Duration) {
+        reader.unexpected(
+            node,
+            "`per` a text, number or time, such as `once per event.order_id`",
+        );
+        return None;
+    }
+    Some(per)
+}
+
 fn cap(reader: &mut Reader<'_>, node: &Node) -> Option<Cap> {
-    match Cap::form(node.text().unwrap_or_default()) {
+    let text = node.text().unwrap_or_default();
+    match Cap::form(text.split_once(PER).map_or(text, |(cap, _)| cap)) {
         Some(Form::Whole(cap)) => Some(cap),
         Some(Form::Rolling(count, duration)) => {
             let window_ms = reader.duration_in(node, duration)?;

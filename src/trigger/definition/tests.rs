@@ -246,6 +246,9 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     (EVENT, "policy: { value: event.totl }", "totl", "no property `totl`", ""),
     (EVENT, "policy: { cap: 0 a day }", "0 a day", "`0 a day` is not valid here", "`once`"),
     (EVENT, "policy: { cap: 101 in 7d }", "101 in 7d", "", "from 1 to 100"),
+    (EVENT, "policy: { cap: 1 in 7x per event.plan }", "7x", "is not a duration", ""),
+    (EVENT, "policy: { cap: once per event.order_id }", "order_id", "`Signed Up` has no property `order_id`", ""),
+    (EVENT, "policy: { cap: once per event.products }", "once per event.products", "is not valid here", "`per` a text"),
     (EVENT, "policy: { priority: 101 }", "101", "", "from 0 to 100"),
     (EVENT, "policy: { good_for: 0s }", "0s", "a duration of nothing", ""),
     // moments

@@ -135,7 +135,7 @@ impl Caps {
         let name = match of {
             Of::Channel(channel) => channel,
             Of::All => Self::ALL,
-            Of::Trigger(_) => return &[],
+            Of::Trigger(_) | Of::Key(..) => return &[],
         };
         self.0.get(name).map_or(&[], |several| &several.0)
     }

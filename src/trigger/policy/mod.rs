@@ -106,6 +106,8 @@ pub struct TriggerPolicy {
     pub value: Option<Expression>,
     /// At most so many commands.
     pub cap: Option<Cap>,
+    /// What its cap is counted by; none: all of them together.
+    pub cap_per: Option<Expression>,
     /// How long after the moment a treatment still makes sense, in ms.
     pub good_for_ms: i64,
     /// What becomes of its moments in the quiet hours of their channel.
