@@ -6,7 +6,8 @@
 //!   (02:30 becomes 03:30). So nobody is woken before `end` by any reading of it.
 //! - A `start` that comes twice means the first. Of one that is left out, the hours begin where her clock goes on.
 //!
-//! In short: every instant at which her clock shows a time within them is quiet, and so is what lies between two such.
+//! In short: every instant at which her clock shows a time within them is quiet, and so is what lies between two such. Hours may be
+//! those of some weekdays, which are the days on which they begin; where several meet, peace ends when none is left.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,25 +32,35 @@ const DAY: u16 = 24 * 60;
 #[serde(try_from = "BTreeMap<Text, Hours>", into = "BTreeMap<Text, Hours>")]
 pub struct QuietHours(BTreeMap<Text, Hours>);
 
-/// Hours of each day, local time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Hours of each day or of some weekdays, local time; none: no hour is quiet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Hours {
-    /// `none`: no hour is quiet.
-    None,
-    /// From `start` on and before `end`, minutes after midnight, never equal; over midnight where `end` is the smaller.
-    Between {
-        /// The first quiet minute, below 24 h.
-        start: u16,
-        /// The first that is not any more, below 24 h.
-        end: u16,
-    },
+pub struct Hours(Vec<Span>);
+
+/// From `start` on and before `end`, minutes after midnight, of the days on which it begins; over midnight where `end` is not the
+/// greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    /// From the first to the last, Monday being 0; none: every day.
+    days: Option<(u8, u8)>,
+    /// The first quiet minute, below 24 h.
+    start: u16,
+    /// The first that is not any more, below 24 h.
+    end: u16,
 }
+
+/// Hours of one channel: a night, a weekend and some more.
+const SPANS_MAX: usize = 8;
+/// How often peace may go on where one span ends within another: beyond some weeks it is for ever, and is asked again then.
+const ENDS_MAX: usize = 64;
+const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// No channel has any.
+static NONE: Hours = Hours(Vec::new());
 
 /// Why a text says no hours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not valid here; expected `none`, or hours of local time such as `21:00-08:00`, from 00:00 to 24:00, not of the same minute"
+    "`{0}` is not valid here; expected `none`, or hours of local time such as `21:00-08:00`, from 00:00 to 24:00, not of the same minute, or of weekdays such as `sat-sun` or `mon-fri 12:00-14:00`; several with commas"
 )]
 pub struct HoursError(String);
 
@@ -59,19 +70,43 @@ impl QuietHours {
 
     /// The hours of a channel.
     #[must_use]
-    pub fn of(&self, channel: &str) -> Hours {
+    pub fn of(&self, channel: &str) -> &Hours {
         let found = self.0.get(channel).or_else(|| self.0.get(Self::DEFAULT));
-        found.copied().unwrap_or(Hours::None)
+        found.unwrap_or(&NONE)
     }
 }
 
 impl Hours {
     /// Where `at` is quiet in `zone`, the instant at which it no longer is, which is later than `at`.
     #[must_use]
-    pub fn end(self, at: Timestamp, zone: &Zone) -> Option<Timestamp> {
-        let Self::Between { start, end } = self else {
-            return None;
-        };
+    pub fn end(&self, at: Timestamp, zone: &Zone) -> Option<Timestamp> {
+        let ends = |at| self.0.iter().filter_map(|span| span.end(at, zone)).max();
+        let mut until = ends(at)?;
+        // The hours of one day end for good; a day, and hours that meet others, may go on.
+        let goes_on = self.0.len() > 1 || self.0.iter().any(|span| span.start == span.end);
+        for _ in 0..ENDS_MAX {
+            match ends(until).filter(|end| goes_on && *end > until) {
+                Some(end) => until = end,
+                None => break,
+            }
+        }
+        Some(until)
+    }
+}
+
+impl Span {
+    fn is_of(&self, day: Date) -> bool {
+        let day = day.weekday().to_monday_zero_offset().unsigned_abs();
+        match self.days {
+            None => true,
+            Some((first, last)) if first <= last => (first..=last).contains(&day),
+            Some((first, last)) => day >= first || day <= last,
+        }
+    }
+
+    /// As [`Hours::end`].
+    fn end(&self, at: Timestamp, zone: &Zone) -> Option<Timestamp> {
+        let Self { start, end, .. } = *self;
         let zone = match zone {
             Zone::Utc => &TimeZone::UTC,
             Zone::Local(zone) => zone,
@@ -80,14 +115,16 @@ impl Hours {
         let today = shown.date();
         let minute = minute(shown.time());
         // Her clock shows a time of the hours that began today, or of those that began yesterday.
-        let shows_today = minute >= start && (minute < end || end < start);
-        let shows_yesterday = minute < end && end < start;
+        let over_midnight = end <= start;
+        let shows_today = minute >= start && (minute < end || over_midnight);
+        let shows_yesterday = minute < end && over_midnight;
         let begins = [
             (today, shows_today),
             (today.yesterday().ok()?, shows_yesterday),
         ];
-        let ends = begins.into_iter().filter_map(|(day, shows)| {
-            let last = if end < start {
+        let begins = begins.into_iter().filter(|(day, _)| self.is_of(*day));
+        let ends = begins.filter_map(|(day, shows)| {
+            let last = if over_midnight {
                 day.tomorrow().ok()?
             } else {
                 day
@@ -124,18 +161,37 @@ impl FromStr for Hours {
     fn from_str(text: &str) -> Result<Self, HoursError> {
         let wrong = || HoursError(text.to_owned());
         if text.trim() == "none" {
-            return Ok(Self::None);
+            return Ok(Self::default());
         }
-        let (start, end) = text.split_once('-').ok_or_else(wrong)?;
-        let start = clock(start)
-            .filter(|start| *start < DAY)
-            .ok_or_else(wrong)?;
-        let end = clock(end).ok_or_else(wrong)? % DAY;
-        if start == end {
-            return Err(wrong());
-        }
-        Ok(Self::Between { start, end })
+        let spans: Option<Vec<Span>> = text.split(',').map(span).collect();
+        let spans = spans.filter(|spans| spans.len() <= SPANS_MAX);
+        spans.map(Self).ok_or_else(wrong)
     }
+}
+
+/// `21:00-08:00`, `sat`, `sat-sun`, `mon-fri 12:00-14:00`.
+fn span(text: &str) -> Option<Span> {
+    let text = text.trim();
+    let (days, hours) = match text.split_once(' ') {
+        Some((first, rest)) if first.starts_with(|c: char| c.is_alphabetic()) => (first, rest),
+        None if text.starts_with(|c: char| c.is_alphabetic()) => (text, "00:00-24:00"),
+        _ => ("", text),
+    };
+    let weekday = |text: &str| {
+        let place = WEEKDAYS.iter().position(|day| *day == text)?;
+        u8::try_from(place).ok()
+    };
+    let days = match days.split_once('-') {
+        None if days.is_empty() => None,
+        None => Some((weekday(days)?, weekday(days)?)),
+        Some((first, last)) => Some((weekday(first)?, weekday(last)?)),
+    };
+    let (start, end) = hours.split_once('-')?;
+    let start = clock(start).filter(|start| *start < DAY)?;
+    let end = clock(end)?;
+    let whole = days.is_some() && (start, end) == (0, DAY);
+    let end = end % DAY;
+    (start != end || whole).then_some(Span { days, start, end })
 }
 
 /// `HH:MM`, up to 24:00, in minutes.
@@ -152,17 +208,39 @@ fn clock(text: &str) -> Option<u16> {
 
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("none"),
-            Self::Between { start, end } => write!(
-                f,
-                "{:02}:{:02}-{:02}:{:02}",
-                start / 60,
-                start % 60,
-                end / 60,
-                end % 60
-            ),
+        if self.0.is_empty() {
+            return f.write_str("none");
         }
+        for (place, span) in self.0.iter().enumerate() {
+            let comma = if place > 0 { ", " } else { "" };
+            write!(f, "{comma}{span}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { days, start, end } = *self;
+        if let Some((first, last)) = days {
+            let [first, last] = [first, last].map(|day| WEEKDAYS[usize::from(day)]);
+            f.write_str(first)?;
+            if first != last {
+                write!(f, "-{last}")?;
+            }
+            if start == end {
+                return Ok(());
+            }
+            f.write_str(" ")?;
+        }
+        write!(
+            f,
+            "{:02}:{:02}-{:02}:{:02}",
+            start / 60,
+            start % 60,
+            end / 60,
+            end % 60
+        )
     }
 }
 
@@ -205,13 +283,17 @@ impl JsonSchema for QuietHours {
             "type": "object",
             "additionalProperties": {
                 "type": "string",
-                "pattern": r"^\s*(none|([01][0-9]|2[0-3]):[0-5][0-9]\s*-\s*(([01][0-9]|2[0-3]):[0-5][0-9]|24:00))\s*$",
-                "examples": ["21:00-08:00", "none"],
+                "pattern": format!(r"^\s*(none|{SPAN}(\s*,\s*{SPAN}){{0,7}})\s*$"),
+                "examples": ["21:00-08:00", "21:00-08:00, sat-sun", "none"],
             },
             "propertyNames": channel::schema(),
         })
     }
 }
+
+/// One span, as a regular expression.
+const SPAN: &str = r"((mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?|((mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?\s+)?([01][0-9]|2[0-3]):[0-5][0-9]\s*-\s*(([01][0-9]|2[0-3]):[0-5][0-9]|24:00))";
+const _: () = assert!(SPANS_MAX == 8);
 
 #[cfg(test)]
 mod tests {
@@ -224,6 +306,20 @@ mod tests {
             (" 00:00 - 24:00 ", None),
             ("12:00-24:00", Some("12:00-00:00")),
             ("none", Some("none")),
+            ("sat", Some("sat")),
+            ("sat 00:00-24:00", Some("sat")),
+            ("22:00-08:00,sat-sun", Some("22:00-08:00, sat-sun")),
+            (
+                "mon-fri 12:00-14:00, fri-mon 20:00-06:00",
+                Some("mon-fri 12:00-14:00, fri-mon 20:00-06:00"),
+            ),
+            ("none, sat", None),
+            ("Sat", None),
+            ("sat-", None),
+            ("sat-sun-mon", None),
+            ("sat 08:00-08:00", None),
+            ("sat,", None),
+            ("sat,sat,sat,sat,sat,sat,sat,sat,sat", None),
             ("24:00-08:00", None),
             ("08:00-08:00", None),
             ("8:00-9:00", None),
@@ -250,7 +346,7 @@ mod tests {
         ] {
             assert_eq!(hours.of(channel).to_string(), expected);
         }
-        assert_eq!(QuietHours::default().of("email"), Hours::None);
+        assert_eq!(QuietHours::default().of("email"), &Hours::default());
         assert!(
             read(r#"{"E-Mail":"none"}"#)
                 .unwrap_err()
@@ -274,6 +370,23 @@ mod tests {
         ("18:00-24:00", "UTC", "2026-03-02T23:59:59Z", "2026-03-03T00:00:00Z"),
         ("18:00-24:00", "UTC", "2026-03-03T00:00:00Z", ""),
         ("none", "UTC", "2026-03-03T00:00:00Z", ""),
+        // Weekdays: 6 March 2026 is a Friday.
+        ("sat-sun", "UTC", "2026-03-06T23:59:59.999Z", ""),
+        ("sat-sun", "UTC", "2026-03-07T00:00:00Z", "2026-03-09T00:00:00Z"),
+        ("sat-sun", "UTC", "2026-03-08T23:59:59Z", "2026-03-09T00:00:00Z"),
+        ("sat-sun", "UTC", "2026-03-09T00:00:00Z", ""),
+        ("fri-mon 20:00-06:00", "UTC", "2026-03-07T05:00:00Z", "2026-03-07T06:00:00Z"),
+        ("fri-mon 20:00-06:00", "UTC", "2026-03-06T05:00:00Z", ""),
+        ("fri-mon 20:00-06:00", "UTC", "2026-03-10T05:00:00Z", "2026-03-10T06:00:00Z"),
+        ("fri-mon 20:00-06:00", "UTC", "2026-03-10T21:00:00Z", ""),
+        // Where one ends within another, peace goes on.
+        ("21:00-08:00, sat-sun", "UTC", "2026-03-06T22:00:00Z", "2026-03-09T08:00:00Z"),
+        ("21:00-08:00, sat-sun", "UTC", "2026-03-05T22:00:00Z", "2026-03-06T08:00:00Z"),
+        ("21:00-08:00, sun 08:00-12:00", "UTC", "2026-03-08T07:00:00Z", "2026-03-08T12:00:00Z"),
+        // Her own weekday.
+        ("sat", "Pacific/Auckland", "2026-03-06T11:00:00Z", "2026-03-07T11:00:00Z"),
+        ("sat", "America/Los_Angeles", "2026-03-07T07:59:59Z", ""),
+        ("sun", "Europe/Madrid", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"),
         // Her own clock.
         ("21:00-08:00", "Europe/Madrid", "2026-03-02T20:00:00Z", "2026-03-03T07:00:00Z"),
         ("21:00-08:00", "America/New_York", "2026-03-03T01:59:59Z", ""),
@@ -330,7 +443,11 @@ mod tests {
                 (0, 1439),
                 (1439, 0),
             ] {
-                let hours = Hours::Between { start, end };
+                let hours = Hours(vec![Span {
+                    days: None,
+                    start,
+                    end,
+                }]);
                 let begin = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
                 for step in 0..365 * 48 {
                     let at = begin.plus(step * 1_800_000 + 59_999);

@@ -42,7 +42,7 @@ pub struct Policy {
     pub consent_by_default: Vec<Text>,
     /// When a customer is left in peace, by channel, in her local time; `default` is for the channels that are not named, `none`
     /// for one that has no such hours: `{ default = "22:00-08:00", email = "21:00-07:00", onsite = "none" }`. The first minute is
-    /// quiet, the last is not. A trigger says by `quiet_hours` what becomes of its moments then. Default: no hours.
+    /// quiet, the last is not. Weekdays may stand before hours, or alone; several with commas: `22:00-08:00, sat-sun`. A trigger says by `quiet_hours` what becomes of its moments then. Default: no hours.
     pub quiet_hours: QuietHours,
     /// At most so many commands to a customer, whatever the trigger: by channel, and of `all` channels together. Each is `N in D`
     /// (in any D), `N a day` (a calendar day of hers) or `once`; several stand with commas: `{ all = "1 in 4h, 5 in 7d",
