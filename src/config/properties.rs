@@ -22,6 +22,9 @@ pub struct Kafka {
     pub client_id: String,
     /// How long a call to Kafka may take before this process takes it for hung and ends itself, for another to take over. Default `60s`.
     pub call_timeout: Span,
+    /// How long a transaction may be open in what is read here before it is said to hang, as its producer is gone: longer than the
+    /// producers' `transaction.timeout.ms`. Default `90s`.
+    pub hanging_transaction: Span,
     /// Any librdkafka property, for every client. One that ends in `.file` is read from that file. Default none.
     pub properties: Properties,
     /// The same, for consumers only. Default none.
@@ -99,6 +102,7 @@ impl Default for Kafka {
             bootstrap: "127.0.0.1:9092".to_owned(),
             client_id: String::new(),
             call_timeout: Span { ms: 60_000 },
+            hanging_transaction: Span { ms: 90_000 },
             properties: Properties::default(),
             consumer: Properties::default(),
             producer: Properties::default(),

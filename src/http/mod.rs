@@ -5,7 +5,7 @@
 //! | `/` | links, for people as a page |
 //! | `/metrics` | every metric, as Prometheus reads it |
 //! | `/health/live` | 200 as long as the process answers |
-//! | `/health/ready` | 200 once every task assigned here is restored and running, else 503 and what is not |
+//! | `/health/ready` | 200 while brokers answer, the group has this process, every partition has an owner, and every task assigned here is restored and running, else 503 and what is not |
 //! | `/openapi.json` | what `/api/v1/...` takes and gives, as OpenAPI 3.1 |
 //! | `/customers/{id}` | as `/api/v1/customers/{id}` |
 //!

@@ -40,12 +40,14 @@ pub struct Live {
 /// Whether every task here is running.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Ready {
-    /// `ready`; `waiting` for tasks; `joining` the group.
+    /// `ready`; `waiting` for tasks; `not ready`, for the reasons.
     status: &'static str,
     /// Tasks assigned here.
     tasks: usize,
     /// Those that are not running.
     waiting: Vec<Waiting>,
+    /// What else keeps it from being ready, in sentences.
+    reasons: Vec<String>,
 }
 
 /// A task that is not running.
@@ -91,7 +93,7 @@ pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "live" })
 }
 
-/// Whether every task assigned here is restored and running.
+/// Whether the group has this process, every partition an owner, and every task assigned here is restored and running.
 #[utoipa::path(get, path = "/health/ready", operation_id = "isReady", tag = "signs", responses(
     (status = 200, body = Ready),
     (status = 503, body = Ready, description = "Not yet, or a task waits for a person."),
@@ -106,17 +108,19 @@ pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
             state: tasks::word(*state),
         })
         .collect();
-    let (code, status) = match (states.is_empty(), waiting.is_empty()) {
+    let reasons = api.tasks.reasons();
+    let (code, status) = match (reasons.is_empty(), waiting.is_empty()) {
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
         // A member beyond the number of partitions has none, and is ready to take over.
-        (true, _) if !api.tasks.has_joined() => (StatusCode::SERVICE_UNAVAILABLE, "joining"),
-        (_, true) => (StatusCode::OK, "ready"),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "waiting"),
+        (true, true) => (StatusCode::OK, "ready"),
+        (true, false) => (StatusCode::SERVICE_UNAVAILABLE, "waiting"),
     };
     let tasks = states.len();
     let ready = Ready {
         status,
         tasks,
         waiting,
+        reasons,
     };
     (code, Json(ready))
 }

@@ -19,6 +19,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::clients::Logged;
 use super::message::{About, Question, ToWorker};
+use super::surroundings::Surroundings;
 use super::watchdog::EndsProcess;
 use crate::task::Input;
 
@@ -32,8 +33,8 @@ type Open = BTreeMap<(i32, usize), Question>;
 
 /// Answers until nobody asks any more.
 pub(super) fn run(
-    consumer: &BaseConsumer<Logged>,
-    offsets: &BaseConsumer<Logged>,
+    surroundings: &Surroundings,
+    (consumer, offsets): (&BaseConsumer<Logged>, &BaseConsumer<Logged>),
     topics: &Arc<[String]>,
     questions: &Receiver<Question>,
 ) {
@@ -63,7 +64,9 @@ pub(super) fn run(
         let now = Instant::now();
         let (mut due, later) = open.into_iter().partition(|(_, it)| it.after <= now);
         open = later;
-        if let Err(error) = answer(consumer, topics, &mut due) {
+        let answered = answer(consumer, topics, &mut due);
+        surroundings.gets_on("asking where topics end", answered.is_ok());
+        if let Err(error) = answered {
             tracing::warn!(%error, "asking where topics end failed; asking again");
             open.append(&mut due);
         }

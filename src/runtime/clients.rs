@@ -7,6 +7,11 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::error::RDKafkaErrorCode;
+
 use crate::config::Config;
 use crate::config::properties::INSTANCE;
 
@@ -18,6 +23,14 @@ const RECORD_OVERHEAD_BYTES: i32 = 65_536;
 /// seldom, state and the control topic, is waited for by the broker.
 const GATHERED: [(&str, &str); 2] = [("fetch.min.bytes", "200000"), ("fetch.wait.max.ms", "10")];
 
+/// A member is missed after this: the least that brokers allow by their own default.
+const SESSION_MS: &str = "6000";
+/// How long a reason explains what fails.
+const REASON: Duration = Duration::from_secs(30);
+
+/// Why librdkafka last reached nobody: its calls say only that they did not.
+static REASONS: Mutex<Option<(Instant, String)>> = Mutex::new(None);
+
 /// Passes librdkafka's log on to ours.
 #[derive(Clone, Debug, Default)]
 pub struct Logged;
@@ -28,11 +41,69 @@ impl ClientContext for Logged {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "rdkafka", %error, "{reason}");
+        failed(&error, reason);
     }
 }
 
 impl ConsumerContext for Logged {}
+
+/// What librdkafka says goes wrong; that nobody can log in, at error.
+pub(super) fn failed(error: &KafkaError, reason: &str) {
+    use RDKafkaErrorCode as Code;
+    let code = error.rdkafka_error_code();
+    let advice = match code {
+        Some(Code::Authentication | Code::SaslAuthenticationFailed) => Some(
+            "the brokers do not let this process in: look at sasl.mechanism, sasl.username and sasl.password in [kafka.properties]",
+        ),
+        Some(Code::SSL) => Some(
+            "no secure connection: look at security.protocol and ssl.ca.location in [kafka.properties], and at the port",
+        ),
+        Some(Code::Resolve) => {
+            Some("a name leads nowhere: look at kafka.bootstrap, and at what the brokers advertise")
+        }
+        Some(
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed,
+        ) => Some("a right is missing: `moments topics acls` prints those that are needed"),
+        _ => None,
+    };
+    let mut known = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_known = known.as_ref().is_some_and(|(at, _)| at.elapsed() < REASON);
+    if let Some(advice) = advice {
+        let said = format!("{reason}: {advice}");
+        if !is_known || known.as_ref().is_some_and(|(_, known)| *known != said) {
+            tracing::error!(target: "rdkafka", %error, "{said}");
+        }
+        *known = Some((Instant::now(), said));
+    } else {
+        if !is_known && code == Some(Code::BrokerTransportFailure) {
+            *known = Some((Instant::now(), reason.to_owned()));
+        }
+        tracing::warn!(target: "rdkafka", %error, "{reason}");
+    }
+}
+
+/// An error, and why, where librdkafka has said that lately.
+#[must_use]
+pub(crate) fn explained(error: &KafkaError) -> String {
+    let known = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
+    match known.as_ref().filter(|(at, _)| at.elapsed() < REASON) {
+        Some((_, reason)) => format!("{error}: {reason}"),
+        None => error.to_string(),
+    }
+}
+
+/// After how long without a sign of life the group goes on without a member.
+#[must_use]
+pub(super) fn session(config: &Config) -> Duration {
+    let of =
+        |properties: &crate::config::Properties| properties.0.get("session.timeout.ms").cloned();
+    let said = of(&config.kafka.consumer).or_else(|| of(&config.kafka.properties));
+    let said = said.unwrap_or_else(|| SESSION_MS.to_owned());
+    Duration::from_millis(said.parse().unwrap_or(6_000))
+}
 
 /// One line of librdkafka's log.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -84,8 +155,7 @@ pub(crate) fn consumer(config: &Config, isolation: &str) -> ClientConfig {
 fn reader(config: &Config, isolation: &str, defaults: &[(&str, &str)]) -> ClientConfig {
     let mut client = ClientConfig::new();
     let common = [
-        // Who is killed is missed after this: the least that brokers allow by their own default.
-        ("session.timeout.ms", "6000"),
+        ("session.timeout.ms", SESSION_MS),
         ("heartbeat.interval.ms", "500"),
         // The default of 1 s leaves a full queue empty for as long.
         ("fetch.queue.backoff.ms", "5"),

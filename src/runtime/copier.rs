@@ -184,7 +184,7 @@ impl ClientContext for Member {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "rdkafka", %error, "{reason}");
+        clients::failed(&error, reason);
     }
 }
 

@@ -6,7 +6,7 @@
 //! callback of the assignment, and is that of a member; a revocation waits until the tasks have committed.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl ClientContext for Member {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "rdkafka", %error, "{reason}");
+        clients::failed(&error, reason);
     }
 }
 
@@ -64,7 +64,6 @@ impl Member {
             timeout,
             owned: Mutex::default(),
             assigned: Mutex::default(),
-            assignments: AtomicU64::new(0),
         }
     }
 
@@ -86,7 +85,7 @@ impl Member {
             tracing::warn!("the membership was lost while tasks were assigned; joining again");
             return Ok(());
         };
-        let assignment = self.assignments.fetch_add(1, Ordering::Relaxed) + 1;
+        let assignment = self.context.assignments.fetch_add(1, Ordering::Relaxed) + 1;
         topics.retain(|partition, count| self.is_whole(*partition, *count));
         let worker_of = |partition| super::worker_of(partition, self.workers.len());
         let mut firsts: BTreeMap<usize, i32> = BTreeMap::new();
@@ -100,7 +99,6 @@ impl Member {
             };
             lock(&self.assigned).push((partition, membership));
         }
-        self.context.joined.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -156,35 +154,79 @@ impl Member {
     }
 }
 
-/// Is a member until `stop`, then leaves at once.
+/// Is a member until `stop`, then leaves at once. A client that gets nowhere is made anew.
 ///
 /// # Errors
 /// What makes going on pointless: no authorisation, no such topic, a fatal error of the client.
 pub(super) fn run(
-    config: &rdkafka::ClientConfig,
-    member: Member,
+    context: &Arc<Context>,
+    workers: &[Sender<ToWorker>],
+    timeout: Duration,
     stop: &AtomicBool,
 ) -> KafkaResult<()> {
-    let (context, timeout) = (Arc::clone(&member.context), member.timeout);
-    let consumer: Arc<BaseConsumer<Member>> = Arc::new(config.create_with_context(member)?);
-    let topics: Vec<&str> = context.names.inputs.iter().map(String::as_str).collect();
-    consumer.subscribe(&topics)?;
-    let mut result = Ok(());
-    while !stop.load(Ordering::Relaxed) {
-        if let Err(error) = poll(&consumer) {
-            result = Err(error);
-            break;
+    let config = clients::member(&context.config);
+    loop {
+        let member = Member::new(context, workers.to_vec(), timeout);
+        let consumer: Arc<BaseConsumer<Member>> = Arc::new(config.create_with_context(member)?);
+        let topics: Vec<&str> = context.names.inputs.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics)?;
+        let mut result = Ok(());
+        while result.is_ok()
+            && !stop.load(Ordering::Relaxed)
+            && !context.remake.load(Ordering::Relaxed)
+        {
+            result = poll(&consumer);
+            hand_out(&consumer);
+            *lock(&context.member) = member_id(&consumer);
         }
-        hand_out(&consumer);
+        if context.remake.swap(false, Ordering::Relaxed)
+            && result.is_ok()
+            && !stop.load(Ordering::Relaxed)
+        {
+            consumer.context().revoke(true);
+            bury(consumer);
+            continue;
+        }
+        context.stopping.store(true, Ordering::Relaxed);
+        tracing::info!("leaving the group");
+        // Revokes, in which the tasks commit, and says goodbye.
+        consumer.unsubscribe();
+        let deadline = Instant::now() + timeout;
+        while !is_unassigned(&consumer) && Instant::now() < deadline {
+            poll(&consumer)?;
+        }
+        return result;
     }
-    tracing::info!("leaving the group");
-    // Revokes, in which the tasks commit, and says goodbye.
-    consumer.unsubscribe();
-    let deadline = Instant::now() + timeout;
-    while !is_unassigned(&consumer) && Instant::now() < deadline {
-        poll(&consumer)?;
+}
+
+/// A client that gets nowhere may not be closed either: a thread of its own waits for that, once nobody has the client any more.
+fn bury(consumer: Arc<BaseConsumer<Member>>) {
+    let closing = std::thread::Builder::new().name("closing".to_owned());
+    let buried = closing.spawn(move || {
+        while Arc::strong_count(&consumer) > 1 {
+            std::thread::park_timeout(POLL);
+        }
+        drop(consumer);
+    });
+    if let Err(error) = buried {
+        tracing::warn!(%error, "there is no thread to close a client in");
     }
-    result
+}
+
+/// What the group calls this member; empty before it has joined.
+#[expect(unsafe_code, reason = "rdkafka does not say the member's id")]
+fn member_id<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> String {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client is alive; what it gives is ours, ends with a zero, and is freed once.
+    unsafe {
+        let id = sys::rd_kafka_memberid(client);
+        if id.is_null() {
+            return String::new();
+        }
+        let text = std::ffi::CStr::from_ptr(id).to_string_lossy().into_owned();
+        sys::rd_kafka_mem_free(client, id.cast());
+        text
+    }
 }
 
 fn is_unassigned(consumer: &BaseConsumer<Member>) -> bool {

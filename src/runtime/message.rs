@@ -1,7 +1,6 @@
 //! What the threads of a process tell each other.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -92,8 +91,6 @@ pub(super) struct Member {
     pub owned: Mutex<BTreeSet<i32>>,
     /// Assigned, and not yet handed to workers.
     pub assigned: Mutex<Vec<(i32, Membership)>>,
-    /// How often there was an assignment.
-    pub assignments: AtomicU64,
 }
 
 /// A question of a task.

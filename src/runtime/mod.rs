@@ -11,6 +11,7 @@
 
 mod asker;
 pub mod clients;
+mod clock;
 mod cluster;
 mod committer;
 mod copier;
@@ -20,11 +21,13 @@ mod feed;
 mod group;
 mod message;
 pub mod murmur2;
+mod observer;
 mod placement;
 mod producer;
 mod queue;
 mod schemas;
 mod slot;
+mod surroundings;
 mod takeover;
 pub mod topics;
 pub mod view;
@@ -35,20 +38,22 @@ mod worker;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
 use self::clients::Logged;
+pub(crate) use self::clock::clock;
 use self::committer::Committer;
 use self::control::{Control, ControlError, Taken};
 use self::message::{Question, ToWorker};
 use self::placement::Placement;
+use self::surroundings::Surroundings;
 use self::topics::Found;
 use self::view::TaskView;
 use self::watchdog::Watchdog;
@@ -150,7 +155,15 @@ struct Context {
     watchdog: Watchdog,
     states: Mutex<BTreeMap<i32, State>>,
     placement: Mutex<Placement>,
-    joined: AtomicBool,
+    surroundings: Surroundings,
+    /// What the group calls this member; empty before it has joined.
+    member: Mutex<String>,
+    /// How often there was an assignment.
+    assignments: AtomicU64,
+    /// The member's client gets nowhere.
+    remake: AtomicBool,
+    /// The process leaves the group.
+    stopping: AtomicBool,
 }
 
 /// The tasks of this process, for those who ask from outside.
@@ -262,12 +275,17 @@ impl Runtime {
             watchdog,
             states: Mutex::default(),
             placement: Mutex::default(),
-            joined: AtomicBool::new(false),
+            surroundings: Surroundings::default(),
+            member: Mutex::default(),
+            assignments: AtomicU64::new(0),
+            remake: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
         });
         let inputs: Arc<[String]> = names.inputs.clone().into();
+        let asking = Arc::clone(&context);
         thread::Builder::new()
             .name("asker".to_owned())
-            .spawn(move || asker::run(&ends, &offsets, &inputs, &asked))?;
+            .spawn(move || asker::run(&asking.surroundings, (&ends, &offsets), &inputs, &asked))?;
         let mut workers = Vec::new();
         let mut threads = Vec::new();
         for number in 0..count {
@@ -313,9 +331,8 @@ impl Runtime {
         let timeout = context.timeout();
         let traces = context.traces.clone();
         let copier = copier::start(context)?;
-        let config = clients::member(&context.config);
-        let member = message::Member::new(context, self.tasks.workers.clone(), timeout);
-        let result = group::run(&config, member, stop);
+        observer::start(context)?;
+        let result = group::run(context, &self.tasks.workers, timeout, stop);
         for worker in &self.tasks.workers {
             // One that is gone has stopped.
             let _ = worker.send(ToWorker::Stop);
@@ -347,10 +364,10 @@ impl Tasks {
         self.context.lock().clone()
     }
 
-    /// Whether this process has been a member of the group.
+    /// Why this process is not ready whatever its tasks do: in sentences, none where it is.
     #[must_use]
-    pub fn has_joined(&self) -> bool {
-        self.context.joined.load(Ordering::Relaxed)
+    pub fn reasons(&self) -> Vec<String> {
+        self.context.surroundings.reasons()
     }
 
     /// The triggers in force.
@@ -447,6 +464,19 @@ impl Context {
     /// How long a call to Kafka may take.
     fn timeout(&self) -> Duration {
         Duration::from_millis(self.config.kafka.call_timeout.ms.unsigned_abs())
+    }
+
+    /// What the group calls this member; empty before it has joined.
+    fn member_id(&self) -> String {
+        self.member
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// How long a transaction may be open before it is said to hang.
+    fn hanging(&self) -> Duration {
+        Duration::from_millis(self.config.kafka.hanging_transaction.ms.unsigned_abs())
     }
 
     fn task(&self, partition: i32) -> Task<Customers> {
@@ -550,12 +580,4 @@ pub fn decoder(
     let source = config.schema_registry.source(decoder.times())?;
     let decoder = decoder.with_avro(config.in_avro(), source.schemas().clone());
     Ok((decoder, source))
-}
-
-/// The clock on the wall.
-pub(crate) fn clock() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

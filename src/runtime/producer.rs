@@ -20,9 +20,10 @@ use rdkafka::producer::{
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::watchdog::Watchdog;
-use super::{Names, clients};
+use super::{Names, clients, clock};
 use crate::config::Config;
 use crate::task::transaction::{CUT_HEADER, Out, Sink, Transaction};
+use crate::time::Timestamp;
 
 /// Between looks at what is still in flight: `flush` would look each 100 ms.
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(1);
@@ -77,7 +78,7 @@ impl ClientContext for Deliveries {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "rdkafka", %error, "{reason}");
+        clients::failed(&error, reason);
     }
 }
 
@@ -88,6 +89,9 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
     fn delivery(&self, delivered: &DeliveryResult<'_>, opaque: usize) {
         match delivered {
             Ok(message) if matches!(opaque, CHANGELOG | JOURNAL) => {
+                if let rdkafka::Timestamp::LogAppendTime(broker) = message.timestamp() {
+                    clock::heard(Timestamp(broker));
+                }
                 let end = Some(message.offset() + 1);
                 let mut delivered = self.lock();
                 let ends = delivered.ends.entry(message.partition()).or_default();

@@ -23,6 +23,9 @@ const DIRTY_RATIO: &str = "0.1";
 const COMPACTION_LAG_MIN_MS: &str = "0";
 /// A day.
 const RETENTION_MIN_MS: i64 = 86_400_000;
+/// Who says when a record was appended, and that it is the broker.
+const TIMESTAMP: &str = "message.timestamp.type";
+const STAMPED: &str = "LogAppendTime";
 /// Key, headers and framing of a record.
 const OVERHEAD_BYTES: i32 = 65_536;
 
@@ -53,14 +56,11 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
         name,
         copartitioned: true,
         partitions: None,
-        settings: vec![("message.timestamp.type", "LogAppendTime".to_owned())],
+        settings: vec![(TIMESTAMP, STAMPED.to_owned())],
         needed: vec![Need::AppendTime, Need::Retained],
     };
-    let mut all: Vec<Wanted> = topics
-        .inputs()
-        .into_iter()
-        .map(|topic| input(topic.name))
-        .collect();
+    let inputs = topics.inputs().into_iter();
+    let mut all: Vec<Wanted> = inputs.map(|topic| input(topic.name)).collect();
     all.extend(of_everybody(config, input, kept));
     // A broker refuses a record that is larger than a segment.
     let segment_bytes = SEGMENT_BYTES.max(bytes);
@@ -76,17 +76,18 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
         copartitioned: true,
         ..changelog
     });
+    // Each commit tells what the brokers' clock says.
+    let mut journal = kept(config.journal());
+    journal.settings.push((TIMESTAMP, STAMPED.to_owned()));
     all.push(Wanted {
         copartitioned: true,
-        ..kept(config.journal())
+        ..journal
     });
     // A replay needs the old sets, and a process the newest, however old.
+    let forever = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
     all.push(Wanted {
         partitions: Some(1),
-        ..out(
-            config.control(),
-            &[("cleanup.policy", "delete"), ("retention.ms", "-1")],
-        )
+        ..out(config.control(), &forever)
     });
     let channels: BTreeSet<&str> = plan
         .triggers

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The exit status by which a supervisor tells it from others.
-const STATUS: i32 = 70;
+pub(super) const STATUS: i32 = 70;
 /// How much later than its own time-out a call is taken for hung.
 const GRACE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(1);

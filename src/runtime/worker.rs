@@ -201,6 +201,7 @@ impl Worker {
 
     fn gauges(&self) {
         let now = clock();
+        self.context.telemetry.clock_off(super::clock::off_ms());
         for (partition, slot) in self.slots.iter().filter(|(_, slot)| !slot.is_closed()) {
             let telemetry = &self.context.telemetry;
             let engine = slot.task().core().engine();

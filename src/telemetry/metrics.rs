@@ -148,6 +148,14 @@ metrics! {
         "Customers in memory who changed and are not written to the changelog yet; each takes some kB.";
     PARTITIONS: "moments_partitions", Kind::Gauge, One, [],
         "Partitions of each topic that comes in, and so tasks of all processes together.";
+    BROKERS_REACHED: "moments_brokers_reached", Kind::Gauge, One, [],
+        "1 while brokers answer, else 0.";
+    PARTITIONS_UNREAD: "moments_partitions_unread", Kind::Gauge, One, ["topic"],
+        "Partitions that a topic has got since this process started: nobody reads them.";
+    HANGING: "moments_hanging_transactions", Kind::Gauge, One, ["topic"],
+        "Partitions of tasks here in which a transaction is open for longer than `kafka.hanging_transaction`: nothing behind it is read.";
+    CLOCK_OFF: "moments_clock_off_seconds", Kind::Gauge, Seconds, [],
+        "How far this machine's clock is ahead of the one that the process goes by: other than 0 while a step of it is not followed.";
     SENDING_STOPPED: "moments_sending_stopped", Kind::Gauge, One, [],
         "1 while all sending is stopped, else 0.";
     TASKS: "moments_tasks", Kind::Gauge, One, ["state"],

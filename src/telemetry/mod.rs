@@ -60,6 +60,10 @@ struct Inner {
     profile_bytes: IntGaugeVec,
     profiles_unwritten: IntGaugeVec,
     partitions: IntGauge,
+    brokers_reached: IntGauge,
+    partitions_unread: IntGaugeVec,
+    hanging: IntGaugeVec,
+    clock_off: GaugeVec,
     sending_stopped: IntGauge,
     tasks: IntGaugeVec,
     build: IntGaugeVec,
@@ -203,6 +207,10 @@ impl Telemetry {
             profile_bytes: make.gauge(&metrics::PROFILE_BYTES),
             profiles_unwritten: make.gauge(&metrics::PROFILES_UNWRITTEN),
             partitions: make.whole(&metrics::PARTITIONS),
+            brokers_reached: make.whole(&metrics::BROKERS_REACHED),
+            partitions_unread: make.gauge(&metrics::PARTITIONS_UNREAD),
+            hanging: make.gauge(&metrics::HANGING),
+            clock_off: make.real(&metrics::CLOCK_OFF),
             sending_stopped: make.whole(&metrics::SENDING_STOPPED),
             tasks: make.gauge(&metrics::TASKS),
             build: make.gauge(&metrics::BUILD_INFO),
@@ -408,6 +416,32 @@ impl Telemetry {
     /// Each topic that comes in has so many partitions.
     pub fn partitions(&self, count: i32) {
         self.inner.partitions.set(count.into());
+    }
+
+    /// Whether brokers answer.
+    pub fn brokers_reached(&self, reached: bool) {
+        self.inner.brokers_reached.set(reached.into());
+    }
+
+    /// So many partitions of a topic are read by nobody.
+    pub fn partitions_unread(&self, topic: &str, count: i32) {
+        let gauge = &self.inner.partitions_unread;
+        gauge.with_label_values(&[topic]).set(count.into());
+    }
+
+    /// So many partitions of a topic wait for a transaction that nobody ends.
+    pub fn hanging(&self, topic: &str, count: i64) {
+        self.inner.hanging.with_label_values(&[topic]).set(count);
+    }
+
+    /// The machine's clock is so far ahead of the one that the process goes by, ms.
+    pub fn clock_off(&self, ms: i64) {
+        #[expect(clippy::cast_precision_loss, reason = "ms of at most years")]
+        let seconds = ms as f64 / 1000.0;
+        self.inner
+            .clock_off
+            .with_label_values::<&str>(&[])
+            .set(seconds);
     }
 
     /// How many tasks are in a state.

@@ -99,6 +99,14 @@ const ROWS: &[(&str, &[Panel])] = &[
                 &m::RESTORE_REMAINING,
                 Sum(&["partition"]),
             ),
+            ("Brokers answer", &m::BROKERS_REACHED, Max(&["instance"])),
+            ("Clock set by", &m::CLOCK_OFF, Max(&["instance"])),
+            ("Transactions that hang", &m::HANGING, Sum(&["topic"])),
+            (
+                "Partitions that nobody reads",
+                &m::PARTITIONS_UNREAD,
+                Max(&["topic"]),
+            ),
             ("Partitions", &m::PARTITIONS, Max(&[])),
             ("Schemas waited for", &m::SCHEMAS_AWAITED, Sum(&[])),
             (

@@ -1,6 +1,7 @@
 //! `moments` on a real Kafka.
 
 mod api;
+mod bad_days;
 mod broadcast;
 mod crowds;
 mod dead_letters;

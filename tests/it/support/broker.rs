@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
@@ -30,6 +30,7 @@ const START_ATTEMPTS: usize = 3;
 pub struct KafkaBroker {
     script: Child,
     bootstrap: String,
+    dir: PathBuf,
 }
 
 impl KafkaBroker {
@@ -57,6 +58,13 @@ impl KafkaBroker {
     /// `host:port`, as `bootstrap.servers` wants it.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// Sends the broker itself a signal: `STOP` freezes it, `CONT` lets it go on.
+    pub fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.dir.join("pid")).expect("a broker that runs");
+        let sent = Command::new("kill").args(["-s", name, pid.trim()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name}");
     }
 
     fn start_from(libs: &str) -> Self {
@@ -89,6 +97,7 @@ impl KafkaBroker {
         let mut broker = Self {
             script,
             bootstrap: format!("127.0.0.1:{port}"),
+            dir,
         };
         broker.wait_until_serving().map_err(|why| {
             // By the handle: the file's name may be gone already.
