@@ -89,6 +89,8 @@ fn recorded(line: Vec<u8>) -> Result<Record, String> {
         Ok(mut envelope) => Ok(Record {
             payload: envelope.value()?,
             headers: envelope.headers(),
+            appended: envelope.appended(),
+            by_producer: envelope.by_producer(),
             key: envelope.key.map(String::into_bytes),
         }),
         Err(_) => Ok(Record {

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use super::{Shared, clock};
+use super::Shared;
 use crate::config::Config;
 use crate::config::topics::Role;
 use crate::document::report;
@@ -20,6 +20,7 @@ use crate::rehearsal::files::Lines;
 use crate::rehearsal::{
     self, Observer, Record, RehearsalSettings, Source, Summary, Taken, recording,
 };
+use crate::task::watermark::{TopicSettings, lateness};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
@@ -71,13 +72,13 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         None => Vec::new(),
     };
     let (decoder, schemas) = super::decoder(&config, &basis)?;
-    let future = clock().plus(config.time.future_tolerance_ms());
     let settings = RehearsalSettings {
         plan: Arc::new(plan),
         published,
         decoder,
         schemas,
-        future,
+        clock: config.time.mode(),
+        idle_delay_ms: config.time.idle_delay.ms,
     };
     let progress = progress(&args.events)?;
     let out = args.out.as_deref().map(create).transpose()?;
@@ -178,9 +179,15 @@ fn sources(
         }
     }
     sources.sort_by(|(a, i, _), (b, j, _)| (a, i).cmp(&(b, j)));
+    // Live, all topics are there, whether there is a file of each or not.
+    let live = lateness(&config.topics.settings());
     let timed = sources.into_iter().map(|(topic, _, events)| {
+        let timing = config.topics.timing(&topic);
         let taken = Taken {
-            settings: config.topics.timing(&topic),
+            settings: TopicSettings {
+                lateness_ms: timing.lateness_ms.max(live),
+                ..timing
+            },
             everybody: config.topics.role(&topic) == Role::Everybody,
         };
         (taken, events)

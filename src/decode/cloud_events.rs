@@ -173,7 +173,7 @@ mod tests {
 
     fn shown(decoded: Result<Decoded, Reject>) -> String {
         match decoded {
-            Ok(Decoded { event, defects }) => {
+            Ok(Decoded { event, defects, .. }) => {
                 assert_eq!(defects, []);
                 format!("{} {} {}", event.customer, event.id, event.time)
             }

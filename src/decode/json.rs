@@ -245,6 +245,7 @@ impl Call<'_> {
         Ok(Decoded {
             event,
             defects: self.defects,
+            set_back_ms: 0,
         })
     }
 

@@ -78,6 +78,8 @@ pub struct Decoded {
     pub event: Event,
     /// What could not be read.
     pub defects: Vec<Defect>,
+    /// By how much its time was set back, as it lay ahead of its own append, milliseconds.
+    pub set_back_ms: i64,
 }
 
 impl Decoder {
@@ -162,6 +164,14 @@ impl Decoder {
     /// # Errors
     /// Why it is no event.
     pub fn decode(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
+        let mut decoded = self.record(payload, origin)?;
+        let event = &mut decoded.event;
+        decoded.set_back_ms = origin.ahead_ms(event.time);
+        event.time = event.time.plus(-decoded.set_back_ms);
+        Ok(decoded)
+    }
+
+    fn record(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
         if payload.is_empty() {
             return Err(Reject::Empty);
         }

@@ -35,13 +35,26 @@ pub struct Origin<'a> {
     pub key: Option<&'a [u8]>,
     /// The record's headers, in order.
     pub headers: &'a [Header],
+    /// When the broker appended it, where it stamps that itself: no event happens later.
+    pub appended: Option<Timestamp>,
     /// Whether it happened to everybody, and so to no customer.
     pub everybody: bool,
     /// The attributes of the CloudEvent it was in, once that is opened.
     pub cloud_event: Option<&'a Attributes<'a>>,
 }
 
+/// How much later than the broker's clock a producer's may be before it is not believed: clocks that are kept differ by milliseconds.
+const CLOCKS_DIFFER_MS: i64 = 1_000;
+
 impl<'a> Origin<'a> {
+    /// How far ahead of its own append an event of this time lies, beyond what clocks differ by, milliseconds; 0 where the broker
+    /// stamps nothing.
+    #[must_use]
+    pub fn ahead_ms(&self, time: Timestamp) -> i64 {
+        let latest = self.appended.map(|at| at.plus(CLOCKS_DIFFER_MS));
+        latest.map_or(0, |latest| time.0.saturating_sub(latest.0).max(0))
+    }
+
     /// The text of the first header of this name, if it is text. Case does not count: HTTP/2 and gateways write names in
     /// lower case, and they are taken over to Kafka as they come.
     #[must_use]

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
 use crate::event::record::Header;
+use crate::time::Timestamp;
 
 /// A line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct Envelope {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
+    /// Whose time `ts` is: `create` where the producer said it, `logappend` where the broker did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tstype: Option<String>,
     /// Kafka's time of it, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ts: Option<i64>,
@@ -39,6 +43,25 @@ impl Envelope {
     /// Where it is none, in words.
     pub fn read(line: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(line).map_err(|error| error.to_string())
+    }
+
+    /// When it was appended, where that is said.
+    #[must_use]
+    pub fn appended(&self) -> Option<Timestamp> {
+        self.ts.filter(|ts| *ts > 0).map(Timestamp)
+    }
+
+    /// Whether its producer said so, and not the broker.
+    #[must_use]
+    pub fn by_producer(&self) -> bool {
+        self.tstype.as_deref() == Some("create")
+    }
+
+    /// When the broker appended it, where it is said that the broker says so.
+    #[must_use]
+    pub fn stamped(&self) -> Option<Timestamp> {
+        let broker = self.tstype.as_deref() == Some("logappend");
+        self.appended().filter(|_| broker)
     }
 
     /// With this value.
@@ -91,6 +114,8 @@ mod tests {
         for value in [b"{\"a\":1}".to_vec(), vec![0xff, 0x00, 0x80]] {
             let line = Envelope {
                 topic: "cart".to_owned(),
+                ts: Some(7),
+                tstype: Some("create".to_owned()),
                 partition: 3,
                 offset: 17,
                 headers: vec![Some("traceparent".to_owned()), Some("00-1".to_owned())],

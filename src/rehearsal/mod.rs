@@ -1,9 +1,12 @@
 //! The same engine, policy included, over files of past events.
 //!
-//! [`rehearse`] takes each file as a topic in its order of arrival, merges them as a task does, and
-//! lets the end of the input move time to the largest event time. `now` is the largest event time
-//! seen. [`replay`] takes the runs, watermarks and clock readings of a production journal instead,
-//! and gives what production gave, byte for byte.
+//! [`rehearse`] takes each file as a topic in its order of arrival, and merges them as a task does. It has a clock of its own, which
+//! runs from record to record (when each arrived: its append time where the file has it, else its own time as far as what stands
+//! behind it in the file bears that out) and stops at each deadline in between, as silence leads time there live. At the end of the
+//! input time moves to the largest event time. With `time.clock = "event"` the clock is the largest event time instead.
+//! [`replay`] takes the runs, watermarks and clock readings of a production journal, and gives what production gave, byte for byte.
+//!
+//! No result depends on the day on which it is run.
 
 pub mod envelope;
 pub mod files;
@@ -11,6 +14,7 @@ pub mod recording;
 mod replay;
 pub mod summary;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use replay::{ReplayError, replay};
@@ -21,10 +25,12 @@ use crate::engine::{Effect, Engine, Input};
 use crate::event::record::{Header, Origin, Reject};
 use crate::event::{Event, Position};
 use crate::registry;
-use crate::task::watermark::{TopicSettings, Unread, Watermarks};
+use crate::task::order::Order;
+use crate::task::watermark::{ClockMode, TopicSettings, Unread, Watermarks, lateness};
 use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Customers unpacked at once before they are packed again: some tens of MB.
 const OPEN_CUSTOMERS_MAX: usize = 16_384;
@@ -38,6 +44,10 @@ pub struct Record {
     pub key: Option<Vec<u8>>,
     /// Its headers, in order.
     pub headers: Vec<Header>,
+    /// When it was appended.
+    pub appended: Option<Timestamp>,
+    /// Whether its producer said that, and not the broker.
+    pub by_producer: bool,
 }
 
 /// One file of events: a topic in its order of arrival.
@@ -72,8 +82,10 @@ pub struct RehearsalSettings {
     pub decoder: Decoder,
     /// Where schemas that the decoder does not know come from.
     pub schemas: registry::Source,
-    /// Events later than this do not move time.
-    pub future: Timestamp,
+    /// Where time comes from.
+    pub clock: ClockMode,
+    /// How long nothing must come before silence moves time, milliseconds.
+    pub idle_delay_ms: i64,
 }
 
 /// What a rehearsal tells while it goes on.
@@ -100,14 +112,32 @@ pub struct Taken {
     pub everybody: bool,
 }
 
-/// A topic being read: its next record is decoded ahead, so that the topics can be merged by time.
+/// Records of a topic that are decoded ahead: what stands behind a record says whether its time is believed.
+const AHEAD: usize = 256;
+
+/// A topic being read: its next records are decoded ahead, so that the topics can be merged by time.
 struct Topic<S> {
     source: S,
     name: String,
     everybody: bool,
-    next: Option<Head>,
+    held: VecDeque<Held>,
+    order: Order,
     read: i64,
     ended: bool,
+}
+
+/// A record that is decoded, and when it was appended, where its file says so.
+struct Held {
+    head: Head,
+    appended: Option<Timestamp>,
+}
+
+/// A record that is next.
+struct Next {
+    topic: usize,
+    head: Head,
+    /// When it arrived; none of what is no event.
+    arrived: Option<Timestamp>,
 }
 
 /// Rehearses over `sources`: a topic's settings and its records, sorted by name.
@@ -120,58 +150,125 @@ pub fn rehearse<S: Source>(
     observer: &mut impl Observer,
 ) -> std::io::Result<Summary> {
     let (topics, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
+    let timing: Vec<TopicSettings> = topics.iter().map(|topic| topic.settings.clone()).collect();
     let mut merge = Merge {
         decoder: &settings.decoder,
         schemas: &settings.schemas,
-        future: settings.future,
+        lateness_ms: lateness(&timing),
+        by_arrival: settings.clock != ClockMode::Event,
         topics: topics
-            .iter()
+            .into_iter()
             .zip(sources)
             .map(|(topic, source)| Topic {
                 source,
-                name: topic.settings.name.clone(),
+                name: topic.settings.name,
                 everybody: topic.everybody,
-                next: None,
+                held: VecDeque::new(),
+                order: Order::default(),
                 read: 0,
                 ended: false,
             })
             .collect(),
     };
-    let timed = topics.into_iter().map(|topic| topic.settings);
-    let mut watermarks = Watermarks::new(timed.collect());
-    let mut work = Work {
-        engine: Engine::new(Arc::clone(&settings.plan)),
-        summary: Summary::new([&*settings.plan]),
-        effects: Vec::new(),
-        now: Timestamp::MIN,
-        future: settings.future,
+    let mut time = Time {
+        watermarks: Watermarks::new(timing),
+        idle_delay_ms: settings.idle_delay_ms,
+        is_event: settings.clock == ClockMode::Event,
     };
+    let mut work = Work::new(
+        Engine::new(Arc::clone(&settings.plan)),
+        Summary::new([&*settings.plan]),
+    );
     merge.fill()?;
-    while let Some((topic, head)) = merge.take()? {
+    while let Some(next) = merge.take()? {
         observer.record();
-        match head {
+        match next.head {
             Err(reject) => work.summary.reject(&reject),
-            Ok(Decoded { event, defects }) => {
+            Ok(Decoded { event, defects, .. }) => {
                 work.summary.defects(&defects);
-                let (time, event) = (event.time, Box::new(event));
-                if time <= settings.future {
-                    watermarks.see(topic, time, time);
-                    work.now = watermarks.seen().unwrap_or(work.now).max(work.now);
-                }
-                let input = match merge.topics[topic].everybody {
+                let (arrived, event) = (next.arrived.unwrap_or(event.time), Box::new(event));
+                time.runs_to(arrived, &mut work, observer)?;
+                time.see(next.topic, &event, arrived, &mut work);
+                let input = match merge.topics[next.topic].everybody {
                     true => Input::Everybody(event),
                     false => Input::Event(event),
                 };
                 work.step(input, observer)?;
             }
         }
-        let watermark = watermarks.reached(|topic| merge.topics[topic].unread(settings.future));
-        watermarks.set_task(watermark);
+        // Whatever else stands in the files has not arrived yet.
+        let watermark = time.watermarks.reached(|_| Unread::Nothing);
+        time.watermarks.set_task(watermark);
         work.step(Input::Watermark(watermark), observer)?;
     }
-    let end = watermarks.seen().unwrap_or(Timestamp::MIN);
-    work.step(Input::Watermark(end), observer)?;
+    time.ends(&mut work, observer)?;
     Ok(work.end())
+}
+
+/// The clock of a rehearsal, and what it says of time.
+struct Time {
+    watermarks: Watermarks,
+    idle_delay_ms: i64,
+    is_event: bool,
+}
+
+impl Time {
+    /// The clock runs to the arrival of the next record: what silence brings until then is decided on the way.
+    fn runs_to(
+        &mut self,
+        arrived: Timestamp,
+        work: &mut Work,
+        observer: &mut impl Observer,
+    ) -> std::io::Result<()> {
+        if !self.is_event && arrived > work.now.plus(self.idle_delay_ms) {
+            let silent =
+                self.watermarks
+                    .idle(&ClockMode::Wall, arrived, work.now, self.idle_delay_ms);
+            self.silence(silent, work, observer)?;
+        }
+        Ok(())
+    }
+
+    /// Silence leads time to `to`, and the clock to each deadline before.
+    fn silence(
+        &mut self,
+        to: Timestamp,
+        work: &mut Work,
+        observer: &mut impl Observer,
+    ) -> std::io::Result<()> {
+        while let Some(look) = work.engine.next_look().filter(|look| *look <= to) {
+            let look = look.max(work.engine.watermark().plus(1));
+            let due =
+                self.watermarks
+                    .idle_due(&ClockMode::Wall, look, work.now, self.idle_delay_ms);
+            work.now = work.now.max(due.unwrap_or(look));
+            work.step(Input::Watermark(look), observer)?;
+        }
+        self.watermarks.set_task(to.max(self.watermarks.task()));
+        work.step(Input::Watermark(self.watermarks.task()), observer)
+    }
+
+    fn see(&mut self, topic: usize, event: &Event, arrived: Timestamp, work: &mut Work) {
+        let customer = xxh3_64(event.customer.as_bytes());
+        self.watermarks.see(topic, customer, event.time, arrived);
+        let now = match self.is_event {
+            true => self.watermarks.believed().or(self.watermarks.last()),
+            false => Some(arrived),
+        };
+        work.now = work.now.max(now.unwrap_or(Timestamp::MIN));
+    }
+
+    /// Nothing comes any more: time moves to the largest event time that may be believed.
+    fn ends(&mut self, work: &mut Work, observer: &mut impl Observer) -> std::io::Result<()> {
+        let Some(last) = self.watermarks.last() else {
+            return Ok(());
+        };
+        work.summary.until = Some(last);
+        match self.is_event {
+            true => work.step(Input::Watermark(last), observer),
+            false => self.silence(last.min(work.now), work, observer),
+        }
+    }
 }
 
 /// An engine at work on files.
@@ -180,13 +277,21 @@ struct Work {
     summary: Summary,
     effects: Vec<Effect>,
     now: Timestamp,
-    future: Timestamp,
 }
 
 impl Work {
+    fn new(engine: Engine, summary: Summary) -> Self {
+        Self {
+            engine,
+            summary,
+            effects: Vec::new(),
+            now: Timestamp::MIN,
+        }
+    }
+
     fn step(&mut self, input: Input, observer: &mut impl Observer) -> std::io::Result<()> {
         if let Input::Event(event) = &input {
-            self.summary.event(event, self.future);
+            self.summary.event(event);
         }
         match input {
             Input::Event(_) => {
@@ -282,35 +387,54 @@ impl Work {
 struct Merge<'a, S> {
     decoder: &'a Decoder,
     schemas: &'a registry::Source,
-    future: Timestamp,
+    lateness_ms: i64,
+    /// Whether records are taken as they arrived, where their files say when; else by event time.
+    by_arrival: bool,
     topics: Vec<Topic<S>>,
-}
-
-/// The time that a record is merged by.
-fn time(head: &Head, future: Timestamp) -> Option<Timestamp> {
-    let time = head.as_ref().ok()?.event.time;
-    (time <= future).then_some(time)
 }
 
 impl<S: Source> Merge<'_, S> {
     fn fill(&mut self) -> std::io::Result<()> {
-        (0..self.topics.len()).try_for_each(|topic| self.read(topic))
+        for topic in 0..self.topics.len() {
+            while self.topics[topic].held.len() < AHEAD && !self.topics[topic].ended {
+                self.read(topic)?;
+            }
+        }
+        Ok(())
     }
 
-    /// Takes the record that a task would take next: the earliest of the topics' next ones. What is no
-    /// event has no time, and one of the future none to go by: they wait for nobody.
-    fn take(&mut self) -> std::io::Result<Option<(usize, Head)>> {
-        let future = self.future;
-        let heads = self.topics.iter().enumerate();
-        let first = heads
-            .filter_map(|(i, topic)| topic.next.as_ref().map(|head| (time(head, future), i)))
+    /// Takes the record that arrived next. What is no event has no time, and waits for nobody.
+    fn take(&mut self) -> std::io::Result<Option<Next>> {
+        let topics = self.topics.iter().enumerate();
+        let first = topics
+            .filter_map(|(number, topic)| Some((self.arrived(topic)?, number)))
             .min();
-        let Some((_, topic)) = first else {
+        let Some((arrived, number)) = first else {
             return Ok(None);
         };
-        let head = self.topics[topic].next.take();
-        self.read(topic)?;
-        Ok(head.map(|head| (topic, head)))
+        let topic = &mut self.topics[number];
+        let Some(held) = topic.held.pop_front() else {
+            return Ok(None);
+        };
+        topic.order.pop(held.time());
+        if !topic.ended {
+            self.read(number)?;
+        }
+        Ok(Some(Next {
+            topic: number,
+            head: held.head,
+            arrived,
+        }))
+    }
+
+    /// When the next record of a topic arrived, where it is an event; none where there is none.
+    fn arrived(&self, topic: &Topic<S>) -> Option<Option<Timestamp>> {
+        let held = topic.held.front()?;
+        let time = held
+            .time()
+            .map(|time| topic.order.believed(time, self.lateness_ms));
+        let appended = held.appended.filter(|_| self.by_arrival);
+        Some(time.map(|time| appended.unwrap_or(time)))
     }
 
     fn read(&mut self, index: usize) -> std::io::Result<()> {
@@ -331,23 +455,30 @@ impl<S: Source> Merge<'_, S> {
             position,
             key: record.key.as_deref(),
             headers: &record.headers,
+            appended: record.appended.filter(|_| !record.by_producer),
             everybody: topic.everybody,
             ..Origin::default()
         };
         self.schemas
             .load_for(self.decoder, &topic.name, &record.payload)
             .map_err(std::io::Error::other)?;
-        topic.next = Some(self.decoder.decode(&record.payload, &origin));
+        let held = Held {
+            appended: record.appended,
+            head: self.decoder.decode(&record.payload, &origin),
+        };
+        let customer = held
+            .head
+            .as_ref()
+            .map(|read| xxh3_64(read.event.customer.as_bytes()));
+        topic.order.push(held.time(), customer.unwrap_or(0));
+        topic.held.push_back(held);
         Ok(())
     }
 }
 
-impl<S> Topic<S> {
-    fn unread(&self, future: Timestamp) -> Unread {
-        match &self.next {
-            None if self.ended => Unread::Nothing,
-            None => Unread::Something,
-            Some(head) => time(head, future).map_or(Unread::Something, Unread::Next),
-        }
+impl Held {
+    /// When it happened, where it is an event.
+    fn time(&self) -> Option<Timestamp> {
+        self.head.as_ref().ok().map(|read| read.event.time)
     }
 }

@@ -49,6 +49,8 @@ pub fn read(
         let record = Record {
             payload: envelope.value().map_err(invalid)?,
             headers: envelope.headers(),
+            appended: envelope.appended(),
+            by_producer: envelope.by_producer(),
             key: envelope.key.map(String::into_bytes),
         };
         let of = (envelope.topic, envelope.partition);

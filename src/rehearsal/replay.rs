@@ -14,6 +14,7 @@ use crate::engine::{Engine, Input, Keep};
 use crate::event::Position;
 use crate::event::record::{Header, Origin};
 use crate::task::journal::{Line, LineError, Slice};
+use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
 /// Why a journal cannot be replayed.
@@ -79,6 +80,8 @@ struct Record {
     key: Option<Vec<u8>>,
     payload: Vec<u8>,
     headers: Vec<Header>,
+    /// When the broker appended it, where the file says so.
+    appended: Option<Timestamp>,
 }
 
 /// Replays `journal` over the records of `files` (name and lines of each), task by task as the
@@ -107,13 +110,8 @@ pub fn replay<S: Source>(
         let engine = engines
             .remove(&line.task)
             .unwrap_or_else(|| Engine::new(Arc::clone(plan)));
-        let mut work = Work {
-            engine,
-            summary,
-            effects: Vec::new(),
-            now: line.now,
-            future: settings.future,
-        };
+        let mut work = Work::new(engine, summary);
+        work.now = line.now;
         let task = line.task;
         work.engine.begin(line.transaction);
         let keep = line.kept.map_or(Keep::NOBODY, Keep::from);
@@ -204,6 +202,7 @@ fn play(
                     position,
                     key: record.key.as_deref(),
                     headers: &record.headers,
+                    appended: record.appended,
                     ..Origin::default()
                 };
                 if step.everybody.is_some() {
@@ -247,6 +246,7 @@ fn read<S: Source>(files: Vec<(String, S)>) -> Result<Records, ReplayError> {
                         key: None,
                         payload: text,
                         headers: Vec::new(),
+                        appended: None,
                     };
                     (topic.clone(), *partition, record)
                 }
@@ -276,6 +276,7 @@ fn envelope(text: &[u8]) -> Result<(String, i32, Record), String> {
         key: envelope.key.take().map(String::into_bytes),
         payload,
         headers: envelope.headers(),
+        appended: envelope.stamped(),
     };
     Ok((envelope.topic, envelope.partition, record))
 }

@@ -24,7 +24,7 @@ pub struct Summary {
     /// The earliest event time.
     #[serde(serialize_with = "shown")]
     pub from: Option<Timestamp>,
-    /// The latest that is not in the future.
+    /// The latest that is believed.
     #[serde(serialize_with = "shown")]
     pub until: Option<Timestamp>,
     /// Events whose message id was seen before.
@@ -122,13 +122,11 @@ impl Summary {
         }
     }
 
-    /// Counts an event. One that lies beyond `future` does not say how far the input goes.
-    pub(super) fn event(&mut self, event: &Event, future: Timestamp) {
+    /// Counts an event.
+    pub(super) fn event(&mut self, event: &Event) {
         self.events += 1;
         self.from = Some(self.from.map_or(event.time, |from| from.min(event.time)));
-        if event.time <= future {
-            self.until = self.until.max(Some(event.time));
-        }
+        self.until = self.until.max(Some(event.time));
         if !self.seen.contains(&event.customer) {
             self.seen.insert(event.customer.clone());
         }

@@ -248,6 +248,7 @@ unsafe fn record(message: *mut sys::rd_kafka_message_t) -> RawRecord {
         RawRecord {
             offset: (*message).offset,
             appended: Timestamp(appended),
+            stamped: kind == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME,
             key: bytes((*message).key, (*message).key_len),
             value: bytes((*message).payload, (*message).len),
             headers: headers(message),

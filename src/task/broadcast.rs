@@ -54,8 +54,8 @@ impl<C: Core> Task<C> {
         let open = self.open.get_or_insert_with(|| Open::new(delays));
         if done {
             open.took(&held.record, held.arrived, self.clock);
-            let as_seen = (*time, &held.record, held.future);
-            seen(&mut self.tallies, &mut self.watermarks, topic, as_seen);
+            let (time, record) = ((*time, C::customer(event)), (&held.record, held.future));
+            seen(&mut self.tallies, &mut self.watermarks, topic, time, record);
         } else {
             open.works_on(&held.record, held.arrived);
         }

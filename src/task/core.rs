@@ -14,6 +14,8 @@ pub struct RawRecord {
     pub offset: i64,
     /// When it was appended to the log, as the record says.
     pub appended: Timestamp,
+    /// Whether the broker said that, and not the producer.
+    pub stamped: bool,
     /// Kafka key.
     pub key: Option<Vec<u8>>,
     /// Kafka value.
@@ -112,6 +114,9 @@ pub trait Core {
 
     /// When an event happened.
     fn time(event: &Self::Event) -> Timestamp;
+
+    /// A hash of whom it happened to.
+    fn customer(event: &Self::Event) -> u64;
 
     /// Takes a committed changelog record in, in order; no value is a tombstone.
     ///

@@ -14,6 +14,8 @@ pub enum Count {
     Events,
     /// Of those, ahead of the clock by more than is believed.
     Future,
+    /// Of those, ahead of their own append, and set back to it.
+    SetBack,
     /// Of those, behind the watermark.
     Late,
     /// Of those, seen before.
@@ -49,9 +51,10 @@ pub enum Count {
 }
 
 /// Those that are one word.
-const WORDS: [(Count, &str); 10] = [
+const WORDS: [(Count, &str); 11] = [
     (Count::Events, "events"),
     (Count::Future, "future"),
+    (Count::SetBack, "set_back"),
     (Count::Late, "late"),
     (Count::Duplicates, "duplicates"),
     (Count::Defects, "defects"),
@@ -75,6 +78,7 @@ impl fmt::Display for Count {
             Self::Other(words) => f.write_str(words),
             Self::Events
             | Self::Future
+            | Self::SetBack
             | Self::Late
             | Self::Duplicates
             | Self::Defects

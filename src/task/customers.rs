@@ -15,6 +15,10 @@ use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
 
+/// The header of a decision and a command that an event caused whose time lay ahead of its own append: by how much it was set back,
+/// milliseconds.
+pub const SET_BACK: &str = "moments.set_back_ms";
+
 /// The customers of one task.
 #[derive(Debug)]
 pub struct Customers {
@@ -34,6 +38,7 @@ pub struct Customers {
 pub struct Read {
     event: Box<Event>,
     defects: Vec<Defect>,
+    set_back_ms: i64,
     everybody: bool,
 }
 
@@ -99,6 +104,7 @@ impl Core for Customers {
             },
             key: record.key.as_deref(),
             headers: &record.headers,
+            appended: record.stamped.then_some(record.appended),
             ..Origin::default()
         };
         let everybody = self.everybody.as_ref() == Some(&self.topics[topic]);
@@ -112,6 +118,7 @@ impl Core for Customers {
             Ok(decoded) => Ok(Read {
                 event: Box::new(decoded.event),
                 defects: decoded.defects,
+                set_back_ms: decoded.set_back_ms,
                 everybody,
             }),
             // Each task has a copy; one letter is enough.
@@ -135,6 +142,10 @@ impl Core for Customers {
         read.event.time
     }
 
+    fn customer(read: &Read) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(read.event.customer.as_bytes())
+    }
+
     fn restore(&mut self, customer: &[u8], packed: Option<&[u8]>) -> Result<(), String> {
         self.engine
             .restore(customer, packed)
@@ -143,9 +154,16 @@ impl Core for Customers {
 
     fn event(&mut self, read: Read, now: Timestamp, effects: &mut Vec<Effect>) {
         defective(&read.defects, effects);
+        let first = effects.len();
         self.work(effects, |engine, said| {
             engine.step(Input::Event(read.event), now, said);
         });
+        if read.set_back_ms > 0 {
+            effects[first..]
+                .iter_mut()
+                .for_each(|effect| says_set_back(effect, read.set_back_ms));
+            effects.push(counted(Count::SetBack, 1));
+        }
     }
 
     fn is_for_everybody(read: &Read) -> bool {
@@ -268,6 +286,20 @@ fn defective(defects: &[Defect], effects: &mut Vec<Effect>) {
         .iter()
         .map(|it| counted(Count::Defect(it.name.clone()), 1));
     effects.extend(by_name);
+}
+
+/// Says on what was decided at an event, and on its command, that the event was set back.
+fn says_set_back(effect: &mut Effect, ms: i64) {
+    if let Effect::Decided {
+        headers, treatment, ..
+    } = effect
+    {
+        let header = || (SET_BACK.to_owned(), Some(ms.to_string().into_bytes()));
+        headers.push(header());
+        if let Some(treatment) = treatment {
+            treatment.headers.push(header());
+        }
+    }
 }
 
 fn counted(count: Count, times: u64) -> Effect {

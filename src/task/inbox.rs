@@ -1,10 +1,12 @@
 //! Records at hand, one bounded queue a topic, and which of them is next.
 //!
-//! The queues are merged by (event time, topic, offset). What must stay true: a record is taken only when every other topic
+//! The queues are merged by (event time, topic, offset), the time of one that runs ahead being that of those behind it ([`Order`]).
+//! What must stay true: a record is taken only when every other topic
 //! has a record at hand too, or had none left at an end that was asked for *after* the record came. So a topic whose
 //! broker is slow holds the others, and no clock is trusted for it: asks are numbered.
 
 use super::core::{RawRecord, Rejection};
+use super::order::Order;
 use super::watermark::Unread;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -75,6 +77,7 @@ struct Ends {
 #[derive(Debug)]
 struct Queue<E> {
     held: VecDeque<Held<E>>,
+    order: Order,
     bytes: usize,
     /// The next offset to be fetched; not known right after a seek to the beginning.
     position: Option<i64>,
@@ -85,6 +88,7 @@ struct Queue<E> {
 #[derive(Debug)]
 pub struct Inbox<E> {
     queues: Vec<Queue<E>>,
+    lateness_ms: i64,
     ends: Option<Ends>,
     /// How many asks were made.
     asks: u64,
@@ -96,11 +100,12 @@ pub struct Inbox<E> {
 }
 
 impl<E> Inbox<E> {
-    /// Nothing at hand, of so many topics.
+    /// Nothing at hand, of so many topics, whose largest lateness is this.
     #[must_use]
-    pub fn new(topics: usize) -> Self {
+    pub fn new(topics: usize, lateness_ms: i64) -> Self {
         let queue = || Queue {
             held: VecDeque::new(),
+            order: Order::default(),
             bytes: 0,
             position: None,
             paused: false,
@@ -108,6 +113,7 @@ impl<E> Inbox<E> {
         let queues = (0..topics).map(|_| queue()).collect();
         Self {
             queues,
+            lateness_ms,
             ends: None,
             asks: 0,
             asking: false,
@@ -119,18 +125,19 @@ impl<E> Inbox<E> {
     /// Forgets everything, to read on from these offsets.
     pub fn seek(&mut self, offsets: &[Option<i64>]) {
         let asks = self.asks;
-        *self = Self::new(offsets.len());
+        *self = Self::new(offsets.len(), self.lateness_ms);
         self.asks = asks;
         for (queue, offset) in self.queues.iter_mut().zip(offsets) {
             queue.position = *offset;
         }
     }
 
-    /// A record came. An event after `latest` lies in the future: it does not wait for its turn, and time does not go by it.
+    /// A record came, of the customer with this hash. An event after `latest` lies in the future: it does not wait for its turn, and
+    /// time does not go by it.
     pub fn push(
         &mut self,
         topic: usize,
-        record: RawRecord,
+        (record, customer): (RawRecord, u64),
         content: Content<E>,
         arrived: Timestamp,
         latest: Timestamp,
@@ -139,13 +146,15 @@ impl<E> Inbox<E> {
         let queue = &mut self.queues[topic];
         queue.bytes += size(&record);
         queue.position = Some(record.offset + 1);
-        queue.held.push_back(Held {
+        let held = Held {
             record,
             content,
             arrived,
             future,
             ask: self.asks + 1,
-        });
+        };
+        queue.order.push(held.time(), customer);
+        queue.held.push_back(held);
     }
 
     /// The fetch position passed what no reader sees.
@@ -180,12 +189,11 @@ impl<E> Inbox<E> {
     /// What is to be done for the next record.
     #[must_use]
     pub fn next(&self) -> Next {
-        let heads = self
-            .queues
-            .iter()
-            .enumerate()
-            .filter_map(|(topic, queue)| Some((topic, queue.held.front()?)));
-        let Some((topic, head)) = heads.min_by_key(|(topic, head)| (head.time(), *topic)) else {
+        let heads =
+            self.queues.iter().enumerate().filter_map(|(topic, queue)| {
+                Some((self.believed(queue)?, topic, queue.held.front()?))
+            });
+        let Some((_, topic, head)) = heads.min_by_key(|(time, topic, _)| (*time, *topic)) else {
             return Next::Empty;
         };
         let mut next = Next::Take(topic);
@@ -209,6 +217,7 @@ impl<E> Inbox<E> {
     pub fn take(&mut self, topic: usize) -> Held<E> {
         let queue = &mut self.queues[topic];
         let held = queue.held.pop_front().expect("next said so");
+        queue.order.pop(held.time());
         queue.bytes -= size(&held.record);
         self.taken_ask = self.taken_ask.max(held.ask);
         held
@@ -223,12 +232,29 @@ impl<E> Inbox<E> {
     /// What is unread of a topic, as far as time goes by it.
     #[must_use]
     pub fn unread(&self, topic: usize) -> Unread {
-        let next = self.queues[topic].held.front().and_then(Held::time);
-        match (self.standing(topic), next) {
+        let queue = &self.queues[topic];
+        match (self.standing(topic), self.believed(queue).flatten()) {
             (Standing::CaughtUp, _) => Unread::Nothing,
+            // What is behind may say that it is not so late yet.
+            (_, Some(_)) if queue.order.is_of_one() && self.has_more(topic) => Unread::Something,
             (_, Some(time)) => Unread::Next(time),
             (_, None) => Unread::Something,
         }
+    }
+
+    /// The time that the next record of a topic is taken to have, where it has one to go by; none without a record.
+    fn believed(&self, queue: &Queue<E>) -> Option<Option<Timestamp>> {
+        let time = queue.held.front()?.time();
+        Some(time.map(|time| queue.order.believed(time, self.lateness_ms)))
+    }
+
+    /// Whether there may be records behind those at hand.
+    fn has_more(&self, topic: usize) -> bool {
+        let position = self.queues[topic].position;
+        let end = self.ends.as_ref().map(|ends| ends.offsets[topic]);
+        position
+            .zip(end)
+            .is_none_or(|(position, end)| position < end)
     }
 
     /// When the ends that [`Inbox::standing`] compares with were asked for.

@@ -23,6 +23,8 @@ pub mod count;
 pub mod customers;
 mod inbox;
 pub mod journal;
+pub mod lead;
+pub mod order;
 pub mod record;
 mod takeover;
 pub mod transaction;
@@ -345,7 +347,7 @@ impl<C: Core> Task<C> {
             "topics stand in byte order of name"
         );
         Self {
-            inbox: Inbox::new(topics.len()),
+            inbox: Inbox::new(topics.len(), watermark::lateness(&topics)),
             watermarks: Watermarks::new(topics),
             settings,
             core,
@@ -481,11 +483,15 @@ impl<C: Core> Task<C> {
     }
 
     /// How far the watermark of the last commit is behind what the task's clock shows when the wall's shows `clock`, milliseconds;
-    /// where time comes from events alone, behind the largest time seen. None before there is one.
+    /// where time comes from events alone, behind the largest time seen. None while nothing has moved it.
     pub fn lag_ms(&self, clock: Timestamp) -> Option<i64> {
         let watermark = self.durable.as_ref()?.watermark;
+        if watermark == Timestamp::MIN {
+            return None;
+        }
         let shown = self.settings.clock.reading(clock);
-        let shown = shown.or_else(|| self.watermarks.seen())?;
+        let seen = || self.watermarks.believed().or(self.watermarks.last());
+        let shown = shown.or_else(seen)?;
         Some(shown.0.saturating_sub(watermark.0).max(0))
     }
 

@@ -1,10 +1,12 @@
 //! The task's own record in the changelog: where it stands, committed with everything else that a transaction changes.
 //!
 //! Its offsets rule; the group's fence and inform ([`compare`]). Version 1 is a byte 1 and the record in postcard; version 2 is a
-//! byte 2, the same, and what is [unfinished](Unfinished); version 3 that, and the [window](Window). Where there is none of it, it is
-//! not written, so that the program before this one reads it. A newer version is refused: it knows something that this program does not.
+//! byte 2, the same, and what is [unfinished](Unfinished); version 3 that, and the [window](Window); version 4, which is written, that,
+//! the window where there is one, and what is known [beyond](Beyond). A newer version is refused: it knows something that this program
+//! does not.
 
 use super::count::Count;
+use super::lead::Lead;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,11 +14,13 @@ use std::collections::BTreeMap;
 /// The key of the task record. No customer id has control characters.
 pub const KEY: &[u8] = b"\0task";
 
-const VERSION: u8 = 3;
-/// What is written where nothing is unfinished, and everybody is written.
+const VERSION: u8 = 4;
+/// Of a build in whose time nothing was unfinished, and everybody was written.
 const FINISHED: u8 = 1;
-/// What is written where everybody is.
+/// Of one in whose time everybody was.
 const WRITTEN: u8 = 2;
+/// Of one that knew nothing beyond that.
+const WINDOWED: u8 = 3;
 
 /// Where a task stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,18 @@ pub struct TaskRecord {
     /// The transactions to be taken again by who restores; none where every customer is written.
     #[serde(skip)]
     pub window: Option<Window>,
+    /// What builds did not know at first; none of one of them.
+    #[serde(skip)]
+    pub beyond: Option<Beyond>,
+}
+
+/// What builds did not know at first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beyond {
+    /// Whose time runs ahead.
+    pub lead: Lead,
+    /// The id that Kafka gave each topic when it was created, by name, where it says it.
+    pub ids: BTreeMap<String, u128>,
 }
 
 /// Where taking again begins: how things stood before a transaction.
@@ -116,6 +132,7 @@ impl Default for TaskRecord {
             tallies: BTreeMap::new(),
             unfinished: Unfinished::default(),
             window: None,
+            beyond: None,
         }
     }
 }
@@ -125,20 +142,9 @@ impl TaskRecord {
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {
         const PLAIN: &str = "plain data into memory";
-        let is_finished = self.unfinished == Unfinished::default();
-        let version = match (&self.window, is_finished) {
-            (Some(_), _) => VERSION,
-            (None, false) => WRITTEN,
-            (None, true) => FINISHED,
-        };
-        let mut packed = postcard::to_extend(self, vec![version]).expect(PLAIN);
-        if version > FINISHED {
-            packed = postcard::to_extend(&self.unfinished, packed).expect(PLAIN);
-        }
-        match &self.window {
-            Some(window) => postcard::to_extend(window, packed).expect(PLAIN),
-            None => packed,
-        }
+        let beyond = self.beyond.clone().unwrap_or_default();
+        let packed = postcard::to_extend(self, vec![VERSION]).expect(PLAIN);
+        postcard::to_extend(&(&self.unfinished, &self.window, beyond), packed).expect(PLAIN)
     }
 
     /// Reads the value of a changelog record.
@@ -149,13 +155,23 @@ impl TaskRecord {
         let broken = |error: postcard::Error| RecordError::Broken(error.to_string());
         match bytes.split_first() {
             Some((&version @ FINISHED..=VERSION, rest)) => {
-                let (mut record, mut rest): (Self, _) =
+                let (mut record, rest): (Self, _) =
                     postcard::take_from_bytes(rest).map_err(broken)?;
-                if version > FINISHED {
-                    (record.unfinished, rest) = postcard::take_from_bytes(rest).map_err(broken)?;
-                }
-                if version > WRITTEN {
-                    record.window = Some(postcard::from_bytes(rest).map_err(broken)?);
+                match version {
+                    FINISHED => {}
+                    WRITTEN => record.unfinished = postcard::from_bytes(rest).map_err(broken)?,
+                    WINDOWED => {
+                        let windowed = postcard::from_bytes(rest).map_err(broken)?;
+                        let window;
+                        (record.unfinished, window) = windowed;
+                        record.window = Some(window);
+                    }
+                    _ => {
+                        let beyond;
+                        (record.unfinished, record.window, beyond) =
+                            postcard::from_bytes(rest).map_err(broken)?;
+                        record.beyond = Some(beyond);
+                    }
                 }
                 Ok(record)
             }
@@ -272,11 +288,6 @@ mod tests {
     #[test]
     fn a_record_comes_back_as_it_was() {
         let finished = record(Some(7));
-        assert_eq!(
-            finished.pack()[0],
-            1,
-            "the program before this one reads it"
-        );
         let unfinished = Unfinished {
             moving_to: Some(Timestamp(9)),
             sweeps: BTreeMap::from([(Sweep::Adoption, 4_096), (Sweep::Broadcast, 9)]),
@@ -295,7 +306,8 @@ mod tests {
             window: Some(window),
             ..finished.clone()
         };
-        for record in [finished, halfway, kept] {
+        for mut record in [finished, halfway, kept] {
+            record.beyond = Some(Beyond::default());
             assert_eq!(TaskRecord::unpack(&record.pack()), Ok(record));
         }
     }
@@ -303,10 +315,10 @@ mod tests {
     #[test]
     fn what_is_no_record_is_refused() {
         let mut newer = record(None).pack();
-        newer[0] = 4;
-        assert_eq!(TaskRecord::unpack(&newer), Err(RecordError::Newer(4)));
+        newer[0] = 5;
+        assert_eq!(TaskRecord::unpack(&newer), Err(RecordError::Newer(5)));
         let mut cut_off = record(None).pack();
-        cut_off[0] = 2;
+        cut_off.truncate(cut_off.len() - 1);
         for broken in [&[][..], &[0, 1], &[1, 255], &cut_off] {
             assert!(
                 matches!(TaskRecord::unpack(broken), Err(RecordError::Broken(_))),

@@ -246,6 +246,8 @@ impl<C: Core> Task<C> {
             self.watermarks
                 .resume(topic, record.topics.get(&settings.name));
         }
+        self.watermarks
+            .resume_lead(record.beyond.map(|beyond| beyond.lead));
         self.now = record.now;
         self.tallies = record.tallies;
         self.moving_to = record.unfinished.moving_to;

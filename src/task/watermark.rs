@@ -1,9 +1,14 @@
 //! How far time has come, for a topic, for the task, and when nothing comes any more.
 //!
-//! A watermark of T says: nothing at or before T is still expected. A topic's is its largest time seen - lateness - 1 ms. The
-//! task's is the least over the topics that are not caught up; when all are, the largest time seen by any counts. It never
-//! goes back. Topics that do not drive (profile, outcomes) hold time while they are unread, and never move it.
+//! A watermark of T says: nothing at or before T is still expected. A topic's is its largest time seen - lateness - 1 ms, the lateness
+//! being the largest of the task's topics: what one of them may still say of a customer, all wait for. The task's is the least over
+//! the topics that are not caught up; when all are, the largest time seen by any counts. It never goes back. Topics that do not drive
+//! (profile, outcomes) hold time while they are unread, and never move it.
+//!
+//! A time that runs ahead of all others by more than the lateness is not believed until another customer's event says so, too
+//! ([`Lead`]): no clock of one customer moves another's time.
 
+use super::lead::Lead;
 use super::record::{Last, TopicRecord};
 use crate::time::Timestamp;
 
@@ -90,8 +95,17 @@ pub enum Unread {
 #[derive(Clone, Debug)]
 pub struct Watermarks {
     settings: Vec<TopicSettings>,
+    lateness_ms: i64,
     topics: Vec<TopicTime>,
+    lead: Lead,
     task: Timestamp,
+}
+
+/// The largest lateness of topics, milliseconds.
+#[must_use]
+pub fn lateness(topics: &[TopicSettings]) -> i64 {
+    let all = topics.iter().map(|topic| topic.lateness_ms);
+    all.max().unwrap_or(0)
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,10 +120,24 @@ impl Watermarks {
     pub fn new(settings: Vec<TopicSettings>) -> Self {
         let topics = vec![TopicTime::default(); settings.len()];
         Self {
+            lateness_ms: lateness(&settings),
             settings,
             topics,
+            lead: Lead::default(),
             task: Timestamp::MIN,
         }
+    }
+
+    /// As a task record has it, once its topics are resumed; none: of a build that knew no lead.
+    pub fn resume_lead(&mut self, lead: Option<Lead>) {
+        let seen = self.driving().filter_map(|topic| topic.seen).max();
+        self.lead = lead.unwrap_or_else(|| Lead::of(seen));
+    }
+
+    /// Who is furthest, for the task record.
+    #[must_use]
+    pub fn lead(&self) -> Lead {
+        self.lead
     }
 
     /// As a task record has it.
@@ -127,10 +155,14 @@ impl Watermarks {
         (self.topics[topic].seen, self.topics[topic].last)
     }
 
-    /// An event was seen.
-    pub fn see(&mut self, topic: usize, time: Timestamp, appended: Timestamp) {
+    /// An event of the customer with this hash was seen.
+    pub fn see(&mut self, topic: usize, customer: u64, time: Timestamp, appended: Timestamp) {
+        if self.settings[topic].drives {
+            self.lead.see(customer, time, self.lateness_ms);
+        }
+        let believed = self.believed().map_or(time, |believed| time.min(believed));
         let topic = &mut self.topics[topic];
-        topic.seen = topic.seen.max(Some(time));
+        topic.seen = topic.seen.max(Some(believed));
         topic.last = Some(Last { appended, time });
     }
 
@@ -148,39 +180,38 @@ impl Watermarks {
     /// Where the task's watermark may move to, given what is unread of each topic.
     #[must_use]
     pub fn reached(&self, unread: impl Fn(usize) -> Unread) -> Timestamp {
-        let own = |topic: usize, seen: Option<Timestamp>| {
-            Some(seen?.plus(-self.settings[topic].lateness_ms - 1))
-        };
         let seen = |topic: usize| self.topics[topic].seen;
-        let all = 0..self.topics.len();
-        let driven = all
-            .clone()
-            .filter(|topic| self.settings[*topic].drives)
-            .filter_map(|topic| own(topic, seen(topic)))
-            .max();
-        let held = all
+        let held = (0..self.topics.len())
             .filter_map(|topic| match unread(topic) {
                 Unread::Nothing => None,
-                Unread::Next(time) => Some(own(topic, seen(topic).max(Some(time)))),
-                Unread::Something => Some(own(topic, seen(topic))),
+                Unread::Next(time) => Some(seen(topic).max(Some(time))),
+                Unread::Something => Some(seen(topic)),
             })
-            .map(|own| own.unwrap_or(Timestamp::MIN))
+            .map(|seen| seen.unwrap_or(Timestamp::MIN))
             .min();
-        let reached = driven
+        let reached = self
+            .believed()
             .unwrap_or(Timestamp::MIN)
             .min(held.unwrap_or(Timestamp::MAX));
-        reached.max(self.task)
+        reached.plus(-self.lateness_ms - 1).max(self.task)
     }
 
-    /// The largest event time seen of a topic that drives.
+    /// The largest event time of a topic that drives, as far as it is believed.
     #[must_use]
-    pub fn seen(&self) -> Option<Timestamp> {
-        self.driving().filter_map(|topic| topic.seen).max()
+    pub fn believed(&self) -> Option<Timestamp> {
+        self.lead.believed()
+    }
+
+    /// The same where nothing more comes that could confirm it: the largest seen that nobody contradicted.
+    #[must_use]
+    pub fn last(&self) -> Option<Timestamp> {
+        self.lead.last()
     }
 
     /// Where the silence since the last record leads the watermark, when the ends of all topics were asked for at `asked_at` and
-    /// nothing was unread: it follows the clock at the distance that the last record had, `idle_delay_ms` later.
-    /// Where time comes from events alone, it goes to the largest seen after `idle_delay_ms` without a record.
+    /// nothing was unread: it follows the clock at the distance that the last record had, less the lateness, as silence proves no
+    /// more than a later event would, and `idle_delay_ms` later. Where time comes from events alone, they are of the past and all
+    /// there: it goes to the largest seen after `idle_delay_ms` without a record.
     #[must_use]
     pub fn idle(
         &self,
@@ -192,7 +223,7 @@ impl Watermarks {
         let behind = asked_at.plus(-idle_delay_ms);
         let target = match mode.reading(behind) {
             Some(reading) => self.distance(mode).map(|distance| reading.plus(-distance)),
-            None if behind >= quiet_since => self.seen(),
+            None if behind >= quiet_since => self.last(),
             None => None,
         };
         target.unwrap_or(Timestamp::MIN).max(self.task)
@@ -209,8 +240,8 @@ impl Watermarks {
     ) -> Option<Timestamp> {
         let silent = match mode {
             ClockMode::Event => self
-                .seen()
-                .filter(|seen| *seen >= deadline)
+                .last()
+                .filter(|last| *last >= deadline)
                 .map(|_| quiet_since),
             _ => self
                 .distance(mode)
@@ -219,14 +250,15 @@ impl Watermarks {
         silent.map(|silent| silent.plus(idle_delay_ms))
     }
 
-    /// How far behind the clock the last record was when it was appended.
+    /// How far behind the clock silence keeps: as far as the last record was when it was appended, and the lateness.
     fn distance(&self, mode: &ClockMode) -> Option<i64> {
         let last = self
             .driving()
             .filter_map(|topic| topic.last)
             .max_by_key(|last| (last.appended, last.time))?;
         let appended = mode.reading(last.appended)?;
-        Some(appended.0.saturating_sub(last.time.0).max(0))
+        let distance = appended.0.saturating_sub(last.time.0).max(0);
+        Some(distance.saturating_add(self.lateness_ms))
     }
 
     fn driving(&self) -> impl Iterator<Item = &TopicTime> {

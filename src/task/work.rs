@@ -3,7 +3,7 @@
 use super::core::{Core, Count, Effect, Keep, RawRecord, Rejection};
 use super::inbox::{Next, Standing};
 use super::journal::{Line, Step};
-use super::record::{self, TaskRecord, TopicRecord, Unfinished};
+use super::record::{self, Beyond, TaskRecord, TopicRecord, Unfinished};
 use super::transaction::{Open, Origin, Out, Sink, Transaction};
 use super::watermark::{Unread, Watermarks};
 use super::{Action, Phase, STEP_RECORDS, Task};
@@ -15,10 +15,10 @@ impl<C: Core> Task<C> {
     pub(super) fn fetched(&mut self, topic: usize, records: Vec<RawRecord>) {
         let latest = self.latest();
         for record in records {
-            let content = self
-                .core
-                .decode(topic, &record)
-                .map(|event| (C::time(&event), event));
+            let read = self.core.decode(topic, &record);
+            let customer = read.as_ref().map_or(0, C::customer);
+            let content = read.map(|event| (C::time(&event), event));
+            let record = (record, customer);
             self.inbox.push(topic, record, content, self.clock, latest);
             self.quiet_since = self.clock;
         }
@@ -199,7 +199,8 @@ impl<C: Core> Task<C> {
             &mut self.tallies,
             &mut self.watermarks,
             topic,
-            (time, &held.record, held.future),
+            (time, C::customer(&event)),
+            (&held.record, held.future),
         );
         let mut effects = Vec::new();
         self.core.event(event, step.now, &mut effects);
@@ -243,7 +244,7 @@ impl<C: Core> Task<C> {
     /// `now`, which never goes back. Where time comes from events alone it is the largest seen before this step, so that what
     /// the step decides is not taken for late by its own last record; and for all steps of one move of time the same.
     pub(super) fn read_clock(&mut self) -> Timestamp {
-        let seen = self.watermarks.seen();
+        let seen = self.watermarks.believed().or(self.watermarks.last());
         let reading = self
             .settings
             .clock
@@ -348,6 +349,10 @@ impl<C: Core> Task<C> {
                 sweeps: self.sweeps.clone(),
             },
             window: None,
+            beyond: Some(Beyond {
+                lead: self.watermarks.lead(),
+                ids: durable.beyond.unwrap_or_default().ids,
+            }),
         }
     }
 }
@@ -357,13 +362,14 @@ pub(super) fn seen(
     tallies: &mut BTreeMap<Count, u64>,
     watermarks: &mut Watermarks,
     topic: usize,
-    (time, record, future): (Timestamp, &RawRecord, bool),
+    (time, customer): (Timestamp, u64),
+    (record, future): (&RawRecord, bool),
 ) {
     count(tallies, Count::Events);
     if future {
         count(tallies, Count::Future);
     } else {
-        watermarks.see(topic, time, record.appended);
+        watermarks.see(topic, customer, time, record.appended);
     }
 }
 

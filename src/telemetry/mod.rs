@@ -279,6 +279,7 @@ impl Telemetry {
             }
             Count::Events
             | Count::Future
+            | Count::SetBack
             | Count::Late
             | Count::Duplicates
             | Count::Defects

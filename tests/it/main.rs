@@ -2,6 +2,7 @@
 
 mod allocations;
 mod asyncapi;
+mod clocks;
 mod data;
 mod demo;
 mod deploy;

@@ -5,7 +5,7 @@ use super::*;
 /// Topics `a`, `b`, `c`. `a7@3`: the record of topic `a` at time 7, offset 3; `a!3`: no event at offset 3; `a>3`: position 3;
 /// `ask`; `ends 3 0 0`: the answer; `take`: what comes next, or why nothing does.
 fn check(script: &str, expected: &str) {
-    let mut inbox: Inbox<()> = Inbox::new(3);
+    let mut inbox: Inbox<()> = Inbox::new(3, 1_000);
     let mut seen = Vec::new();
     for line in script.split(';').map(str::trim) {
         let topic = line
@@ -50,7 +50,7 @@ fn check(script: &str, expected: &str) {
             } else {
                 Ok((Timestamp(number(time)), ()))
             };
-            inbox.push(topic, record, content, Timestamp(0), Timestamp::MAX);
+            inbox.push(topic, (record, 0), content, Timestamp(0), Timestamp::MAX);
         }
     }
     assert_eq!(seen.join(" "), expected, "{script}");
@@ -70,6 +70,11 @@ fn records_are_taken_in_order_when_nobody_can_come_before() {
             "what is no event waits for no time",
             "a7@0; b!0; c6@0; take",
             "b0",
+        ),
+        (
+            "what runs ahead of those behind it by more than the lateness does not keep them waiting",
+            "a5000@0; a3@1; b4@0; c9@0; take; take; take",
+            "a0 a1 Ask",
         ),
         ("nothing at hand", "take", "Empty"),
         (
@@ -151,15 +156,18 @@ fn a_topic_is_caught_up_against_an_end_asked_for_in_time() {
 
 #[test]
 fn a_full_queue_stops_fetching_until_it_is_half_empty() {
-    let mut inbox: Inbox<()> = Inbox::new(1);
+    let mut inbox: Inbox<()> = Inbox::new(1, 1_000);
     let mut changes = Vec::new();
     for offset in 0..i64::try_from(QUEUE_RECORDS).expect("small") {
         inbox.push(
             0,
-            RawRecord {
-                offset,
-                ..RawRecord::default()
-            },
+            (
+                RawRecord {
+                    offset,
+                    ..RawRecord::default()
+                },
+                0,
+            ),
             Ok((Timestamp(0), ())),
             Timestamp(0),
             Timestamp::MAX,
@@ -175,14 +183,14 @@ fn a_full_queue_stops_fetching_until_it_is_half_empty() {
 
 #[test]
 fn one_large_record_fills_a_queue() {
-    let mut inbox: Inbox<()> = Inbox::new(1);
+    let mut inbox: Inbox<()> = Inbox::new(1, 1_000);
     let record = RawRecord {
         value: Some(vec![0; QUEUE_BYTES]),
         ..RawRecord::default()
     };
     inbox.push(
         0,
-        record,
+        (record, 0),
         Ok((Timestamp(0), ())),
         Timestamp(0),
         Timestamp::MAX,
@@ -194,13 +202,13 @@ fn one_large_record_fills_a_queue() {
 
 #[test]
 fn what_lies_in_the_future_waits_for_nobody_and_holds_no_time() {
-    let mut inbox = Inbox::new(2);
+    let mut inbox = Inbox::new(2, 10_000);
     inbox.seek(&[Some(0), Some(0)]);
-    for (topic, time) in [(0, 10), (1, 9_000)] {
+    for (topic, customer, time) in [(0, 0, 10), (0, 1, 20), (1, 0, 9_000)] {
         let content = Ok((Timestamp(time), ()));
         inbox.push(
             topic,
-            RawRecord::default(),
+            (RawRecord::default(), customer),
             content,
             Timestamp(0),
             Timestamp(1_000),
@@ -210,4 +218,37 @@ fn what_lies_in_the_future_waits_for_nobody_and_holds_no_time() {
     assert_eq!(inbox.unread(1), Unread::Something);
     assert_eq!(inbox.next(), Next::Take(1));
     assert!(inbox.take(1).future);
+}
+
+/// Whoever is alone with her records may have a wrong clock: what may be behind them is waited for.
+#[test]
+fn records_of_one_customer_say_nothing_of_what_may_be_behind_them() {
+    let at = |inbox: &mut Inbox<()>, offset, customer, time| {
+        let record = RawRecord {
+            offset,
+            ..RawRecord::default()
+        };
+        let content = Ok((Timestamp(time), ()));
+        inbox.push(0, (record, customer), content, Timestamp(0), Timestamp::MAX);
+    };
+    let mut inbox = Inbox::new(1, 10);
+    inbox.seek(&[Some(0)]);
+    at(&mut inbox, 0, 7, 5_000);
+    assert_eq!(inbox.unread(0), Unread::Something, "the end is not known");
+    let ask = inbox.ask(Timestamp(0)).expect("the first");
+    inbox.answer(ask, vec![1]);
+    assert_eq!(
+        inbox.unread(0),
+        Unread::Next(Timestamp(5_000)),
+        "nothing is behind it"
+    );
+    let ask = inbox.ask(Timestamp(0)).expect("the second");
+    inbox.answer(ask, vec![2]);
+    assert_eq!(inbox.unread(0), Unread::Something, "something is");
+    at(&mut inbox, 1, 8, 30);
+    assert_eq!(
+        inbox.unread(0),
+        Unread::Next(Timestamp(30)),
+        "it came after her, and tells otherwise"
+    );
 }

@@ -198,6 +198,7 @@ impl Between {
             record.watermark = Timestamp::MIN;
         }
         if Bug::SeenNotRecorded.is_on() {
+            record.beyond = None;
             for topic in record.topics.values_mut() {
                 *topic = TopicRecord {
                     offset: topic.offset,

@@ -39,6 +39,7 @@ fn fresh() -> Customers {
 fn record(offset: i64, key: Option<&str>, time: i64) -> RawRecord {
     let kind = if key.is_some() { 'x' } else { 'e' };
     RawRecord {
+        stamped: false,
         offset,
         appended: Timestamp(time),
         key: key.map(|key| key.as_bytes().to_vec()),

@@ -87,7 +87,7 @@ bugs! {
     SeenNotRecorded: "the task record has no times seen", of "journal and task record", by Toy within 60;
     WatermarkNotRecorded: "the task record has no watermark", of "journal and task record", by Toy within 60;
     StampedLate: "who was written in the transaction before counts as written in this one", of "window", by Toy within 60;
-    StampIgnored: "what is taken again is taken by those who were written since, too", of "window", by Customers within 60;
+    StampIgnored: "what is taken again is taken by those who were written since, too", of "window", by Customers within 120;
     WindowNotRecorded: "the task record does not say that somebody is not written", of "window", by Toy within 60;
     WindowShort: "the window begins a transaction too late", of "window", by Toy within 60;
     WindowWatermarkLate: "the window begins at the watermark of its end", of "window", by Toy within 60;

@@ -69,6 +69,10 @@ impl<S: Subject> Core for Careless<S> {
         S::time(event)
     }
 
+    fn customer(event: &Self::Event) -> u64 {
+        S::customer(event)
+    }
+
     fn restore(&mut self, customer: &[u8], packed: Option<&[u8]>) -> Result<(), String> {
         if Bug::TombstonesIgnored.is_on() && packed.is_none() {
             return Ok(());

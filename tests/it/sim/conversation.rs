@@ -211,9 +211,11 @@ fn fetched(
     appended: Timestamp,
 ) -> Input {
     let record = |offset| RawRecord {
+        stamped: false,
         offset,
         appended,
-        key: Some(b"ann".to_vec()),
+        // From here on they are another customer's.
+        key: Some(if offset < 50 { b"ann" } else { b"ben" }.to_vec()),
         value: Some(format!("{kind} {time}").into_bytes()),
         headers: Vec::new(),
     };

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Enough to meet each fault at many steps within a few seconds; a night's run takes a million.
 const SEEDS: u64 = 200;
 /// The engine takes longer.
-pub const ENGINE_SEEDS: u64 = 60;
+pub const ENGINE_SEEDS: u64 = 120;
 
 fn values(log: &Log, topic: &str, partition: usize) -> Vec<Vec<u8>> {
     let records = log.committed_records(&place(topic, partition)).into_iter();

@@ -287,6 +287,7 @@ impl<S: Subject> Hand<S> {
             .log
             .read_committed(&from, feed.position, 1 + around.random.below(5));
         let raw = |(offset, record): (i64, Record)| RawRecord {
+            stamped: false,
             offset,
             appended: Timestamp(record.appended),
             key: record.key,

@@ -49,6 +49,7 @@ fn records() -> Vec<RawRecord> {
     let last = ("c00000".to_owned(), START + 120_001);
     let all = (0..CUSTOMERS).map(viewed).chain([last]);
     let record = |(offset, (id, time)): (i64, (String, i64))| RawRecord {
+        stamped: false,
         offset,
         appended: Timestamp(time),
         key: Some(id.clone().into_bytes()),

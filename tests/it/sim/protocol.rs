@@ -159,24 +159,24 @@ fn a_transaction_is_due_by_what_it_holds() {
 
 #[test]
 fn silence_moves_time_only_as_far_as_was_asked() {
-    // The event happens at 0 and comes at 0: its deadline at 3,000 is due at 5,000.
+    // The event happens at 0 and comes at 0: its deadline at 3,000 is due at 7,000, as the lateness and the delay are 2,000 each.
     let open = "fetched 0 0 a 0; step; ends 1 1 0 0; step; wait 100; step; committed 3; = ";
     let table = [
-        ("when it is due", "wake", "wake 5000"),
-        ("not before it was asked", "wait 5000; step", "ends? 2"),
+        ("when it is due", "wake", "wake 7000"),
+        ("not before it was asked", "wait 7000; step", "ends? 2"),
         (
             "when it was asked then",
-            "wait 5000; step; ends 2 1 0 0; step; wait 5020; step",
+            "wait 7000; step; ends 2 1 0 0; step; wait 7020; step",
             "ends? 2, transact 2: 1 commands 1 decisions 1 states 0@1 1@0 2@0",
         ),
         (
             "not while there is more",
-            "wait 5000; step; ends 2 1 0 1; step",
+            "wait 7000; step; ends 2 1 0 1; step",
             "ends? 2",
         ),
         (
             "not by a clock that went on while it slept",
-            "wait 5000; step; ends 2 1 0 0; wait 99000; step; watermark",
+            "wait 7000; step; ends 2 1 0 0; wait 99000; step; watermark",
             "ends? 2, watermark 3000",
         ),
     ];
@@ -187,8 +187,7 @@ fn silence_moves_time_only_as_far_as_was_asked() {
 
 #[test]
 fn the_lag_goes_by_the_clock_that_decides() {
-    let open =
-        "fetched 0 0 a 0; step; ends 1 1 0 0; step; wait 100; step; committed 3; wait 4000; = lag";
+    let open = "fetched 0 0 a 0; fetched 0 50 a 0; step; ends 1 51 0 0; step; wait 100; step; committed 3; wait 4000; = lag";
     for (what, mode, expected) in [
         ("the wall's", "", "lag Some(6001)"),
         ("events alone", "by events;", "lag Some(2001)"),

@@ -271,6 +271,11 @@ impl Core for Toy {
         Timestamp(event.order.0)
     }
 
+    fn customer(event: &Happened) -> u64 {
+        let bytes = event.customer.iter();
+        bytes.fold(0, |hash, byte| mix(hash ^ u64::from(*byte)))
+    }
+
     fn restore(&mut self, customer: &[u8], packed: Option<&[u8]>) -> Result<(), String> {
         if Bug::TimerNotRebuilt.is_on() {
             self.without_timer.insert(customer.to_vec());

@@ -110,8 +110,9 @@ fn identified(lines: &[u8]) -> Vec<Event> {
 
 /// Somebody looks at something in every partition, at this time: so every task comes as far as the last of them.
 pub fn passers_by(partitions: i32, time_ms: i64) -> Vec<Event> {
-    let at = |partition: i32| {
-        let customer = of_partition("passer-by", partition, partitions);
+    // Two in each: what one says alone is not believed.
+    let at = |(partition, name): (i32, &str)| {
+        let customer = of_partition(name, partition, partitions);
         let time = moments::time::Timestamp(time_ms).to_string();
         let line = json!({"type": "track", "event": "Product Viewed", "messageId": format!("{customer}-{time_ms}"),
             "userId": customer, "timestamp": time, "properties": {"product_id": "p"}});
@@ -122,7 +123,9 @@ pub fn passers_by(partitions: i32, time_ms: i64) -> Vec<Event> {
             time_ms,
         }
     };
-    (0..partitions).map(at).collect()
+    let names = ["passer-by", "another"];
+    let all = (0..partitions).flat_map(|partition| names.map(|name| (partition, name)));
+    all.map(at).collect()
 }
 
 /// A customer whose events go to this partition.
