@@ -6,7 +6,7 @@
 #
 # The second form is for tests: a pipe closes however its owner ends, kill -9 included, so no broker outlives its test.
 # LIBS holds Kafka's jars; a class-data archive beside it, kafka.jsa, is used if there is one, and written at the end if
-# KAFKA_ARCHIVE=write. DIR keeps properties, data and `pid`. KAFKA_JVM overrides the options of the Java machine.
+# KAFKA_ARCHIVE=write. KAFKA_PROPERTIES names a file of more properties, which win. DIR keeps properties, data and `pid`. KAFKA_JVM overrides the options of the Java machine.
 # Listens on 127.0.0.1 only.
 set -eu
 
@@ -27,6 +27,7 @@ mkdir -p "$dir"
     echo "listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller_port"
     echo "controller.quorum.voters=1@127.0.0.1:$controller_port"
     echo "log.dirs=$dir/data"
+    [ -z "${KAFKA_PROPERTIES:-}" ] || cat "$KAFKA_PROPERTIES"
 } >"$dir/server.properties"
 
 archive=${libs%/*}/kafka.jsa

@@ -247,6 +247,7 @@ impl From<&BorrowedMessage<'_>> for Read {
             partition: message.partition(),
             record: RawRecord {
                 offset: message.offset(),
+                unreadable: None,
                 stamped: matches!(message.timestamp(), rdkafka::Timestamp::LogAppendTime(_)),
                 appended: Timestamp(message.timestamp().to_millis().unwrap_or_default()),
                 key: message.key().map(<[u8]>::to_vec),

@@ -18,6 +18,18 @@ enum TopicsCommand {
     Create(Shared),
     /// Say what is wrong with them.
     Check(Shared),
+    /// Print the commands that give a user the rights that `run` needs, and no more.
+    Acls(Acls),
+}
+
+/// The rights of a user.
+#[derive(Debug, Args)]
+struct Acls {
+    #[command(flatten)]
+    shared: Shared,
+    /// The user, as brokers name it.
+    #[arg(long, value_name = "PRINCIPAL", default_value = "User:moments")]
+    principal: String,
 }
 
 /// Creates or checks.
@@ -29,6 +41,12 @@ pub fn run(args: &Topics) -> anyhow::Result<()> {
         TopicsCommand::Create(shared) => {
             let (config, _, plan) = shared.plan()?;
             for line in topics::create(&config, &plan)? {
+                println!("{line}");
+            }
+        }
+        TopicsCommand::Acls(acls) => {
+            let (config, _, plan) = acls.shared.plan()?;
+            for line in topics::acls(&config, &plan, &acls.principal) {
                 println!("{line}");
             }
         }

@@ -12,6 +12,7 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::Config;
+use super::secret::is_secret;
 use crate::document::suggest::meant;
 
 /// What our variables begin with, before `__`.
@@ -165,10 +166,79 @@ fn read(layers: &Layers) -> Result<Config, String> {
 
 /// The message, and what was probably meant.
 fn explained(error: &toml::de::Error) -> String {
-    let message = error.to_string();
+    let message = without_secrets(&error.to_string());
     let message = message.trim_end();
     match meant(error.message()) {
         Some(meant) => format!("{message}\ndid you mean `{meant}`?"),
         None => message.to_owned(),
+    }
+}
+
+/// The message, without what may be secret in the line that it shows: its value, and what it says of that.
+fn without_secrets(message: &str) -> String {
+    let source = |line: &str| {
+        let (number, text) = line.split_once('|')?;
+        number.trim().parse::<u32>().ok()?;
+        Some(text.to_owned())
+    };
+    let hides = |text: &str| {
+        let key = text
+            .split('=')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        // A line without a key goes on with a value whose key is above it.
+        let goes_on = !text.contains('=') && !text.trim_start().starts_with('[');
+        goes_on || is_secret(&key)
+    };
+    if !message.lines().filter_map(source).any(|text| hides(&text)) {
+        return message.to_owned();
+    }
+    let mut shown = Vec::new();
+    for line in message.lines() {
+        shown.push(match source(line) {
+            Some(text) => {
+                let (number, key) = (
+                    line.split('|').next().unwrap_or_default(),
+                    text.split('=').next(),
+                );
+                let key = key.filter(|_| text.contains('=')).unwrap_or_default();
+                format!("{number}|{} = (not shown)", key.trim_end())
+            }
+            // What was found may be quoted; what was expected is not.
+            None => match line.split_once(", expected ") {
+                Some((_, expected)) => format!("expected {expected}"),
+                None => line.to_owned(),
+            },
+        });
+    }
+    shown.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_secret_is_not_shown() {
+        for text in [
+            "[kafka.properties]\n\"sasl.password\" = \"hunter2",
+            "[kafka.properties]\n\"sasl.password\" = hunter2",
+            "[kafka.properties]\n\"ssl.key.pem\" = \"\"\"-----\nhunter2",
+            "[schema_registry]\npassword = [\"hunter2\"]",
+            "[schema_registry]\ntoken = { hunter2 = 1 }",
+            "[kafka.properties]\n\"sasl.password\" = [\"hunter2\"]",
+        ] {
+            let error = toml::from_str::<Config>(text).expect_err(text);
+            let said = explained(&error);
+            assert!(!said.contains("hunter2"), "{text}: {said}");
+            assert!(said.contains("line "), "{text}: {said}");
+        }
+        let harmless = toml::from_str::<Config>("[http]\nlisten = 5").expect_err("no address");
+        assert!(
+            explained(&harmless).contains("listen = 5"),
+            "{}",
+            explained(&harmless)
+        );
     }
 }

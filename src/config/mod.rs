@@ -12,6 +12,7 @@ mod layers;
 mod place;
 pub mod properties;
 pub mod schema_registry;
+pub mod secret;
 mod time;
 pub mod topics;
 mod transactions;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::document::suggest::closest;
+use crate::document::suggest::{self, closest};
 use crate::encode::cloud_event::{Mode, Publishing};
 use crate::event::record::PLACEHOLDERS;
 use crate::event::{Text, Type, Vocabulary};
@@ -382,6 +383,7 @@ impl Config {
         }
         check_id(&self.application.id)?;
         self.http.check()?;
+        self.log.check()?;
         self.topics.check()?;
         self.check_names()?;
         self.time.check()?;
@@ -458,6 +460,34 @@ impl Http {
         }
         if self.connections == 0 {
             return Err(ConfigError::invalid("http.connections", "must be above 0"));
+        }
+        Ok(())
+    }
+}
+
+impl Log {
+    /// A word that is no level would be taken for the name of a part of the program, and everything else would be silent.
+    fn check(&self) -> Result<(), ConfigError> {
+        const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+        let is_level = |word: &str| {
+            LEVELS
+                .iter()
+                .any(|level| level.eq_ignore_ascii_case(word.trim()))
+        };
+        for directive in self.level.split(',') {
+            let level = directive
+                .rsplit_once('=')
+                .map_or(directive, |(_, level)| level);
+            if !is_level(level) {
+                let meant = suggest::closest(level, LEVELS);
+                let meant =
+                    meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+                let detail = format!(
+                    "`{level}` is no level; expected {}, or directives such as `info,rdkafka=debug`{meant}",
+                    LEVELS.join(", ")
+                );
+                return Err(ConfigError::invalid("log.level", detail));
+            }
         }
         Ok(())
     }

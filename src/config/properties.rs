@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::secret::is_secret;
 use super::{ConfigError, Span};
 
 /// How Kafka is reached.
@@ -164,23 +165,6 @@ impl Kafka {
         }
         Ok(())
     }
-}
-
-/// Whether a property's value must not be shown: what is not known to be harmless by its name.
-#[must_use]
-pub fn is_secret(name: &str) -> bool {
-    [
-        "password",
-        "secret",
-        "token",
-        "credential",
-        "pem",
-        "jaas",
-        "username",
-        "oauthbearer.config",
-    ]
-    .into_iter()
-    .any(|word| name.contains(word))
 }
 
 impl fmt::Debug for Properties {

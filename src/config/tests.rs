@@ -342,12 +342,35 @@ fn no_type_is_guessed() {
         let error = load(text, &environment).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
-    let level = "info\"\n[http]\nwrite = true\n#";
-    let config = load("", &[("MOMENTS__LOG__LEVEL", level)]).unwrap();
+    let odd = "info\"\n[http]\nwrite = true\n#";
+    let config = load("", &[("MOMENTS__KAFKA__CLIENT_ID", odd)]).unwrap();
     assert_eq!(
-        (config.log.level.as_str(), config.http.write),
-        (level, false)
+        (config.kafka.client_id.as_str(), config.http.write),
+        (odd, false)
     );
+}
+
+#[test]
+fn a_level_is_one() {
+    for (level, said) in [
+        ("info", ""),
+        ("WARN", ""),
+        ("info,rdkafka=debug,moments::http=off", ""),
+        (
+            "loud",
+            "`loud` is no level; expected error, warn, info, debug, trace, off",
+        ),
+        ("inof", "did you mean `info`?"),
+        ("rdkafka", "`rdkafka` is no level"),
+        ("info,rdkafka=loud", "`loud` is no level"),
+        ("", "`` is no level"),
+    ] {
+        let loaded = load(&format!("[log]\nlevel = {level:?}"), &[]);
+        match loaded {
+            Ok(_) => assert_eq!(said, "", "{level}"),
+            Err(error) => assert!(!said.is_empty() && error.contains(said), "{level}: {error}"),
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Span};
+use crate::task::ids::{TopicIds, shown};
 use crate::task::watermark::TopicSettings;
 
 /// The topics. Those that come in have the same number of partitions and are keyed by customer.
@@ -94,6 +95,10 @@ pub struct Source {
     /// `json`; or `avro`, in Confluent's wire format, JSON objects still being read among it. Default `json`.
     #[serde(default)]
     pub format: Format,
+    /// The id, as Kafka shows it, of a topic that was made anew and is to be read from its beginning. Default empty: a topic that was
+    /// made anew is refused.
+    #[serde(default)]
+    pub accept_id: String,
 }
 
 /// How records are written.
@@ -149,6 +154,7 @@ fn source(name: &str) -> Source {
         lateness: lateness(),
         mapping: PathBuf::new(),
         format: Format::Json,
+        accept_id: String::new(),
     }
 }
 
@@ -251,6 +257,19 @@ impl Topics {
         foreign
             .chain(everybody)
             .filter(|(_, mapping)| !mapping.as_os_str().is_empty())
+    }
+
+    /// The topics as they were found, by name, and those that are said to be read from their beginning.
+    #[must_use]
+    pub fn ids(&self, found: BTreeMap<String, u128>) -> TopicIds {
+        let sources = self.sources().into_iter();
+        let said = sources.map(|(kind, source)| (source.name_as(kind), source.accept_id.trim()));
+        let accepted =
+            said.filter(|(name, id)| found.get(name).is_some_and(|found| shown(*found) == *id));
+        TopicIds {
+            accepted: accepted.map(|(name, _)| name).collect(),
+            found,
+        }
     }
 
     /// Of whom the records of a topic of this name tell.

@@ -4,7 +4,7 @@
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +14,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use crate::config::Config;
 use crate::config::properties::INSTANCE;
+use crate::config::secret::is_secret;
 
 /// Beyond the value of a record: key, headers and framing.
 const RECORD_OVERHEAD_BYTES: i32 = 65_536;
@@ -22,9 +23,20 @@ const RECORD_OVERHEAD_BYTES: i32 = 65_536;
 /// long they cost a fifth, and a lone event waits no longer. The price is a fetch each 10 ms where nothing happens: what is read
 /// seldom, state and the control topic, is waited for by the broker.
 const GATHERED: [(&str, &str); 2] = [("fetch.min.bytes", "200000"), ("fetch.wait.max.ms", "10")];
+/// A few compressed bytes of somebody else's become as much in memory as these allow: the first for a batch, the others for how many
+/// are fetched at once. A thousandfold is easily made; a batch of ordinary records is no larger than a MiB or two.
+const BOUNDED: [(&str, &str); 3] = [
+    (RECEIVED, "33554432"),
+    ("fetch.max.bytes", "8388608"),
+    ("max.partition.fetch.bytes", "524288"),
+];
+/// The largest that is received, and that a batch may become.
+const RECEIVED: &str = "receive.message.max.bytes";
 
 /// A member is missed after this: the least that brokers allow by their own default.
 const SESSION_MS: &str = "6000";
+/// How long it is listened for why nobody is reached.
+const WHY: Duration = Duration::from_secs(2);
 /// How long a reason explains what fails.
 const REASON: Duration = Duration::from_secs(30);
 
@@ -95,6 +107,53 @@ pub(crate) fn explained(error: &KafkaError) -> String {
     }
 }
 
+/// The largest record that the member can take in, bytes.
+#[must_use]
+pub(super) fn receivable(config: &Config) -> i64 {
+    let said = member(config)
+        .get(RECEIVED)
+        .and_then(|said| said.parse().ok());
+    said.unwrap_or(i64::MAX)
+}
+
+/// What librdkafka does not take of the properties that are configured.
+///
+/// # Errors
+/// The first of them, and why.
+pub(super) fn check(config: &Config) -> Result<(), String> {
+    let clients = [
+        ("kafka.properties", common(config)),
+        ("kafka.consumer", member(config)),
+        ("kafka.producer", producer(config, 0)),
+    ];
+    for (section, client) in clients {
+        match client.create_native_config() {
+            Err(KafkaError::ClientConfig(_, why, name, _)) if !is_secret(&name) => {
+                return Err(format!("[{section}] \"{name}\": {why}"));
+            }
+            Err(KafkaError::ClientConfig(_, _, name, _)) => {
+                return Err(format!(
+                    "[{section}] \"{name}\": not a value that it can have (not shown)"
+                ));
+            }
+            Err(error) => return Err(format!("[{section}]: {error}")),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Finds out why nobody is reached, of a client whose errors can be heard: it is [explained] then.
+pub(super) fn ask_why(config: &Config) {
+    let asked: Result<BaseConsumer<Logged>, _> =
+        consumer(config, "read_committed").create_with_context(Logged);
+    if let Ok(client) = asked {
+        let _ = client.fetch_metadata(None, WHY);
+        let since = Instant::now();
+        while since.elapsed() < WHY && client.poll(Duration::from_millis(100)).is_some() {}
+    }
+}
+
 /// After how long without a sign of life the group goes on without a member.
 #[must_use]
 pub(super) fn session(config: &Config) -> Duration {
@@ -137,7 +196,8 @@ pub fn common(config: &Config) -> ClientConfig {
 /// The member of the group, which reads the topics that come in.
 #[must_use]
 pub(super) fn member(config: &Config) -> ClientConfig {
-    let mut client = reader(config, "read_committed", &GATHERED);
+    let defaults = [&GATHERED[..], &BOUNDED].concat();
+    let mut client = reader(config, "read_committed", &defaults);
     client.set("group.protocol", "classic");
     client.set("partition.assignment.strategy", "range");
     if let Some(name) = config.kafka.consumer.0.get(INSTANCE) {
@@ -161,7 +221,7 @@ fn reader(config: &Config, isolation: &str, defaults: &[(&str, &str)]) -> Client
         ("fetch.queue.backoff.ms", "5"),
         // A partition whose queue was full joins the next fetch: at most this much later.
         ("fetch.wait.max.ms", "100"),
-        // Per partition, as the queues are split; two fetches.
+        // Per partition, as the queues are split; a few fetches.
         ("queued.max.messages.kbytes", "2048"),
         ("reconnect.backoff.ms", "50"),
         ("reconnect.backoff.max.ms", "2000"),

@@ -9,6 +9,7 @@ use rdkafka::admin::{
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::clients::{self, Logged};
+use super::described::{self, Topics};
 use super::wanted::{TopicsError, Wanted};
 use crate::config::Config;
 
@@ -26,11 +27,13 @@ pub(super) struct Cluster {
     admin: AdminClient<Logged>,
     runtime: tokio::runtime::Runtime,
     bootstrap: String,
+    config: Config,
 }
 
 impl Cluster {
     /// Nothing is sent yet.
     pub fn connect(config: &Config) -> Result<Self, TopicsError> {
+        clients::check(config).map_err(TopicsError::Property)?;
         let bootstrap = config.kafka.bootstrap.clone();
         let made: Result<AdminClient<Logged>, _> =
             clients::common(config).create_with_context(Logged);
@@ -45,10 +48,12 @@ impl Cluster {
             admin,
             runtime,
             bootstrap,
+            config: config.clone(),
         })
     }
 
     fn failed(&self, error: KafkaError) -> TopicsError {
+        clients::ask_why(&self.config);
         TopicsError::Kafka {
             bootstrap: self.bootstrap.clone(),
             error,
@@ -69,6 +74,12 @@ impl Cluster {
             )
         };
         Ok(metadata.topics().iter().map(count).collect())
+    }
+
+    /// What is said of each topic of these names, or why nothing is.
+    pub fn described(&self, names: &[&str]) -> Result<Topics, TopicsError> {
+        let described = described::describe(self.admin.inner(), names, TIMEOUT);
+        described.map_err(|error| self.failed(error))
     }
 
     /// Creates topics; for each whether it was.

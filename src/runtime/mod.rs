@@ -16,6 +16,7 @@ mod cluster;
 mod committer;
 mod copier;
 pub mod control;
+mod described;
 pub mod encoding;
 mod feed;
 mod group;
@@ -39,7 +40,7 @@ mod worker;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -67,6 +68,7 @@ use crate::event::record::SchemaId;
 use crate::mapping::Mappings;
 use crate::registry::{SchemasError, Source};
 use crate::task::customers::Customers;
+use crate::task::ids::TopicIds;
 use crate::task::transaction::Sink;
 use crate::task::{Task, TaskSettings};
 use crate::telemetry::Telemetry;
@@ -139,6 +141,8 @@ struct Context {
     basis: Basis,
     /// Topics that come in and are compacted.
     compacted: Vec<String>,
+    /// Which topics come in.
+    ids: TopicIds,
     /// The triggers in force; tasks take them up between two transactions.
     plan: Mutex<Arc<Plan>>,
     decoder: Decoder,
@@ -258,19 +262,21 @@ impl Runtime {
             .threads()
             .min(usize::try_from(partitions).unwrap_or(1))
             .max(1);
+        let ids = config.topics.ids(found.ids);
         let context = Arc::new(Context {
             config: Arc::new(config),
             names: Arc::clone(&names),
             basis,
             compacted: found.compacted,
+            ids,
             plan: Mutex::new(plan),
             decoder,
             encoder,
             schemas_wanted,
             telemetry: telemetry.clone(),
             traces,
-            ends: Arc::clone(&ends),
-            offsets: Arc::clone(&offsets),
+            ends,
+            offsets,
             questions,
             watchdog,
             states: Mutex::default(),
@@ -281,11 +287,7 @@ impl Runtime {
             remake: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
-        let inputs: Arc<[String]> = names.inputs.clone().into();
-        let asking = Arc::clone(&context);
-        thread::Builder::new()
-            .name("asker".to_owned())
-            .spawn(move || asker::run(&asking.surroundings, (&ends, &offsets), &inputs, &asked))?;
+        start_asker(&context, asked)?;
         let mut workers = Vec::new();
         let mut threads = Vec::new();
         for number in 0..count {
@@ -505,6 +507,7 @@ impl Context {
             delays: self.config.transactions.delays(),
             checkpoint: self.config.checkpoints.of_task(self.names.partitions),
             unrepeatable: self.unrepeatable(),
+            ids: self.ids.clone(),
         }
     }
 
@@ -549,6 +552,18 @@ impl Context {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, State>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Starts the thread that asks where topics end.
+fn start_asker(context: &Arc<Context>, asked: Receiver<Question>) -> std::io::Result<()> {
+    let context = Arc::clone(context);
+    let inputs: Arc<[String]> = context.names.inputs.clone().into();
+    let thread = thread::Builder::new().name("asker".to_owned());
+    thread.spawn(move || {
+        let clients = (&*context.ends, &*context.offsets);
+        asker::run(&context.surroundings, clients, &inputs, &asked);
+    })?;
+    Ok(())
 }
 
 /// Wakes all workers.

@@ -18,7 +18,7 @@ use rdkafka::error::KafkaError;
 
 use super::clients::{self, Logged};
 use super::watchdog::{EndsProcess, STATUS};
-use super::{Context, asker};
+use super::{Context, asker, described};
 
 /// Between two looks while all is well.
 const LOOK: Duration = Duration::from_secs(5);
@@ -113,14 +113,13 @@ impl Observer {
         let client = self.client.insert(client);
         let _ = client.poll(Duration::ZERO);
         let names = &self.context.names;
-        let metadata = client.fetch_metadata(None, TIMEOUT)?;
+        let inputs: Vec<&str> = names.inputs.iter().map(String::as_str).collect();
+        let described = described::describe(client.client(), &inputs, TIMEOUT)?;
         let (mut topics, mut unread) = (Vec::new(), BTreeMap::new());
         for name in &names.inputs {
-            let found = metadata.topics().iter().find(|topic| topic.name() == name);
-            let found = found.filter(|topic| topic.error().is_none());
-            let count = found.map_or(0, |topic| {
-                i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX)
-            });
+            let found = described.get(name).and_then(|found| found.as_ref().ok());
+            let count = found.map_or(0, |found| found.partitions);
+            let id = found.map(|found| found.id);
             unread.insert(name.clone(), (count - names.partitions).max(0));
             if count == 0 {
                 topics.push(format!("topic {name} is not there, or may not be seen"));
@@ -128,6 +127,12 @@ impl Observer {
                 topics.push(format!(
                     "topic {name} has {count} partitions and had {} when this process started: nobody reads those beyond",
                     names.partitions
+                ));
+            } else if let (Some(now), Some(then)) = (id, self.context.ids.found.get(name))
+                && now != *then
+            {
+                topics.push(format!(
+                    "topic {name} was deleted and made anew while this process ran: it is not read; start again, and it is said what to do"
                 ));
             }
         }

@@ -53,8 +53,8 @@ impl<T> Waker<T> {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub records: Vec<RawRecord>,
-    /// What librdkafka had to say of the partition instead.
-    pub errors: Vec<RDKafkaErrorCode>,
+    /// What librdkafka had to say of the partition instead, and of which offset, where it says so.
+    pub errors: Vec<(RDKafkaErrorCode, i64)>,
 }
 
 /// The queue of one partition.
@@ -199,7 +199,7 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
                 if error == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
                     batch.records.push(record(*message));
                 } else {
-                    batch.errors.push(error.into());
+                    batch.errors.push((error.into(), (**message).offset));
                 }
                 sys::rd_kafka_message_destroy(*message);
             }
@@ -248,6 +248,7 @@ unsafe fn record(message: *mut sys::rd_kafka_message_t) -> RawRecord {
         RawRecord {
             offset: (*message).offset,
             appended: Timestamp(appended),
+            unreadable: None,
             stamped: kind == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME,
             key: bytes((*message).key, (*message).key_len),
             value: bytes((*message).payload, (*message).len),

@@ -14,7 +14,7 @@ use super::message::{About, Assignment, Membership, Question, ToWorker};
 use super::queue::Waker;
 use super::takeover::Takeover;
 use super::{Context, State, clock};
-use crate::task::core::Count;
+use crate::task::core::{Count, RawRecord};
 use crate::task::customers::Customers;
 use crate::task::{Action, Failure, Input, Report, Session, Task};
 use crate::time::Timestamp;
@@ -24,6 +24,9 @@ use crate::trigger::plan::Plan;
 const ROUND_STEPS: usize = 4;
 /// Answers with changelog records under way.
 const RESTORE_BATCHES: usize = 4;
+/// What is wrong with a record that is passed over.
+const UNREADABLE: &str =
+    "its batch is damaged, or larger than `receive.message.max.bytes` when it is decompressed";
 /// Before a seek that failed is tried again.
 const SEEK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -226,20 +229,28 @@ impl Slot {
         let Some(lease) = &mut self.lease else {
             return false;
         };
-        let (mut inputs, mut lost) = (Vec::new(), Vec::new());
+        let (mut inputs, mut lost, mut unreadable) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (topic, feed) in lease.feeds.iter_mut().enumerate() {
             let Some(session) = feed.session.filter(|_| !feed.paused && feed.position >= 0) else {
                 continue;
             };
             let batch = feed.take();
-            for error in batch.errors {
-                tracing::warn!(partition = self.partition, topic = feed.topic, %error, "reading");
-                if error == RDKafkaErrorCode::AutoOffsetReset {
-                    lost.push((session, topic, feed.position));
+            for (error, offset) in batch.errors {
+                match error {
+                    RDKafkaErrorCode::AutoOffsetReset => lost.push((session, topic, feed.position)),
+                    // Asked again meanwhile, it is said again.
+                    RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::BadMessage => {
+                        unreadable.insert(topic, offset);
+                    }
+                    _ => {}
                 }
+                tracing::warn!(partition = self.partition, topic = feed.topic, offset, %error, "reading");
             }
             if let Some(last) = batch.records.last() {
                 self.context.telemetry.read(topic, batch.records.len());
+                if last.stamped {
+                    super::clock::heard(last.appended);
+                }
                 if self.context.names.broadcasts.as_ref() != Some(&feed.topic) {
                     self.context.sample(&feed.topic, self.partition, last);
                 }
@@ -251,6 +262,8 @@ impl Slot {
                 inputs.push((session, Input::Fetched { topic, records }));
             } else if !feed.held.is_empty() {
                 // They wait for a schema, and what is behind them for them.
+            } else if unreadable.contains_key(&topic) {
+                // librdkafka's position is behind it already.
             } else if let Some(offset) = feed.queue.position(&feed.topic, self.partition)
                 && offset > feed.position
             {
@@ -258,6 +271,9 @@ impl Slot {
                 feed.position = offset;
                 inputs.push((session, Input::Position { topic, offset }));
             }
+        }
+        for (topic, offset) in unreadable {
+            inputs.extend(self.pass_over(topic, offset));
         }
         for (session, topic, position) in lost {
             // Asks where the topic begins now, and tells the task if that is beyond what it has read.
@@ -271,6 +287,41 @@ impl Slot {
             self.carry_out();
         }
         came
+    }
+
+    /// Goes on behind the record that comes next of a topic, which librdkafka cannot take out of its batch, and would ask for again for
+    /// ever. It becomes a dead letter that says where it stands.
+    /// `said`: where the batch begins, or a batch before it where several were asked for.
+    fn pass_over(&mut self, topic: usize, said: i64) -> Option<(Session, Input)> {
+        let feed = &mut self.lease.as_mut()?.feeds[topic];
+        let session = feed.session?;
+        let next = feed
+            .held
+            .last()
+            .map_or(feed.position, |last| last.offset + 1);
+        let offset = next.max(said);
+        if let Err(error) = feed.seek(self.partition, offset + 1) {
+            tracing::warn!(partition = self.partition, topic = feed.topic, offset, %error, "seeking behind what cannot be read");
+            return None;
+        }
+        tracing::error!(
+            partition = self.partition,
+            topic = feed.topic,
+            offset,
+            "a record cannot be taken out of the log, and is passed over: {UNREADABLE}"
+        );
+        let record = RawRecord {
+            offset,
+            unreadable: Some(UNREADABLE),
+            ..RawRecord::default()
+        };
+        if feed.held.is_empty() {
+            feed.position = offset + 1;
+            let records = vec![record];
+            return Some((session, Input::Fetched { topic, records }));
+        }
+        feed.held.push(record);
+        None
     }
 
     fn carry_out(&mut self) {

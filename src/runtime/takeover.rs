@@ -186,7 +186,7 @@ impl Takeover {
             let batch = queue.take(READ_RECORDS, 100);
             // Its log and its errors.
             let _ = reader.poll(Duration::ZERO);
-            if let Some(code) = batch.errors.first() {
+            if let Some((code, _)) = batch.errors.first() {
                 return Err(KafkaError::MessageConsumption(*code));
             }
             let position = queue

@@ -2,12 +2,14 @@
 //!
 //! What must stay true: an existing topic is never changed; every problem is said at once, with what to do about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::clients;
 use super::cluster::{Cluster, TopicConfigs};
+use super::described::{Described, Right, Topics};
 use super::wanted::Need;
 pub use super::wanted::{Report, TopicsError, Wanted};
 use crate::config::Config;
@@ -38,6 +40,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
         name,
         copartitioned: false,
         partitions: None,
+        rights: &[Right::Write],
         settings: settings
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()))
@@ -45,6 +48,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
             .collect(),
         needed: vec![Need::Bytes(bytes)],
     };
+    let received = clients::receivable(config) - i64::from(OVERHEAD_BYTES);
     let retention = topics.retention.ms.to_string();
     let kept = |name: String| {
         out(
@@ -57,7 +61,8 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
         copartitioned: true,
         partitions: None,
         settings: vec![(TIMESTAMP, STAMPED.to_owned())],
-        needed: vec![Need::AppendTime, Need::Retained],
+        rights: &[Right::Read],
+        needed: vec![Need::AppendTime, Need::Retained, Need::Received(received)],
     };
     let inputs = topics.inputs().into_iter();
     let mut all: Vec<Wanted> = inputs.map(|topic| input(topic.name)).collect();
@@ -74,6 +79,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     changelog.needed.push(Need::CleanedSoon(segment_bytes));
     all.push(Wanted {
         copartitioned: true,
+        rights: &[Right::Read, Right::Write],
         ..changelog
     });
     // Each commit tells what the brokers' clock says.
@@ -81,26 +87,28 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     journal.settings.push((TIMESTAMP, STAMPED.to_owned()));
     all.push(Wanted {
         copartitioned: true,
+        rights: &[Right::Read, Right::Write],
         ..journal
     });
     // A replay needs the old sets, and a process the newest, however old.
     let forever = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
     all.push(Wanted {
         partitions: Some(1),
+        rights: &[Right::Read],
         ..out(config.control(), &forever)
     });
-    let channels: BTreeSet<&str> = plan
-        .triggers
-        .iter()
-        .flat_map(|trigger| &trigger.treatments)
-        .map(|treatment| treatment.channel.as_str())
-        .collect();
-    let treatments = channels
-        .into_iter()
-        .map(|channel| topics.treatments_of(channel));
+    let treatments = channels(plan).into_iter();
+    let treatments = treatments.map(|channel| topics.treatments_of(channel));
     let others = [&topics.decisions, &topics.dead_letters, &topics.late_events].map(String::clone);
     all.extend(treatments.chain(others).map(kept));
     all
+}
+
+fn channels(plan: &Plan) -> BTreeSet<&str> {
+    let treatments = plan.triggers.iter().flat_map(|trigger| &trigger.treatments);
+    treatments
+        .map(|treatment| treatment.channel.as_str())
+        .collect()
 }
 
 /// The topics that tell what happened to everybody, and the one to which that is copied.
@@ -116,6 +124,7 @@ fn of_everybody(
     });
     let copies = config.broadcasts().map(|name| Wanted {
         copartitioned: true,
+        rights: &[Right::Read, Right::Write],
         ..kept(name)
     });
     told.chain(copies).collect()
@@ -179,6 +188,8 @@ pub struct Found {
     pub partitions: i32,
     /// Topics that come in and are compacted: not every record can be read again.
     pub compacted: Vec<String>,
+    /// The id of each topic, where the brokers say it.
+    pub ids: BTreeMap<String, u128>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -192,45 +203,18 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
     let existing = kafka.partitions()?;
     let wanted = wanted(config, plan);
     let mut report = Report::default();
-    let missing: Vec<&str> = wanted
-        .iter()
-        .filter(|topic| !existing.contains_key(&topic.name))
-        .map(|topic| topic.name.as_str())
-        .collect();
-    if !missing.is_empty() {
-        report.problems.push(format!(
-            "missing: {}. `moments topics create` makes them",
-            missing.join(", ")
-        ));
-    }
+    let names: Vec<&str> = wanted.iter().map(|topic| topic.name.as_str()).collect();
+    let described = kafka.described(&names)?;
+    let missing = names.iter().filter(|name| !existing.contains_key(**name));
+    check_missing(missing.copied(), &described, &mut report);
+    check_rights(&wanted, &described, &mut report);
     let counts: Vec<(&str, i32)> = wanted
         .iter()
         .filter(|topic| topic.copartitioned)
         .filter_map(|topic| Some((topic.name.as_str(), *existing.get(&topic.name)?)))
         .collect();
-    for topic in &wanted {
-        let found = existing.get(&topic.name);
-        if let (Some(wanted), Some(found)) = (topic.partitions, found)
-            && wanted != *found
-        {
-            report.problems.push(format!(
-                "{} has {found} partitions and must have {wanted}, for its records stand in one order; make it anew",
-                topic.name
-            ));
-        }
-    }
+    check_partitions(&wanted, &existing, &counts, &mut report);
     let partitions = counts.first().map_or(0, |(_, count)| *count);
-    if counts.iter().any(|(_, count)| *count != partitions) {
-        let shown: Vec<String> = counts
-            .iter()
-            .map(|(name, count)| format!("{name} has {count}"))
-            .collect();
-        report.problems.push(format!(
-            "the numbers of partitions differ: {}. Partition p of every topic holds the same customers, so all must have as many; \
-             make new topics of one size and move the events over, keyed by customer",
-            shown.join(", ")
-        ));
-    }
     let found: Vec<&Wanted> = wanted
         .iter()
         .filter(|topic| existing.contains_key(&topic.name))
@@ -253,11 +237,130 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
         Ok(Found {
             partitions,
             compacted,
+            ids: ids(&described),
             warnings: report.warnings,
         })
     } else {
         Err(TopicsError::Unfit(report))
     }
+}
+
+/// What is not there, or not to be seen.
+fn check_missing<'a>(
+    names: impl Iterator<Item = &'a str>,
+    described: &Topics,
+    report: &mut Report,
+) {
+    let denied = RDKafkaErrorCode::TopicAuthorizationFailed;
+    let (unseen, missing): (Vec<&str>, Vec<&str>) =
+        names.partition(|name| matches!(described.get(*name), Some(Err(code)) if *code == denied));
+    if !unseen.is_empty() {
+        report.problems.push(format!(
+            "not to be seen: {}. They are missing, or this process lacks the right Describe on them; `moments topics acls` prints every \
+             right that it needs",
+            unseen.join(", ")
+        ));
+    }
+    if !missing.is_empty() {
+        report.problems.push(format!(
+            "missing: {}. `moments topics create` makes them",
+            missing.join(", ")
+        ));
+    }
+}
+
+/// Partition p of every topic holds the same customers. `counts`: those of the topics that must have as many.
+fn check_partitions(
+    wanted: &[Wanted],
+    existing: &BTreeMap<String, i32>,
+    counts: &[(&str, i32)],
+    report: &mut Report,
+) {
+    for topic in wanted {
+        let found = existing.get(&topic.name);
+        if let (Some(wanted), Some(found)) = (topic.partitions, found)
+            && wanted != *found
+        {
+            report.problems.push(format!(
+                "{} has {found} partitions and must have {wanted}, for its records stand in one order; make it anew",
+                topic.name
+            ));
+        }
+    }
+    let partitions = counts.first().map_or(0, |(_, count)| *count);
+    if counts.iter().any(|(_, count)| *count != partitions) {
+        let shown: Vec<String> = counts
+            .iter()
+            .map(|(name, count)| format!("{name} has {count}"))
+            .collect();
+        report.problems.push(format!(
+            "the numbers of partitions differ: {}. Partition p of every topic holds the same customers, so all must have as many; \
+             make new topics of one size and move the events over, keyed by customer",
+            shown.join(", ")
+        ));
+    }
+}
+
+/// What this process may not do though it has to.
+fn check_rights(wanted: &[Wanted], described: &Topics, report: &mut Report) {
+    for topic in wanted {
+        let Some(Ok(Described {
+            rights: Some(rights),
+            ..
+        })) = described.get(&topic.name)
+        else {
+            continue;
+        };
+        for right in topic.rights.iter().filter(|right| !rights.contains(right)) {
+            report.problems.push(format!(
+                "{}: this process lacks the right {} on it; `moments topics acls` prints every right that it needs",
+                topic.name,
+                right.word()
+            ));
+        }
+    }
+}
+
+fn ids(described: &Topics) -> BTreeMap<String, u128> {
+    let found = described
+        .iter()
+        .filter_map(|(name, found)| Some((name, found.as_ref().ok()?.id)));
+    let known = found.filter(|(_, id)| *id != 0);
+    known.map(|(name, id)| (name.clone(), id)).collect()
+}
+
+/// The commands that give this process the rights it needs, and no more: to read and write its topics, as a member of its group and by
+/// its transactional ids.
+#[must_use]
+pub fn acls(config: &Config, plan: &Plan, principal: &str) -> Vec<String> {
+    let id = &config.application.id;
+    let add = |operations: &[&str], on: &str| {
+        let operations: Vec<String> = operations
+            .iter()
+            .map(|it| format!("--operation {it}"))
+            .collect();
+        format!(
+            "kafka-acls --bootstrap-server {} --add --allow-principal {principal} {} {on}",
+            config.kafka.bootstrap,
+            operations.join(" ")
+        )
+    };
+    let mut all = Vec::new();
+    for topic in wanted(config, plan) {
+        // Either of them lets it be seen, too. Its settings are looked at when the process starts.
+        let mut operations: Vec<&str> = topic.rights.iter().map(|right| right.word()).collect();
+        operations.push("DescribeConfigs");
+        all.push(add(&operations, &format!("--topic {}", topic.name)));
+    }
+    all.push(add(&["Read"], &format!("--group {id}")));
+    if !config.topics.everybody.is_empty() {
+        all.push(add(&["Read"], &format!("--group {id}-broadcasts")));
+    }
+    all.push(add(
+        &["Write", "Describe"],
+        &format!("--transactional-id {id}- --resource-pattern-type prefixed"),
+    ));
+    all
 }
 
 /// The topics that come in and are compacted.
@@ -340,6 +443,14 @@ impl Need {
                 report.warnings.push(format!(
                     "{topic}: message.timestamp.type is CreateTime: where its producers set the event's time, silence leads time \
                      to the present at once, and latency cannot be measured; LogAppendTime is better"
+                ));
+            }
+            Self::Received(most) if (most..i64::MAX).contains(&number("max.message.bytes")) => {
+                report.problems.push(format!(
+                    "{topic}: max.message.bytes is {}, more than this process receives, so that one record could stop the topic; set it to \
+                     {most} or less: kafka-configs --alter --topic {topic} --add-config max.message.bytes={most}; or set \
+                     receive.message.max.bytes in [kafka.consumer] to more than it",
+                    value("max.message.bytes")
                 ));
             }
             Self::Retained if (0..RETENTION_MIN_MS).contains(&number("retention.ms")) => {

@@ -2,17 +2,26 @@
 
 use rdkafka::error::KafkaError;
 
+use super::clients::explained;
+use super::described::Right;
+
 /// Why topics cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicsError {
     /// Kafka does not answer.
-    #[error("Kafka at {bootstrap} does not answer as it should: {error}")]
+    #[error(
+        "Kafka at {bootstrap} does not answer as it should: {}",
+        explained(error)
+    )]
     Kafka {
         /// The brokers asked.
         bootstrap: String,
         /// What it said.
         error: KafkaError,
     },
+    /// A property that librdkafka does not take.
+    #[error("{0}")]
+    Property(String),
     /// No thread to ask in.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -41,6 +50,8 @@ pub struct Wanted {
     pub partitions: Option<i32>,
     /// Settings it is created with.
     pub settings: Vec<(&'static str, String)>,
+    /// What this process has to be allowed to do with it.
+    pub(super) rights: &'static [Right],
     /// Settings without which the application does not start.
     pub(super) needed: Vec<Need>,
 }
@@ -58,6 +69,8 @@ pub(super) enum Need {
     AppendTime,
     /// Events outlast an outage.
     Retained,
+    /// No record is larger than so many bytes, which are received.
+    Received(i64),
 }
 
 impl std::fmt::Display for Report {

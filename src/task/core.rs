@@ -16,6 +16,8 @@ pub struct RawRecord {
     pub appended: Timestamp,
     /// Whether the broker said that, and not the producer.
     pub stamped: bool,
+    /// Why nobody can read it, where the client could not; there is nothing else of it then.
+    pub unreadable: Option<&'static str>,
     /// Kafka key.
     pub key: Option<Vec<u8>>,
     /// Kafka value.
@@ -36,6 +38,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
+    /// The reason of records that the client cannot take out of the log.
+    pub const UNREADABLE: &str = "unreadable";
     /// The reason of records that somebody chose to mean nothing: they are counted, and set aside nowhere.
     pub const IGNORED: &str = "ignored";
 }

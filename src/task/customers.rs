@@ -95,6 +95,13 @@ impl Core for Customers {
     type Plan = Arc<Plan>;
 
     fn decode(&self, topic: usize, record: &RawRecord) -> Result<Read, Rejection> {
+        if let Some(detail) = record.unreadable {
+            return Err(Rejection {
+                stage: "read",
+                reason: Rejection::UNREADABLE,
+                detail: detail.to_owned(),
+            });
+        }
         let mut origin = Origin {
             topic: &self.topics[topic],
             partition: self.partition,

@@ -21,6 +21,7 @@ mod broadcast;
 pub mod core;
 pub mod count;
 pub mod customers;
+pub mod ids;
 mod inbox;
 pub mod journal;
 pub mod lead;
@@ -36,6 +37,7 @@ use self::adoption::Offer;
 use self::again::Again;
 use self::core::{Core, RawRecord};
 use self::count::Count;
+use self::ids::TopicIds;
 use self::inbox::Inbox;
 use self::record::{Disagreement, RecordError, Sweep, TaskRecord};
 use self::transaction::{Delays, Open, Transaction};
@@ -67,6 +69,8 @@ pub struct TaskSettings {
     /// Topics, by number, whose records cannot be read again as they were: they are compacted, or mapped. Whoever they change is
     /// written at once.
     pub unrepeatable: BTreeSet<usize>,
+    /// Which topics they are.
+    pub ids: TopicIds,
 }
 
 /// Commands and their answers belong to a session; a new one begins whenever the task starts over.
@@ -242,6 +246,22 @@ pub enum Refusal {
         /// The topic.
         topic: String,
         /// The first that is missing.
+        offset: i64,
+    },
+    /// A topic of the same name is another.
+    #[error(
+        "topic {topic} was deleted and made anew: the state has read the one with the id {known} up to offset {offset}, and this one has \
+         the id {found}, so what stands in it is not what comes next. Bring the old one back; or, to read this one from its beginning, say \
+         so in its section of the configuration: accept_id = \"{found}\""
+    )]
+    MadeAnew {
+        /// The topic.
+        topic: String,
+        /// The id of the one that was read.
+        known: String,
+        /// The id of the one that is there.
+        found: String,
+        /// Up to where it was read.
         offset: i64,
     },
     /// Records that were never read are gone.

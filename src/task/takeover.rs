@@ -16,6 +16,7 @@
 //! died ends what that worker had open for all of its tasks, and nobody waits for it to time out.
 
 use super::core::Core;
+use super::ids;
 use super::record::{self, Agreement, TaskRecord};
 use super::window::Marks;
 use super::{Action, Failure, Input, Phase, Refusal, Report, Task};
@@ -186,6 +187,10 @@ impl<C: Core> Task<C> {
 
     /// Goes on from what is committed, once everything of it is there.
     fn run(&mut self) {
+        if let Some(refusal) = self.made_anew() {
+            self.refuse(refusal);
+            return;
+        }
         self.resume();
         if self.unwritten().is_some() {
             self.begin_again();
@@ -203,6 +208,41 @@ impl<C: Core> Task<C> {
         for (topic, from) in offsets.into_iter().enumerate() {
             self.order(Action::Fetch { topic, from });
         }
+    }
+
+    /// What keeps a topic from being gone on with that is another than the one that was read. One that is to be read from its beginning
+    /// has not been read.
+    fn made_anew(&mut self) -> Option<Refusal> {
+        let ids = &self.settings.ids;
+        let record = self.durable.as_mut()?;
+        let beyond = record.beyond.as_ref()?;
+        let mut accepted = Vec::new();
+        for (topic, known) in &beyond.ids {
+            let found = ids.found.get(topic).filter(|found| *found != known);
+            let (Some(found), Some(offset)) = (found, record.offset(topic)) else {
+                continue;
+            };
+            if !ids.accepted.contains(topic) {
+                return Some(Refusal::MadeAnew {
+                    topic: topic.clone(),
+                    known: ids::shown(*known),
+                    found: ids::shown(*found),
+                    offset,
+                });
+            }
+            let window = record.window.as_ref();
+            if let Some(offset) = window.and_then(|window| window.offsets.get(topic)) {
+                return Some(Refusal::WindowGone {
+                    topic: topic.clone(),
+                    offset: *offset,
+                });
+            }
+            accepted.push(topic.clone());
+        }
+        for topic in accepted {
+            record.topics.remove(&topic);
+        }
+        None
     }
 
     pub(super) fn running(&mut self) {

@@ -351,7 +351,11 @@ impl<C: Core> Task<C> {
             window: None,
             beyond: Some(Beyond {
                 lead: self.watermarks.lead(),
-                ids: durable.beyond.unwrap_or_default().ids,
+                ids: {
+                    let mut ids = durable.beyond.unwrap_or_default().ids;
+                    ids.extend(self.settings.ids.found.clone());
+                    ids
+                },
             }),
         }
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::installation::{Installation, LIMIT, Member};
 use crate::support::broker::KafkaBroker;
 use crate::support::kafka::NewRecord;
+use crate::support::producing::Producer;
 use crate::support::{unique, wait_until};
 
 const WELCOME: (&str, &str) = (
@@ -36,7 +37,9 @@ fn order(customer: &str) -> Value {
 
 /// Why it is not ready; none where it is.
 fn reasons(member: &Member) -> Option<String> {
-    let (status, body) = member.get("/health/ready").expect("an answer");
+    let Some((status, body)) = member.get("/health/ready") else {
+        return Some("it does not answer yet".to_owned());
+    };
     (status != 200).then_some(body)
 }
 
@@ -152,4 +155,150 @@ fn a_transaction_that_nobody_ends_is_named() {
     assert!(reasons(&member).is_some_and(|body| body.contains("restoring")));
     hanging.abort();
     member.wait_until_ready();
+}
+
+/// Zeros compress a ten thousandfold: a few kB in the log become what no process wants to hold.
+#[test]
+fn a_record_that_is_too_large_when_it_is_decompressed_is_passed_over() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let installation = installation(broker);
+    let purchase = installation.topic("purchase");
+    let member = installation.start();
+    member.wait_until_ready();
+    let before = metric(&member, "process_resident_memory_bytes");
+    let client = broker.client().set("compression.type", "zstd").clone();
+    let producer = Producer::new(&client);
+    for _ in 0..8 {
+        let bomb = NewRecord::keyed("ana", vec![0; 50 * 1024 * 1024]);
+        producer.send(&purchase, [bomb]);
+    }
+    installation.produce("purchase", [order("ana")]);
+    installation.wait_for("treatments.onsite", 1);
+    let letters = installation.wait_for("dead-letters", 8);
+    for (offset, letter) in letters.iter().enumerate() {
+        let header = |name: &str| {
+            let found = letter
+                .headers
+                .iter()
+                .find(|(known, _)| known.ends_with(name));
+            found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        };
+        assert_eq!(header("class.name").as_deref(), Some("unreadable"));
+        assert_eq!(header("errors.offset"), Some(offset.to_string()));
+        assert_eq!(header("errors.topic").as_ref(), Some(&purchase));
+    }
+    let grown = metric(&member, "process_resident_memory_bytes").zip(before);
+    let grown = grown.map(|(after, before)| after - before);
+    assert!(
+        grown.is_some_and(|bytes| bytes < 200e6),
+        "{grown:?} bytes more"
+    );
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_refused_until_somebody_accepts_it() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let installation = installation(broker);
+    let mut member = installation.start();
+    member.wait_until_ready();
+    installation.produce("purchase", (0..10).map(|_| order("ana")));
+    installation.wait_for("treatments.onsite", 10);
+    assert!(member.process.terminate(LIMIT).success());
+
+    let admin: AdminClient<DefaultClientContext> =
+        installation.client().create().expect("a client");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let (purchase, options) = (installation.topic("purchase"), AdminOptions::new());
+    let names = [purchase.as_str()];
+    runtime
+        .block_on(admin.delete_topics(&names, &options))
+        .expect("an answer");
+    wait_until("it to be gone", LIMIT, || {
+        let metadata = admin.inner().fetch_metadata(None, LIMIT).expect("metadata");
+        !metadata
+            .topics()
+            .iter()
+            .any(|topic| topic.name() == purchase)
+    });
+    broker.create_topic(&purchase, 2, &[("message.timestamp.type", "LogAppendTime")]);
+    installation.produce("purchase", (0..30).map(|_| order("ana")));
+
+    let mut member = installation.start();
+    wait_for_reason(&member, "refused");
+    let log = member.process.output();
+    let said = log
+        .lines()
+        .find(|line| line.contains("was deleted and made anew"));
+    let id = said.and_then(|line| line.split("accept_id = \"").nth(1)?.split('"').next());
+    let id = id.unwrap_or_else(|| panic!("{log}")).to_owned();
+    assert!(member.process.terminate(LIMIT).success());
+    let member = installation.start_with(&["--set", &format!("topics.purchase.accept_id={id}")]);
+    member.wait_until_ready();
+    installation.wait_for("treatments.onsite", 40);
+}
+
+/// With the rights that are printed it works, without any of them it says which is missing.
+#[test]
+fn a_user_has_the_rights_that_are_printed_and_needs_them() {
+    let Some(broker) = KafkaBroker::start_guarded("secret") else {
+        return;
+    };
+    let broker: &'static KafkaBroker = Box::leak(Box::new(broker));
+    let installation = installation(broker);
+    let printed = installation.succeed(&["topics", "acls"]);
+    let config = std::fs::read_to_string(installation.config()).expect("a configuration");
+    let as_user = |password: &str| {
+        let login = format!(
+            "[kafka.properties]\n\"security.protocol\" = \"SASL_PLAINTEXT\"\n\"sasl.mechanism\" = \"PLAIN\"\n\
+             \"sasl.username\" = \"moments\"\n\"sasl.password\" = \"{password}\"\n"
+        );
+        let config = config.replace(broker.bootstrap(), broker.guarded());
+        std::fs::write(installation.config(), config + &login).expect("a configuration");
+    };
+    let refused = |expected: &str| {
+        let output = installation.command(&["topics", "check"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && said.contains(expected),
+            "{expected}: {said}"
+        );
+        assert!(!said.contains("wrong-password"), "{said}");
+    };
+    as_user("wrong-password");
+    refused("look at sasl.mechanism, sasl.username and sasl.password");
+    as_user("secret");
+    refused("not to be seen: ");
+    for line in printed.lines() {
+        broker.acls(line);
+    }
+    let mut member = installation.start();
+    member.wait_until_ready();
+    installation.produce("purchase", [order("ana")]);
+    installation.wait_for("treatments.onsite", 1);
+    assert!(member.process.terminate(LIMIT).success());
+    // Without one of two it is seen and may not be read; without the only one it is not seen.
+    let take = |topic: &str, kept: &str| {
+        let line = printed
+            .lines()
+            .find(|line| line.contains(topic))
+            .expect("a line");
+        let taken = line.replace("--add", "--remove --force");
+        let taken = taken
+            .replace(" --operation DescribeConfigs", "")
+            .replace(kept, "");
+        broker.acls(&taken);
+    };
+    let changelog = installation.topic("-changelog");
+    take(&changelog, " --operation Write");
+    refused(&format!("{changelog}: this process lacks the right Read"));
+    let decisions = installation.topic("decisions");
+    take(&decisions, "none");
+    refused(&format!("not to be seen: {decisions}"));
+    broker.signal("KILL");
 }

@@ -61,6 +61,7 @@ impl Alone {
                 delays: Delays::default(),
                 checkpoint: Checkpoint::EACH,
                 unrepeatable: BTreeSet::new(),
+                ids: Default::default(),
             },
             fresh,
             plan,

@@ -40,6 +40,7 @@ fn record(offset: i64, key: Option<&str>, time: i64) -> RawRecord {
     let kind = if key.is_some() { 'x' } else { 'e' };
     RawRecord {
         stamped: false,
+        unreadable: None,
         offset,
         appended: Timestamp(time),
         key: key.map(|key| key.as_bytes().to_vec()),

@@ -43,6 +43,7 @@ pub fn check(what: &str, script: &str, expected: &str) {
         idle_delay_ms: 2_000,
         checkpoint: Checkpoint::EACH,
         unrepeatable: BTreeSet::new(),
+        ids: Default::default(),
         delays: Delays {
             command_ms: 20,
             ..Delays::default()
@@ -212,6 +213,7 @@ fn fetched(
 ) -> Input {
     let record = |offset| RawRecord {
         stamped: false,
+        unreadable: None,
         offset,
         appended,
         // From here on they are another customer's.

@@ -288,6 +288,7 @@ impl<S: Subject> Hand<S> {
             .read_committed(&from, feed.position, 1 + around.random.below(5));
         let raw = |(offset, record): (i64, Record)| RawRecord {
             stamped: false,
+            unreadable: None,
             offset,
             appended: Timestamp(record.appended),
             key: record.key,

@@ -50,6 +50,7 @@ fn records() -> Vec<RawRecord> {
     let all = (0..CUSTOMERS).map(viewed).chain([last]);
     let record = |(offset, (id, time)): (i64, (String, i64))| RawRecord {
         stamped: false,
+        unreadable: None,
         offset,
         appended: Timestamp(time),
         key: Some(id.clone().into_bytes()),

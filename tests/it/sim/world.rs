@@ -198,6 +198,7 @@ impl<S: Subject> World<S> {
             delays: Delays::default(),
             checkpoint: self.checkpoint,
             unrepeatable: self.unrepeatable.clone(),
+            ids: Default::default(),
             future_max_ms: 600_000,
         }
     }

@@ -30,6 +30,7 @@ const START_ATTEMPTS: usize = 3;
 pub struct KafkaBroker {
     script: Child,
     bootstrap: String,
+    guarded: String,
     dir: PathBuf,
 }
 
@@ -38,7 +39,7 @@ impl KafkaBroker {
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<KafkaBroker>> = OnceLock::new();
         let shared = SHARED
-            .get_or_init(|| libs().map(|libs| Self::start_from(&libs)))
+            .get_or_init(|| libs().map(|libs| Self::start_from(&libs, None)))
             .as_ref();
         if shared.is_none() {
             say_skipped();
@@ -48,7 +49,17 @@ impl KafkaBroker {
 
     /// A broker of a test's own, for those that stop or overload it.
     pub fn start() -> Option<Self> {
-        let started = libs().map(|libs| Self::start_from(&libs));
+        Self::start_with(None)
+    }
+
+    /// One that asks who somebody is on a second port, and what she may do: `moments` with this password, nothing at first. On the
+    /// first port everything is allowed.
+    pub fn start_guarded(password: &str) -> Option<Self> {
+        Self::start_with(Some(password))
+    }
+
+    fn start_with(password: Option<&str>) -> Option<Self> {
+        let started = libs().map(|libs| Self::start_from(&libs, password));
         if started.is_none() {
             say_skipped();
         }
@@ -60,6 +71,32 @@ impl KafkaBroker {
         &self.bootstrap
     }
 
+    /// The port on which it asks who somebody is.
+    pub fn guarded(&self) -> &str {
+        &self.guarded
+    }
+
+    /// Runs a line that begins with `kafka-acls`, as Kafka's own script of that name does.
+    pub fn acls(&self, line: &str) {
+        let mut words = line.split_whitespace();
+        assert_eq!(words.next(), Some("kafka-acls"), "{line}");
+        let classes = format!("{}/*", libs().expect("Kafka"));
+        let mut java = Command::new("java");
+        java.args([
+            "-Xshare:auto",
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            &classes,
+            "org.apache.kafka.tools.AclCommand",
+        ]);
+        let output = java.args(words).output().expect("java");
+        assert!(
+            output.status.success(),
+            "{line}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
     /// Sends the broker itself a signal: `STOP` freezes it, `CONT` lets it go on.
     pub fn signal(&self, name: &str) {
         let pid = std::fs::read_to_string(self.dir.join("pid")).expect("a broker that runs");
@@ -67,10 +104,10 @@ impl KafkaBroker {
         assert!(sent.is_ok_and(|status| status.success()), "{name}");
     }
 
-    fn start_from(libs: &str) -> Self {
+    fn start_from(libs: &str, password: Option<&str>) -> Self {
         let mut failure = String::new();
         for _ in 0..START_ATTEMPTS {
-            match Self::attempt(libs) {
+            match Self::attempt(libs, password) {
                 Ok(broker) => return broker,
                 Err(log) => failure = log,
             }
@@ -79,7 +116,7 @@ impl KafkaBroker {
     }
 
     /// One start on fresh ports; the broker's log if it fails.
-    fn attempt(libs: &str) -> Result<Self, String> {
+    fn attempt(libs: &str, password: Option<&str>) -> Result<Self, String> {
         // The script removes the folder, which has to outlast this process by a moment.
         let dir = tempfile::Builder::new()
             .prefix("moments-kafka-")
@@ -92,11 +129,19 @@ impl KafkaBroker {
             .append(true)
             .open(dir.join("broker.log"))
             .expect("a log file");
-        let [port, controller_port] = free_ports();
-        let script = spawn_script(libs, &dir, port, controller_port, &log);
+        let [port, controller_port, guarded] = free_ports();
+        let properties = password.map(|password| {
+            let file = dir.join("guarded.properties");
+            std::fs::write(&file, guarding(port, controller_port, guarded, password))
+                .expect("written");
+            file
+        });
+        let ports = (port, controller_port);
+        let script = spawn_script(libs, &dir, ports, properties.as_deref(), &log);
         let mut broker = Self {
             script,
             bootstrap: format!("127.0.0.1:{port}"),
+            guarded: format!("127.0.0.1:{guarded}"),
             dir,
         };
         broker.wait_until_serving().map_err(|why| {
@@ -140,8 +185,21 @@ impl Drop for KafkaBroker {
     }
 }
 
-fn spawn_script(libs: &str, dir: &Path, port: u16, controller_port: u16, log: &File) -> Child {
-    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kafka/broker.sh"))
+fn spawn_script(
+    libs: &str,
+    dir: &Path,
+    (port, controller_port): (u16, u16),
+    properties: Option<&Path>,
+    log: &File,
+) -> Child {
+    let mut script = Command::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/deploy/kafka/broker.sh"
+    ));
+    if let Some(properties) = properties {
+        script.env("KAFKA_PROPERTIES", properties);
+    }
+    script
         .args(["--tied".as_ref(), libs.as_ref(), dir.as_os_str()])
         .args([port.to_string(), controller_port.to_string()])
         .stdin(Stdio::piped())
@@ -153,9 +211,22 @@ fn spawn_script(libs: &str, dir: &Path, port: u16, controller_port: u16, log: &F
         .expect("sh runs deploy/kafka/broker.sh")
 }
 
-/// Both are held while choosing, so that they differ.
-fn free_ports() -> [u16; 2] {
-    let held = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+/// What makes a broker ask, on its third port.
+fn guarding(port: u16, controller_port: u16, guarded: u16, password: &str) -> String {
+    let plain = "org.apache.kafka.common.security.plain.PlainLoginModule";
+    format!(
+        "listeners=PLAINTEXT://127.0.0.1:{port},LOGIN://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{controller_port}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         sasl.enabled.mechanisms=PLAIN\n\
+         listener.name.login.plain.sasl.jaas.config={plain} required user_moments=\"{password}\";\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:ANONYMOUS\nallow.everyone.if.no.acl.found=false\n"
+    )
+}
+
+/// All are held while choosing, so that they differ.
+fn free_ports() -> [u16; 3] {
+    let held = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
     held.map(|listener| listener.local_addr().expect("a bound port").port())
 }
 

@@ -23,7 +23,7 @@ pub struct Producer {
 }
 
 impl Producer {
-    pub(super) fn new(config: &ClientConfig) -> Self {
+    pub fn new(config: &ClientConfig) -> Self {
         let deliveries = Deliveries::default();
         let producer = batch_producer(config, deliveries.clone());
         Self {
