@@ -207,10 +207,14 @@ impl Observer {
         self.context.remake.store(true, Ordering::Relaxed);
     }
 
-    /// Whoever has got nowhere for as long as a call may take, and brokers have answered all the while, never will.
+    /// Whoever has got nowhere for as long as a call may take, and brokers have answered all the while, never will. But for want of a
+    /// topic all get nowhere, and a process that begins afresh would, too.
     fn ends_who_gets_nowhere(&self) {
         let limit = self.context.timeout();
         let seen = self.context.surroundings.lock();
+        if !seen.topics.is_empty() {
+            return;
+        }
         let stuck = seen.failing.iter().find(|(_, since)| {
             let since = (**since).max(self.answered);
             since.elapsed() > limit

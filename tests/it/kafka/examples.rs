@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use super::fault::events::of_partition;
 use super::installation::{Installation, LIMIT};
 use crate::support::broker::KafkaBroker;
 use crate::support::process::ProcessGuard;
@@ -71,7 +72,7 @@ fn producers_and_a_campaign_tool_in_other_languages_work_with_it() {
     let in_avro = ["cart", "profile", "purchase", "outcomes"]
         .map(|topic| format!("{topic}.format = \"avro\"\n{topic}.lateness = \"1ms\"\n"));
     let configuration = format!(
-        "{}clickstream.lateness = \"1ms\"\ntreatments_format = \"avro\"\n[schema_registry]\nurl = \"{registry_url}\"\n",
+        "{}clickstream.lateness = \"1ms\"\nsupport.lateness = \"1ms\"\ntreatments_format = \"avro\"\n[schema_registry]\nurl = \"{registry_url}\"\n",
         in_avro.concat()
     );
     let installation = Installation::new(broker, 2, &TRIGGERS, &configuration);
@@ -142,8 +143,13 @@ fn producers_and_a_campaign_tool_in_other_languages_work_with_it() {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("a clock");
-    let viewed = json!({"event": "Product Viewed", "userId": "ana", "timestamp": i64::try_from(now.as_millis()).expect("this era")});
-    installation.produce("clickstream", [viewed]);
+    let now = i64::try_from(now.as_millis()).expect("this era");
+    // Two in her partition say so: what one says alone is not believed.
+    let hers = moments::runtime::murmur2::partition(b"ana", 2);
+    let viewed = ["ben", "eva"].map(|name| {
+        json!({"event": "Product Viewed", "userId": of_partition(name, hers, 2), "timestamp": now})
+    });
+    installation.produce("clickstream", viewed);
     wait_until("two messages opened", LIMIT, || {
         let profile = member.get("/customers/ana").map(|(_, body)| body);
         let profile: Value = serde_json::from_str(&profile.unwrap_or_default()).unwrap_or_default();
