@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::document::keys::{Keys, Known, Shape};
-use crate::document::reader::{Declared, Fields, Reader};
+use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
 use crate::document::yaml::{self, Key, Node, Yaml};
 use crate::event::{Text, Type};
@@ -233,19 +233,11 @@ impl Fact {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read(source: &Source, declared: Declared<'_>) -> Result<Fact, Vec<Report>> {
-    let mut reader = Reader::new(source, declared);
-    let root = yaml::parse(source, &mut reader.reports);
-    let fact = root.and_then(|root| {
-        let fields = reader.fields(&root, KEYS)?;
-        fact(&mut reader, &fields)
-    });
-    match fact {
-        Some(fact) if reader.reports.is_empty() => Ok(Fact {
-            text: xxh3_64(source.text().as_bytes()),
-            ..fact
-        }),
-        _ => Err(reader.reports),
-    }
+    let fact = reader::file(source, declared, KEYS, fact)?;
+    Ok(Fact {
+        text: source.digest(),
+        ..fact
+    })
 }
 
 fn fact(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Fact> {

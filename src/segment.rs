@@ -6,9 +6,9 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::document::keys::{Keys, Known, Shape};
-use crate::document::reader::{Declared, Fields, Reader};
+use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
-use crate::document::yaml::{self, Node};
+use crate::document::yaml;
 use crate::event::{Event, Text};
 use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
@@ -97,24 +97,19 @@ impl Segment {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read(source: &Source, declared: Declared<'_>) -> Result<Segment, Vec<Report>> {
-    let mut reader = Reader::new(source, declared);
-    let root = yaml::parse(source, &mut reader.reports);
-    let segment = root.and_then(|root| {
-        let fields = reader.fields(&root, KEYS)?;
-        segment(&mut reader, &fields)
-    });
-    match segment {
-        Some(segment) if reader.reports.is_empty() => Ok(Segment {
-            text: xxh3_64(source.text().as_bytes()),
-            ..segment
-        }),
-        _ => Err(reader.reports),
-    }
+    let segment = reader::file(source, declared, KEYS, segment)?;
+    Ok(Segment {
+        text: source.digest(),
+        ..segment
+    })
 }
 
 fn segment(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Segment> {
     let name = reader.required(fields, "segment", "its name, such as gold");
-    let name = name.and_then(|node| name_of(reader, node));
+    let name = name.and_then(|node| {
+        let name = reader.name(node, ("a segment", "gold"), NAME_BYTES)?;
+        Some(Text::from(name))
+    });
     if let Some(node) = fields.get("about") {
         reader.text(node, "a sentence on who is meant");
     }
@@ -159,21 +154,6 @@ fn segment(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Segment> {
         when,
         held_ms,
     })
-}
-
-/// A name of lower-case letters, digits and hyphens.
-fn name_of(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
-    let text = reader.text(node, "a name such as gold")?;
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if text.len() > NAME_BYTES || text.starts_with('-') || !text.chars().all(fits) {
-        let expected = format!(
-            "lower-case letters, digits and hyphens, at most {NAME_BYTES} of them, such as gold"
-        );
-        let message = format!("`{text}` is not a segment's name");
-        reader.fails(&node.span, message, expected);
-        return None;
-    }
-    Some(text.into())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::keys::Keys;
 use super::report::{Report, Source};
 use super::suggest::{closest, listed};
-use super::yaml::{Key, Node, Yaml, locate};
+use super::yaml::{self, Key, Node, Yaml, locate};
 use crate::event::{EventName, Type, Vocabulary};
 use crate::measure::{Declarations, NOTHING};
 use crate::time::{DAY_MS, Timestamp, parse_duration};
@@ -82,6 +82,26 @@ impl<'n> Fields<'n> {
     pub fn entries(&self) -> &'n [(Key, Node)] {
         self.entries
     }
+}
+
+/// Reads a file that is a mapping with these keys.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn file<T>(
+    source: &Source,
+    declared: Declared<'_>,
+    keys: Keys,
+    read: impl FnOnce(&mut Reader<'_>, &Fields<'_>) -> Option<T>,
+) -> Result<T, Vec<Report>> {
+    let mut reader = Reader::new(source, declared);
+    let root = yaml::parse(source, &mut reader.reports);
+    let made = root.and_then(|root| {
+        let fields = reader.fields(&root, keys)?;
+        read(&mut reader, &fields)
+    });
+    made.filter(|_| reader.reports.is_empty())
+        .ok_or(reader.reports)
 }
 
 impl<'a> Reader<'a> {
@@ -173,6 +193,26 @@ impl<'a> Reader<'a> {
             self.unexpected(node, what);
         }
         text
+    }
+
+    /// A name of at most `bytes_max` lower-case letters, digits and hyphens, of `whose` (a trigger), such as `example`.
+    pub fn name<'n>(
+        &mut self,
+        node: &'n Node,
+        (whose, example): (&str, &str),
+        bytes_max: usize,
+    ) -> Option<&'n str> {
+        let text = self.text(node, &format!("a name such as {example}"))?;
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if text.len() > bytes_max || text.starts_with('-') || !text.chars().all(fits) {
+            let expected = format!(
+                "lower-case letters, digits and hyphens, at most {bytes_max} of them, such as {example}"
+            );
+            let message = format!("`{text}` is not {whose}'s name");
+            self.fails(&node.span, message, expected);
+            return None;
+        }
+        Some(text)
     }
 
     /// A text of at most `bytes_max` bytes, without control characters.

@@ -5,6 +5,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
@@ -57,6 +58,12 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &str {
         self.0.inner()
+    }
+
+    /// What tells its text from another.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        xxh3_64(self.text().as_bytes())
     }
 }
 

@@ -129,6 +129,8 @@ struct Topic<S> {
 /// A record that is decoded, and when it was appended, where its file says so.
 struct Held {
     head: Head,
+    /// A hash of whom it tells of.
+    customer: u64,
     appended: Option<Timestamp>,
 }
 
@@ -136,6 +138,7 @@ struct Held {
 struct Next {
     topic: usize,
     head: Head,
+    customer: u64,
     /// When it arrived; none of what is no event.
     arrived: Option<Timestamp>,
 }
@@ -188,7 +191,7 @@ pub fn rehearse<S: Source>(
                 work.summary.defects(&defects);
                 let (arrived, event) = (next.arrived.unwrap_or(event.time), Box::new(event));
                 time.runs_to(arrived, &mut work, observer)?;
-                time.see(next.topic, &event, arrived, &mut work);
+                time.see(next.topic, next.customer, event.time, arrived, &mut work);
                 let input = match merge.topics[next.topic].everybody {
                     true => Input::Everybody(event),
                     false => Input::Event(event),
@@ -248,11 +251,17 @@ impl Time {
         work.step(Input::Watermark(self.watermarks.task()), observer)
     }
 
-    fn see(&mut self, topic: usize, event: &Event, arrived: Timestamp, work: &mut Work) {
-        let customer = xxh3_64(event.customer.as_bytes());
-        self.watermarks.see(topic, customer, event.time, arrived);
+    fn see(
+        &mut self,
+        topic: usize,
+        customer: u64,
+        time: Timestamp,
+        arrived: Timestamp,
+        work: &mut Work,
+    ) {
+        self.watermarks.see(topic, customer, time, arrived);
         let now = match self.is_event {
-            true => self.watermarks.believed().or(self.watermarks.last()),
+            true => self.watermarks.shown(),
             false => Some(arrived),
         };
         work.now = work.now.max(now.unwrap_or(Timestamp::MIN));
@@ -423,6 +432,7 @@ impl<S: Source> Merge<'_, S> {
         Ok(Some(Next {
             topic: number,
             head: held.head,
+            customer: held.customer,
             arrived,
         }))
     }
@@ -462,15 +472,16 @@ impl<S: Source> Merge<'_, S> {
         self.schemas
             .load_for(self.decoder, &topic.name, &record.payload)
             .map_err(std::io::Error::other)?;
-        let held = Held {
-            appended: record.appended,
-            head: self.decoder.decode(&record.payload, &origin),
-        };
-        let customer = held
-            .head
+        let head = self.decoder.decode(&record.payload, &origin);
+        let customer = head
             .as_ref()
             .map(|read| xxh3_64(read.event.customer.as_bytes()));
-        topic.order.push(held.time(), customer.unwrap_or(0));
+        let held = Held {
+            customer: customer.unwrap_or(0),
+            appended: record.appended,
+            head,
+        };
+        topic.order.push(held.time(), held.customer);
         topic.held.push_back(held);
         Ok(())
     }

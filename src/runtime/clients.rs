@@ -1,16 +1,14 @@
 //! How each librdkafka client is configured: our own defaults, what the configuration says over them, and over that what the
 //! guarantees rest on.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::KafkaError;
-
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config::Config;
 use crate::config::properties::INSTANCE;
@@ -33,8 +31,8 @@ const BOUNDED: [(&str, &str); 3] = [
 /// The largest that is received, and that a batch may become.
 const RECEIVED: &str = "receive.message.max.bytes";
 
-/// A member is missed after this: the least that brokers allow by their own default.
-const SESSION_MS: &str = "6000";
+/// After what a member is missed.
+const SESSION: &str = "session.timeout.ms";
 /// How long it is listened for why nobody is reached.
 const WHY: Duration = Duration::from_secs(2);
 /// How long a reason explains what fails.
@@ -110,10 +108,18 @@ pub(crate) fn explained(error: &KafkaError) -> String {
 /// The largest record that the member can take in, bytes.
 #[must_use]
 pub(super) fn receivable(config: &Config) -> i64 {
-    let said = member(config)
-        .get(RECEIVED)
-        .and_then(|said| said.parse().ok());
-    said.unwrap_or(i64::MAX)
+    of_member(config, RECEIVED).unwrap_or(i64::MAX)
+}
+
+/// After how long without a sign of life the group goes on without a member.
+#[must_use]
+pub(super) fn session(config: &Config) -> Duration {
+    Duration::from_millis(of_member(config, SESSION).unwrap_or(6_000))
+}
+
+/// A number that the member is configured with.
+fn of_member<N: std::str::FromStr>(config: &Config, name: &str) -> Option<N> {
+    member(config).get(name)?.parse().ok()
 }
 
 /// What librdkafka does not take of the properties that are configured.
@@ -152,16 +158,6 @@ pub(super) fn ask_why(config: &Config) {
         let since = Instant::now();
         while since.elapsed() < WHY && client.poll(Duration::from_millis(100)).is_some() {}
     }
-}
-
-/// After how long without a sign of life the group goes on without a member.
-#[must_use]
-pub(super) fn session(config: &Config) -> Duration {
-    let of =
-        |properties: &crate::config::Properties| properties.0.get("session.timeout.ms").cloned();
-    let said = of(&config.kafka.consumer).or_else(|| of(&config.kafka.properties));
-    let said = said.unwrap_or_else(|| SESSION_MS.to_owned());
-    Duration::from_millis(said.parse().unwrap_or(6_000))
 }
 
 /// One line of librdkafka's log.
@@ -215,7 +211,8 @@ pub(crate) fn consumer(config: &Config, isolation: &str) -> ClientConfig {
 fn reader(config: &Config, isolation: &str, defaults: &[(&str, &str)]) -> ClientConfig {
     let mut client = ClientConfig::new();
     let common = [
-        ("session.timeout.ms", SESSION_MS),
+        // The least that brokers allow by their own default.
+        (SESSION, "6000"),
         ("heartbeat.interval.ms", "500"),
         // The default of 1 s leaves a full queue empty for as long.
         ("fetch.queue.backoff.ms", "5"),

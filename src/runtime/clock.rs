@@ -124,12 +124,8 @@ impl Clock {
     }
 
     fn heard(&mut self, now: &Now, broker: i64) {
-        let known = self
-            .witness
-            .filter(|(_, at)| now.monotonic - at <= WITNESS_MS);
         // What was fetched may have been appended long ago: the latest says most.
-        let newer = known.is_none_or(|(time, at)| broker >= time + now.monotonic - at);
-        if newer {
+        if self.broker(now).is_none_or(|known| broker >= known) {
             self.witness = Some((broker, now.monotonic));
         }
     }
@@ -164,14 +160,17 @@ impl Clock {
         self.base += off.max(-(elapsed / 2));
     }
 
+    /// What a broker's clock shows by now, where one was heard lately.
+    fn broker(&self, now: &Now) -> Option<i64> {
+        let (time, at) = self.witness?;
+        let since = now.monotonic - at;
+        (since <= WITNESS_MS).then_some(time + since)
+    }
+
     /// A broker that has a time as late as the wall's bears it out, one that has none later than what is shown does so for a wall that
     /// was set back.
     fn patience(&self, now: &Now) -> i64 {
-        let heard = self
-            .witness
-            .filter(|(_, at)| now.monotonic - at <= WITNESS_MS);
-        let broker = heard.map(|(time, at)| time + now.monotonic - at);
-        match broker {
+        match self.broker(now) {
             Some(broker) if (broker - now.wall).abs() <= 2 * STEP_MS => PATIENCE_MS,
             _ => PATIENCE_ALONE_MS,
         }

@@ -200,11 +200,16 @@ pub struct Found {
 /// Everything that is wrong, at once.
 pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
     let kafka = Cluster::connect(config)?;
-    let existing = kafka.partitions()?;
     let wanted = wanted(config, plan);
     let mut report = Report::default();
     let names: Vec<&str> = wanted.iter().map(|topic| topic.name.as_str()).collect();
     let described = kafka.described(&names)?;
+    let there = described
+        .iter()
+        .filter_map(|(name, found)| Some((name, found.as_ref().ok()?)));
+    let existing: BTreeMap<String, i32> = there
+        .map(|(name, found)| (name.clone(), found.partitions))
+        .collect();
     let missing = names.iter().filter(|name| !existing.contains_key(**name));
     check_missing(missing.copied(), &described, &mut report);
     check_rights(&wanted, &described, &mut report);

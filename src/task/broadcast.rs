@@ -54,7 +54,7 @@ impl<C: Core> Task<C> {
         let open = self.open.get_or_insert_with(|| Open::new(delays));
         if done {
             open.took(&held.record, held.arrived, self.clock);
-            let (time, record) = ((*time, C::customer(event)), (&held.record, held.future));
+            let (time, record) = ((*time, held.customer), (&held.record, held.future));
             seen(&mut self.tallies, &mut self.watermarks, topic, time, record);
         } else {
             open.works_on(&held.record, held.arrived);

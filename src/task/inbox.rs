@@ -24,6 +24,8 @@ pub type Content<E> = Result<(Timestamp, E), Rejection>;
 pub struct Held<E> {
     /// As it was read.
     pub record: RawRecord,
+    /// A hash of whom it tells of.
+    pub customer: u64,
     /// What it says, and when that happened.
     pub content: Content<E>,
     /// When it came.
@@ -148,6 +150,7 @@ impl<E> Inbox<E> {
         queue.position = Some(record.offset + 1);
         let held = Held {
             record,
+            customer,
             content,
             arrived,
             future,

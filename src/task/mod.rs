@@ -510,8 +510,7 @@ impl<C: Core> Task<C> {
             return None;
         }
         let shown = self.settings.clock.reading(clock);
-        let seen = || self.watermarks.believed().or(self.watermarks.last());
-        let shown = shown.or_else(seen)?;
+        let shown = shown.or_else(|| self.watermarks.shown())?;
         Some(shown.0.saturating_sub(watermark.0).max(0))
     }
 

@@ -142,7 +142,8 @@ impl TaskRecord {
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {
         const PLAIN: &str = "plain data into memory";
-        let beyond = self.beyond.clone().unwrap_or_default();
+        let nothing = Beyond::default();
+        let beyond = self.beyond.as_ref().unwrap_or(&nothing);
         let packed = postcard::to_extend(self, vec![VERSION]).expect(PLAIN);
         postcard::to_extend(&(&self.unfinished, &self.window, beyond), packed).expect(PLAIN)
     }

@@ -208,6 +208,12 @@ impl Watermarks {
         self.lead.last()
     }
 
+    /// What a clock shows that goes by events alone.
+    #[must_use]
+    pub fn shown(&self) -> Option<Timestamp> {
+        self.believed().or(self.last())
+    }
+
     /// Where the silence since the last record leads the watermark, when the ends of all topics were asked for at `asked_at` and
     /// nothing was unread: it follows the clock at the distance that the last record had, less the lateness, as silence proves no
     /// more than a later event would, and `idle_delay_ms` later. Where time comes from events alone, they are of the past and all

@@ -199,7 +199,7 @@ impl<C: Core> Task<C> {
             &mut self.tallies,
             &mut self.watermarks,
             topic,
-            (time, C::customer(&event)),
+            (time, held.customer),
             (&held.record, held.future),
         );
         let mut effects = Vec::new();
@@ -244,7 +244,7 @@ impl<C: Core> Task<C> {
     /// `now`, which never goes back. Where time comes from events alone it is the largest seen before this step, so that what
     /// the step decides is not taken for late by its own last record; and for all steps of one move of time the same.
     pub(super) fn read_clock(&mut self) -> Timestamp {
-        let seen = self.watermarks.believed().or(self.watermarks.last());
+        let seen = self.watermarks.shown();
         let reading = self
             .settings
             .clock

@@ -206,7 +206,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     };
     let (mut triggers, mut reports) = all(&of_triggers, |source| {
         let mut definition = definition::read(source, declared)?;
-        definition.trigger.text = xxhash_rust::xxh3::xxh3_64(source.text().as_bytes());
+        definition.trigger.text = source.digest();
         Ok(definition)
     });
     reports.extend(collisions(&triggers));

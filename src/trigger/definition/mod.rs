@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::plan::{Fill, Mode, TreatmentChoice, Trigger};
 use crate::document::keys::{Keys, Known, Shape};
-use crate::document::reader::{Declared, Fields, Reader};
+use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
 use crate::document::yaml;
 use crate::event::{EventName, Text};
@@ -157,22 +157,15 @@ pub fn key(name: &str, generation: u32) -> u32 {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read(source: &Source, declared: Declared<'_>) -> Result<Definition, Vec<Report>> {
-    let mut reader = Reader::new(source, declared);
-    let definition = match yaml::parse(source, &mut reader.reports) {
-        Some(root) => reader
-            .fields(&root, KEYS)
-            .and_then(|fields| definition(&mut reader, &fields)),
-        None => None,
-    };
-    match definition {
-        Some(definition) if reader.reports.is_empty() => Ok(definition),
-        _ => Err(reader.reports),
-    }
+    reader::file(source, declared, KEYS, definition)
 }
 
 fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition> {
     let name = reader.required(fields, "trigger", "its name, such as abandoned-cart");
-    let name = name.and_then(|node| name_of(reader, node));
+    let name = name.and_then(|node| {
+        let name = reader.name(node, ("a trigger", "abandoned-cart"), limits::NAME_BYTES)?;
+        Some(Text::from(name))
+    });
     let stage = fields
         .get("stage")
         .and_then(|node| reader.one_of(node, STAGES));
@@ -282,25 +275,6 @@ fn treated(
         audience,
         node.and_then(|node| treatment::choices(reader, node, environment)),
     )
-}
-
-/// A name of lower-case letters, digits and hyphens.
-fn name_of(reader: &mut Reader<'_>, node: &yaml::Node) -> Option<Text> {
-    let text = reader.text(node, "a name such as abandoned-cart")?;
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if text.len() > limits::NAME_BYTES || text.starts_with('-') || !text.chars().all(fits) {
-        let expected = format!(
-            "lower-case letters, digits and hyphens, at most {} of them, such as abandoned-cart",
-            limits::NAME_BYTES
-        );
-        reader.fails(
-            &node.span,
-            format!("`{text}` is not a trigger's name"),
-            expected,
-        );
-        return None;
-    }
-    Some(text.into())
 }
 
 fn uses_previous(trigger: &Trigger) -> bool {
