@@ -1,14 +1,15 @@
 //! What people do from outside the tasks: erase a customer, say her consent, look into dead letters and send them again, look
-//! decisions up.
+//! decisions up, set a page aside that nobody can read.
 //!
 //! Everything goes through Kafka: what changes a customer is an event on a topic that comes in, so it is ordered, committed,
-//! restored and replayed as every event is. Deliberately absent: changing the state of a task.
+//! restored and replayed as every event is. But for a page that cannot be read ([`state`]), the state of a task is never changed.
 
 pub mod customers;
 pub mod dead_letters;
 pub mod decisions;
 mod log;
 mod producing;
+pub mod state;
 
 use rdkafka::error::KafkaError;
 

@@ -11,6 +11,7 @@ mod map;
 mod rehearse;
 mod run;
 mod schema;
+mod state;
 mod test;
 mod topics;
 mod triggers;
@@ -51,6 +52,7 @@ enum Commands {
     Test(test::Test),
     Run(run::Run),
     Schema(schema::Schema),
+    State(state::State),
     Topics(topics::Topics),
     Triggers(triggers::Triggers),
     Completions(completions::Completions),
@@ -214,6 +216,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Commands::Test(args) => test::run(args),
         Commands::Run(args) => run::run(args),
         Commands::Schema(args) => schema::run(args),
+        Commands::State(args) => state::run(args),
         Commands::Topics(args) => topics::run(args),
         Commands::Triggers(args) => triggers::run(args),
         Commands::Completions(args) => completions::run(args),

@@ -298,10 +298,10 @@ impl Customers {
     pub fn restore(
         &mut self,
         id: &str,
-        packed: Option<&[u8]>,
+        sealed: Option<&[u8]>,
         plan: &Plan,
     ) -> Result<(), StoredError> {
-        let Some(packed) = packed else {
+        let Some(sealed) = sealed else {
             if let Some(slot) = self.find(id) {
                 let entry = &mut self.entries[slot as usize];
                 self.bytes -= entry.packed.len();
@@ -310,7 +310,7 @@ impl Customers {
             }
             return Ok(());
         };
-        let mut bytes = packed.to_vec();
+        let mut bytes = packed::unsealed(id, sealed)?.to_vec();
         let look = packed::look(&bytes)?.min(plan.next_look(&packed::check(&bytes)?));
         packed::set_look(&mut bytes, look);
         let slot = self.slot(id);

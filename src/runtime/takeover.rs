@@ -130,7 +130,7 @@ impl Takeover {
                 .restore_remaining(self.partition, (until - position).max(0));
             let records = records
                 .into_iter()
-                .map(|record| (record.key.unwrap_or_default(), record.value))
+                .map(|it| (it.offset, it.key.unwrap_or_default(), it.value))
                 .collect();
             let goes_on = self.piece(session, Input::Changelog { records, position });
             goes_on && position < until

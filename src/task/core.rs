@@ -40,6 +40,8 @@ pub struct Rejection {
 impl Rejection {
     /// The reason of records that the client cannot take out of the log.
     pub const UNREADABLE: &str = "unreadable";
+    /// The reason of a customer's page that was set aside.
+    pub const DAMAGED_PAGE: &str = "damaged_page";
     /// The reason of records that somebody chose to mean nothing: they are counted, and set aside nowhere.
     pub const IGNORED: &str = "ignored";
 }

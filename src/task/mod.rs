@@ -86,8 +86,8 @@ pub enum Input {
     ChangelogEnd(i64),
     /// Committed changelog records in order, and where reading goes on, past what no reader sees.
     Changelog {
-        /// Key and value.
-        records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        /// Offset, key and value.
+        records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>,
         /// The next offset.
         position: i64,
     },
@@ -208,8 +208,16 @@ pub enum Refusal {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// A customer's state cannot be read.
-    #[error("state of customer {customer:?}: {detail}")]
+    #[error(
+        "the changelog at offset {offset}, state of customer {customer:?}: {detail}. Bring the changelog back from before; or set this \
+         one page aside with `moments state quarantine --partition {partition} --offset {offset}`, which says what is lost with it \
+         (--dry-run says it only), and start the process again"
+    )]
     State {
+        /// The task's partition.
+        partition: i32,
+        /// Where it stands.
+        offset: i64,
         /// Whose.
         customer: String,
         /// What is wrong with it.
@@ -337,6 +345,8 @@ pub struct Task<C: Core> {
     durable: Option<TaskRecord>,
     /// The changelog is taken in up to this offset.
     restored: i64,
+    /// What could not be read up to there and has nothing behind it that stands for it: by key, the offset and why.
+    unread: BTreeMap<Vec<u8>, (i64, String)>,
     open: Option<Open>,
     /// The record of the transaction that is being committed.
     in_flight: Option<TaskRecord>,
@@ -379,6 +389,7 @@ impl<C: Core> Task<C> {
             tallies: BTreeMap::new(),
             durable: None,
             restored: 0,
+            unread: BTreeMap::new(),
             open: None,
             in_flight: None,
             quiet_since: Timestamp::MIN,

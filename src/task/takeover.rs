@@ -26,6 +26,8 @@ use crate::time::Timestamp;
 const WAIT_MS: i64 = 100;
 /// Longest wait is `WAIT_MS` doubled this often: 12.8 s, about a session time-out.
 const WAIT_DOUBLINGS: u32 = 7;
+/// Records that cannot be read before reading ends: these are not single pages any more, and each is kept with its key.
+const UNREAD_MAX: usize = 1_000;
 
 impl<C: Core> Task<C> {
     /// The group gave this process the task, which is on standby or was refused.
@@ -140,11 +142,27 @@ impl<C: Core> Task<C> {
         self.order(Action::InitProducer);
     }
 
-    fn restore(&mut self, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, position: i64, until: i64) {
-        for (key, value) in records {
-            if let Err(refusal) = self.restore_one(&key, value.as_deref()) {
-                self.refuse(refusal);
-                return;
+    /// What cannot be read is nobody's business where something else stands behind it: only the last of a key counts.
+    fn restore(
+        &mut self,
+        records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>,
+        position: i64,
+        until: i64,
+    ) {
+        for (offset, key, value) in records {
+            if key == record::KEY {
+                match value.as_deref().map(TaskRecord::unpack).transpose() {
+                    Ok(record) => self.durable = record,
+                    Err(error) => return self.refuse(error.into()),
+                }
+                continue;
+            }
+            match self.core.restore(&key, value.as_deref()) {
+                Ok(()) => drop(self.unread.remove(&key)),
+                Err(detail) => drop(self.unread.insert(key, (offset, detail))),
+            }
+            if self.unread.len() > UNREAD_MAX {
+                return self.refuse_unread();
             }
         }
         self.restored = self.restored.max(position);
@@ -153,18 +171,25 @@ impl<C: Core> Task<C> {
         }
     }
 
-    fn restore_one(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Refusal> {
-        if key == record::KEY {
-            self.durable = value.map(TaskRecord::unpack).transpose()?;
-            return Ok(());
+    /// Refuses for the first that cannot be read.
+    fn refuse_unread(&mut self) {
+        let first = self.unread.iter().min_by_key(|(_, (offset, _))| *offset);
+        if let Some((key, (offset, detail))) = first {
+            let refusal = Refusal::State {
+                partition: self.settings.partition,
+                offset: *offset,
+                customer: String::from_utf8_lossy(key).into_owned(),
+                detail: detail.clone(),
+            };
+            self.refuse(refusal);
         }
-        self.core.restore(key, value).map_err(|detail| {
-            let customer = String::from_utf8_lossy(key).into_owned();
-            Refusal::State { customer, detail }
-        })
     }
 
     fn ask_group(&mut self) {
+        if !self.unread.is_empty() {
+            self.refuse_unread();
+            return;
+        }
         self.phase = Phase::Comparing;
         self.order(Action::AskGroupOffsets);
     }

@@ -300,8 +300,7 @@ impl Open {
         self.command_due_behind = Some(self.command_due_behind.map_or(due, |known| known.min(due)));
     }
 
-    /// Sends a record on as it was, with where it stood and why in headers, named as Kafka Connect names them. What another
-    /// program said of it in such headers makes way.
+    /// Sends a record on as it was, with where it stood and why in headers.
     fn set_aside(
         &mut self,
         sink: Sink,
@@ -309,22 +308,11 @@ impl Open {
         record: &RawRecord,
         rejection: &Rejection,
     ) {
-        let mut headers = record.headers.clone();
-        headers.retain(|(name, _)| !name.starts_with(ERROR_HEADERS) && name != CUT_HEADER);
-        let mut say = |name: &str, value: String| {
-            headers.push((format!("{ERROR_HEADERS}{name}"), Some(value.into_bytes())));
-        };
-        say("topic", origin.topic.to_owned());
-        say("partition", origin.partition.to_string());
-        say("offset", record.offset.to_string());
-        say("stage", rejection.stage.to_owned());
-        say("exception.class.name", rejection.reason.to_owned());
-        say("exception.message", rejection.detail.clone());
         self.push(Out {
             sink,
             key: record.key.clone(),
             value: record.value.clone(),
-            headers,
+            headers: letter_headers(origin, record, rejection),
         });
     }
 
@@ -338,6 +326,28 @@ impl Open {
         self.bytes += size_of::<Out>() + bytes(&out.key) + bytes(&out.value) + headers;
         self.records.push(out);
     }
+}
+
+/// The headers of a record that is set aside: where it stood and why, named as Kafka Connect names them. What another program said of
+/// it in such headers makes way.
+#[must_use]
+pub fn letter_headers(
+    origin: Origin<'_>,
+    record: &RawRecord,
+    rejection: &Rejection,
+) -> Vec<Header> {
+    let mut headers = record.headers.clone();
+    headers.retain(|(name, _)| !name.starts_with(ERROR_HEADERS) && name != CUT_HEADER);
+    let mut say = |name: &str, value: String| {
+        headers.push((format!("{ERROR_HEADERS}{name}"), Some(value.into_bytes())));
+    };
+    say("topic", origin.topic.to_owned());
+    say("partition", origin.partition.to_string());
+    say("offset", record.offset.to_string());
+    say("stage", rejection.stage.to_owned());
+    say("exception.class.name", rejection.reason.to_owned());
+    say("exception.message", rejection.detail.clone());
+    headers
 }
 
 /// The record, where a command with these headers goes on with its trace.

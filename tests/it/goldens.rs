@@ -148,10 +148,12 @@ fn samples() -> BTreeMap<u16, Vec<Part>> {
         }
     }
     let records = engine.seal();
-    let [(_, Some(packed))] = records.as_slice() else {
+    let [(id, Some(sealed))] = records.as_slice() else {
         panic!("one customer: {records:?}")
     };
-    let customer: Customer = packed::check(packed).expect("just packed");
+    let id = std::str::from_utf8(id).expect("text");
+    let page = packed::unsealed(id, sealed).expect("just sealed");
+    let customer: Customer = packed::check(page).expect("just packed");
     let mut parts = Vec::new();
     customer.profile.settled.write(&mut parts);
     customer.profile.tail.write_any(Tail::TAG, &mut parts);

@@ -162,14 +162,15 @@ impl Customers {
             settle(&mut working);
             let (customer, look) = (&working.customer, working.look);
             let stamp = self.hot.transaction;
-            let bytes = (!customer.is_blank()).then(|| packed::pack(customer, look, stamp));
+            let page = (!customer.is_blank()).then(|| packed::pack(customer, look, stamp));
             // Not earlier than it was, so what stands in the queue does.
             let entry = &mut self.entries[slot as usize];
             entry.look = look;
             entry.sealed = u32::try_from(self.sealed.len()).unwrap_or(NONE);
-            self.sealed
-                .push((slot, bytes.clone().map(Vec::into_boxed_slice)));
-            records.push((customer.profile.settled.id.as_bytes().to_vec(), bytes));
+            self.sealed.push((slot, page.as_deref().map(Box::from)));
+            let id = &customer.profile.settled.id;
+            let record = page.map(|page| packed::seal(id, page));
+            records.push((id.as_bytes().to_vec(), record));
         }
         self.hot.transaction += 1;
         (records, self.hot.changed.front().map(|(since, _)| *since))

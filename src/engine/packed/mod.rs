@@ -6,12 +6,18 @@
 //! | 8 | when the customer must be looked at next, ms, little endian; [`Timestamp::MAX`] for never |
 //! | 1 to 10 | her stamp: the number of the transaction up to which it is true, as [`postcard`] writes numbers |
 //! | rest | parts ([`Part`]): a family of facts each, the tail, the states of triggers, the moments that wait |
+//! | 8 | in the changelog alone, from layout 5 on: the [seal](seal), XXH3 of her id and all that stands before, little endian |
+//!
+//! The seal names whose page it is and says that it is whole. In memory it would cost each customer 8 bytes, and guard what the
+//! process has made itself.
 //!
 //! A part that is not there holds nothing. Each has a version of its own; the version of the layout is that of what stands here.
 //! One that is not known is refused; what older builds wrote is made parts of their first version ([`old`]), and has no stamp: they
 //! wrote a customer in each transaction that changed her.
 
 mod old;
+
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::customer::Customer;
 use super::waiting::Waiting;
@@ -21,10 +27,13 @@ use crate::stored::{Lazy, Part, Piece, StoredError};
 use crate::time::Timestamp;
 
 /// The version this build writes.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
+/// The last without a seal.
+const UNSEALED: u8 = 4;
 /// The last without a stamp.
 const UNSTAMPED: u8 = 3;
 const HEADER: usize = 9;
+const SEAL: usize = 8;
 
 /// Packs a customer with the time she must be looked at next, and the transaction up to which she is true.
 #[must_use]
@@ -39,6 +48,43 @@ pub fn pack(customer: &Customer, look: Timestamp, stamp: u64) -> Vec<u8> {
     customer.states.write(&mut bytes);
     customer.waiting.write_any(Waiting::TAG, &mut bytes);
     bytes
+}
+
+/// Seals a packed customer for the changelog: it cannot be taken for whole when it is not, nor for another's.
+#[must_use]
+pub fn seal(id: &str, mut bytes: Vec<u8>) -> Vec<u8> {
+    let seal = sum(id, &bytes);
+    bytes.extend_from_slice(&seal);
+    bytes
+}
+
+/// Takes the seal off what the changelog has under an id. What older builds wrote has none.
+///
+/// # Errors
+/// Where it is another customer's page, or the bytes are damaged.
+pub fn unsealed<'a>(id: &str, bytes: &'a [u8]) -> Result<&'a [u8], StoredError> {
+    look(bytes)?;
+    if bytes[0] <= UNSEALED {
+        return Ok(bytes);
+    }
+    let (page, seal) = bytes
+        .split_last_chunk::<SEAL>()
+        .ok_or_else(|| StoredError::Damaged("it is cut off".to_owned()))?;
+    if *seal == sum(id, page) {
+        return Ok(page);
+    }
+    let said =
+        "its checksum is not that of these bytes and this customer: they are damaged, or another's";
+    Err(StoredError::Damaged(said.to_owned()))
+}
+
+/// XXH3 of an id, its length before it, and bytes.
+fn sum(id: &str, bytes: &[u8]) -> [u8; SEAL] {
+    let mut hash = Xxh3Default::new();
+    hash.update(&(id.len() as u64).to_le_bytes());
+    hash.update(id.as_bytes());
+    hash.update(bytes);
+    hash.digest().to_le_bytes()
 }
 
 /// When a packed customer must be looked at next.
@@ -140,6 +186,34 @@ mod tests {
         set_look(&mut sooner, Timestamp(5));
         assert_eq!(look(&sooner), Ok(Timestamp(5)));
         assert_eq!(check(&sooner), Ok(customer));
+    }
+
+    #[test]
+    fn a_seal_holds_for_one_customer_and_every_bit() {
+        let mut customer = Customer::default();
+        customer.profile.settled.seen.remember("m1");
+        let page = pack(&customer, Timestamp(17), 300);
+        let sealed = seal("ana", page.clone());
+        assert_eq!(unsealed("ana", &sealed), Ok(&page[..]));
+        for other in ["ben", "an", "anab", ""] {
+            let said = unsealed(other, &sealed).unwrap_err().to_string();
+            assert!(said.contains("or another's"), "{said}");
+        }
+        for bit in 0..sealed.len() * 8 {
+            let mut damaged = sealed.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let found = unsealed("ana", &damaged);
+            // Of another layout: the last that had no seal.
+            let unsealed = damaged[0] <= UNSEALED && damaged[0] > 0;
+            assert_eq!(found.is_ok(), unsealed, "{bit}: {found:?}");
+        }
+        for cut in 0..sealed.len() {
+            assert!(unsealed("ana", &sealed[..cut]).is_err(), "{cut}");
+        }
+        let mut old = page;
+        old[0] = UNSEALED;
+        assert_eq!(unsealed("ana", &old), Ok(&old[..]));
+        assert_eq!(check(&old), Ok(customer));
     }
 
     #[test]

@@ -367,7 +367,10 @@ pub(super) fn letter_headers() -> Json {
         ("__connect.errors.topic", "Where it stood."),
         ("__connect.errors.partition", "Where it stood."),
         ("__connect.errors.offset", "Where it stood."),
-        ("__connect.errors.stage", "decode, map, validate or apply."),
+        (
+            "__connect.errors.stage",
+            "read, decode, map, validate, apply or restore.",
+        ),
         (
             "__connect.errors.exception.class.name",
             "The reason, one word.",

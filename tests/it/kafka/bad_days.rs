@@ -6,6 +6,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use serde_json::{Value, json};
 
+use moments::runtime::murmur2::partition;
+
 use super::installation::{Installation, LIMIT, Member};
 use crate::support::broker::KafkaBroker;
 use crate::support::kafka::{NewRecord, OwnedRecord};
@@ -243,6 +245,81 @@ fn a_topic_that_was_made_anew_is_refused_until_somebody_accepts_it() {
     let member = installation.start_with(&["--set", &format!("topics.purchase.accept_id={id}")]);
     member.wait_until_ready();
     installation.wait_for("treatments.onsite", 40);
+}
+
+/// Another customer's page under her key, and then a damaged one, keep her task from starting, until she is set aside.
+#[test]
+fn a_page_that_cannot_be_read_is_set_aside_by_command() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let installation = installation(broker);
+    let mut member = installation.start();
+    member.wait_until_ready();
+    // Of one task.
+    let ids: Vec<String> = (0..).map(|number| format!("c{number}")).take(9).collect();
+    let task = |id: &String| partition(id.as_bytes(), 2);
+    let mut of_one = ids.iter().filter(|id| task(id) == 1);
+    let (ana, ben) = (of_one.next().expect("one"), of_one.next().expect("one"));
+    installation.produce("purchase", [order(ana), order(ben)]);
+    installation.wait_for("treatments.onsite", 2);
+    assert!(member.process.terminate(LIMIT).success());
+    let changelog = installation.topic("-changelog");
+    let page = |id: &String| {
+        let records = installation.read("-changelog");
+        let last = records.into_iter().rfind(|it| it.key_text() == *id);
+        last.and_then(|record| record.value).expect("a page")
+    };
+    let whole = installation.command(&["state", "quarantine", "--customer", ana]);
+    let said = String::from_utf8_lossy(&whole.stderr).into_owned();
+    assert!(
+        !whole.status.success() && said.contains("is whole"),
+        "{said}"
+    );
+    let mut damaged = page(ana);
+    *damaged.last_mut().expect("bytes") ^= 1;
+    for value in [page(ben), damaged] {
+        let bad = NewRecord::keyed(ana.as_bytes(), value).in_partition(1);
+        broker.produce(&changelog, [bad]);
+        let member = installation.start();
+        wait_for_reason(&member, "refused");
+        let log = member.process.output();
+        let command = log
+            .lines()
+            .find_map(|line| line.split("`moments ").nth(1)?.split('`').next());
+        let command: Vec<String> = command
+            .unwrap_or_else(|| panic!("{log}"))
+            .split(' ')
+            .map(str::to_owned)
+            .collect();
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        drop(member);
+        let dry = installation.succeed(&[&command[..], &["--dry-run"]].concat());
+        assert!(
+            dry.contains("lost with it") && dry.contains("nothing was changed"),
+            "{dry}"
+        );
+        let done = installation.succeed(&command);
+        assert!(done.contains("set aside"), "{done}");
+    }
+    let member = installation.start();
+    member.wait_until_ready();
+    let asked = |id: &String| member.get(&format!("/customers/{id}")).map(|it| it.0);
+    assert_eq!((asked(ana), asked(ben)), (Some(404), Some(200)));
+    let letters = installation.wait_for("dead-letters", 2);
+    for letter in &letters {
+        let header = |name: &str| {
+            let found = letter.headers.iter().find(|(it, _)| it.ends_with(name));
+            found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        };
+        assert_eq!(letter.key_text(), *ana);
+        assert_eq!(header("errors.topic").as_ref(), Some(&changelog));
+        assert_eq!(header("class.name").as_deref(), Some("damaged_page"));
+    }
+    // She begins anew.
+    installation.produce("purchase", [order(ana)]);
+    installation.wait_for("treatments.onsite", 3);
+    assert_eq!(asked(ana), Some(200));
 }
 
 /// With the rights that are printed it works, without any of them it says which is missing.

@@ -201,7 +201,9 @@ fn what_waits_is_restored() {
     let records = live.engine.seal();
     let mut restored = Bench::new(&trigger(ORDER, "audience: event.total == 7"), nights(""));
     for (key, value) in &records {
-        packed::check(value.as_deref().expect("a customer")).expect("just packed");
+        let (id, sealed) = (std::str::from_utf8(key), value.as_deref());
+        let page = packed::unsealed(id.expect("text"), sealed.expect("a customer"));
+        packed::check(page.expect("just sealed")).expect("just packed");
         restored
             .engine
             .restore(key, value.as_deref())

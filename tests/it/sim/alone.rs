@@ -164,11 +164,15 @@ impl Alone {
     }
 
     /// What compaction leaves, the task's record last.
-    fn compacted(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    fn compacted(&self) -> Vec<(i64, Vec<u8>, Option<Vec<u8>>)> {
         let mut last: BTreeMap<_, _> = self.changelog().into_iter().collect();
         let record = last.remove(KEY);
-        last.into_iter()
-            .chain(record.map(|record| (KEY.to_vec(), record)))
+        let records = last
+            .into_iter()
+            .chain(record.map(|record| (KEY.to_vec(), record)));
+        (0..)
+            .zip(records)
+            .map(|(offset, (key, value))| (offset, key, value))
             .collect()
     }
 

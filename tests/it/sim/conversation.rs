@@ -4,7 +4,7 @@
 //! clock reading. The customers are [`Toy`]'s: an `a` waits 3 s for a `b`, a `c` is a command at once.
 
 use super::subject::Subject;
-use super::toy::Toy;
+use super::toy::{DAMAGED, Toy};
 use moments::task::core::RawRecord;
 use moments::task::journal::{Line, Step};
 use moments::task::record::{KEY, TaskRecord, TopicRecord, Window};
@@ -154,6 +154,16 @@ fn input(words: &[&str], clock: Timestamp) -> Input {
         ["ready"] => Input::ProducerReady,
         ["end", end] => Input::ChangelogEnd(number(end)),
         ["log", position, offset] => logged(record(number(offset)), number(position)),
+        ["page", position, what] => {
+            let value = match *what {
+                "damaged" => Some(DAMAGED.to_vec()),
+                "gone" => None,
+                other => panic!("unknown: {other}"),
+            };
+            let position = number(position);
+            let records = vec![(position - 1, b"ana".to_vec(), value)];
+            Input::Changelog { records, position }
+        }
         ["log-newer"] => logged(vec![99], 9),
         ["log-window", revision] => logged(window(revision), 9),
         ["line", transaction] => line(number(transaction)),
@@ -199,7 +209,7 @@ fn input(words: &[&str], clock: Timestamp) -> Input {
 
 fn logged(record: Vec<u8>, position: i64) -> Input {
     Input::Changelog {
-        records: vec![(KEY.to_vec(), Some(record))],
+        records: vec![(position - 1, KEY.to_vec(), Some(record))],
         position,
     }
 }

@@ -240,7 +240,9 @@ impl Subject for Customers {
     fn replayed(states: &States) -> BTreeMap<String, String> {
         let mut words = Self::settled(states);
         for (customer, packed) in customers(states) {
-            let customer_of = packed::check(packed).expect("packed by an engine");
+            let id = std::str::from_utf8(customer).expect("text");
+            let page = packed::unsealed(id, packed).expect("sealed by an engine");
+            let customer_of = packed::check(page).expect("packed by an engine");
             let settled = &customer_of.profile.settled;
             let known = format!(" {:?} {:?}", settled.contacts, settled.seen);
             words

@@ -213,8 +213,10 @@ impl<S: Subject> Hand<S> {
                     };
                     self.asks.push_front((session, rest));
                 }
-                let pair = |(_, record): (i64, Record)| (record.key.expect("keyed"), record.value);
-                let records = read.records.into_iter().map(pair).collect();
+                let stored = |(offset, record): (i64, Record)| {
+                    (offset, record.key.expect("keyed"), record.value)
+                };
+                let records = read.records.into_iter().map(stored).collect();
                 Some(Input::Changelog {
                     records,
                     position: read.position,

@@ -44,6 +44,21 @@ fn a_task_is_taken_over_in_order() {
             "withdraw, refuse: the task record has version 99, this program knows versions ",
         ),
         (
+            "a page is damaged",
+            "assign; ready; end 9; = page 3 damaged; log 9 5",
+            "withdraw, refuse: the changelog at offset 2, state of customer \"ana\": it is da",
+        ),
+        (
+            "a page was damaged",
+            "assign; ready; end 9; = page 3 damaged; page 4 gone; log 9 5",
+            "group?",
+        ),
+        (
+            "a damaged page is set aside",
+            "assign; ready; end 9; page 3 damaged; log 9 5; revoke; assign; ready; end 9; revoke; assign; ready; = end 11; page 11 gone",
+            "read 9-11, group?",
+        ),
+        (
             "records are gone",
             "assign; ready; end 9; log 9 5; group 5 - -; = gone 0 8",
             "withdraw, refuse: topic cart: the state goes up to offset Some(5), but the fir",

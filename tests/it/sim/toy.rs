@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// So many customers in a slice, and in a piece of time.
 const SLICE: usize = 2;
+/// A page that cannot be read.
+pub const DAMAGED: &[u8] = b"damaged";
 /// How long an `a` waits for a `b`.
 pub const WITHIN_MS: i64 = 3_000;
 
@@ -281,6 +283,7 @@ impl Core for Toy {
             self.without_timer.insert(customer.to_vec());
         }
         match packed {
+            Some(DAMAGED) => return Err("it is damaged".to_owned()),
             Some(packed) => drop(self.committed.insert(customer.to_vec(), packed.to_vec())),
             None => drop(self.committed.remove(customer)),
         }
