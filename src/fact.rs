@@ -242,7 +242,10 @@ pub fn read(source: &Source, declared: Declared<'_>) -> Result<Fact, Vec<Report>
 
 fn fact(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Fact> {
     let name = reader.required(fields, "fact", "its name, such as orders_by_category");
-    let name = name.and_then(|node| name_of(reader, node));
+    let name = name.and_then(|node| {
+        let name = reader.identifier(node, ("a fact", "orders_by_category"), NAME_BYTES)?;
+        Some(Text::from(name))
+    });
     if let Some(node) = fields.get("about") {
         reader.text(node, "a sentence on what it is");
     }
@@ -390,25 +393,6 @@ fn only<'n>(reader: &mut Reader<'_>, node: &'n Node) -> Option<(&'n Key, &'n Nod
             None
         }
     }
-}
-
-/// A name that an expression can ask for.
-fn name_of(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
-    let text = reader.text(node, "a name such as orders_by_category")?;
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
-    if text.len() > NAME_BYTES || !begins || !text.chars().all(fits) {
-        let expected = format!(
-            "lower-case letters, digits and underscores, a letter first, at most {NAME_BYTES}, such as orders_by_category"
-        );
-        reader.fails(
-            &node.span,
-            format!("`{text}` is not a fact's name"),
-            expected,
-        );
-        return None;
-    }
-    Some(text.into())
 }
 
 /// What tells one fact from another, as far as what is kept goes.

@@ -4,10 +4,12 @@
 //! kept has a bound, and within it every answer is exact, whatever the order of arrival: what is late is taken at its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Text, Type};
+use crate::score;
 use crate::stats::faded;
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -76,6 +78,8 @@ pub struct Spec {
 pub struct Declarations {
     /// Facts by name.
     pub facts: BTreeMap<String, Spec>,
+    /// Models by name.
+    pub models: BTreeMap<String, Arc<score::Spec>>,
     /// The names of segments.
     pub segments: BTreeSet<String>,
 }
@@ -83,6 +87,7 @@ pub struct Declarations {
 /// Nothing is.
 pub static NOTHING: Declarations = Declarations {
     facts: BTreeMap::new(),
+    models: BTreeMap::new(),
     segments: BTreeSet::new(),
 };
 

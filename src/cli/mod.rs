@@ -5,6 +5,7 @@ mod completions;
 mod customers;
 mod dead_letters;
 mod demo;
+mod fit;
 mod generate;
 mod man;
 mod map;
@@ -46,6 +47,7 @@ enum Commands {
     Customers(customers::Customers),
     DeadLetters(dead_letters::DeadLetters),
     Demo(demo::Demo),
+    Fit(fit::Fit),
     Generate(generate::Generate),
     Map(map::Map),
     Rehearse(rehearse::Rehearse),
@@ -210,6 +212,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Commands::Customers(args) => customers::run(args),
         Commands::DeadLetters(args) => dead_letters::run(args),
         Commands::Demo(args) => demo::run(args),
+        Commands::Fit(args) => fit::run(args),
         Commands::Generate(args) => generate::run(args),
         Commands::Map(args) => map::run(args),
         Commands::Rehearse(args) => rehearse::run(args),

@@ -41,6 +41,12 @@ impl<'a> Declared<'a> {
             derived: &NOTHING,
         }
     }
+
+    /// The same, with what else is declared.
+    #[must_use]
+    pub fn with(self, derived: &'a Declarations) -> Self {
+        Self { derived, ..self }
+    }
 }
 
 /// Reads one file.
@@ -184,6 +190,46 @@ impl<'a> Reader<'a> {
             );
         }
         found
+    }
+
+    /// The only key of a mapping that has exactly one of several, with its value.
+    pub fn only<'n>(&mut self, node: &'n Node, keys: Keys) -> Option<(&'n Key, &'n Node)> {
+        let before = self.reports.len();
+        let fields = self.fields(node, keys)?;
+        if self.reports.len() > before {
+            return None;
+        }
+        if let [(key, value)] = fields.entries() {
+            return Some((key, value));
+        }
+        let names: Vec<_> = keys.names().map(|name| format!("`{name}`")).collect();
+        let found = fields.entries().len();
+        let message = format!("{} is one thing; here are {found}", keys.of);
+        let expected = format!("exactly one of {}", names.join(", "));
+        self.fails(&node.span, message, expected);
+        None
+    }
+
+    /// A name that an expression can ask for: lower-case letters, digits and underscores, at most `bytes_max` of them; of `whose` (a
+    /// fact), such as `example`.
+    pub fn identifier<'n>(
+        &mut self,
+        node: &'n Node,
+        (whose, example): (&str, &str),
+        bytes_max: usize,
+    ) -> Option<&'n str> {
+        let text = self.text(node, &format!("a name such as {example}"))?;
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+        if text.len() > bytes_max || !begins || !text.chars().all(fits) {
+            let expected = format!(
+                "lower-case letters, digits and underscores, a letter first, at most {bytes_max}, such as {example}"
+            );
+            let message = format!("`{text}` is not {whose}'s name");
+            self.fails(&node.span, message, expected);
+            return None;
+        }
+        Some(text)
     }
 
     /// A text that is not empty.

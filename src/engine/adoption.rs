@@ -96,6 +96,7 @@ impl Plan {
         let said = |plan: &Self| -> Vec<(u32, u64)> {
             let mut said: Vec<_> = plan.triggers.iter().map(|it| (it.key, it.text)).collect();
             said.extend(plan.facts.iter().map(|it| (it.spec.key, it.text)));
+            said.extend(plan.models.iter().map(|it| (0, it.text)));
             said.extend(plan.segments.iter().map(|it| (0, it.text)));
             said.sort_unstable();
             said

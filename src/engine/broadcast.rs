@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::customers::Slot;
 use super::erasures::Record;
-use super::fold::Expiry;
 use super::sweep::{Of, Swept};
+use super::time::Until;
 use super::{Effect, Engine};
 use crate::event::{Event, Text};
 use crate::stored::StoredError;
@@ -143,7 +143,7 @@ impl Engine {
         outside: &mut [u64],
     ) -> bool {
         // Nobody goes while everybody is numbered.
-        let until = (self.watermark, Expiry::Later);
+        let until = Until::reached(self.watermark);
         self.look_and(slot, until, now, effects, |fold, customer| {
             fold.broadcast(customer, event, outside);
         })

@@ -29,6 +29,8 @@ pub(super) struct Fold<'a> {
     adopting: bool,
     /// Something that came true was not decided therefore.
     pub let_go: bool,
+    /// A deadline was reached at which nothing came true.
+    pub asked_in_vain: bool,
     /// Nothing is due before, not even by what is folded next: of the next settling alone.
     undue_before: Timestamp,
     /// What settled events made true at the instant that is being settled.
@@ -51,6 +53,7 @@ impl<'a> Fold<'a> {
             effects,
             adopting: false,
             let_go: false,
+            asked_in_vain: false,
             undue_before: Timestamp::MIN,
             gathered: Vec::new(),
         }
@@ -259,15 +262,13 @@ impl<'a> Fold<'a> {
         while let Some((due, Due::Deadline(key))) = self.next_due(settled, states, waiting)
             && due == at
         {
-            let trigger = plan.by_key(key);
-            let state = states.get_mut(key);
-            let moment = trigger
-                .zip(state)
-                .and_then(|(trigger, state)| trigger.kind.fire(state, settled));
-            let Some((trigger, moment)) = trigger.zip(moment) else {
+            let Some((trigger, state)) = plan.by_key(key).zip(states.get_mut(key)) else {
                 break;
             };
-            came.push(Came::new(trigger, moment));
+            match trigger.kind.fire(state, settled) {
+                Some(moment) => came.push(Came::new(trigger, moment)),
+                None => self.asked_in_vain = true,
+            }
         }
         let waited = match waiting.due() {
             Some(due) if due <= at => waiting.let_go(at),
@@ -317,7 +318,7 @@ impl<'a> Fold<'a> {
             // What speaks at once has done so when the event was seen.
             let waits = !trigger.kind.is_immediate() && !fired.contains(&trigger.key);
             if let Some(moment) = found.moment.filter(|_| waits) {
-                let has_event = trigger.kind.described().has_event;
+                let has_event = trigger.kind.has_event();
                 self.gathered.push(Gathered {
                     trigger,
                     moment,

@@ -24,6 +24,35 @@ pub struct Moved {
     pub done: bool,
 }
 
+/// How far a customer is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until {
+    /// Up to here.
+    pub watermark: Timestamp,
+    /// Whether one who has expired is removed.
+    pub expiry: Expiry,
+    /// It lies beyond the engine's watermark, and others are still to be looked at by then: a replay may not come so far.
+    is_within: bool,
+}
+
+impl Until {
+    /// All who are due by then are looked at.
+    pub fn reached(watermark: Timestamp) -> Self {
+        Self {
+            watermark,
+            expiry: Expiry::Later,
+            is_within: false,
+        }
+    }
+
+    fn within(instant: Timestamp) -> Self {
+        Self {
+            is_within: true,
+            ..Self::reached(instant)
+        }
+    }
+}
+
 impl Engine {
     /// Moves time towards `to` by one piece. To be called again until it is done, and no event is to be taken before that, though
     /// transactions may be sealed. `now` as in [`Engine::step`].
@@ -35,7 +64,7 @@ impl Engine {
                 && let Some((reached, due)) = self.customers.due(self.watermark, to, self.due_max)
             {
                 for slot in due {
-                    self.look(slot, reached, Expiry::Later, now, effects);
+                    self.look(slot, Until::reached(reached), now, effects);
                 }
                 self.reach(reached, now, effects);
             } else {
@@ -88,7 +117,7 @@ impl Engine {
             looks += 1;
             let before = effects.len();
             let changed = self.customers.changed_already(slot);
-            self.look(slot, instant, Expiry::Later, now, effects);
+            self.look(slot, Until::within(instant), now, effects);
             // What else may come of a look depends on when she was looked at before.
             if effects[before..].iter().any(Effect::is_of_a_moment) {
                 found += 1;
@@ -106,29 +135,26 @@ impl Engine {
     fn reach(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
         self.watermark = self.watermark.max(watermark);
         for slot in self.customers.expired(EXPIRIES) {
-            self.look(slot, self.watermark, Expiry::Now, now, effects);
+            let until = Until {
+                expiry: Expiry::Now,
+                ..Until::reached(self.watermark)
+            };
+            self.look(slot, until, now, effects);
         }
         let memory = self.plan.policy.erasure_memory_ms;
         self.erasures.forget(self.watermark.plus(-memory));
     }
 
-    /// Looks at a customer whose time may have come by `watermark`.
-    fn look(
-        &mut self,
-        slot: Slot,
-        watermark: Timestamp,
-        expiry: Expiry,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.look_and(slot, (watermark, expiry), now, effects, |_, _| {});
+    /// Looks at a customer whose time may have come.
+    fn look(&mut self, slot: Slot, until: Until, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.look_and(slot, until, now, effects, |_, _| {});
     }
 
     /// The same, and then shows her what `show` does, unless she is to be removed; whether anything came of it.
     pub(super) fn look_and(
         &mut self,
         slot: Slot,
-        (watermark, expiry): (Timestamp, Expiry),
+        until: Until,
         now: Timestamp,
         effects: &mut Vec<Effect>,
         show: impl FnOnce(&mut Fold<'_>, &mut Customer),
@@ -142,13 +168,15 @@ impl Engine {
         let working = self.customers.look_at(slot, &plan);
         let before = effects.len();
         let mut fold = Fold::new(&plan, now, effects);
-        let settling = fold.settle(&mut working.customer, watermark, expiry);
+        let settling = fold.settle(&mut working.customer, until.watermark, until.expiry);
         if !settling.expires {
             show(&mut fold, &mut working.customer);
         }
-        // What only folded its tail is folded again when it is next opened: nothing to write.
+        // What only folded its tail is folded again when it is next opened: nothing to write. What was asked in vain would be asked
+        // again each time.
+        let asked = fold.asked_in_vain && !until.is_within;
         let changed = effects.len() > before;
-        working.dirty |= changed;
+        working.dirty |= changed || asked;
         let look = plan.next_look(&working.customer);
         if settling.expires {
             self.customers.expires(look);

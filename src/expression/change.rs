@@ -7,6 +7,7 @@
 
 use super::Scope;
 use super::functions::Function;
+use super::model::Model;
 use super::operators::Arithmetic;
 use super::tree::Tree;
 use crate::event::Type;
@@ -49,6 +50,7 @@ impl Tree {
             Self::Fact { spec, .. } => spec.moves(),
             // What of the profile fades is a number with a key.
             Self::Member { kind, .. } => *kind == Type::Number,
+            Self::Model(model) => inputs(model).any(Self::moves),
             _ => self.parts().iter().any(|part| part.moves()),
         }
     }
@@ -58,6 +60,10 @@ impl Tree {
         let goes_around = match self {
             Self::Arithmetic(Arithmetic::Remainder, _) | Self::Call(Function::Abs, _) => {
                 self.moves()
+            }
+            Self::Model(model) => {
+                inputs(model).any(Self::is_unforeseen)
+                    || self.moves() && !model.spec().formula.goes_one_way()
             }
             _ => false,
         };
@@ -77,7 +83,8 @@ impl Tree {
             | Self::Event(_)
             | Self::Profile { .. }
             | Self::Member { .. }
-            | Self::Fact { .. } => Vec::new(),
+            | Self::Fact { .. }
+            | Self::Model(_) => Vec::new(),
             Self::Known(of) | Self::Not(of) | Self::Negative(of) => vec![of],
             Self::And(parts)
             | Self::Or(parts)
@@ -99,6 +106,7 @@ impl Tree {
                 profile.derived.next_change(spec, key, scope.now)
             }
             Self::Choice(parts) => parts[0].next_change(scope),
+            Self::Model(model) => earliest(inputs(model).map(|input| input.next_jump(scope))),
             _ => None,
         };
         earliest(
@@ -127,6 +135,10 @@ impl Tree {
         }
         Some(unlike)
     }
+}
+
+fn inputs(model: &Model) -> impl Iterator<Item = &Tree> {
+    model.inputs().iter().map(|input| &input.tree)
 }
 
 fn earliest(instants: impl IntoIterator<Item = Option<Timestamp>>) -> Option<Timestamp> {

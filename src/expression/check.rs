@@ -135,8 +135,14 @@ impl Checker<'_> {
         let (kind, tree) = names::resolve(&path, self.environment)?;
         self.uses_event |= path.root == "event";
         self.uses_previous |= path.root == "previous";
-        if path.root != "event" {
-            self.asks.push(path.dotted());
+        match &tree {
+            Tree::Model(model) => {
+                let inputs = model.inputs().iter();
+                self.asks
+                    .extend(inputs.flat_map(|input| input.asks().iter().cloned()));
+            }
+            _ if path.root != "event" => self.asks.push(path.dotted()),
+            _ => {}
         }
         Ok((Some(kind), tree))
     }

@@ -25,6 +25,7 @@ mod change;
 mod check;
 mod check_operators;
 mod functions;
+pub mod model;
 mod names;
 mod operators;
 mod parse;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::model::Model;
 use super::tree::{EventPart, Tree, Whose, is_of_product};
 use super::{Environment, ExpressionError};
 use crate::document::suggest::{closest, listed};
@@ -38,8 +39,6 @@ pub struct Segment {
 /// Facts of the design that the profile does not have yet.
 const NOT_YET: &[(&str, &str)] = &[
     ("rfm", "RFM labels"),
-    ("propensity", "predictions"),
-    ("alive", "predictions"),
     ("stage", "journey stage"),
     ("milestones", "milestones"),
 ];
@@ -61,6 +60,7 @@ pub fn resolve(
         "event" => of_event(path, environment),
         "profile" => of_profile(path, environment, Whose::Now),
         "facts" => of_facts(path, &path.segments, environment, Whose::Now),
+        "models" => of_models(path, environment),
         "previous" if environment.previous => match path.segments.split_first() {
             Some((first, segments)) if first.name == "facts" => {
                 of_facts(path, segments, environment, Whose::Before)
@@ -80,14 +80,15 @@ pub fn resolve(
 
 fn unknown_root(path: &Path) -> ExpressionError {
     let written = dotted(&path.root, &path.segments);
-    let known = ["event", "previous", "profile", "facts", "now"];
+    let known = ["event", "previous", "profile", "facts", "models", "now"];
     let suggestion = closest(&path.root, known)
         .map(|root| dotted(root, &path.segments))
         .or_else(|| is_field(&written).then(|| format!("profile.{written}")))
         .or_else(|| path.segments.is_empty().then(|| format!("\"{written}\"")));
     ExpressionError {
         expected: Some(
-            "a path beginning with `event`, `profile`, `facts` or `previous`, or `now`".to_owned(),
+            "a path beginning with `event`, `profile`, `facts`, `models` or `previous`, or `now`"
+                .to_owned(),
         ),
         suggestion,
         ..error(
@@ -266,7 +267,7 @@ fn of_profile(
             },
         ));
     }
-    Err(unknown_field(path, &written))
+    Err(unknown_field(path, &written, environment))
 }
 
 /// What stands behind a key is none of its fields.
@@ -370,7 +371,38 @@ fn of_facts(
     Ok((spec.kind, fact))
 }
 
-fn unknown_field(path: &Path, written: &str) -> ExpressionError {
+/// The score of a model by its name.
+fn of_models(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), ExpressionError> {
+    let models = &environment.derived.models;
+    let Some((name, more)) = path.segments.split_first() else {
+        let expected = Some("a model, such as `models.alive`".to_owned());
+        return Err(ExpressionError {
+            expected,
+            ..error(&path.root_span, "`models` alone is no value".to_owned())
+        });
+    };
+    if let Some(extra) = more.first() {
+        let message = format!("`models.{}` is a number and has no fields", name.name);
+        return Err(error(&extra.span, message));
+    }
+    let Some(spec) = models.get(&name.name) else {
+        let declared = models.keys().map(String::as_str);
+        let expected = match models.len() {
+            0 => "models are declared in files of their own, beside the triggers, and are there for segments and triggers; none is here"
+                .to_owned(),
+            _ => format!("one of {}", listed(declared.clone())),
+        };
+        return Err(ExpressionError {
+            expected: Some(expected),
+            suggestion: closest(&name.name, declared).map(str::to_owned),
+            ..error(&name.span, format!("no model is called `{}`", name.name))
+        });
+    };
+    let model = Model::compile(spec, environment)?;
+    Ok((Type::Number, Tree::Model(Box::new(model))))
+}
+
+fn unknown_field(path: &Path, written: &str, environment: &Environment<'_>) -> ExpressionError {
     let root = &path.root;
     let Some(first) = path.segments.first() else {
         let expected = Some(format!("a field of it, such as `{root}.basket.value`"));
@@ -422,9 +454,15 @@ fn unknown_field(path: &Path, written: &str) -> ExpressionError {
         .segments
         .last()
         .map_or("", |segment| segment.name.as_str());
+    let models = &environment.derived.models;
     let suggestion = closest(written, paths())
         .or_else(|| paths().find(|path| path.rsplit('.').next() == Some(last)))
-        .map(|path| format!("{root}.{path}"));
+        .map(|path| format!("{root}.{path}"))
+        .or_else(|| {
+            models
+                .get_key_value(&first.name)
+                .map(|(name, _)| format!("models.{name}"))
+        });
     let group = below(&first.name);
     let expected = if group.is_empty() {
         "a field of the profile's schema".to_owned()

@@ -2,6 +2,7 @@
 
 use super::Scope;
 use super::functions::Function;
+use super::model::Model;
 use super::operators::{Arithmetic, Order, equal};
 use crate::event::{Event, EventName, Product, PropertyId, Text, Type};
 use crate::measure::Spec;
@@ -37,6 +38,8 @@ pub enum Tree {
         key: Box<str>,
         whose: Whose,
     },
+    /// The score of a declared model.
+    Model(Box<Model>),
     Known(Box<Tree>),
     Not(Box<Tree>),
     Negative(Box<Tree>),
@@ -114,6 +117,7 @@ impl Tree {
                     profile.derived.value(spec, key, scope.now)
                 }))
             }
+            Self::Model(model) => Value::number(model.score(scope)),
             Self::Negative(of) => match of.eval(scope) {
                 Value::Number(number) => Value::Number(-number),
                 Value::Duration(ms) => Value::Duration(ms.saturating_neg()),

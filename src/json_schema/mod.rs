@@ -15,6 +15,7 @@ use crate::document::keys::Shape;
 use crate::event::Vocabulary;
 use crate::fact;
 use crate::mapping;
+use crate::model;
 use crate::scenario::mapping::TEST;
 use crate::scenario::{self, SCENARIO};
 use crate::segment;
@@ -28,6 +29,8 @@ pub enum Kind {
     Trigger,
     /// what is measured, a fact, `NAME.yaml`
     Fact,
+    /// what scores customers, a model, `NAME.yaml`
+    Model,
     /// who is meant by a name, a segment, `NAME.yaml`
     Segment,
     /// the scenarios of a trigger, `NAME.test.yaml`
@@ -49,6 +52,7 @@ impl Kind {
         match self {
             Self::Trigger => "schemas/json/trigger.json",
             Self::Fact => "schemas/json/fact.json",
+            Self::Model => "schemas/json/model.json",
             Self::Segment => "schemas/json/segment.json",
             Self::Scenario => "schemas/json/scenario.json",
             Self::Mapping => "schemas/json/mapping.json",
@@ -64,6 +68,7 @@ impl Kind {
         match self {
             Self::Trigger => rooted("A trigger of moments", &Shape::Mapping(&definition::KEYS)),
             Self::Fact => rooted("A fact of moments", &Shape::Mapping(&fact::KEYS)),
+            Self::Model => rooted("A model of moments", &Shape::Mapping(&model::KEYS)),
             Self::Segment => rooted("A segment of moments", &Shape::Mapping(&segment::KEYS)),
             Self::Scenario => rooted("Scenarios of a trigger of moments", &SCENARIOS),
             Self::Mapping => rooted("A mapping of moments", &Shape::Mapping(&mapping::KEYS)),

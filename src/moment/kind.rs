@@ -51,6 +51,11 @@ pub trait MomentKind: Sized {
         self.concerns().names()
     }
 
+    /// Whether the event is at hand when a moment of it is decided.
+    fn has_event(&self) -> bool {
+        Self::DESCRIBED.has_event
+    }
+
     /// When its moments are decided.
     fn sees(&self) -> Sees {
         Sees::Settled

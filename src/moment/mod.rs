@@ -8,11 +8,13 @@ pub mod absence;
 pub mod baseline;
 pub mod broadcast;
 pub mod calendar;
+pub mod crosses;
 pub mod event;
 pub mod inactivity;
 pub mod kind;
 pub mod matcher;
 pub mod per;
+pub mod prediction;
 pub mod sequence;
 pub mod states;
 pub mod threshold;
@@ -39,6 +41,7 @@ pub use kind::{
 };
 pub use matcher::Matcher;
 pub use per::Per;
+pub use prediction::Prediction;
 pub use sequence::Sequence;
 pub use states::States;
 pub use threshold::Threshold;
@@ -78,7 +81,7 @@ macro_rules! kinds {
                 <$Type>::SHAPE,
                 <$Type>::DESCRIBED.comes_true,
             )),*],
-            later: LATER,
+            later: &[],
         };
 
         impl Kind {
@@ -111,6 +114,14 @@ macro_rules! kinds {
             pub fn at_hand(&self) -> Vec<EventName> {
                 match self {
                     $(Self::$Kind(kind) => kind.at_hand(),)*
+                }
+            }
+
+            /// See [`MomentKind::has_event`].
+            #[must_use]
+            pub fn has_event(&self) -> bool {
+                match self {
+                    $(Self::$Kind(kind) => kind.has_event(),)*
                 }
             }
 
@@ -285,10 +296,8 @@ kinds! {
     Broadcast: Broadcast,
     Sequence: Sequence,
     Transition: Transition,
+    Prediction: Prediction,
 }
-
-/// Kinds of the design that are not there yet.
-const LATER: &[(&str, &str)] = &[("prediction", "")];
 
 impl Stored for Timestamp {
     const VERSION: u8 = 1;

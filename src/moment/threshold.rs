@@ -11,11 +11,10 @@
 //! - A late event, older than the newest that was counted, is counted at its place and makes nothing true, neither by itself nor
 //!   for those after it: they have been decided.
 
-use std::cmp::Ordering;
-
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::crosses::{Crosses, SIDES, Side, VALUE_MAX, crosses};
 use super::kind::{
     Concerns, Described, Found, Kept, Moment, MomentKind, Sees, Telling, WHEN, WHEN_SEEN, when,
 };
@@ -23,7 +22,7 @@ use super::matcher::{self, Matcher};
 use super::per::key_text;
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{Fields, Reader};
-use crate::document::yaml::{Key, Node, Yaml};
+use crate::document::yaml::{Node, Yaml};
 use crate::event::{Event, Position, Type};
 use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
@@ -38,9 +37,6 @@ pub const ENTRIES_MAX: usize = 256;
 
 /// Whole units of an amount: sums are exact to a millionth.
 const MICROS: f64 = 1e6;
-
-/// Amounts beyond this (10^12) are no measure of a customer: they would overflow the sums.
-const VALUE_MAX: f64 = 1e12;
 
 const KEYS: Keys = Keys {
     of: "`threshold`",
@@ -99,18 +95,6 @@ const SCORE: Keys = Keys {
     ],
     later: &[],
 };
-const SIDES: Keys = Keys {
-    of: "`crosses`",
-    known: &[
-        Known::optional("at_least", BOUND, "This, or more."),
-        Known::optional("above", BOUND, "More than this."),
-        Known::optional("at_most", BOUND, "This, or less."),
-        Known::optional("below", BOUND, "Less than this."),
-    ],
-    later: &[],
-};
-const BOUND: Shape = Shape::Number(-VALUE_MAX, VALUE_MAX);
-
 /// The compiled form.
 #[derive(Debug)]
 pub struct Threshold {
@@ -146,21 +130,6 @@ pub enum Measure {
         /// In what time it halves, ms; above 0.
         half_life_ms: i64,
     },
-}
-
-/// A bound, and on which side of it inside is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Crosses {
-    side: Side,
-    bound: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    AtLeast,
-    Above,
-    AtMost,
-    Below,
 }
 
 /// What is kept of one customer.
@@ -254,7 +223,7 @@ impl MomentKind for Threshold {
             let before = self.level(own);
             found.refused = self.count(own, event.time, amount);
             let after = self.level(own);
-            if !self.crosses.inside(before) && self.crosses.inside(after) {
+            if !is_inside(self.crosses, before) && is_inside(self.crosses, after) {
                 let facts = vec![
                     ("measured", after.shown().into()),
                     ("bound", self.crosses.bound.into()),
@@ -393,7 +362,7 @@ impl Threshold {
     /// How many must be known where more make no difference: the number that they are asked to come to.
     fn needed(&self) -> Option<usize> {
         matches!(self.measure, Measure::Count | Measure::Distinct(_))
-            .then(|| self.crosses.comes_to())
+            .then(|| comes_to(self.crosses))
     }
 
     fn level(&self, state: &ThresholdState) -> Level {
@@ -421,45 +390,32 @@ impl Threshold {
     }
 }
 
-impl Crosses {
-    /// Whether a measure is inside; one that is not known is not.
-    fn inside(self, level: Level) -> bool {
-        let order = match level {
-            Level::Exact(micros, of) => {
-                let bound = i128::from(self.micros()).saturating_mul(of.into());
-                micros.cmp(&bound)
-            }
-            Level::Score(score) => score.total_cmp(&self.bound),
-            Level::Unknown => return false,
-        };
-        match self.side {
-            Side::AtLeast => order != Ordering::Less,
-            Side::Above => order == Ordering::Greater,
-            Side::AtMost => order != Ordering::Greater,
-            Side::Below => order == Ordering::Less,
+/// Whether a measure is inside; one that is not known is not.
+fn is_inside(crosses: Crosses, level: Level) -> bool {
+    match level {
+        Level::Exact(micros, of) => {
+            #[expect(clippy::cast_possible_truncation, reason = "bounded by VALUE_MAX")]
+            let bound = (crosses.bound * MICROS).round() as i64;
+            crosses.is_inside(micros.cmp(&i128::from(bound).saturating_mul(of.into())))
         }
+        Level::Score(score) => crosses.holds(score),
+        Level::Unknown => false,
     }
+}
 
-    fn micros(self) -> i64 {
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by VALUE_MAX")]
-        let micros = (self.bound * MICROS).round() as i64;
-        micros
-    }
-
-    /// The least whole number inside, of those above 0.
-    fn comes_to(self) -> usize {
-        let whole = match self.side {
-            Side::AtLeast => self.bound.ceil(),
-            Side::Above | Side::AtMost | Side::Below => self.bound.floor() + 1.0,
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "saturates"
-        )]
-        let whole = whole as usize;
-        whole
-    }
+/// The least whole number inside, of those above 0.
+fn comes_to(crosses: Crosses) -> usize {
+    let whole = match crosses.side {
+        Side::AtLeast => crosses.bound.ceil(),
+        Side::Above | Side::AtMost | Side::Below => crosses.bound.floor() + 1.0,
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
+    let whole = whole as usize;
+    whole
 }
 
 impl Level {
@@ -537,7 +493,7 @@ fn fits(reader: &mut Reader<'_>, node: &Node, crosses: Crosses, bounded: bool) -
         return None;
     }
     let most = if bounded { ENTRIES_MAX } else { usize::MAX };
-    if crosses.comes_to() < 1 || crosses.bound < 0.0 || crosses.comes_to() > most {
+    if comes_to(crosses) < 1 || crosses.bound < 0.0 || comes_to(crosses) > most {
         let message = format!("a count that comes to {}", crosses.bound);
         let expected = match bounded {
             true => format!("1 to {ENTRIES_MAX}"),
@@ -557,7 +513,7 @@ fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<Measure
         reader.unexpected(node, MEASURED);
         return None;
     }
-    let (key, value) = only(reader, node, MEASURES)?;
+    let (key, value) = reader.only(node, MEASURES)?;
     let names: Vec<_> = of.event_names().collect();
     let environment = read::environment(reader.declared, Some(&names), false);
     let number = |reader: &mut Reader<'_>, node| {
@@ -589,47 +545,6 @@ fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<Measure
             })
         }
     }
-}
-
-fn crosses(reader: &mut Reader<'_>, node: &Node) -> Option<Crosses> {
-    const EXPECTED: &str = "a number from -10^12 to 10^12";
-    let (key, value) = only(reader, node, SIDES)?;
-    let bound = reader.number(value, EXPECTED)?;
-    if bound.abs() > VALUE_MAX {
-        reader.unexpected(value, EXPECTED);
-        return None;
-    }
-    let side = match key.text.as_str() {
-        "at_least" => Side::AtLeast,
-        "above" => Side::Above,
-        "at_most" => Side::AtMost,
-        _ => Side::Below,
-    };
-    Some(Crosses { side, bound })
-}
-
-/// The only key of a mapping that has exactly one of several.
-fn only<'n>(reader: &mut Reader<'_>, node: &'n Node, keys: Keys) -> Option<(&'n Key, &'n Node)> {
-    let before = reader.reports.len();
-    let fields = reader.fields(node, keys)?;
-    if reader.reports.len() > before {
-        return None;
-    }
-    if let [(key, value)] = fields.entries() {
-        return Some((key, value));
-    }
-    let names: Vec<_> = keys.names().map(|name| format!("`{name}`")).collect();
-    let message = format!(
-        "{} is one thing; here are {}",
-        keys.of,
-        fields.entries().len()
-    );
-    reader.fails(
-        &node.span,
-        message,
-        format!("exactly one of {}", names.join(", ")),
-    );
-    None
 }
 
 /// What tells one measure from another, as far as what is kept goes.

@@ -15,6 +15,7 @@ use crate::event::{Type, Vocabulary};
 use crate::expression::{FUNCTIONS, OPERATORS};
 use crate::fact;
 use crate::mapping::Mappings;
+use crate::model;
 use crate::moment::{DESCRIBED, Described, KINDS};
 use crate::policy::GATES;
 use crate::profile::{FIELDS, KEYED_FIELDS};
@@ -26,13 +27,14 @@ const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 10] {
+pub fn pages() -> [(&'static str, String); 11] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
         ("docs/reference/expressions.md", expressions()),
         ("docs/reference/kinds.md", kinds()),
         ("docs/reference/facts.md", facts()),
+        ("docs/reference/models.md", models()),
         ("docs/reference/reasons.md", reasons()),
         ("docs/reference/metrics.md", metrics()),
         ("docs/reference/asyncapi.yaml", topics()),
@@ -164,6 +166,22 @@ fn facts() -> String {
         &[
             parameters_of(fact::KEYS.known),
             parameters_of(fact::MEASURES.known),
+        ],
+    )
+}
+
+/// What the file of a model may hold.
+fn models() -> String {
+    page(
+        "Models",
+        "What a file beside the triggers may declare to score customers, one model a file, with exactly one formula. Below: the \
+         file, `bg_nbd`, `logistic`, and one of its `inputs`. Examples and exact words are in \
+         [triggers.md](../triggers.md#models).",
+        &[
+            parameters_of(model::KEYS.known),
+            parameters_of(model::BG_NBD.known),
+            parameters_of(model::LOGISTIC.known),
+            parameters_of(model::WEIGHTED.known),
         ],
     )
 }

@@ -310,7 +310,7 @@ pub fn played(scenario: &Scenario, plan: &Arc<Plan>) -> Outcome {
 struct Triggers<'a> {
     root: PathBuf,
     basis: &'a Basis,
-    /// Facts and segments, in files below the root: every trigger may ask for them.
+    /// Facts, models and segments, in files below the root: every trigger may ask for them.
     shared: Vec<(PathBuf, Source)>,
     /// By files, and policy as JSON.
     plans: BTreeMap<(Vec<PathBuf>, String), Arc<Plan>>,
@@ -391,7 +391,7 @@ impl Triggers<'_> {
     }
 }
 
-/// The files below a directory that declare facts and segments.
+/// The files below a directory that declare facts, models and segments.
 fn shared(root: &Path) -> Result<Vec<(PathBuf, Source)>, Vec<Report>> {
     let paths = set::files(root, set::is_trigger_file).map_err(|report| vec![report])?;
     let read = paths.into_iter().filter_map(|path| {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::event::{EventName, Text, Vocabulary};
 use crate::expression::Expression;
 use crate::fact::Fact;
+use crate::model::Declaration;
 use crate::moment::{Concerns, Kind};
 use crate::segment::Segment;
 use crate::time::Timestamp;
@@ -22,6 +23,8 @@ pub struct Plan {
     pub triggers: Vec<Trigger>,
     /// What is measured, by name.
     pub facts: Vec<Fact>,
+    /// What scores customers, by name.
+    pub models: Vec<Declaration>,
     /// Who is meant by a name, by name.
     pub segments: Vec<Segment>,
     /// Whether a trigger asks when one is entered or left.
@@ -149,7 +152,7 @@ impl Plan {
     pub fn new(
         vocabulary: Arc<Vocabulary>,
         mut triggers: Vec<Trigger>,
-        (facts, segments): (Vec<Fact>, Vec<Segment>),
+        (facts, models, segments): (Vec<Fact>, Vec<Declaration>, Vec<Segment>),
         policy: Policy,
         revision: Text,
     ) -> Self {
@@ -185,6 +188,7 @@ impl Plan {
             vocabulary,
             triggers,
             facts,
+            models,
             segments,
             watches_segments,
             policy,

@@ -1,11 +1,11 @@
 //! A set of files, of triggers and of the facts that they ask for: a file, or a directory of them, to a [`Plan`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::definition::{self, Definition};
 use super::plan::Plan;
@@ -17,6 +17,7 @@ use crate::event::{Text, Type, Vocabulary};
 use crate::fact::{self, Fact};
 use crate::mapping::Mappings;
 use crate::measure::Declarations;
+use crate::model::{self, Declaration};
 use crate::segment::{self, Segment};
 
 /// Bounds of a set.
@@ -123,7 +124,7 @@ pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
 pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     if sources.is_empty() || sources.len() > limits::TRIGGERS {
         let message = format!(
-            "there are {} trigger files, those of facts and segments among them; from 1 to {} are taken",
+            "there are {} trigger files, those of facts, models and segments among them; from 1 to {} are taken",
             sources.len(),
             limits::TRIGGERS
         );
@@ -134,6 +135,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     let Read {
         triggers,
         facts,
+        models,
         segments,
     } = read;
     let triggers = triggers.into_iter();
@@ -142,6 +144,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         triggers.map(|(definition, _)| definition.trigger).collect(),
         (
             facts.into_iter().map(|(fact, _)| fact).collect(),
+            models.into_iter().map(|(model, _)| model).collect(),
             segments.into_iter().map(|(segment, _)| segment).collect(),
         ),
         basis.policy.clone(),
@@ -156,6 +159,8 @@ pub struct Read<'s> {
     pub triggers: Vec<(Definition, &'s Source)>,
     /// What is measured.
     pub facts: Vec<(Fact, &'s Source)>,
+    /// What scores customers.
+    pub models: Vec<(Declaration, &'s Source)>,
     /// Who is meant by a name.
     pub segments: Vec<(Segment, &'s Source)>,
 }
@@ -166,11 +171,16 @@ pub struct Read<'s> {
 /// Everything that is wrong with any of them; of triggers nothing where what they may ask for is wrong.
 pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Report>> {
     let plain = Declared::new(&basis.vocabulary, &basis.attributes);
-    let (of_facts, others): (Vec<_>, Vec<_>) =
-        sources.iter().partition(|source| is_of(source, "fact"));
-    let (of_segments, of_triggers): (Vec<_>, Vec<_>) = others
-        .into_iter()
-        .partition(|source| is_of(source, "segment"));
+    let mut rest: Vec<&Source> = sources.iter().collect();
+    let mut files = |what: &str| -> Vec<&Source> {
+        let (of, others) = rest.iter().partition(|source| is_of(source, what));
+        rest = others;
+        of
+    };
+    let (of_facts, of_models, of_segments) = (files("fact"), files("model"), files("segment"));
+    let of_triggers = rest;
+    let mut derived = Declarations::default();
+
     let (mut facts, mut reports) = all(&of_facts, |source| fact::read(source, plain));
     facts.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
     reports.extend(collide(&facts, "facts", |fact| (&fact.name, fact.spec.key)));
@@ -178,32 +188,37 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         return Err(reports);
     }
     let specs = facts.iter();
-    let facts_alone = Declarations {
-        facts: specs
-            .map(|(fact, _)| (fact.name.to_string(), fact.spec.clone()))
-            .collect(),
-        segments: BTreeSet::new(),
-    };
-    let asking = Declared {
-        derived: &facts_alone,
-        ..plain
-    };
-    let (mut segments, mut reports) = all(&of_segments, |source| segment::read(source, asking));
+    let specs = specs.map(|(fact, _)| (fact.name.to_string(), fact.spec.clone()));
+    derived.facts = specs.collect();
+
+    let (mut models, mut reports) = all(&of_models, |source| {
+        model::read(source, plain.with(&derived))
+    });
+    models.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    reports.extend(collide(&models, "models", |it| {
+        (&it.name, hashed(&it.name))
+    }));
+    if !reports.is_empty() {
+        return Err(reports);
+    }
+    let specs = models.iter();
+    let specs = specs.map(|(model, _)| (model.name.to_string(), Arc::clone(&model.spec)));
+    derived.models = specs.collect();
+
+    let (mut segments, mut reports) = all(&of_segments, |source| {
+        segment::read(source, plain.with(&derived))
+    });
     segments.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-    let own = |segment: &Segment| xxhash_rust::xxh3::xxh3_64(segment.name.as_bytes());
-    reports.extend(collide(&segments, "segments", |it| (&it.name, own(it))));
+    reports.extend(collide(&segments, "segments", |it| {
+        (&it.name, hashed(&it.name))
+    }));
     if !reports.is_empty() {
         return Err(reports);
     }
     let names = segments.iter();
-    let derived = Declarations {
-        segments: names.map(|(segment, _)| segment.name.to_string()).collect(),
-        ..facts_alone
-    };
-    let declared = Declared {
-        derived: &derived,
-        ..plain
-    };
+    derived.segments = names.map(|(segment, _)| segment.name.to_string()).collect();
+
+    let declared = plain.with(&derived);
     let (mut triggers, mut reports) = all(&of_triggers, |source| {
         let mut definition = definition::read(source, declared)?;
         definition.trigger.text = source.digest();
@@ -217,8 +232,13 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     Ok(Read {
         triggers,
         facts,
+        models,
         segments,
     })
+}
+
+fn hashed(name: &str) -> u64 {
+    xxh3_64(name.as_bytes())
 }
 
 /// Whether a file declares this, by its keys.
@@ -234,7 +254,8 @@ pub fn is_of(source: &Source, what: &str) -> bool {
 /// Whether a file declares what triggers ask for, and is none of a trigger.
 #[must_use]
 pub fn is_shared(source: &Source) -> bool {
-    is_of(source, "fact") || is_of(source, "segment")
+    let mut shared = ["fact", "model", "segment"].into_iter();
+    shared.any(|what| is_of(source, what))
 }
 
 /// What could be read of files, and what is wrong with the others.
@@ -329,6 +350,10 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
     }
     for (fact, source) in &read.facts {
         part(format!("facts.{}", fact.name).as_bytes());
+        part(text(source).as_bytes());
+    }
+    for (model, source) in &read.models {
+        part(format!("models.{}", model.name).as_bytes());
         part(text(source).as_bytes());
     }
     for (segment, source) in &read.segments {
@@ -559,6 +584,62 @@ mod tests {
         assert!(crate::document::report::rendered(&none).contains("beside the triggers"));
     }
 
+    fn model(of: &str) -> Source {
+        let text = format!(
+            "model: likely\nlogistic: {{ inputs: {{ views: {{ of: {of}, weight: 0.5 }} }} }}\n"
+        );
+        Source::new("likely.yaml", text)
+    }
+
+    fn views() -> Source {
+        let text = "{ fact: views, of: Product Viewed, measure: count }";
+        Source::new("views.yaml", text.to_owned())
+    }
+
+    fn asking(audience: &str) -> Source {
+        Source::new("t.yaml", format!("{}audience: {audience}\n", text("one")))
+    }
+
+    #[test]
+    fn models_may_be_asked_for() {
+        let segment = |when: &str| {
+            let text = format!("segment: likely\nwhen: {when}\n");
+            Source::new("s.yaml", text)
+        };
+        #[rustfmt::skip]
+        let rows = [
+            (asking("models.likely > 0.7"), "facts.views", ""),
+            (segment("models.likely > 0.7"), "facts.views", ""),
+            (asking("models.likly > 0.7"), "facts.views", "did you mean `likely`?"),
+            (asking("profile.likely > 0.7"), "facts.views", "did you mean `models.likely`?"),
+            (asking("models.likely.now > 0.7"), "facts.views", "is a number and has no fields"),
+            (asking("models > 0.7"), "facts.views", "`models` alone is no value"),
+            (asking("models.likely == \"x\""), "facts.views", "stands between a number and a text"),
+            (asking("true"), "facts.veiws", "did you mean `views`?"),
+            // What fades and what grows may cross a bound any number of times.
+            (segment("models.likely > 0.7"), "(now - profile.last_order) / duration('1d')", "when this changes cannot be foreseen"),
+            (model("facts.views"), "facts.views", "`likely` is the name of two models"),
+        ];
+        for (source, of, expected) in rows {
+            let read = compile(&[source, model(of), views()], &basis());
+            let said = read.err().map(|it| crate::document::report::rendered(&it));
+            let said = said.unwrap_or_default();
+            assert!(
+                said.contains(expected) && said.is_empty() == expected.is_empty(),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_model_is_another_revision() {
+        let revision = |of| {
+            let plan = compile(&[asking("true"), views(), model(of)], &basis());
+            plan.expect("a set").revision
+        };
+        assert_ne!(revision("facts.views"), revision("facts.views + 1"));
+    }
+
     #[test]
     fn two_triggers_of_one_name_are_told_with_both_files() {
         let sources = [
@@ -573,9 +654,9 @@ mod tests {
         );
         assert_eq!(reports[0].position(), Some(("b.yaml", 1, 10)));
         assert!(
-            compile(&[], &basis()).unwrap_err()[0]
-                .to_string()
-                .contains("there are 0 trigger files, those of facts and segments among them")
+            compile(&[], &basis()).unwrap_err()[0].to_string().contains(
+                "there are 0 trigger files, those of facts, models and segments among them"
+            )
         );
     }
 }

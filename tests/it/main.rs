@@ -12,6 +12,7 @@ mod kafka;
 mod kafka_smoke;
 mod kept;
 mod mappings;
+mod models;
 mod population;
 mod programmes;
 mod properties;

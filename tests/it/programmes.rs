@@ -158,7 +158,10 @@ fn the_page_on_triggers_is_true() {
     fs::write(&file, blocks(&page, "toml").concat()).expect("a configuration");
     let config = Config::load_with(Some(&file), [], &[]).expect("the page's configuration");
     let basis = basis_of(&config);
-    let is_shared = |block: &String| block.starts_with("fact:") || block.starts_with("segment:");
+    let is_shared = |block: &String| {
+        let mut shared = ["fact:", "model:", "segment:"].iter();
+        shared.any(|key| block.starts_with(key))
+    };
     let (shared, examples): (Vec<_>, Vec<_>) =
         blocks(&page, "yaml").into_iter().partition(is_shared);
     assert!(examples.len() > 10 && !shared.is_empty());

@@ -9,12 +9,13 @@ use crate::support::generated;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
-const CORE: [&str; 22] = [
+const CORE: [&str; 24] = [
     "time",
     "stats",
     "stored",
     "event",
     "value",
+    "score",
     "measure",
     "money",
     "document",
@@ -25,6 +26,7 @@ const CORE: [&str; 22] = [
     "expression",
     "moment",
     "fact",
+    "model",
     "segment",
     "treatment",
     "trigger",

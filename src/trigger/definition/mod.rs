@@ -253,7 +253,7 @@ fn events_at_hand(fields: &Fields<'_>, kind: Option<&Kind>) -> Option<Option<Vec
     let described = moment::DESCRIBED.iter().find(|it| Some(it.word) == word)?;
     match kind {
         _ if !described.has_event => Some(None),
-        Some(kind) => Some(Some(kind.at_hand())),
+        Some(kind) => Some(kind.has_event().then(|| kind.at_hand())),
         None => None,
     }
 }

@@ -255,7 +255,7 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     ("{ event: Signed Upp }", "", "Signed Upp", "no event is called `Signed Upp`", "did you mean `Signed Up`?"),
     ("{ event: Customer Erased }", "", "Customer Erased", "`Customer Erased` removes the customer", "another event"),
     ("{ evnt: Signed Up }", "", "evnt", "a moment has no `evnt`", "did you mean `event`?"),
-    ("{ prediction: {} }", "", "prediction", "known, but not in this version", "one of `event`, `absence`"),
+    ("{ prediction: { model: alive, crosses: { below: 0.3 }, evaluate: { every: 7d } } }", "", "alive", "no model is called `alive`", "beside the triggers"),
     ("{}", "", "{}", "a moment has one kind; here are 0", ""),
     ("{ event: { when: settled } }", "", "", "`of` is missing", "an event's name"),
     ("{ event: { of: Signed Up, when: sattled } }", "", "sattled", "`sattled` is not valid here", "did you mean `settled`?"),

@@ -15,6 +15,7 @@ mod immediate;
 mod late;
 mod lives;
 mod policies;
+mod predictions;
 mod restore;
 mod segments;
 mod sequences;

@@ -8,6 +8,7 @@ mod deadlines;
 mod erasure;
 mod holding;
 mod policy;
+mod predictions;
 mod said;
 mod segment;
 mod things;

@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
 
-const TRIGGERS: [(&str, &str); 12] = [
+const TRIGGERS: [(&str, &str); 13] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }",
@@ -59,15 +59,20 @@ const TRIGGERS: [(&str, &str); 12] = [
     ),
     ("lapses", "transition: { enters: lapses }"),
     (
+        "scored",
+        "prediction: { model: keenness, crosses: { at_least: 0.5 }, evaluate: { on: Product Added, every: 40d } }",
+    ),
+    (
         "buys",
         "transition: { outstays: { segment: buys, for: 1s } }\naudience: '!(\"lapses\" in profile.segments)'",
     ),
 ];
 
 /// What some of them ask for. What leaves a window depends on when it is asked: an audience asks for what stays.
-const FACTS: [&str; 4] = [
+const FACTS: [&str; 5] = [
     "fact: added\nof: Product Added\nmeasure: count\nover: 5s",
     "fact: of_each\nof: Product *\nmeasure: count\nper: event.product_id",
+    "model: keenness\nlogistic: { intercept: -3, inputs: { added: { of: facts.added, weight: 1 }, idle: { of: (now - profile.last_order) / duration('3s'), weight: 1, unknown: 1 } } }",
     "segment: buys\nwhen: facts.added >= 2\nheld: 1s",
     "segment: lapses\nwhen: now - profile.last_order > duration('4s')",
 ];
