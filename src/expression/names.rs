@@ -454,15 +454,11 @@ fn unknown_field(path: &Path, written: &str, environment: &Environment<'_>) -> E
         .segments
         .last()
         .map_or("", |segment| segment.name.as_str());
-    let models = &environment.derived.models;
+    let is_model = environment.derived.models.contains_key(&first.name);
     let suggestion = closest(written, paths())
         .or_else(|| paths().find(|path| path.rsplit('.').next() == Some(last)))
         .map(|path| format!("{root}.{path}"))
-        .or_else(|| {
-            models
-                .get_key_value(&first.name)
-                .map(|(name, _)| format!("models.{name}"))
-        });
+        .or_else(|| is_model.then(|| format!("models.{}", first.name)));
     let group = below(&first.name);
     let expected = if group.is_empty() {
         "a field of the profile's schema".to_owned()
