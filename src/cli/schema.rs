@@ -29,6 +29,8 @@ impl ValueEnum for What {
     fn value_variants<'a>() -> &'a [Self] {
         &[
             Self::Files(Kind::Trigger),
+            Self::Files(Kind::Fact),
+            Self::Files(Kind::Segment),
             Self::Files(Kind::Scenario),
             Self::Files(Kind::Mapping),
             Self::Files(Kind::MappingTest),

@@ -61,11 +61,9 @@ impl Customer {
     /// Forgets what triggers knew that are in the set no more; whether there was anything.
     pub(super) fn forget(&mut self, is_gone: impl Fn(u32) -> bool) -> bool {
         let contacts = &mut self.profile.settled.contacts;
-        let counted = contacts.by_trigger.iter().any(|(key, _)| is_gone(*key))
-            || contacts.by_key.iter().any(|(key, ..)| is_gone(*key));
+        let counted = contacts.is_stale(&is_gone);
         if counted {
-            contacts.by_trigger.retain(|(key, _)| !is_gone(*key));
-            contacts.by_key.retain(|(key, ..)| !is_gone(*key));
+            contacts.forget(&is_gone);
         }
         let waited = self.waiting.iter().any(|waits| is_gone(waits.trigger));
         if waited {

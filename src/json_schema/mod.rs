@@ -20,7 +20,7 @@ use crate::scenario::mapping::TEST;
 use crate::scenario::{self, SCENARIO};
 use crate::segment;
 use crate::trigger::definition;
-use crate::trigger::policy::Policy;
+use crate::trigger::policy::file;
 
 /// Which files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,7 +41,7 @@ pub enum Kind {
     MappingTest,
     /// the configuration, `moments.toml`
     Config,
-    /// what is common to all triggers: `[policy]` of the configuration
+    /// what is common to all triggers, `policy.yaml`
     Policy,
 }
 
@@ -74,7 +74,7 @@ impl Kind {
             Self::Mapping => rooted("A mapping of moments", &Shape::Mapping(&mapping::KEYS)),
             Self::MappingTest => rooted("Tests of a mapping of moments", &TESTS),
             Self::Config => typed::<Config>("Configuration of moments"),
-            Self::Policy => typed::<Policy>("Policy of moments"),
+            Self::Policy => rooted("The policy of moments", &Shape::Mapping(&file::KEYS)),
         }
     }
 

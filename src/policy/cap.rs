@@ -1,7 +1,7 @@
 //! Capped: she was sent as much as a cap allows, the trigger's own, one on the channel, or one on all channels together.
 //!
 //! What counts are commands that were sent, as of the decision; a trigger in shadow counts what it would have sent for its own cap
-//! alone.
+//! alone. A cap of every n-th counts moments that come to this gate and are refused by it, after a command.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -11,7 +11,7 @@ use crate::moment::per::key_text;
 use crate::profile::{Contacts, Of};
 use crate::time::Timestamp;
 use crate::treatment::Reason;
-use crate::trigger::plan::Trigger;
+use crate::trigger::plan::{Mode, Trigger};
 use crate::trigger::policy::{Cap, Policy};
 
 pub(super) const GATE: Gate = Gate {
@@ -32,22 +32,27 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 fn caps<'a>(case: &Case<'a>) -> impl Iterator<Item = (Of<'a>, Cap)> {
     let (trigger, channel, caps) = (case.trigger, case.channel(), &case.policy().caps);
     let own = trigger.policy.cap.into_iter();
-    let whose = key(case).map_or(Of::Trigger(trigger.key), |key| Of::Key(trigger.key, key));
+    let whose = whose(trigger, key(case));
     let own = own.map(move |cap| (whose, cap));
     let over_all = [Of::Channel(channel), Of::All].into_iter();
     own.chain(over_all.flat_map(|of| caps.on(of).iter().map(move |cap| (of, *cap))))
 }
 
+/// The commands that the trigger's own cap counts.
+fn whose(trigger: &Trigger, key: Option<u64>) -> Of<'static> {
+    key.map_or(Of::Trigger(trigger.key), |key| Of::Key(trigger.key, key))
+}
+
 /// The hash of what the trigger's own cap is counted by; what is not known is a thing of its own.
-pub(super) fn key(case: &Case<'_>) -> Option<u64> {
+fn key(case: &Case<'_>) -> Option<u64> {
     let per = case.trigger.policy.cap_per.as_ref()?;
     let text = key_text(&per.eval(&case.scope)).unwrap_or_default();
     Some(xxh3_64(text.as_bytes()))
 }
 
 fn is_reached(case: &Case<'_>, of: Of<'_>, cap: Cap) -> bool {
-    let times = case.scope.profile.contacts.times(of);
-    cap.is_reached(times, case.decided_at(), &case.zone())
+    let sent = &case.scope.profile.contacts;
+    cap.is_reached(sent, of, case.decided_at(), &case.zone())
 }
 
 fn explain(case: &Case<'_>) -> String {
@@ -72,22 +77,75 @@ fn explain(case: &Case<'_>) -> String {
     }
 }
 
-/// Notes a command of the trigger at `at`, about what has this `key`, `sent` by a channel; one in shadow is sent by none. Nobody asks
-/// as of before `now`.
+/// What caps count of a moment, whatever becomes of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counted {
+    /// The hash of what the trigger's own cap is counted by, where it is by anything.
+    key: Option<u64>,
+    /// The channel of its treatment; empty where none fits.
+    channel: Text,
+}
+
+impl Counted {
+    pub fn of(case: &Case<'_>) -> Self {
+        Self {
+            key: key(case),
+            channel: case.channel().into(),
+        }
+    }
+
+    /// A command by a channel, of a trigger whose cap is counted by nothing.
+    #[cfg(test)]
+    pub fn by(channel: &str) -> Self {
+        Self {
+            key: None,
+            channel: channel.into(),
+        }
+    }
+}
+
+/// Notes a command of the trigger at `at`; one in shadow is not `sent`. Nobody asks as of before `now`.
 pub(super) fn note(
     contacts: &mut Contacts,
     policy: &Policy,
-    (trigger, key): (&Trigger, Option<u64>),
+    (trigger, counted): (&Trigger, &Counted),
     (at, now): (Timestamp, Timestamp),
-    sent: Option<&Text>,
+    sent: bool,
 ) {
-    if let Some(channel) = sent {
-        contacts.sent(at, channel, now, |of| policy.caps.keep(of));
+    if sent {
+        note_common(contacts, policy, &counted.channel, (at, now));
     }
-    match (trigger.policy.cap, key) {
-        (Some(cap), Some(key)) => contacts.sent_about(trigger.key, key, at, cap.keep()),
-        (Some(cap), None) => contacts.sent_by(trigger.key, at, cap.keep()),
-        (None, _) => {}
+    let Some(cap) = trigger.policy.cap else {
+        return;
+    };
+    contacts.pass_over_next(whose(trigger, counted.key), cap.passes_over());
+    match (cap, counted.key) {
+        (Cap::Every { .. }, _) => {}
+        (_, Some(key)) => contacts.sent_about(trigger.key, key, at, cap.keep()),
+        (_, None) => contacts.sent_by(trigger.key, at, cap.keep()),
+    }
+}
+
+/// Notes a command for the caps over all triggers.
+pub(super) fn note_common(
+    contacts: &mut Contacts,
+    policy: &Policy,
+    channel: &Text,
+    (at, now): (Timestamp, Timestamp),
+) {
+    contacts.sent(at, channel, now, |of| policy.caps.keep(of));
+    for of in [Of::Channel(channel), Of::All] {
+        contacts.pass_over_next(of, policy.caps.passes_over(of));
+    }
+}
+
+/// Notes that a moment was refused here: one fewer is to be passed over.
+pub(super) fn pass_over(contacts: &mut Contacts, trigger: &Trigger, counted: &Counted) {
+    contacts.pass_over(whose(trigger, counted.key));
+    // What shadow would not have sent is nobody else's.
+    if trigger.mode != Mode::Shadow {
+        contacts.pass_over(Of::Channel(&counted.channel));
+        contacts.pass_over(Of::All);
     }
 }
 
@@ -149,6 +207,13 @@ mod tests {
         // Each that is used up is enough.
         ("caps = { all = '9 in 1d' }", "policy: { cap: once }", "sent:a:email@2026-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "capped"),
         ("caps = { all = '1 in 1d' }", "policy: { cap: 9 in 1d }", "sent:x:email@2026-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "capped"),
+        // After a command as many are passed over as are said, however long ago it was.
+        ("", "policy: { cap: every 2nd }", "", "2026-03-01T22:59:59Z", "treat onsite"),
+        ("", "policy: { cap: every 2nd }", "sent:a:onsite@2016-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "capped"),
+        ("", "policy: { cap: every 2nd }", "sent:b:onsite@2016-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "treat onsite"),
+        ("caps = { onsite = 'every 3rd' }", "", "sent:b:onsite@2016-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "capped"),
+        ("caps = { onsite = 'every 3rd' }", "", "sent:b:email@2016-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "treat onsite"),
+        ("caps = { all = 'every 3rd, 9 in 1d' }", "", "sent:b:email@2016-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "capped"),
     ];
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Asked, Decided, Verdict, cap, decide, explained};
+use super::cap::{self, Counted};
+use super::{Asked, Decided, Verdict, decide, explained};
 use crate::decode::Decoder;
 use crate::document::report::{Source, rendered};
 use crate::event::record::Origin;
@@ -145,9 +146,11 @@ fn sent(plan: &Plan, profile: &mut Settled, said: &str) {
     let (trigger, channel, at) = parts.unwrap_or_else(|| panic!("{said}"));
     let known = plan.triggers.iter().find(|known| known.name == trigger);
     let (contacts, policy) = (&mut profile.contacts, &plan.policy);
-    let channel = channel.into();
     match known {
-        Some(trigger) => cap::note(contacts, policy, (trigger, None), (at, at), Some(&channel)),
-        None => contacts.sent(at, &channel, at, |of| policy.caps.keep(of)),
+        Some(trigger) => {
+            let counted = Counted::by(channel);
+            cap::note(contacts, policy, (trigger, &counted), (at, at), true);
+        }
+        None => cap::note_common(contacts, policy, &channel.into(), (at, at)),
     }
 }

@@ -24,6 +24,8 @@ mod shadow;
 mod stopped;
 mod treatment;
 
+use cap::Counted;
+
 use crate::event::Event;
 use crate::moment::Moment;
 use crate::profile::{Settled, TailEvent};
@@ -162,14 +164,22 @@ fn round(
         ask(&cases);
         cases.iter().map(found).collect()
     };
+    // What was passed over at this instant was so before anything of it is sent.
+    for (asked, found) in asked.iter().zip(&found) {
+        if let Found::Outcome(Outcome::Refuse(Reason::Capped, None), counted) = found
+            && !profile.contacts.passed_over.is_empty()
+        {
+            cap::pass_over(&mut profile.contacts, asked.trigger, counted);
+        }
+    }
     let decided = asked
         .into_iter()
         .zip(found)
         .map(|(asked, found)| match found {
-            Found::Outcome(outcome, key) => {
+            Found::Outcome(outcome, counted) => {
                 let trigger = asked.trigger;
                 let decision = decision(plan, profile, asked, now, outcome);
-                note(plan, profile, (trigger, key), &decision, now);
+                note(plan, profile, (trigger, &counted), &decision, now);
                 Decided::Now(Box::new(decision))
             }
             Found::Hold(until, reason) => Decided::Held(Held {
@@ -195,8 +205,7 @@ fn of_its_own_basket(profile: &Settled, moment: &Moment) -> Option<Settled> {
 
 /// What the gates found.
 enum Found {
-    /// And the hash of what its cap is counted by, where it is by anything.
-    Outcome(Outcome, Option<u64>),
+    Outcome(Outcome, Counted),
     Hold(Timestamp, Reason),
 }
 
@@ -221,32 +230,25 @@ fn found(case: &Case<'_>) -> Found {
             None => Outcome::Refuse(Reason::NoTreatmentFits, None),
         },
     };
-    Found::Outcome(outcome, cap::key(case))
+    Found::Outcome(outcome, Counted::of(case))
 }
 
 /// Notes what was sent, or withheld; and, for the figures of a trigger in shadow, what would have been.
 fn note(
     plan: &Plan,
     profile: &mut Settled,
-    (trigger, key): (&Trigger, Option<u64>),
+    whose: (&Trigger, &Counted),
     decision: &Decision,
     now: Timestamp,
 ) {
     let sent = match &decision.outcome {
-        Outcome::Treat(command) => Some(&command.channel),
+        Outcome::Treat(_) => true,
         // Who is held out uses up what she would have used up.
-        Outcome::Refuse(_, Some(command)) if trigger.mode != Mode::Shadow => Some(&command.channel),
-        Outcome::Refuse(_, Some(_)) => None,
+        Outcome::Refuse(_, Some(_)) => whose.0.mode != Mode::Shadow,
         Outcome::Refuse(_, None) => return,
     };
     let when = (decision.decided_at, now);
-    cap::note(
-        &mut profile.contacts,
-        &plan.policy,
-        (trigger, key),
-        when,
-        sent,
-    );
+    cap::note(&mut profile.contacts, &plan.policy, whose, when, sent);
 }
 
 /// Refuses a moment that cannot be held, for the reason for which it should be.

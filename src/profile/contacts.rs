@@ -30,6 +30,21 @@ pub struct Contacts {
     /// By trigger key and the hash of what its cap is counted by: the times of the last commands, as far as the cap asks, oldest
     /// first; the one that was sent last behind.
     pub by_key: Vec<(u32, u64, Vec<Timestamp>)>,
+    /// Of whose commands the next so many moments are passed over, as a cap of every n-th says; who was sent last behind.
+    pub passed_over: Vec<(Whose, u32)>,
+}
+
+/// Whose commands, as it is kept: see [`Of`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Whose {
+    /// See [`Of::Trigger`].
+    Trigger(u32),
+    /// See [`Of::Key`].
+    Key(u32, u64),
+    /// See [`Of::Channel`].
+    Channel(Text),
+    /// See [`Of::All`].
+    All,
 }
 
 /// What caps are counted by, of all triggers: beyond this the one that was sent longest ago makes way, and its cap begins anew.
@@ -46,6 +61,38 @@ pub enum Of<'a> {
     Channel(&'a str),
     /// All.
     All,
+}
+
+impl Of<'_> {
+    fn kept(self) -> Whose {
+        match self {
+            Self::Trigger(key) => Whose::Trigger(key),
+            Self::Key(trigger, key) => Whose::Key(trigger, key),
+            Self::Channel(channel) => Whose::Channel(channel.into()),
+            Self::All => Whose::All,
+        }
+    }
+
+    fn is(self, kept: &Whose) -> bool {
+        match (self, kept) {
+            (Self::Trigger(key), Whose::Trigger(known)) => key == *known,
+            (Self::Key(trigger, key), Whose::Key(of, known)) => (trigger, key) == (*of, *known),
+            (Self::Channel(channel), Whose::Channel(known)) => channel == known,
+            (Self::All, Whose::All) => true,
+            (Self::Trigger(_) | Self::Key(..) | Self::Channel(_) | Self::All, _) => false,
+        }
+    }
+}
+
+impl Whose {
+    /// The trigger whose they are, where it is one.
+    #[must_use]
+    pub fn trigger(&self) -> Option<u32> {
+        match self {
+            Self::Trigger(key) | Self::Key(key, _) => Some(*key),
+            Self::Channel(_) | Self::All => None,
+        }
+    }
 }
 
 /// What is kept of the times of commands.
@@ -134,6 +181,57 @@ impl Contacts {
         let beyond = self.by_key.len().saturating_sub(KEYS_MAX);
         self.by_key.drain(..beyond);
     }
+
+    /// How many moments are still to be passed over.
+    #[must_use]
+    pub fn to_pass_over(&self, of: Of<'_>) -> u32 {
+        let known = self.passed_over.iter().find(|(whose, _)| of.is(whose));
+        known.map_or(0, |(_, moments)| *moments)
+    }
+
+    /// One of them was.
+    pub fn pass_over(&mut self, of: Of<'_>) {
+        if let Some(at) = self.passed_over.iter().position(|(whose, _)| of.is(whose)) {
+            self.passed_over[at].1 -= 1;
+            if self.passed_over[at].1 == 0 {
+                self.passed_over.remove(at);
+            }
+        }
+    }
+
+    /// Something was sent: so many of the moments that follow are to be passed over. None: no cap says so.
+    pub fn pass_over_next(&mut self, of: Of<'_>, moments: u32) {
+        self.passed_over.retain(|(whose, _)| !of.is(whose));
+        if moments == 0 {
+            return;
+        }
+        self.passed_over.push((of.kept(), moments));
+        let is_key = |(whose, _): &&(Whose, u32)| matches!(whose, Whose::Key(..));
+        if self.passed_over.iter().filter(is_key).count() > KEYS_MAX
+            && let Some(first) = self.passed_over.iter().position(|it| is_key(&it))
+        {
+            self.passed_over.remove(first);
+        }
+    }
+
+    /// Forgets what was counted for triggers that are gone.
+    pub fn forget(&mut self, is_gone: impl Fn(u32) -> bool) {
+        self.by_trigger.retain(|(key, _)| !is_gone(*key));
+        self.by_key.retain(|(key, ..)| !is_gone(*key));
+        let stays = |(whose, _): &(Whose, u32)| !whose.trigger().is_some_and(&is_gone);
+        self.passed_over.retain(stays);
+    }
+
+    /// Whether anything was counted for triggers that are gone.
+    #[must_use]
+    pub fn is_stale(&self, is_gone: impl Fn(u32) -> bool) -> bool {
+        self.by_trigger.iter().any(|(key, _)| is_gone(*key))
+            || self.by_key.iter().any(|(key, ..)| is_gone(*key))
+            || self
+                .passed_over
+                .iter()
+                .any(|(whose, _)| whose.trigger().is_some_and(&is_gone))
+    }
 }
 
 impl Keep {
@@ -180,6 +278,7 @@ impl From<ContactsV1> for Contacts {
             by_channel: Vec::new(),
             all: Vec::new(),
             by_key: Vec::new(),
+            passed_over: Vec::new(),
         }
     }
 }
@@ -203,17 +302,44 @@ impl From<ContactsV2> for Contacts {
             by_channel: old.by_channel,
             all: old.all,
             by_key: Vec::new(),
+            passed_over: Vec::new(),
+        }
+    }
+}
+
+/// Version 3: no cap passed over so many.
+#[derive(Deserialize)]
+struct ContactsV3 {
+    count: u32,
+    last: Option<(Timestamp, Text)>,
+    by_trigger: Vec<(u32, Vec<Timestamp>)>,
+    by_channel: Vec<(Text, Vec<Timestamp>)>,
+    all: Vec<Timestamp>,
+    by_key: Vec<(u32, u64, Vec<Timestamp>)>,
+}
+
+impl From<ContactsV3> for Contacts {
+    fn from(old: ContactsV3) -> Self {
+        Self {
+            count: old.count,
+            last: old.last,
+            by_trigger: old.by_trigger,
+            by_channel: old.by_channel,
+            all: old.all,
+            by_key: old.by_key,
+            passed_over: Vec::new(),
         }
     }
 }
 
 impl Stored for Contacts {
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
 
     fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
         match version {
             1 => Ok(postcard::from_bytes::<ContactsV1>(bytes)?.into()),
             2 => Ok(postcard::from_bytes::<ContactsV2>(bytes)?.into()),
+            3 => Ok(postcard::from_bytes::<ContactsV3>(bytes)?.into()),
             _ => Err(StoredError::Damaged(format!(
                 "there is no version {version} of what was sent"
             ))),
@@ -346,6 +472,32 @@ mod tests {
         assert_eq!(contacts.by_key.len(), KEYS_MAX);
         assert_eq!(contacts.times(Of::Key(7, 2)), []);
         assert_eq!(times(contacts.times(Of::Key(7, 1))), [30, 40]);
+    }
+
+    #[test]
+    fn so_many_are_passed_over_after_a_command() {
+        let mut contacts = Contacts::default();
+        let email = Of::Channel("email");
+        contacts.pass_over_next(email, 2);
+        contacts.pass_over_next(Of::Trigger(7), 1);
+        let left = |contacts: &Contacts| {
+            [email, Of::Trigger(7), Of::All].map(|of| contacts.to_pass_over(of))
+        };
+        assert_eq!(left(&contacts), [2, 1, 0]);
+        for of in [email, Of::Trigger(7), Of::Trigger(7), Of::All] {
+            contacts.pass_over(of);
+        }
+        assert_eq!(left(&contacts), [1, 0, 0]);
+        contacts.pass_over_next(Of::Trigger(7), 9);
+        assert!(contacts.is_stale(|key| key == 7) && !contacts.is_stale(|key| key == 8));
+        contacts.forget(|key| key == 7);
+        assert_eq!(left(&contacts), [1, 0, 0]);
+        for key in 0..=KEYS_MAX as u64 {
+            contacts.pass_over_next(Of::Key(7, key), 1);
+        }
+        let keys = [0, 1, KEYS_MAX as u64].map(|key| contacts.to_pass_over(Of::Key(7, key)));
+        assert_eq!(keys, [0, 1, 1], "of too many the first makes way");
+        assert_eq!(left(&contacts), [1, 0, 0]);
     }
 
     #[test]

@@ -245,10 +245,19 @@ pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
     } else {
         path.parent().unwrap_or(path)
     };
+    let (shared, of_policy): (Vec<_>, Vec<_>) = shared(root)?
+        .into_iter()
+        .partition(|(_, source)| !set::is_policy(source));
+    let of_policy: Vec<Source> = of_policy.into_iter().map(|(_, source)| source).collect();
+    // What a scenario says of the policy stands in the place of what the set says.
+    let basis = &Basis {
+        policy: set::policy(&of_policy, basis)?,
+        ..basis.clone()
+    };
     let mut triggers = Triggers {
         root: root.to_owned(),
         basis,
-        shared: shared(root)?,
+        shared,
         plans: BTreeMap::new(),
     };
     let (mut outcomes, mut reports) = (Vec::new(), Vec::new());
@@ -391,13 +400,13 @@ impl Triggers<'_> {
     }
 }
 
-/// The files below a directory that declare facts, models and segments.
+/// The files below a directory that are none of a trigger: those of facts, models, segments and policy.
 fn shared(root: &Path) -> Result<Vec<(PathBuf, Source)>, Vec<Report>> {
     let paths = set::files(root, set::is_trigger_file).map_err(|report| vec![report])?;
     let read = paths.into_iter().filter_map(|path| {
         // What cannot be read is told where it is asked for.
         let source = Source::load(&path).ok()?;
-        set::is_shared(&source).then_some((path, source))
+        (set::is_shared(&source) || set::is_policy(&source)).then_some((path, source))
     });
     Ok(read.collect())
 }

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::definition::{self, Definition};
 use super::plan::Plan;
-use super::policy::Policy;
+use super::policy::{Policy, file as policy_file};
 use crate::document::reader::Declared;
 use crate::document::report::{Report, Source};
 use crate::document::yaml::{self, Yaml};
@@ -124,7 +124,7 @@ pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
 pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     if sources.is_empty() || sources.len() > limits::TRIGGERS {
         let message = format!(
-            "there are {} trigger files, those of facts, models and segments among them; from 1 to {} are taken",
+            "there are {} trigger files, those of facts, models, segments and policy among them; from 1 to {} are taken",
             sources.len(),
             limits::TRIGGERS
         );
@@ -137,6 +137,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         facts,
         models,
         segments,
+        policy,
     } = read;
     let triggers = triggers.into_iter();
     Ok(Plan::new(
@@ -147,7 +148,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
             models.into_iter().map(|(model, _)| model).collect(),
             segments.into_iter().map(|(segment, _)| segment).collect(),
         ),
-        basis.policy.clone(),
+        policy,
         revision.into(),
     ))
 }
@@ -163,6 +164,8 @@ pub struct Read<'s> {
     pub models: Vec<(Declaration, &'s Source)>,
     /// Who is meant by a name.
     pub segments: Vec<(Segment, &'s Source)>,
+    /// What is common to all triggers.
+    pub policy: Policy,
 }
 
 /// Reads the files of a set: what is measured first, for the others ask for it.
@@ -171,7 +174,8 @@ pub struct Read<'s> {
 /// Everything that is wrong with any of them; of triggers nothing where what they may ask for is wrong.
 pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Report>> {
     let plain = Declared::new(&basis.vocabulary, &basis.attributes);
-    let mut rest: Vec<&Source> = sources.iter().collect();
+    let policy = policy(sources, basis)?;
+    let mut rest: Vec<&Source> = sources.iter().filter(|source| !is_policy(source)).collect();
     let mut files = |what: &str| -> Vec<&Source> {
         let (of, others) = rest.iter().partition(|source| is_of(source, what));
         rest = others;
@@ -234,6 +238,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         facts,
         models,
         segments,
+        policy,
     })
 }
 
@@ -241,14 +246,44 @@ fn hashed(name: &str) -> u64 {
     xxh3_64(name.as_bytes())
 }
 
+/// The policy of a set: as configured, with what its file says in the place of that.
+///
+/// # Errors
+/// Everything that is wrong with that file, or that there are two.
+pub fn policy(sources: &[Source], basis: &Basis) -> Result<Policy, Vec<Report>> {
+    let mut files = sources.iter().filter(|source| is_policy(source));
+    let Some(file) = files.next() else {
+        return Ok(basis.policy.clone());
+    };
+    if let Some(second) = files.next() {
+        let message = format!("the policy is in {} already", file.name());
+        let report = Report::at(second, 0..0, message);
+        return Err(vec![report.expected("one policy in a set".to_owned())]);
+    }
+    let declared = Declared::new(&basis.vocabulary, &basis.attributes);
+    policy_file::read(file, declared, &basis.policy)
+}
+
 /// Whether a file declares this, by its keys.
 #[must_use]
 pub fn is_of(source: &Source, what: &str) -> bool {
+    keys(source).any(|key| key == what)
+}
+
+/// Whether a file says what is common to all triggers, and is none of a trigger.
+#[must_use]
+pub fn is_policy(source: &Source) -> bool {
+    let of_trigger = ["trigger", "moment", "treatments"];
+    is_of(source, "policy") && !keys(source).any(|key| of_trigger.contains(&key.as_str()))
+}
+
+fn keys(source: &Source) -> impl Iterator<Item = String> {
     let root = yaml::parse(source, &mut Vec::new());
-    match root.map(|root| root.value) {
-        Some(Yaml::Map(entries)) => entries.iter().any(|(key, _)| key.text == what),
-        _ => false,
-    }
+    let entries = match root.map(|root| root.value) {
+        Some(Yaml::Map(entries)) => entries,
+        _ => Vec::new(),
+    };
+    entries.into_iter().map(|(key, _)| key.text)
 }
 
 /// Whether a file declares what triggers ask for, and is none of a trigger.
@@ -376,7 +411,7 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
         part(topic.as_bytes());
         part(mapping.text().replace("\r\n", "\n").as_bytes());
     }
-    basis.policy.digested(part);
+    read.policy.digested(part);
     format!("{:016x}", hasher.digest())
 }
 
@@ -430,6 +465,28 @@ mod tests {
         assert!(
             nothing[0].to_string().contains("cannot read"),
             "{nothing:?}"
+        );
+    }
+
+    #[test]
+    fn a_set_has_one_policy() {
+        let source = |name: &str, text: &str| Source::new(name, text.to_owned());
+        let trigger = source("a.yaml", &text("one"));
+        let policy = source("policy.yaml", "policy: { draw: spring }");
+        let plan = compile(&[trigger.clone(), policy.clone()], &basis()).unwrap();
+        assert_eq!(
+            (plan.policy.draw.as_str(), plan.triggers.len()),
+            ("spring", 1)
+        );
+        let plain = compile(&[trigger.clone()], &basis()).unwrap();
+        assert_ne!(plan.revision, plain.revision);
+        let two = [trigger, policy, source("b.yaml", "policy: {}")];
+        let wrong = compile(&two, &basis()).unwrap_err();
+        assert!(
+            wrong[0]
+                .to_string()
+                .contains("the policy is in policy.yaml already"),
+            "{wrong:?}"
         );
     }
 
@@ -654,9 +711,9 @@ mod tests {
         );
         assert_eq!(reports[0].position(), Some(("b.yaml", 1, 10)));
         assert!(
-            compile(&[], &basis()).unwrap_err()[0].to_string().contains(
-                "there are 0 trigger files, those of facts, models and segments among them"
-            )
+            compile(&[], &basis()).unwrap_err()[0]
+                .to_string()
+                .contains("there are 0 trigger files")
         );
     }
 }

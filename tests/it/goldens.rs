@@ -80,6 +80,14 @@ const MORE: &[(&str, &str)] = &[
         "moment: { calendar: { date: { every: month, day: 1 } } }",
     ),
     (
+        "every",
+        "moment: { event: Order Completed }\npolicy: { cap: every 9th }",
+    ),
+    (
+        "every-one",
+        "moment: { event: Order Completed }\npolicy: { cap: every 9th per event.order_id }",
+    ),
+    (
         "held",
         "moment: { event: { name: Order Completed, where: previous.orders.count > 0 } }\npolicy: { quiet_hours: hold, good_for: 90d }",
     ),

@@ -17,6 +17,7 @@ use moments::json_schema::Kind;
 use moments::mapping::{self, is_mapping_file};
 use moments::scenario::{SCENARIO, is_scenario_file};
 use moments::trigger::definition;
+use moments::trigger::policy::{Policy, file};
 use moments::trigger::set::{self, is_trigger_file};
 use serde_json::{Value, json};
 
@@ -101,8 +102,24 @@ fn the_shipped_configuration_fits_its_schema() {
         let wrong = wrong(&validator, &toml_of(text));
         assert!(wrong.is_empty(), "{wrong}");
     }
-    let policy = toml_of("sending = \"stopped\"\nconsent_by_default = [\"onsite\"]");
-    assert!(self::validator(Kind::Policy).is_valid(&policy));
+}
+
+/// What the schema of a policy file refuses, the reader refuses too.
+#[test]
+fn a_policy_file_fits_its_schema() {
+    let both = taken(Kind::Policy, |source, declared| {
+        file::read(source, declared, &Policy::default()).is_ok()
+    });
+    let good = "policy: { consent_by_default: [onsite], caps: { all: \"1 in 4h, every 2nd\" } }";
+    assert_eq!(both(good), (true, true));
+    for (right, bad) in [
+        ("policy", "polciy"),
+        ("caps", "cap"),
+        ("every 2nd", "every second"),
+        ("[onsite]", "onsite"),
+    ] {
+        refused(&both, good, right, bad);
+    }
 }
 
 /// Whether the reader takes a text, and whether the schema of its kind does.

@@ -33,10 +33,10 @@ pub const KEYS: Keys = Keys {
         Known::optional(
             "cap",
             Shape::Form(
-                "^ *(once|[0-9]{1,3} +a day|[0-9]{1,3} +in +[0-9].*)( +per +.*)? *$",
+                "^ *(once|every +[0-9]{1,3}(st|nd|rd|th)|[0-9]{1,3} +a day|[0-9]{1,3} +in +[0-9].*)( +per +.*)? *$",
                 "1 in 7d",
             ),
-            "`N in D`: at most N commands of this trigger to a customer in any D; `N a day`: in a calendar day of hers; `once`: ever. With `per` and an expression, such as `once per event.order_id`, each value is counted by itself. The next is refused, `capped`.",
+            "`N in D`: at most N commands of this trigger to a customer in any D; `N a day`: in a calendar day of hers; `once`: ever; `every 3rd`: after a command the next 2 moments are passed over. With `per` and an expression, such as `once per event.order_id`, each value is counted by itself. The next is refused, `capped`.",
         ),
         Known::default(
             "good_for",

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::channel;
 use crate::document::reader::DURATION_MAX_MS;
 use crate::event::Text;
-use crate::profile::{Keep, Of};
+use crate::profile::{Contacts, Keep, Of};
 use crate::time::{DAY_MS, Timestamp, Zone, format_duration, parse_duration};
 
 /// At most so many commands.
@@ -32,6 +32,11 @@ pub enum Cap {
     },
     /// `once`: once ever.
     Once,
+    /// `every Nth`: after each command the next N - 1 moments that come to the cap are passed over.
+    Every {
+        /// N, 2 to [`Cap::COUNT_MAX`].
+        nth: u32,
+    },
 }
 
 /// A text in the form of a cap, its duration unread.
@@ -59,8 +64,7 @@ pub struct Several(Vec<Cap>);
 pub struct CapError(String);
 
 /// What a cap looks like.
-pub const EXPECTED: &str =
-    "`N in D`, such as `1 in 7d`, `N a day`, or `once`, with N from 1 to 100";
+pub const EXPECTED: &str = "`N in D`, such as `1 in 7d`, `N a day`, `once`, or `every Nth`, such as `every 3rd`; N is from 1 to 100";
 
 impl Cap {
     /// A profile keeps the times of this many commands for a cap.
@@ -76,6 +80,13 @@ impl Cap {
         if text.trim() == "once" {
             return Some(Form::Whole(Self::Once));
         }
+        if let Some(nth) = text.trim().strip_prefix("every ") {
+            let nth = nth.trim_end_matches(|c: char| c.is_ascii_lowercase());
+            let nth = counted(nth).filter(|nth| *nth > 1)?;
+            let every = Self::Every { nth };
+            let written: Vec<&str> = text.split_whitespace().collect();
+            return (written.join(" ") == every.to_string()).then_some(Form::Whole(every));
+        }
         if let Some(count) = text.trim_end().strip_suffix(" a day") {
             return Some(Form::Whole(Self::Day {
                 count: counted(count)?,
@@ -88,9 +99,10 @@ impl Cap {
         ))
     }
 
-    /// Whether it is used up at `at` by commands at these times, for a customer who lives in `zone`.
+    /// Whether it is used up at `at` by these commands that she was sent, for a customer who lives in `zone`.
     #[must_use]
-    pub fn is_reached(self, times: &[Timestamp], at: Timestamp, zone: &Zone) -> bool {
+    pub fn is_reached(self, sent: &Contacts, of: Of<'_>, at: Timestamp, zone: &Zone) -> bool {
+        let times = sent.times(of);
         match self {
             Self::Rolling { count, window_ms } => {
                 let after = at.0.saturating_sub(window_ms);
@@ -101,6 +113,16 @@ impl Cap {
                 times.iter().filter(|time| time.day(zone) >= today).count() >= count as usize
             }
             Self::Once => !times.is_empty(),
+            Self::Every { .. } => sent.to_pass_over(of) > 0,
+        }
+    }
+
+    /// How many moments it passes over after a command.
+    #[must_use]
+    pub fn passes_over(self) -> u32 {
+        match self {
+            Self::Every { nth } => nth - 1,
+            Self::Rolling { .. } | Self::Day { .. } | Self::Once => 0,
         }
     }
 
@@ -121,6 +143,7 @@ impl Cap {
                 count: 1,
                 for_ms: i64::MAX,
             },
+            Self::Every { .. } => Keep::default(),
         }
     }
 }
@@ -145,6 +168,13 @@ impl Caps {
     pub fn keep(&self, of: Of<'_>) -> Keep {
         let each = self.on(of).iter().map(|cap| cap.keep());
         each.fold(Keep::default(), Keep::or)
+    }
+
+    /// How many moments they pass over after a command.
+    #[must_use]
+    pub fn passes_over(&self, of: Of<'_>) -> u32 {
+        let each = self.on(of).iter().map(|cap| cap.passes_over());
+        each.max().unwrap_or(0)
     }
 }
 
@@ -175,6 +205,16 @@ impl fmt::Display for Cap {
             }
             Self::Day { count } => write!(f, "{count} a day"),
             Self::Once => f.write_str("once"),
+            Self::Every { nth } => {
+                let ending = match (nth % 10, nth % 100) {
+                    (_, 11..=13) => "th",
+                    (1, _) => "st",
+                    (2, _) => "nd",
+                    (3, _) => "rd",
+                    _ => "th",
+                };
+                write!(f, "every {nth}{ending}")
+            }
         }
     }
 }
@@ -216,8 +256,7 @@ impl JsonSchema for Caps {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let one =
-            r"\s*(once|[0-9]{1,3}\s+a day|[0-9]{1,3}\s+in\s+([0-9]+\s*(ms|s|m|min|h|d|w)\s*)+)\s*";
+        let one = r"\s*(once|every\s+[0-9]{1,3}(st|nd|rd|th)|[0-9]{1,3}\s+a day|[0-9]{1,3}\s+in\s+([0-9]+\s*(ms|s|m|min|h|d|w)\s*)+)\s*";
         json_schema!({
             "type": "object",
             "additionalProperties": {
@@ -241,6 +280,16 @@ mod tests {
             (" 2  in  1d 12h ", Some("2 in 36h")),
             ("3 a day", Some("3 a day")),
             ("once", Some("once")),
+            ("every 2nd", Some("every 2nd")),
+            (" every  3rd ", Some("every 3rd")),
+            ("every 11th", Some("every 11th")),
+            ("every 22nd", Some("every 22nd")),
+            ("every 100th", Some("every 100th")),
+            ("every 1st", None),
+            ("every 2th", None),
+            ("every 101st", None),
+            ("every", None),
+            ("every 2nd order", None),
             ("100 in 1h", Some("100 in 60m")),
             ("101 in 1h", None),
             ("0 in 1h", None),
@@ -300,10 +349,13 @@ mod tests {
         let madrid = Zone::named("Europe/Madrid").unwrap();
         let instant = |text: &&str| Timestamp::parse(text).unwrap();
         for (cap, times, at, reached) in REACHED {
-            let times: Vec<Timestamp> = times.iter().map(instant).collect();
+            let sent = Contacts {
+                all: times.iter().map(instant).collect(),
+                ..Contacts::default()
+            };
             let cap: Cap = cap.parse().unwrap();
             assert_eq!(
-                cap.is_reached(&times, instant(at), &madrid),
+                cap.is_reached(&sent, Of::All, instant(at), &madrid),
                 *reached,
                 "{cap} at {at} after {times:?}"
             );

@@ -7,6 +7,7 @@
 
 pub mod cap;
 mod channel;
+pub mod file;
 mod hours;
 pub mod share;
 mod zone;
@@ -45,8 +46,9 @@ pub struct Policy {
     /// quiet, the last is not. Weekdays may stand before hours, or alone; several with commas: `22:00-08:00, sat-sun`. A trigger says by `quiet_hours` what becomes of its moments then. Default: no hours.
     pub quiet_hours: QuietHours,
     /// At most so many commands to a customer, whatever the trigger: by channel, and of `all` channels together. Each is `N in D`
-    /// (in any D), `N a day` (a calendar day of hers) or `once`; several stand with commas: `{ all = "1 in 4h, 5 in 7d",
-    /// email = "2 a day" }`. The next is refused, `capped`. Default: none.
+    /// (in any D), `N a day` (a calendar day of hers), `once`, or `every Nth` (after a command the next N - 1 moments are passed
+    /// over); several stand with commas: `{ all = "1 in 4h, 5 in 7d", email = "2 a day" }`. The next is refused, `capped`. Default:
+    /// none.
     pub caps: Caps,
     /// `instant`: of several moments of a customer at one instant that would be sent, one is: the one with the highest priority,
     /// then the highest `value`, then the first by name; the others are refused, `outranked`. `none`: all are. Default `none`.

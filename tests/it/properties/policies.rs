@@ -42,6 +42,7 @@ enum Cap {
     In(usize, i64),
     ADay(usize),
     Once,
+    Every(usize),
 }
 
 /// A trigger: what comes true, and what it says of its treatment.
@@ -125,6 +126,7 @@ fn rows() -> Vec<Row> {
         Row {
             night: Night::Drop,
             value: 1.0,
+            cap: Some(Cap::Every(3)),
             ..row(
                 "idle",
                 "inactivity: { of: [Product Viewed, Product Added], for: 2h }",
@@ -201,6 +203,13 @@ fn commons() -> Vec<(String, Common)> {
             on_store: &[Cap::Once],
             ..common
         },
+        Common {
+            arbitrates: true,
+            text: "arbitration = 'instant'\ncaps = { all = 'every 2nd', store = 'every 3rd, 3 in 1d' }",
+            on_all: &[Cap::Every(2)],
+            on_store: &[Cap::Every(3), Cap::In(3, DAY_MS)],
+            ..common
+        },
     ];
     let text = |common: &Common| format!("{}\n{NIGHTS}", common.text);
     all.into_iter().map(|it| (text(&it), it)).collect()
@@ -230,6 +239,8 @@ fn plan(policy: &str, rows: &[Row]) -> Arc<Plan> {
                 Cap::In(count, window) => format!("{count} in {}h", window / HOUR),
                 Cap::ADay(count) => format!("{count} a day"),
                 Cap::Once => "once".to_owned(),
+                Cap::Every(2) => "every 2nd".to_owned(),
+                Cap::Every(nth) => format!("every {nth}rd"),
             };
             format!(", cap: {cap}")
         });
@@ -275,6 +286,8 @@ struct Reference<'a> {
     rows: &'a [Row],
     common: &'a Common,
     sent: Vec<Sent>,
+    /// Of which row came to the caps, and whether it was sent; what was neither is not there.
+    came: Vec<(usize, bool)>,
     /// Until when, what.
     held: Vec<(i64, Case)>,
     decided: Vec<(Case, i64, &'static str)>,
@@ -306,6 +319,12 @@ impl Reference<'_> {
             Cap::In(most, window) => count(&|sent| sent > at - window) >= most,
             Cap::ADay(most) => count(&|sent| day(sent) >= day(at)) >= most,
             Cap::Once => !times.is_empty(),
+            Cap::Every(nth) => {
+                let came = self.came.iter();
+                let mine = came.filter(|(row, _)| counts(&self.rows[*row], *row));
+                let since = mine.rev().take_while(|(_, sent)| !sent).count();
+                !times.is_empty() && since < nth - 1
+            }
         }
     }
 
@@ -328,6 +347,7 @@ impl Reference<'_> {
     fn round(&mut self, cases: Vec<Case>, now: i64) {
         let mut standing = Vec::new();
         let mut held = Vec::new();
+        let mut capped = Vec::new();
         for case in cases {
             let (row, at) = (&self.rows[case.row], case.at.max(now));
             let ends = case.at + row.good_for_ms;
@@ -340,7 +360,10 @@ impl Reference<'_> {
                     continue;
                 }
                 (Night::Hold, Some(_)) => "quiet_hours",
-                _ if self.is_capped(&case, at) => "capped",
+                _ if self.is_capped(&case, at) => {
+                    capped.push((case.row, false));
+                    "capped"
+                }
                 _ => {
                     standing.push((case, at));
                     continue;
@@ -349,6 +372,7 @@ impl Reference<'_> {
             self.decided.push((case, at, word));
         }
         self.held.extend(held);
+        self.came.extend(capped);
         standing.sort_by(|(a, _), (b, _)| {
             let (first, second) = (&self.rows[a.row], &self.rows[b.row]);
             let more = second.priority.cmp(&first.priority);
@@ -360,6 +384,7 @@ impl Reference<'_> {
             let wins = place == 0 || !self.common.arbitrates;
             if wins {
                 self.sent.push((at, case.row));
+                self.came.push((case.row, true));
             }
             let word = if wins { "treat" } else { "outranked" };
             self.decided.push((case, at, word));
@@ -448,6 +473,7 @@ fn expected(
             rows: &policies.rows,
             common,
             sent: Vec::new(),
+            came: Vec::new(),
             held: Vec::new(),
             decided: Vec::new(),
         };

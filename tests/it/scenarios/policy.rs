@@ -37,6 +37,64 @@ fn a_cap_counts_what_was_sent_in_the_window_before() {
     check(&shadow, &lines, &in_shadow);
 }
 
+/// What each says, and what becomes of orders one after the other: of the same thing, or of this.
+#[test]
+fn every_nth_goes_and_those_between_do_not() {
+    let order = |day: usize, coupon: &str| {
+        format!(
+            r#"2026-03-{day:02}T10:00:00Z Order Completed {{"order_id":"o{day}","coupon":"{coupon}"}}"#
+        )
+    };
+    for (cap, policy, coupons, expected) in [
+        (
+            "every 3rd",
+            "",
+            "aaaaaaa",
+            "treat capped capped treat capped capped treat",
+        ),
+        ("every 2nd", "", "abab", "treat capped treat capped"),
+        (
+            "every 2nd per event.coupon",
+            "",
+            "abaabb",
+            "treat treat capped treat capped treat",
+        ),
+        // What is refused for another cap is one of those between, as far as there are any left.
+        (
+            "every 2nd",
+            "caps = { all = '1 in 60h' }",
+            "aaaaaa",
+            "treat capped capped treat capped capped",
+        ),
+        (
+            "once per event.coupon",
+            "caps = { all = 'every 3rd' }",
+            "abcdef",
+            "treat capped capped treat capped capped",
+        ),
+        (
+            "2 in 60d",
+            "caps = { onsite = 'every 2nd' }",
+            "aaaaaa",
+            "treat capped treat capped capped capped",
+        ),
+    ] {
+        let trigger = each_order(&format!("{ONSITE}\npolicy: {{ cap: {cap} }}"));
+        let policy: Policy = toml::from_str(policy).expect("a policy");
+        let lines = (1..)
+            .zip(coupons.chars())
+            .map(|(day, coupon)| order(day, &coupon.to_string()));
+        let lines: Vec<String> = lines.collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let expected = (1..)
+            .zip(expected.split(' '))
+            .map(|(day, word)| format!("2026-03-{day:02}T10:00:00Z {word}"));
+        let expected: Vec<String> = expected.collect();
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        check_with(&trigger, &policy, &lines, &expected);
+    }
+}
+
 #[test]
 fn a_treatment_is_good_for_so_long_and_no_longer() {
     let trigger = each_order(&format!("{ONSITE}\npolicy: {{ good_for: 10m }}"));
