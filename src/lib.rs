@@ -26,6 +26,7 @@ pub mod fact;
 pub mod model;
 pub mod segment;
 pub mod treatment;
+pub mod suppression;
 pub mod trigger;
 pub mod policy;
 pub mod engine;

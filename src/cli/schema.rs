@@ -31,6 +31,7 @@ impl ValueEnum for What {
             Self::Files(Kind::Trigger),
             Self::Files(Kind::Fact),
             Self::Files(Kind::Segment),
+            Self::Files(Kind::Suppression),
             Self::Files(Kind::Scenario),
             Self::Files(Kind::Mapping),
             Self::Files(Kind::MappingTest),

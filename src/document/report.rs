@@ -14,6 +14,9 @@ use miette::{
 /// Bytes of a file that a person wrote; what is longer was made by a program that went wrong.
 pub const FILE_BYTES: usize = 256 * 1024;
 
+/// Bytes of a file of data: some 60,000 hashes, or stores; a set of triggers is one record of at most 32 MiB.
+pub const DATA_BYTES: usize = 4 * 1024 * 1024;
+
 /// A file and its text.
 #[derive(Clone, Debug)]
 pub struct Source(Arc<NamedSource<String>>);
@@ -33,10 +36,14 @@ impl Source {
         let name = path.display().to_string();
         let bytes = fs::read(path)
             .map_err(|error| Report::nowhere(format!("cannot read `{name}`: {error}")))?;
-        if bytes.len() > FILE_BYTES {
+        let most = match path.extension() {
+            Some(extension) if extension == "csv" => DATA_BYTES,
+            _ => FILE_BYTES,
+        };
+        if bytes.len() > most {
             let found = bytes.len();
             return Err(Report::nowhere(format!(
-                "{name} has {found} bytes; at most {FILE_BYTES} are read"
+                "{name} has {found} bytes; at most {most} are read"
             )));
         }
         let text = String::from_utf8(bytes).map_err(|error| {

@@ -19,6 +19,7 @@ use crate::model;
 use crate::scenario::mapping::TEST;
 use crate::scenario::{self, SCENARIO};
 use crate::segment;
+use crate::suppression;
 use crate::trigger::definition;
 use crate::trigger::policy::file;
 
@@ -33,6 +34,8 @@ pub enum Kind {
     Model,
     /// who is meant by a name, a segment, `NAME.yaml`
     Segment,
+    /// who is sent nothing, a suppression list, `NAME.yaml`
+    Suppression,
     /// the scenarios of a trigger, `NAME.test.yaml`
     Scenario,
     /// how foreign records become events, of a mapping
@@ -54,6 +57,7 @@ impl Kind {
             Self::Fact => "schemas/json/fact.json",
             Self::Model => "schemas/json/model.json",
             Self::Segment => "schemas/json/segment.json",
+            Self::Suppression => "schemas/json/suppression.json",
             Self::Scenario => "schemas/json/scenario.json",
             Self::Mapping => "schemas/json/mapping.json",
             Self::MappingTest => "schemas/json/mapping-test.json",
@@ -70,6 +74,10 @@ impl Kind {
             Self::Fact => rooted("A fact of moments", &Shape::Mapping(&fact::KEYS)),
             Self::Model => rooted("A model of moments", &Shape::Mapping(&model::KEYS)),
             Self::Segment => rooted("A segment of moments", &Shape::Mapping(&segment::KEYS)),
+            Self::Suppression => rooted(
+                "A suppression list of moments",
+                &Shape::Mapping(&suppression::KEYS),
+            ),
             Self::Scenario => rooted("Scenarios of a trigger of moments", &SCENARIOS),
             Self::Mapping => rooted("A mapping of moments", &Shape::Mapping(&mapping::KEYS)),
             Self::MappingTest => rooted("Tests of a mapping of moments", &TESTS),

@@ -22,7 +22,7 @@ use crate::trigger::set::{self, Basis};
 /// - `triggers`: what their files say, called `a`, `b`, ... in the order in which they stand; without `treatments` they treat on
 ///   the site, which needs no yes.
 /// - `customer`: words: `yes:CHANNEL`, `no:CHANNEL`, `then-yes:CHANNEL`, `then-no:CHANNEL` (beyond the moment), `zone:ZONE`,
-///   `sent:TRIGGER:CHANNEL@TIME`.
+///   `email:ADDRESS`, `phone:NUMBER`, `told:EVENT_NAME`, `then-told:EVENT_NAME`, `sent:TRIGGER:CHANNEL@TIME`.
 /// - `at`: the moment; with `decided TIME` it is decided then.
 /// - `outcome`: of each trigger, in the plan's order.
 pub fn check(policy: &str, triggers: &[&str], customer: &str, at: &str, outcome: &str) {
@@ -83,9 +83,13 @@ fn plan(policy: &str, triggers: &[&str]) -> Plan {
         let text = format!(
             "trigger: {name}\nmoment: {{ inactivity: {{ of: Order Completed, for: 1d }} }}\n{treatments}{said}\n"
         );
-        Source::new(&format!("{name}.yaml"), text)
+        // Behind a line of its own stand other files of the set.
+        let files = text.split("\n===\n").enumerate();
+        files
+            .map(|(n, text)| Source::new(&format!("{name}{n}.yaml"), format!("{text}\n")))
+            .collect::<Vec<_>>()
     };
-    let sources: Vec<Source> = ('a'..).zip(triggers).map(file).collect();
+    let sources: Vec<Source> = ('a'..).zip(triggers).flat_map(file).collect();
     let basis = Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: BTreeMap::new(),
@@ -104,17 +108,21 @@ fn customer(plan: &Plan, said: &str) -> (Settled, Vec<TailEvent>) {
     let mut ahead = Vec::new();
     for word in said.split_whitespace() {
         let (key, value) = word.split_once(':').unwrap_or((word, ""));
-        let traits = match key {
-            "yes" | "then-yes" => format!(r#"{{"consent":{{"{value}":true}}}}"#),
-            "no" | "then-no" => format!(r#"{{"consent":{{"{value}":false}}}}"#),
-            "zone" => format!(r#"{{"timezone":"{value}"}}"#),
+        let event = match key {
+            "yes" | "then-yes" => identify(&format!(r#"{{"consent":{{"{value}":true}}}}"#)),
+            "no" | "then-no" => identify(&format!(r#"{{"consent":{{"{value}":false}}}}"#)),
+            "zone" => identify(&format!(r#"{{"timezone":"{value}"}}"#)),
+            "email" | "phone" => identify(&format!(r#"{{"{key}":"{value}"}}"#)),
+            "told" | "then-told" => {
+                let name = value.replace('_', " ");
+                decoded(&format!(r#""type":"track","event":"{name}""#))
+            }
             "sent" => {
                 sent(plan, &mut profile, value);
                 continue;
             }
             _ => panic!("{word}"),
         };
-        let event = identify(&traits);
         if key.starts_with("then") {
             let fired = Vec::new();
             let event = Box::new(event);
@@ -127,9 +135,11 @@ fn customer(plan: &Plan, said: &str) -> (Settled, Vec<TailEvent>) {
 }
 
 fn identify(traits: &str) -> Event {
-    let text = format!(
-        r#"{{"type":"identify","userId":"ana","timestamp":"2026-01-01T00:00:00Z","traits":{traits}}}"#
-    );
+    decoded(&format!(r#""type":"identify","traits":{traits}"#))
+}
+
+fn decoded(said: &str) -> Event {
+    let text = format!(r#"{{"userId":"ana","timestamp":"2026-01-01T00:00:00Z",{said}}}"#);
     let decoder = Decoder::new(Arc::new(Vocabulary::standard()), Arc::default());
     let decoded = decoder.decode(text.as_bytes(), &Origin::default());
     let decoded = decoded.unwrap_or_else(|reject| panic!("{text}: {reject}"));

@@ -24,8 +24,9 @@ pub(super) fn command(case: &Case<'_>, choice: &TreatmentChoice) -> Command {
         data: filled(&choice.data, scope),
         good_from: case.decided_at(),
         valid_until: case.valid_until(),
-        addresses: addresses(&scope.profile.identity.addresses, |channel| {
-            consent::may_contact(case, channel)
+        addresses: addresses(&scope.profile.identity.addresses, |address| {
+            let mut channels = case.policy().addresses.channels(address);
+            channels.any(|channel| consent::may_contact(case, channel))
         }),
         traceparent: traceparent(id, cause),
     }

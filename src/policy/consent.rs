@@ -1,9 +1,10 @@
 //! No consent: she did not say yes to the channel, or said no.
 
 use super::{Case, Gate, Verdict};
-use crate::event::Event;
+use crate::event::{Event, Text};
 use crate::profile::TailEvent;
 use crate::treatment::Reason;
+use crate::trigger::policy::MARKETING;
 
 pub(super) const GATE: Gate = Gate {
     reason: Reason::NoConsent,
@@ -20,8 +21,18 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 }
 
 /// Whether she said yes to a channel, or it needs no yes and she did not say no. A no that lies beyond the moment counts as
-/// well: nobody is written to who is known to have said no.
+/// well: nobody is written to who is known to have said no. What she said of a channel for a purpose, `service:email`, goes before
+/// what she said of the channel.
 pub(super) fn may_contact(case: &Case<'_>, channel: &str) -> bool {
+    let own = of_purpose(case, channel);
+    let said = case.ahead.iter().rev();
+    let mut said = said.filter_map(|TailEvent { event, .. }| event.consent_said(&own));
+    if said.next() == Some(false) {
+        return false;
+    }
+    if let Some(said) = case.scope.profile.consent.said(&own) {
+        return said;
+    }
     let left_out = |event: &Event| event.says_all_of_consent() && !is_free(case, channel);
     let said = |TailEvent { event, .. }: &TailEvent| {
         let said = event.consent_said(channel);
@@ -34,19 +45,39 @@ pub(super) fn may_contact(case: &Case<'_>, channel: &str) -> bool {
     said.unwrap_or_else(|| is_free(case, channel))
 }
 
+/// What a treatment is for.
+fn purpose<'a>(case: &Case<'a>) -> &'a str {
+    let purpose = case.trigger.policy.purpose.as_deref();
+    purpose.unwrap_or(MARKETING)
+}
+
+/// A channel for that purpose, as consent is said of it.
+fn of_purpose(case: &Case<'_>, channel: &str) -> Text {
+    compact_str::format_compact!("{}:{channel}", purpose(case))
+}
+
 /// Whether a channel needs no yes.
 fn is_free(case: &Case<'_>, channel: &str) -> bool {
-    let free = &case.policy().consent_by_default;
+    let policy = case.policy();
+    let free = policy.purposes.get(purpose(case));
+    let free = free.unwrap_or(&policy.consent_by_default);
     free.iter().any(|free| free == channel)
 }
 
 fn explain(case: &Case<'_>) -> String {
     let channel = case.channel();
+    let own = of_purpose(case, channel);
+    match case.scope.profile.consent.said(&own) {
+        Some(true) if may_contact(case, channel) => return format!("she said yes to {own}"),
+        Some(true) => return format!("she takes back her yes to {own}"),
+        Some(false) => return format!("she said no to {own}"),
+        None => {}
+    }
     match case.scope.profile.consent.given(channel) {
         Some(true) if may_contact(case, channel) => format!("she said yes to {channel}"),
         Some(true) => format!("she takes back her yes to {channel}"),
         Some(false) => format!("she said no to {channel}"),
-        None if is_free(case, channel) => format!("{channel} needs no yes"),
+        None if is_free(case, channel) => format!("{channel} needs no yes for {}", purpose(case)),
         None => format!("she never said yes to {channel}"),
     }
 }
@@ -54,6 +85,8 @@ fn explain(case: &Case<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use crate::policy::check::check;
+
+    const SERVICE: &str = "treatments: [{ channel: email, template: x }]\npolicy: { purpose: service }";
 
     #[test]
     fn a_channel_is_hers_to_open_and_to_close() {
@@ -72,6 +105,19 @@ mod tests {
             ),
             ("", "", "", "treat onsite"),
             ("", "", "no:onsite", "no_consent"),
+            // By purpose, and what she said of it goes before what she said of the channel.
+            ("purposes = { service = ['email'] }", SERVICE, "", "treat email"),
+            ("purposes = { service = ['sms'] }", SERVICE, "", "no_consent"),
+            ("purposes = { service = ['sms'] }", SERVICE, "yes:email", "treat email"),
+            ("purposes = { service = ['email'] }", SERVICE, "no:email", "no_consent"),
+            ("purposes = { service = ['email'] }", SERVICE, "no:email yes:service:email", "treat email"),
+            ("purposes = { service = ['email'] }", SERVICE, "yes:service:email no:*", "no_consent"),
+            ("purposes = { service = ['email'] }", SERVICE, "no:service:email yes:email", "no_consent"),
+            ("purposes = { service = ['email'] }", SERVICE, "then-no:service:email", "no_consent"),
+            ("purposes = { service = ['email'] }", email, "", "no_consent"),
+            ("purposes = { marketing = ['email'] }", email, "", "treat email"),
+            ("", email, "yes:email no:marketing:email", "no_consent"),
+            ("", email, "yes:marketing:email", "treat email"),
             // A no that is known already counts, a yes does not.
             ("", email, "yes:email then-no:email", "no_consent"),
             ("", email, "then-yes:email", "no_consent"),

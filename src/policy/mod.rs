@@ -5,7 +5,7 @@
 //! decided by one call ([`decide`]): one after the other, each seeing what was sent by those before it; or, where the policy
 //! arbitrates, together. What a gate holds is not decided: it is asked again when the hold ends, everything and afresh.
 //!
-//! Deliberately absent: whether a channel reaches her, suppression lists.
+//! Deliberately absent: what is sent by others than these triggers.
 
 mod arbitration;
 mod audience;
@@ -20,8 +20,10 @@ mod expired;
 mod hold_out;
 mod off;
 mod quiet_hours;
+mod reachable;
 mod shadow;
 mod stopped;
+mod suppressed;
 mod treatment;
 
 use cap::Counted;
@@ -75,6 +77,8 @@ pub const GATES: &[Gate] = &[
     counted::GATE,
     treatment::GATE,
     consent::GATE,
+    reachable::GATE,
+    suppressed::GATE,
     quiet_hours::GATE,
     cap::GATE,
     arbitration::GATE,

@@ -40,6 +40,13 @@ impl Consents {
         said.map(|it| it.given)
     }
 
+    /// What she last said of just this, and not of all channels.
+    #[must_use]
+    pub fn said(&self, channel: &str) -> Option<bool> {
+        let said = self.channels.iter().find(|it| it.channel == channel);
+        said.map(|it| it.given)
+    }
+
     fn say(&mut self, channel: &str, given: bool, at: Timestamp) {
         // What she said of one before holds no more; of those that a list leaves out, a yes does not.
         let mut before = self.channels.iter_mut().filter(|it| it.at <= at);

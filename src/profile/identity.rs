@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use super::limits;
 use super::section::{Field, KeyedField, Local, Section, earliest, field, replace};
 use crate::event::{Event, EventName, Property, Text, Traits, Type};
@@ -39,6 +40,19 @@ pub struct Addresses {
     pub push_token: Option<Text>,
     /// Postal address.
     pub postal: Option<Text>,
+}
+
+impl Addresses {
+    /// One of them, where it is known.
+    #[must_use]
+    pub fn get(&self, address: Address) -> Option<&Text> {
+        match address {
+            Address::Email => self.email.as_ref(),
+            Address::Phone => self.phone.as_ref(),
+            Address::PushToken => self.push_token.as_ref(),
+            Address::Postal => self.postal.as_ref(),
+        }
+    }
 }
 
 impl Identity {

@@ -4,6 +4,7 @@
 //! [`Settled`] is made of families ([`section::Section`]), a file each: what it holds, how events change it, what expressions may
 //! name of it. A new family is a file here and a line in [`settled`].
 
+pub mod address;
 pub mod basket;
 pub mod browsing;
 pub mod consent;
@@ -15,6 +16,7 @@ pub mod messages;
 pub mod nps;
 pub mod orders;
 pub mod presence;
+pub mod reach;
 pub mod reviews;
 pub mod section;
 pub mod seen;
@@ -29,6 +31,7 @@ mod tests;
 pub mod touchpoints;
 pub mod wishlist;
 
+pub use address::Address;
 pub use contacts::{Contacts, Keep, Of};
 pub use settled::{FIELDS, KEYED_FIELDS, KeyedField, Settled};
 pub use tail::{Tail, TailEvent};

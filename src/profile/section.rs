@@ -1,5 +1,6 @@
 //! A family of what is known of a customer: one file each, and one line in [`super::settled`].
 
+use super::address::Address;
 use crate::event::{Event, EventName, Text, Type};
 use crate::money::Currencies;
 use crate::stored::Stored;
@@ -13,6 +14,8 @@ pub struct Local<'a> {
     pub zone: &'a dyn Fn() -> Zone,
     /// The company's currencies.
     pub currencies: &'a Currencies,
+    /// The hash of an address of hers as the event leaves it; none where it is not known.
+    pub address: &'a dyn Fn(Address) -> Option<u64>,
 }
 
 /// Which of several things with ids of their own: the low 48 bits of the hash of its id. Among the few that are kept of one
@@ -139,6 +142,7 @@ impl Default for Local<'_> {
         Self {
             zone: &Zone::default,
             currencies: &NONE,
+            address: &|_| None,
         }
     }
 }

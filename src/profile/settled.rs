@@ -13,6 +13,7 @@ use super::messages::Messages;
 use super::nps::Nps;
 use super::orders::Orders;
 use super::presence::Presence;
+use super::reach::Reach;
 use super::reviews::Reviews;
 use super::section::{Local, Section};
 use super::seen::Seen;
@@ -47,12 +48,16 @@ macro_rules! sections {
             pub fn apply(&mut self, event: &Event, currencies: &Currencies) {
                 let Self { id: _, $who, $($family,)* } = self;
                 if <$Who>::is_written_by(event) {
-                    let zone = &Default::default;
-                    $who.apply(event, Local { zone, currencies });
+                    let (zone, address) = (&Default::default, &|_| None);
+                    $who.apply(event, Local { zone, currencies, address });
                 }
                 let local = Local {
                     zone: &|| $who.zone(),
                     currencies,
+                    address: &|address| {
+                        let known = $who.addresses.get(address)?;
+                        Some(xxhash_rust::xxh3::xxh3_64(known.as_bytes()))
+                    },
                 };
                 $(if <$Family>::is_written_by(event) {
                     $family.apply(event, local);
@@ -126,6 +131,7 @@ sections! {
     identity: Identity,
     presence: Presence,
     consent: Consents,
+    reach: Reach,
     basket: Basket,
     wishlist: Wishlist,
     browsing: Browsing,

@@ -400,9 +400,9 @@ impl Triggers<'_> {
     }
 }
 
-/// The files below a directory that are none of a trigger: those of facts, models, segments and policy.
+/// The files below a directory that are none of a trigger: those of what triggers have in common.
 fn shared(root: &Path) -> Result<Vec<(PathBuf, Source)>, Vec<Report>> {
-    let paths = set::files(root, set::is_trigger_file).map_err(|report| vec![report])?;
+    let paths = set::files(root, set::is_set_file).map_err(|report| vec![report])?;
     let read = paths.into_iter().filter_map(|path| {
         // What cannot be read is told where it is asked for.
         let source = Source::load(&path).ok()?;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::event::{CustomerId, Text};
 use crate::moment::{EventRef, Evidence};
+use crate::profile::Address;
 use crate::profile::identity::Addresses;
 use crate::time::Timestamp;
 
@@ -123,23 +124,15 @@ pub fn traceparent(id: Uuid, cause: Option<&str>) -> Text {
     compact_str::format_compact!("{context}")
 }
 
-/// The addresses that consent allows: `allowed` says which channels may be used.
+/// Those of her addresses that may be used.
 #[must_use]
-pub fn addresses(addresses: &Addresses, allowed: impl Fn(&str) -> bool) -> Fields {
-    let known = [
-        ("email", &["email"][..], &addresses.email),
-        ("phone", &["sms", "phone"][..], &addresses.phone),
-        ("push_token", &["push"][..], &addresses.push_token),
-        ("postal", &["print"][..], &addresses.postal),
-    ];
-    let allowed = known
-        .into_iter()
-        .filter(|(_, channels, _)| channels.iter().any(|channel| allowed(channel)));
-    Fields(
-        allowed
-            .filter_map(|(name, _, address)| Some((name.into(), address.as_deref()?.into())))
-            .collect(),
-    )
+pub fn addresses(known: &Addresses, allowed: impl Fn(Address) -> bool) -> Fields {
+    let allowed = Address::ALL.into_iter().filter(|address| allowed(*address));
+    let shown = |address: Address| {
+        let known = known.get(address)?;
+        Some((address.word().into(), known.as_str().into()))
+    };
+    Fields(allowed.filter_map(shown).collect())
 }
 
 impl Decision {

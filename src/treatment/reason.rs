@@ -19,6 +19,10 @@ pub enum Reason {
     NoTreatmentFits,
     /// No consent for the channel.
     NoConsent,
+    /// No message reaches her by the channel.
+    Unreachable,
+    /// She is on a suppression list.
+    Suppressed,
     /// It is within the quiet hours of the channel.
     QuietHours,
     /// A cap is used up.
@@ -35,7 +39,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
@@ -44,6 +48,8 @@ impl Reason {
         Self::Counted,
         Self::NoTreatmentFits,
         Self::NoConsent,
+        Self::Unreachable,
+        Self::Suppressed,
         Self::QuietHours,
         Self::Capped,
         Self::Outranked,
@@ -65,6 +71,8 @@ impl Reason {
             | Self::Counted
             | Self::NoTreatmentFits
             | Self::NoConsent
+            | Self::Unreachable
+            | Self::Suppressed
             | Self::QuietHours
             | Self::Capped
             | Self::Outranked => false,
@@ -83,6 +91,8 @@ impl Reason {
             Self::Counted => "counted",
             Self::NoTreatmentFits => "no_treatment_fits",
             Self::NoConsent => "no_consent",
+            Self::Unreachable => "unreachable",
+            Self::Suppressed => "suppressed",
             Self::QuietHours => "quiet_hours",
             Self::Capped => "capped",
             Self::Outranked => "outranked",

@@ -9,6 +9,7 @@ use crate::fact::Fact;
 use crate::model::Declaration;
 use crate::moment::{Concerns, Kind};
 use crate::segment::Segment;
+use crate::suppression::Suppression;
 use crate::time::Timestamp;
 
 pub use super::policy::Policy;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub models: Vec<Declaration>,
     /// Who is meant by a name, by name.
     pub segments: Vec<Segment>,
+    /// Who is sent nothing, by name of the list.
+    pub suppressions: Vec<Suppression>,
     /// Whether a trigger asks when one is entered or left.
     pub watches_segments: bool,
     /// What is common to all triggers.
@@ -190,6 +193,7 @@ impl Plan {
             facts,
             models,
             segments,
+            suppressions: Vec::new(),
             watches_segments,
             policy,
             revision,

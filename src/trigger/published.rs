@@ -109,7 +109,7 @@ impl Published {
             let text = Source::load(file)?.text().to_owned();
             Ok(File { name, text })
         };
-        let paths = set::files(path, set::is_trigger_file).map_err(|report| vec![report])?;
+        let paths = set::files(path, set::is_set_file).map_err(|report| vec![report])?;
         let files: Result<Vec<File>, Report> = paths.iter().map(read).collect();
         let mut files = files.map_err(|report| vec![report])?;
         files.sort_by(|a, b| a.name.cmp(&b.name));

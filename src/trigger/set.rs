@@ -9,9 +9,11 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::definition::{self, Definition};
 use super::plan::Plan;
-use super::policy::{Policy, file as policy_file};
+use super::policy::{MARKETING, Policy, file as policy_file};
+use crate::document::data;
 use crate::document::reader::Declared;
 use crate::document::report::{Report, Source};
+use crate::document::suggest::closest;
 use crate::document::yaml::{self, Yaml};
 use crate::event::{Text, Type, Vocabulary};
 use crate::fact::{self, Fact};
@@ -19,6 +21,7 @@ use crate::mapping::Mappings;
 use crate::measure::Declarations;
 use crate::model::{self, Declaration};
 use crate::segment::{self, Segment};
+use crate::suppression::{self, Suppression};
 
 /// Bounds of a set.
 pub mod limits {
@@ -97,12 +100,18 @@ pub fn is_trigger_file(path: &Path) -> bool {
     stem.is_some_and(|stem| !stem.ends_with(".test"))
 }
 
+/// Whether a path is that of a file of a set: of a trigger, of what triggers have in common, or of data.
+#[must_use]
+pub fn is_set_file(path: &Path) -> bool {
+    is_trigger_file(path) || data::is_data_file(path)
+}
+
 /// Loads a trigger file, or all of a directory.
 ///
 /// # Errors
 /// Everything that is wrong with any of them, in order of path.
 pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
-    let paths = files(path, is_trigger_file).map_err(|report| vec![report])?;
+    let paths = files(path, is_set_file).map_err(|report| vec![report])?;
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for path in &paths {
         match Source::load(path) {
@@ -137,10 +146,12 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         facts,
         models,
         segments,
+        suppressions,
         policy,
+        data: _,
     } = read;
     let triggers = triggers.into_iter();
-    Ok(Plan::new(
+    let plan = Plan::new(
         basis.vocabulary.clone(),
         triggers.map(|(definition, _)| definition.trigger).collect(),
         (
@@ -150,7 +161,11 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         ),
         policy,
         revision.into(),
-    ))
+    );
+    Ok(Plan {
+        suppressions: suppressions.into_iter().map(|(list, _)| list).collect(),
+        ..plan
+    })
 }
 
 /// The files of a set, each kind sorted by name.
@@ -164,8 +179,12 @@ pub struct Read<'s> {
     pub models: Vec<(Declaration, &'s Source)>,
     /// Who is meant by a name.
     pub segments: Vec<(Segment, &'s Source)>,
+    /// Who is sent nothing.
+    pub suppressions: Vec<(Suppression, &'s Source)>,
     /// What is common to all triggers.
     pub policy: Policy,
+    /// What others name.
+    pub data: Vec<&'s Source>,
 }
 
 /// Reads the files of a set: what is measured first, for the others ask for it.
@@ -175,13 +194,16 @@ pub struct Read<'s> {
 pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Report>> {
     let plain = Declared::new(&basis.vocabulary, &basis.attributes);
     let policy = policy(sources, basis)?;
-    let mut rest: Vec<&Source> = sources.iter().filter(|source| !is_policy(source)).collect();
+    let (data, others): (Vec<_>, Vec<_>) = sources.iter().partition(|source| is_data(source));
+    let others = others.into_iter().filter(|source| !is_policy(source));
+    let mut rest: Vec<&Source> = others.collect();
     let mut files = |what: &str| -> Vec<&Source> {
         let (of, others) = rest.iter().partition(|source| is_of(source, what));
         rest = others;
         of
     };
     let (of_facts, of_models, of_segments) = (files("fact"), files("model"), files("segment"));
+    let suppressions = suppressions(&files("suppression"), plain, &data)?;
     let of_triggers = rest;
     let mut derived = Declarations::default();
 
@@ -229,6 +251,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         Ok(definition)
     });
     reports.extend(collisions(&triggers));
+    reports.extend(undeclared_purposes(&triggers, &policy));
     if !reports.is_empty() {
         return Err(reports);
     }
@@ -238,7 +261,9 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         facts,
         models,
         segments,
+        suppressions,
         policy,
+        data,
     })
 }
 
@@ -246,12 +271,51 @@ fn hashed(name: &str) -> u64 {
     xxh3_64(name.as_bytes())
 }
 
+/// The suppression lists of a set; `data`: its files of data.
+fn suppressions<'s>(
+    sources: &[&'s Source],
+    declared: Declared<'_>,
+    data: &[&Source],
+) -> Result<Vec<(Suppression, &'s Source)>, Vec<Report>> {
+    let (mut lists, mut reports) = all(sources, |source| suppression::read(source, declared, data));
+    lists.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    reports.extend(collide(&lists, "suppression lists", |it| {
+        (&it.name, hashed(&it.name))
+    }));
+    match reports.is_empty() {
+        true => Ok(lists),
+        false => Err(reports),
+    }
+}
+
+/// What triggers are for that the policy does not say.
+fn undeclared_purposes(read: &[(Definition, &Source)], policy: &Policy) -> Vec<Report> {
+    let known = policy.purposes.keys().map(Text::as_str);
+    let known = || known.clone().chain([MARKETING]);
+    let asked = read.iter().filter_map(|(definition, source)| {
+        let purpose = definition.trigger.policy.purpose.as_ref()?;
+        Some((purpose, *source))
+    });
+    let unknown = asked.filter(|(purpose, _)| known().all(|it| it != *purpose));
+    let report = |(purpose, source): (&Text, &Source)| {
+        let key = source.text().find("purpose:").unwrap_or(0);
+        let place = source.text()[key..].find(purpose.as_str()).unwrap_or(0) + key;
+        let message = format!("no purpose is called `{purpose}`");
+        Report::at(source, place..place + purpose.len(), message)
+            .expected("one of the policy's `purposes`, or marketing".to_owned())
+            .suggest(closest(purpose, known()).map(str::to_owned))
+    };
+    unknown.map(report).collect()
+}
+
 /// The policy of a set: as configured, with what its file says in the place of that.
 ///
 /// # Errors
 /// Everything that is wrong with that file, or that there are two.
 pub fn policy(sources: &[Source], basis: &Basis) -> Result<Policy, Vec<Report>> {
-    let mut files = sources.iter().filter(|source| is_policy(source));
+    let mut files = sources
+        .iter()
+        .filter(|source| !is_data(source) && is_policy(source));
     let Some(file) = files.next() else {
         return Ok(basis.policy.clone());
     };
@@ -270,6 +334,12 @@ pub fn is_of(source: &Source, what: &str) -> bool {
     keys(source).any(|key| key == what)
 }
 
+/// Whether a file is of data that others name.
+#[must_use]
+pub fn is_data(source: &Source) -> bool {
+    data::is_named(source.name())
+}
+
 /// Whether a file says what is common to all triggers, and is none of a trigger.
 #[must_use]
 pub fn is_policy(source: &Source) -> bool {
@@ -286,11 +356,11 @@ fn keys(source: &Source) -> impl Iterator<Item = String> {
     entries.into_iter().map(|(key, _)| key.text)
 }
 
-/// Whether a file declares what triggers ask for, and is none of a trigger.
+/// Whether a file is of what all triggers have in common, and none of a trigger.
 #[must_use]
 pub fn is_shared(source: &Source) -> bool {
-    let mut shared = ["fact", "model", "segment"].into_iter();
-    shared.any(|what| is_of(source, what))
+    let shared = ["fact", "model", "segment", "suppression"];
+    is_data(source) || keys(source).any(|key| shared.contains(&key.as_str()))
 }
 
 /// What could be read of files, and what is wrong with the others.
@@ -395,6 +465,14 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
         part(format!("segments.{}", segment.name).as_bytes());
         part(text(source).as_bytes());
     }
+    for (list, source) in &read.suppressions {
+        part(format!("suppressions.{}", list.name).as_bytes());
+        part(text(source).as_bytes());
+    }
+    let mut data: Vec<String> = read.data.iter().map(|file| text(file)).collect();
+    // Wherever they stand.
+    data.sort_unstable();
+    data.iter().for_each(|text| part(text.as_bytes()));
     for event in basis.vocabulary.digested() {
         part(event.name.as_bytes());
         for id in Vocabulary::digested_properties(event) {
@@ -478,7 +556,7 @@ mod tests {
             (plan.policy.draw.as_str(), plan.triggers.len()),
             ("spring", 1)
         );
-        let plain = compile(&[trigger.clone()], &basis()).unwrap();
+        let plain = compile(std::slice::from_ref(&trigger), &basis()).unwrap();
         assert_ne!(plan.revision, plain.revision);
         let two = [trigger, policy, source("b.yaml", "policy: {}")];
         let wrong = compile(&two, &basis()).unwrap_err();

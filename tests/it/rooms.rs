@@ -9,7 +9,7 @@ use crate::support::generated;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
-const CORE: [&str; 24] = [
+const CORE: [&str; 25] = [
     "time",
     "stats",
     "stored",
@@ -29,6 +29,7 @@ const CORE: [&str; 24] = [
     "model",
     "segment",
     "treatment",
+    "suppression",
     "trigger",
     "policy",
     "engine",

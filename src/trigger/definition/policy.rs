@@ -3,10 +3,10 @@
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
-use crate::event::Type;
+use crate::event::{Text, Type};
 use crate::expression::{Environment, Expression, read as expression};
 use crate::time::DAY_MS;
-use crate::trigger::policy::{AtNight, Cap, Form, Share, TriggerPolicy, cap, share};
+use crate::trigger::policy::{AtNight, Cap, Form, MARKETING, Share, TriggerPolicy, cap, share};
 
 /// How long a treatment makes sense unless its author says otherwise.
 const GOOD_FOR_DEFAULT_MS: i64 = DAY_MS;
@@ -14,6 +14,7 @@ const GOOD_FOR_DEFAULT_MS: i64 = DAY_MS;
 const GOOD_FOR_ONSITE_MS: i64 = 10 * 60_000;
 const PRIORITY_DEFAULT: u32 = 50;
 const PRIORITY_MAX: u32 = 100;
+const PURPOSE_BYTES: usize = 32;
 
 /// The keys of `policy`.
 pub const KEYS: Keys = Keys {
@@ -29,6 +30,12 @@ pub const KEYS: Keys = Keys {
             "value",
             Shape::Either(&[Shape::Expression, Shape::Number(-1e12, 1e12)]),
             "What a treatment is expected to be worth, a number: decides between moments of the same priority where the policy arbitrates. Not known is 0.",
+        ),
+        Known::default(
+            "purpose",
+            MARKETING,
+            Shape::Form("^[a-z0-9][a-z0-9-]{0,31}$", "service"),
+            "What it is for, one of the policy's `purposes`: consent is asked for by channel and purpose.",
         ),
         Known::optional(
             "cap",
@@ -82,6 +89,7 @@ pub fn read(
     let mut policy = TriggerPolicy {
         priority: signed(PRIORITY_DEFAULT),
         value: None,
+        purpose: None,
         cap: None,
         cap_per: None,
         good_for_ms,
@@ -107,6 +115,10 @@ pub fn read(
         let role = "the value of a treatment";
         policy.value = expression::of_kind(reader, node, environment, Type::Number, role);
     }
+    policy.purpose = fields
+        .get("purpose")
+        .and_then(|node| reader.name(node, ("a purpose", "service"), PURPOSE_BYTES))
+        .map(Text::from);
     if let Some(node) = fields.get("cap") {
         policy.cap = cap(reader, node);
         let counted = environment.filter(|_| policy.cap.is_some());

@@ -245,7 +245,7 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     (EVENT, "policy: { value: profile.country }", "profile.country", "the value of a treatment is a number", ""),
     (EVENT, "policy: { value: event.totl }", "totl", "no property `totl`", ""),
     (EVENT, "policy: { cap: 0 a day }", "0 a day", "`0 a day` is not valid here", "`once`"),
-    (EVENT, "policy: { cap: 101 in 7d }", "101 in 7d", "", "from 1 to 100"),
+    (EVENT, "policy: { cap: 101 in 7d }", "101 in 7d", "", "`every 3rd`"),
     (EVENT, "policy: { cap: 1 in 7x per event.plan }", "7x", "is not a duration", ""),
     (EVENT, "policy: { cap: once per event.order_id }", "order_id", "`Signed Up` has no property `order_id`", ""),
     (EVENT, "policy: { cap: once per event.products }", "once per event.products", "is not valid here", "`per` a text"),

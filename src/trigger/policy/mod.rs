@@ -9,8 +9,11 @@ pub mod cap;
 mod channel;
 pub mod file;
 mod hours;
+pub mod reach;
 pub mod share;
 mod zone;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -19,6 +22,7 @@ use serde_json::{Map, Value};
 
 pub use cap::{Cap, Caps, Form};
 pub use hours::{Hours, QuietHours};
+pub use reach::Addresses;
 pub use share::Share;
 pub use zone::ZoneName;
 
@@ -41,6 +45,19 @@ pub struct Policy {
     /// `["call-centre", "onsite", "store"]`.
     #[schemars(with = "Vec<String>")]
     pub consent_by_default: Vec<Text>,
+    /// What treatments may be for, and the channels that need no consent given for that: `{ service = ["email", "sms"] }`. A trigger
+    /// says by `purpose` what its are for; without a word they are for `marketing`, which needs no consent where
+    /// `consent_by_default` says so. Default: none but that.
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
+    pub purposes: BTreeMap<Text, Vec<Text>>,
+    /// The address that a channel needs, `email`, `phone`, `push_token` or `postal`, or `none`: of those that are not known
+    /// anyway, `{ newsletter = "email" }`. An address that bounced is used no more, until she has another: refused, `unreachable`.
+    /// Default `{ email = "email", phone = "phone", print = "postal", push = "push_token", sms = "phone" }`.
+    pub addresses: Addresses,
+    /// Channels, or `all`, whose address has to be known here: where it is not, it is refused, `unreachable`. Of others it is the
+    /// campaign tool that may know it. Default none.
+    #[schemars(with = "Vec<String>")]
+    pub address_required: Vec<Text>,
     /// When a customer is left in peace, by channel, in her local time; `default` is for the channels that are not named, `none`
     /// for one that has no such hours: `{ default = "22:00-08:00", email = "21:00-07:00", onsite = "none" }`. The first minute is
     /// quiet, the last is not. Weekdays may stand before hours, or alone; several with commas: `22:00-08:00, sat-sun`. A trigger says by `quiet_hours` what becomes of its moments then. Default: no hours.
@@ -77,6 +94,9 @@ pub struct Policy {
     pub erasure_memory_ms: i64,
 }
 
+/// What a trigger's treatments are for that says nothing.
+pub const MARKETING: &str = "marketing";
+
 /// The switch that stops all sending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -106,6 +126,8 @@ pub struct TriggerPolicy {
     pub priority: i32,
     /// What a treatment is expected to be worth: decides between moments of the same priority.
     pub value: Option<Expression>,
+    /// What it is for; none: [`MARKETING`].
+    pub purpose: Option<Text>,
     /// At most so many commands.
     pub cap: Option<Cap>,
     /// What its cap is counted by; none: all of them together.
@@ -152,6 +174,9 @@ impl Default for Policy {
             paused: Vec::new(),
             // Where she has come to us: the agent's screen, the page she is on, the counter.
             consent_by_default: vec!["call-centre".into(), "onsite".into(), "store".into()],
+            purposes: BTreeMap::new(),
+            addresses: Addresses::default(),
+            address_required: Vec::new(),
             quiet_hours: QuietHours::default(),
             caps: Caps::default(),
             arbitration: Arbitration::None,
@@ -347,6 +372,9 @@ mod tests {
             read(r#"{"control_group":"5%"}"#),
             read(r#"{"hold_out":"5%"}"#),
             read(r#"{"draw":"spring"}"#),
+            read(r#"{"purposes":{"service":["email"]}}"#),
+            read(r#"{"addresses":{"sms":"none"}}"#),
+            read(r#"{"address_required":["email"]}"#),
         ];
         for policy in changed {
             assert_ne!(digest(&policy), digest(&default), "{policy:?}");
