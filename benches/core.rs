@@ -119,7 +119,7 @@ fn basis() -> Basis {
     Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: std::collections::BTreeMap::new(),
-        policy: Policy::default(),
+        policy: Policy::for_everybody(),
         mappings: Arc::default(),
     }
 }

@@ -6,9 +6,9 @@
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::document::data;
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{self, Declared, Fields, Reader};
-use crate::document::data;
 use crate::document::report::{Report, Source};
 use crate::document::yaml::{self, Node, Yaml};
 use crate::event::Text;
@@ -187,9 +187,13 @@ fn channels_of(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Text>> {
         return None;
     };
     let channel = |item: &Node| {
-        let channel = item.text().filter(|text| !text.is_empty() && is_channel(text));
+        let channel = item
+            .text()
+            .filter(|text| !text.is_empty() && is_channel(text));
         if channel.is_none() {
-            let expected = format!("a channel: at most {CHANNEL_BYTES} lower-case letters, digits, `-` and `_`");
+            let expected = format!(
+                "a channel: at most {CHANNEL_BYTES} lower-case letters, digits, `-` and `_`"
+            );
             reader.unexpected(item, expected);
         }
         channel.map(Text::from)

@@ -168,6 +168,7 @@ pub fn reason_words(reason: &str) -> &str {
         "audience" => "not in audience",
         "no_treatment_fits" => "nothing fits",
         "no_consent" => "no consent",
+        "unreachable" => "unreachable",
         "capped" => "had it lately",
         "shadow" => "only on trial",
         other => other,

@@ -22,7 +22,11 @@ pub fn is_data_file(path: &Path) -> bool {
 }
 
 /// The file that a value names, wherever in the set it stands.
-pub fn beside<'s>(reader: &mut Reader<'_>, node: &Node, files: &[&'s Source]) -> Option<&'s Source> {
+pub fn beside<'s>(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    files: &[&'s Source],
+) -> Option<&'s Source> {
     let name = node.text().unwrap_or_default();
     let names = files.iter().map(|file| last(file.name()));
     let mut meant = files.iter().filter(|file| last(file.name()) == name);

@@ -13,7 +13,7 @@ use crate::moment::{Evidence, Moment};
 use crate::profile::{Settled, TailEvent};
 use crate::time::Timestamp;
 use crate::treatment::{Outcome, Reason};
-use crate::trigger::plan::Plan;
+use crate::trigger::plan::{Plan, Policy};
 use crate::trigger::set::{self, Basis};
 
 /// Holds what is decided of a moment of each trigger.
@@ -90,10 +90,14 @@ fn plan(policy: &str, triggers: &[&str]) -> Plan {
             .collect::<Vec<_>>()
     };
     let sources: Vec<Source> = ('a'..).zip(triggers).flat_map(file).collect();
+    let said: serde_json::Value =
+        toml::from_str(policy).unwrap_or_else(|error| panic!("{policy}: {error}"));
     let basis = Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: BTreeMap::new(),
-        policy: toml::from_str(policy).unwrap_or_else(|error| panic!("{policy}: {error}")),
+        policy: Policy::for_everybody()
+            .with(&said)
+            .unwrap_or_else(|error| panic!("{policy}: {error}")),
         mappings: Arc::default(),
     };
     let plan = set::compile(&sources, &basis);

@@ -86,7 +86,8 @@ fn explain(case: &Case<'_>) -> String {
 mod tests {
     use crate::policy::check::check;
 
-    const SERVICE: &str = "treatments: [{ channel: email, template: x }]\npolicy: { purpose: service }";
+    const SERVICE: &str =
+        "treatments: [{ channel: email, template: x }]\npolicy: { purpose: service }";
 
     #[test]
     fn a_channel_is_hers_to_open_and_to_close() {
@@ -106,16 +107,66 @@ mod tests {
             ("", "", "", "treat onsite"),
             ("", "", "no:onsite", "no_consent"),
             // By purpose, and what she said of it goes before what she said of the channel.
-            ("purposes = { service = ['email'] }", SERVICE, "", "treat email"),
-            ("purposes = { service = ['sms'] }", SERVICE, "", "no_consent"),
-            ("purposes = { service = ['sms'] }", SERVICE, "yes:email", "treat email"),
-            ("purposes = { service = ['email'] }", SERVICE, "no:email", "no_consent"),
-            ("purposes = { service = ['email'] }", SERVICE, "no:email yes:service:email", "treat email"),
-            ("purposes = { service = ['email'] }", SERVICE, "yes:service:email no:*", "no_consent"),
-            ("purposes = { service = ['email'] }", SERVICE, "no:service:email yes:email", "no_consent"),
-            ("purposes = { service = ['email'] }", SERVICE, "then-no:service:email", "no_consent"),
-            ("purposes = { service = ['email'] }", email, "", "no_consent"),
-            ("purposes = { marketing = ['email'] }", email, "", "treat email"),
+            (
+                "purposes = { service = ['email'] }",
+                SERVICE,
+                "",
+                "treat email",
+            ),
+            (
+                "purposes = { service = ['sms'] }",
+                SERVICE,
+                "",
+                "no_consent",
+            ),
+            (
+                "purposes = { service = ['sms'] }",
+                SERVICE,
+                "yes:email",
+                "treat email",
+            ),
+            (
+                "purposes = { service = ['email'] }",
+                SERVICE,
+                "no:email",
+                "no_consent",
+            ),
+            (
+                "purposes = { service = ['email'] }",
+                SERVICE,
+                "no:email yes:service:email",
+                "treat email",
+            ),
+            (
+                "purposes = { service = ['email'] }",
+                SERVICE,
+                "yes:service:email no:*",
+                "no_consent",
+            ),
+            (
+                "purposes = { service = ['email'] }",
+                SERVICE,
+                "no:service:email yes:email",
+                "no_consent",
+            ),
+            (
+                "purposes = { service = ['email'] }",
+                SERVICE,
+                "then-no:service:email",
+                "no_consent",
+            ),
+            (
+                "purposes = { service = ['email'] }",
+                email,
+                "",
+                "no_consent",
+            ),
+            (
+                "purposes = { marketing = ['email'] }",
+                email,
+                "",
+                "treat email",
+            ),
             ("", email, "yes:email no:marketing:email", "no_consent"),
             ("", email, "yes:marketing:email", "treat email"),
             // A no that is known already counts, a yes does not.

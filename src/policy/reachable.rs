@@ -83,7 +83,13 @@ mod tests {
     fn whom_no_message_reaches_is_sent_none() {
         for (policy, channel, customer, outcome) in TABLE.iter().copied() {
             let trigger = format!("treatments: [{{ channel: {channel}, template: x }}]");
-            check(policy, &[&trigger], customer, "2026-03-02T10:00:00Z", outcome);
+            check(
+                policy,
+                &[&trigger],
+                customer,
+                "2026-03-02T10:00:00Z",
+                outcome,
+            );
         }
     }
 }

@@ -95,7 +95,8 @@ impl Section for Reach {
 
     fn apply(&mut self, event: &Event, local: Local<'_>) {
         // What was told of another address says nothing of this one.
-        self.told.retain(|it| it.hash == (local.address)(it.address));
+        self.told
+            .retain(|it| it.hash == (local.address)(it.address));
         let Some((address, bounced)) = told(event.name) else {
             return;
         };
@@ -125,8 +126,14 @@ mod tests {
     #[test]
     fn what_bounced_is_of_no_use_until_it_is_another_or_works() {
         let table: &[&[Row]] = &[
-            &[("Email Delivered", 1, Some(7), false), ("Email Bounced", 2, Some(7), true)],
-            &[("Email Bounced", 2, Some(7), true), ("Email Opened", 3, Some(7), false)],
+            &[
+                ("Email Delivered", 1, Some(7), false),
+                ("Email Bounced", 2, Some(7), true),
+            ],
+            &[
+                ("Email Bounced", 2, Some(7), true),
+                ("Email Opened", 3, Some(7), false),
+            ],
             // Told late, it changes nothing.
             &[
                 ("Email Bounced", 2, Some(7), true),
@@ -136,10 +143,21 @@ mod tests {
                 ("Email Bounced", 4, Some(7), true),
             ],
             // She has another.
-            &[("Email Bounced", 2, Some(7), true), ("Order Completed", 3, Some(8), true), ("Email Delivered", 4, Some(8), false)],
-            &[("Email Bounced", 2, Some(7), true), ("Push Notification Tapped", 3, Some(8), false)],
+            &[
+                ("Email Bounced", 2, Some(7), true),
+                ("Order Completed", 3, Some(8), true),
+                ("Email Delivered", 4, Some(8), false),
+            ],
+            &[
+                ("Email Bounced", 2, Some(7), true),
+                ("Push Notification Tapped", 3, Some(8), false),
+            ],
             // Nobody knows which it was.
-            &[("Email Bounced", 2, None, true), ("Push Notification Bounced", 3, None, true), ("Push Notification Bounced", 4, Some(8), false)],
+            &[
+                ("Email Bounced", 2, None, true),
+                ("Push Notification Bounced", 3, None, true),
+                ("Push Notification Bounced", 4, Some(8), false),
+            ],
         ];
         for rows in table {
             let mut reach = Reach::default();
@@ -152,7 +170,11 @@ mod tests {
                 if Reach::is_written_by(&event) {
                     reach.apply(&event, local);
                 }
-                assert_eq!(reach.has_bounced(Address::Email), *expected, "{rows:?} {name} {minute}");
+                assert_eq!(
+                    reach.has_bounced(Address::Email),
+                    *expected,
+                    "{rows:?} {name} {minute}"
+                );
             }
         }
     }

@@ -14,6 +14,7 @@
 //!   shadow is tested as if it were live.
 //! - `anonymous: true` says that the customer is known by an anonymous id only.
 //! - `policy` is what is to be otherwise in `[policy]` of the configuration: `{ quiet_hours: { default: 22:00-08:00 } }`.
+//! - `held_out: true` says that she is held out; else nobody is, whatever the triggers say.
 //! - `profile` is what an identify call says of the customer just before the first event.
 //! - `events` are lines of time, name and properties, or a list of such lines, or of
 //!   mappings `{ time, event, properties, context, id }`. They arrive in this order, with a lateness
@@ -49,7 +50,7 @@ use crate::time::Timestamp;
 use crate::treatment::Reason;
 use crate::trigger::definition::limits::NAME_BYTES;
 use crate::trigger::plan::Plan;
-use crate::trigger::policy::Policy;
+use crate::trigger::policy::{Policy, Share};
 use crate::trigger::set::{self, Basis};
 pub use events::Happening;
 use events::Told;
@@ -107,6 +108,12 @@ pub const SCENARIO: Keys = Keys {
             "policy",
             Shape::Typed("policy", Policy::schema),
             "Of the policy, what is to be otherwise than configured: `{ quiet_hours: { default: 22:00-08:00 } }`.",
+        ),
+        Known::default(
+            "held_out",
+            "false",
+            Shape::Bool,
+            "Whether she is one of those who are held out, of every trigger that holds any out. Without it nobody is, nor is anybody in the control group; unless `policy` says something of it here.",
         ),
         Known::required(
             "events",
@@ -192,6 +199,8 @@ pub struct Scenario {
     pub with: Vec<(String, Range<usize>)>,
     /// The policy, where it is not the configured one.
     pub policy: Option<Policy>,
+    /// Who is held out.
+    pub arm: Arm,
     /// What happens, in order of arrival.
     pub events: Vec<Happening>,
     /// How long time runs on.
@@ -201,6 +210,20 @@ pub struct Scenario {
     /// The refusals, where they are checked.
     pub refused: Option<Vec<Expected>>,
 }
+
+/// Who is held out in a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Arm {
+    /// Nobody.
+    Treated,
+    /// She, of every trigger that holds any out.
+    HeldOut,
+    /// Whoever is drawn.
+    Drawn,
+}
+
+/// What a policy may say of it.
+const SHARES: [&str; 3] = ["hold_out", "control_group", "draw"];
 
 /// One expected treatment or refusal.
 #[derive(Clone, Debug, PartialEq)]
@@ -322,7 +345,7 @@ struct Triggers<'a> {
     /// Facts, models and segments, in files below the root: every trigger may ask for them.
     shared: Vec<(PathBuf, Source)>,
     /// By files, and policy as JSON.
-    plans: BTreeMap<(Vec<PathBuf>, String), Arc<Plan>>,
+    plans: BTreeMap<(Vec<PathBuf>, String, Arm), Arc<Plan>>,
 }
 
 impl Triggers<'_> {
@@ -349,7 +372,7 @@ impl Triggers<'_> {
             }
             paths.push(path);
         }
-        self.plan(paths, policy)
+        self.plan(paths, policy, scenario.arm)
     }
 
     /// The file of the trigger of this name.
@@ -361,7 +384,7 @@ impl Triggers<'_> {
         let mut names = Vec::new();
         for path in set::files(&self.root, set::is_trigger_file).map_err(|report| vec![report])? {
             // A file that another scenario is about is told there, if it is wrong.
-            let Ok(plan) = self.plan(vec![path.clone()], &self.basis.policy) else {
+            let Ok(plan) = self.plan(vec![path.clone()], &self.basis.policy, Arm::Drawn) else {
                 continue;
             };
             if plan.triggers.iter().any(|trigger| trigger.name == *name) {
@@ -379,8 +402,13 @@ impl Triggers<'_> {
         ])
     }
 
-    fn plan(&mut self, paths: Vec<PathBuf>, policy: &Policy) -> Result<Arc<Plan>, Vec<Report>> {
-        let key = (paths, serde_json::json!(policy).to_string());
+    fn plan(
+        &mut self,
+        paths: Vec<PathBuf>,
+        policy: &Policy,
+        arm: Arm,
+    ) -> Result<Arc<Plan>, Vec<Report>> {
+        let key = (paths, serde_json::json!(policy).to_string(), arm);
         if let Some(plan) = self.plans.get(&key) {
             return Ok(Arc::clone(plan));
         }
@@ -394,7 +422,7 @@ impl Triggers<'_> {
             policy: policy.clone(),
             ..self.basis.clone()
         };
-        let plan = Arc::new(set::compile(&sources, &basis)?);
+        let plan = Arc::new(drawn(set::compile(&sources, &basis)?, arm));
         self.plans.insert(key, Arc::clone(&plan));
         Ok(plan)
     }
@@ -409,6 +437,23 @@ fn shared(root: &Path) -> Result<Vec<(PathBuf, Source)>, Vec<Report>> {
         (set::is_shared(&source) || set::is_policy(&source)).then_some((path, source))
     });
     Ok(read.collect())
+}
+
+/// The same triggers, holding out whom a scenario says.
+fn drawn(mut plan: Plan, arm: Arm) -> Plan {
+    if arm == Arm::Drawn {
+        return plan;
+    }
+    plan.policy.control_group = Share::NOBODY;
+    let common = plan.policy.hold_out;
+    for trigger in &mut plan.triggers {
+        let own = trigger.policy.hold_out.unwrap_or(common);
+        trigger.policy.hold_out = Some(match arm {
+            Arm::HeldOut if !own.is_nobody() => Share::EVERYBODY,
+            Arm::HeldOut | Arm::Treated | Arm::Drawn => Share::NOBODY,
+        });
+    }
+    plan
 }
 
 /// The trigger file of the same name.
@@ -507,6 +552,14 @@ fn scenario(
         profile: fields.get("profile"),
     };
     let events = events.and_then(|node| events::read(reader, node, told, decoder));
+    let held_out = fields.get("held_out");
+    let held_out = held_out.map_or(Some(false), |node| reader.boolean(node));
+    let of_shares = |node: &Node| matches!(&node.value, Yaml::Map(said) if said.iter().any(|(key, _)| SHARES.contains(&key.text.as_str())));
+    let arm = match (held_out?, fields.get("policy").is_some_and(of_shares)) {
+        (true, _) => Arm::HeldOut,
+        (false, true) => Arm::Drawn,
+        (false, false) => Arm::Treated,
+    };
     let policy = fields.get("policy").map(|node| {
         let read = basis.policy.with(&node.json());
         read.map_err(|error| typed::fails(reader, node, &error))
@@ -539,6 +592,7 @@ fn scenario(
             Some(policy) => Some(policy?),
             None => None,
         },
+        arm,
         events: events?,
         until: until.flatten(),
         expect: expect?,

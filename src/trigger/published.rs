@@ -6,6 +6,7 @@
 
 mod v1;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::plan::Plan;
-use super::policy::Policy;
+use super::policy::{Policy, Share};
 use super::revision;
 use super::set::{self, Basis};
 use crate::document::report::{Report, Source};
@@ -166,9 +167,22 @@ impl Published {
         }
         match version {
             0 | 1 => serde_json::from_slice::<v1::Published>(value).map(Self::from),
-            _ => serde_json::from_slice(value),
+            _ => serde_json::from_slice(value).map(|set: Self| set.as_of(value)),
         }
         .map_err(broken)
+    }
+
+    /// Whoever published it held nobody out where it does not say so: there was no such thing.
+    fn as_of(mut self, value: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Said {
+            policy: BTreeMap<String, serde_json::Value>,
+        }
+        let said: Result<Said, _> = serde_json::from_slice(value);
+        if said.is_ok_and(|said| !said.policy.contains_key("hold_out")) {
+            self.policy.hold_out = Share::NOBODY;
+        }
+        self
     }
 
     /// The number of the set at this offset of the control topic.
@@ -250,6 +264,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let set = Published::gather(folder.path(), Timestamp(0), Policy::default()).unwrap();
         Published { after, ..set }.to_json()
+    }
+
+    #[test]
+    fn a_set_from_before_there_was_a_hold_out_has_none() {
+        let now = String::from_utf8(set(None)).unwrap();
+        let before = now.replace(r#""hold_out":"5%","#, "");
+        assert_ne!(now, before);
+        for (text, hold_out) in [(now, Share::USUAL), (before, Share::NOBODY)] {
+            let set = Published::parse(text.as_bytes()).unwrap();
+            assert_eq!(set.policy.hold_out, hold_out, "{text}");
+        }
     }
 
     #[test]

@@ -151,7 +151,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         data: _,
     } = read;
     let triggers = triggers.into_iter();
-    let plan = Plan::new(
+    let mut plan = Plan::new(
         basis.vocabulary.clone(),
         triggers.map(|(definition, _)| definition.trigger).collect(),
         (
@@ -162,10 +162,8 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         policy,
         revision.into(),
     );
-    Ok(Plan {
-        suppressions: suppressions.into_iter().map(|(list, _)| list).collect(),
-        ..plan
-    })
+    plan.suppressions = suppressions.into_iter().map(|(list, _)| list).collect();
+    Ok(plan)
 }
 
 /// The files of a set, each kind sorted by name.

@@ -121,7 +121,8 @@ fn samples() -> BTreeMap<u16, Vec<Part>> {
         vocabulary: Arc::clone(&vocabulary),
         attributes: BTreeMap::new(),
         // Whatever is held waits for long.
-        policy: toml::from_str("quiet_hours = { default = '00:00-23:59' }").expect("a policy"),
+        policy: toml::from_str("quiet_hours = { default = '00:00-23:59' }\nhold_out = '0%'")
+            .expect("a policy"),
         mappings: Arc::default(),
     };
     let files = set::files(&root().join("deploy/triggers"), set::is_trigger_file);
@@ -391,7 +392,7 @@ fn erasures_and_broadcasts_are_those_of_their_goldens() {
     let basis = Basis {
         vocabulary: Arc::clone(&vocabulary),
         attributes: BTreeMap::new(),
-        policy: Policy::default(),
+        policy: Policy::for_everybody(),
         mappings: Arc::default(),
     };
     let path = root().join("deploy/triggers/onboarding/welcome.yaml");

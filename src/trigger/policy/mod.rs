@@ -74,7 +74,7 @@ pub struct Policy {
     /// everything else was right. Default `0%`.
     pub control_group: Share,
     /// The share of customers whom each trigger holds out, unless it says `hold_out` itself: refused, `held_out`, where everything else
-    /// was right. Default `0%`.
+    /// was right. Default `5%`.
     pub hold_out: Share,
     /// Draws the control group and those who are held out: another text draws others. Default empty.
     #[schemars(with = "String")]
@@ -181,7 +181,7 @@ impl Default for Policy {
             caps: Caps::default(),
             arbitration: Arbitration::None,
             control_group: Share::default(),
-            hold_out: Share::default(),
+            hold_out: Share::USUAL,
             draw: Text::default(),
             default_timezone: ZoneName::default(),
             currencies: Currencies::default(),
@@ -192,6 +192,15 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// As by default, but that nobody is held out: to see what triggers do.
+    #[must_use]
+    pub fn for_everybody() -> Self {
+        Self {
+            hold_out: Share::NOBODY,
+            ..Self::default()
+        }
+    }
+
     /// When a customer expires who was last seen at `last`; never is [`Timestamp::MAX`].
     #[must_use]
     pub fn expiry(&self, last: Timestamp) -> Timestamp {
@@ -268,7 +277,8 @@ impl Policy {
             part(name.as_bytes());
         }
         let above = ["sending", "paused", "consent_by_default"];
-        for (name, value) in self.differing(&Self::default()) {
+        // Before there was one, nobody was held out.
+        for (name, value) in self.differing(&Self::for_everybody()) {
             if !above.contains(&name.as_str()) {
                 part(name.as_bytes());
                 part(value.to_string().as_bytes());
@@ -347,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_digest_says_all_and_nothing_of_what_is_as_ever() {
-        let default = Policy::default();
+        let default = Policy::for_everybody();
         assert_eq!(
             digest(&default),
             b"\0|call-centre|onsite|store|\0\0\0\0\0\0\0\0|\0\xc8\x7e\x9a\0\0\0\0|",
@@ -356,12 +366,13 @@ mod tests {
         let changed = [
             Policy {
                 expire_after_ms: Some(1),
-                ..Policy::default()
+                ..Policy::for_everybody()
             },
             Policy {
                 erasure_memory_ms: 1,
-                ..Policy::default()
+                ..Policy::for_everybody()
             },
+            Policy::default(),
             read(r#"{"sending":"stopped"}"#),
             read(r#"{"paused":["a"]}"#),
             read(r#"{"consent_by_default":[]}"#),
@@ -370,7 +381,7 @@ mod tests {
             read(r#"{"arbitration":"instant"}"#),
             read(r#"{"default_timezone":"Europe/Madrid"}"#),
             read(r#"{"control_group":"5%"}"#),
-            read(r#"{"hold_out":"5%"}"#),
+            read(r#"{"hold_out":"6%"}"#),
             read(r#"{"draw":"spring"}"#),
             read(r#"{"purposes":{"service":["email"]}}"#),
             read(r#"{"addresses":{"sms":"none"}}"#),

@@ -116,7 +116,11 @@ mod tests {
         assert_eq!(email, ["email", "newsletter"]);
         let json = serde_json::to_string(&addresses).unwrap();
         assert_eq!(serde_json::from_str::<Addresses>(&json).unwrap(), addresses);
-        for wrong in [r#"{"E-Mail":"email"}"#, r#"{"email":"e-mail"}"#, r#"{"email":1}"#] {
+        for wrong in [
+            r#"{"E-Mail":"email"}"#,
+            r#"{"email":"e-mail"}"#,
+            r#"{"email":1}"#,
+        ] {
             assert!(serde_json::from_str::<Addresses>(wrong).is_err(), "{wrong}");
         }
     }

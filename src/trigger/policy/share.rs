@@ -27,6 +27,13 @@ pub const EXPECTED: &str = "a share such as `5%` or `2.5%`, from 0% to 100%";
 pub const FORM: &str = "^[0-9]{1,3}(\\.[0-9]{1,2})?%$";
 
 impl Share {
+    /// Nobody.
+    pub const NOBODY: Self = Self(0);
+    /// Everybody.
+    pub const EVERYBODY: Self = Self(10_000);
+    /// One in twenty: few enough to be missed by nobody, and of a thousand treated customers enough to be compared with.
+    pub const USUAL: Self = Self(500);
+
     /// Whether whoever these parts stand for is in it: always the same, on any machine; independent of what other parts say. The
     /// hash is the XXH3 of the parts, each with its length before it.
     #[must_use]

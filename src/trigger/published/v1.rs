@@ -46,7 +46,7 @@ impl From<Published> for super::Published {
                 },
                 paused: old.policy.paused,
                 consent_by_default: old.policy.consent_by_default,
-                ..Policy::default()
+                ..Policy::for_everybody()
             },
         }
     }
@@ -69,7 +69,7 @@ mod tests {
             sending: Sending::Stopped,
             paused: vec!["t".into()],
             consent_by_default: vec!["onsite".into()],
-            ..Policy::default()
+            ..Policy::for_everybody()
         };
         assert_eq!(set.policy, policy);
         assert_eq!(Published::parse(&set.to_json()), Ok(set));

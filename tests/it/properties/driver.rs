@@ -15,7 +15,7 @@ use super::history::{Grid, Happening};
 
 /// Compiles triggers (name, moment) that treat on the site, which needs no consent.
 pub fn plan(moments: &[(String, String)]) -> Arc<Plan> {
-    plan_with(moments, Policy::default())
+    plan_with(moments, Policy::for_everybody())
 }
 
 /// The same with this policy.

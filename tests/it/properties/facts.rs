@@ -124,7 +124,7 @@ static FACTS: LazyLock<Facts> = LazyLock::new(|| {
     let basis = Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: BTreeMap::new(),
-        policy: Policy::default(),
+        policy: Policy::for_everybody(),
         mappings: Arc::default(),
     };
     let plan = set::compile(&sources, &basis);

@@ -45,7 +45,7 @@ fn rows_that(are_meant: fn(&str) -> bool) -> Vec<(String, String)> {
 fn expiring() -> Policy {
     Policy {
         expire_after_ms: Some(IDLE_MS),
-        ..Policy::default()
+        ..Policy::for_everybody()
     }
 }
 

@@ -11,6 +11,7 @@ mod deadlines;
 mod driver;
 mod facts;
 mod history;
+mod hold_out;
 mod immediate;
 mod late;
 mod lives;

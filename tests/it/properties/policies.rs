@@ -260,7 +260,7 @@ fn plan(policy: &str, rows: &[Row]) -> Arc<Plan> {
     let basis = Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: BTreeMap::new(),
-        policy: toml::from_str(policy).expect("a policy"),
+        policy: toml::from_str(&format!("hold_out = '0%'\n{policy}")).expect("a policy"),
         mappings: Arc::default(),
     };
     let sources: Vec<_> = rows.iter().map(source).collect();

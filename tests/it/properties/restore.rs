@@ -102,7 +102,7 @@ static EXPIRING: LazyLock<Arc<Plan>> = LazyLock::new(|| {
         Policy {
             expire_after_ms: Some(3 * DAY_MS),
             erasure_memory_ms: 4 * DAY_MS,
-            ..Policy::default()
+            ..Policy::for_everybody()
         },
     )
 });

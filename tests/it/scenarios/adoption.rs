@@ -23,9 +23,9 @@ fn adopt(bench: &mut Bench, trigger: &str, policy: Policy) -> bool {
 }
 
 fn check(what: &str, before: &str, lines: &[&str], after: &str, then: &[&str], expected: &[&str]) {
-    let mut bench = Bench::new(before, Policy::default());
+    let mut bench = Bench::new(before, Policy::for_everybody());
     lines.iter().for_each(|line| bench.line(line));
-    adopt(&mut bench, after, Policy::default());
+    adopt(&mut bench, after, Policy::for_everybody());
     then.iter().for_each(|line| bench.line(line));
     assert_eq!(bench.decisions(), expected, "{what}");
 }
@@ -156,13 +156,17 @@ fn a_deadline_that_is_brought_behind_the_watermark_is_let_go() {
 #[test]
 fn a_trigger_that_comes_back_does_not_decide_again() {
     let other = onsite("event: Signed Up");
-    let mut bench = Bench::new(&lapsed(30), Policy::default());
+    let mut bench = Bench::new(&lapsed(30), Policy::for_everybody());
     bench.line(ORDER);
     bench.line("until 2026-02-15T00:00:00Z");
     // Of another name.
     let gone = other.replace("moment:", "generation: 2\nmoment:");
-    assert!(adopt(&mut bench, &gone, Policy::default()));
-    adopt(&mut bench, &backfilled(&lapsed(30)), Policy::default());
+    assert!(adopt(&mut bench, &gone, Policy::for_everybody()));
+    adopt(
+        &mut bench,
+        &backfilled(&lapsed(30)),
+        Policy::for_everybody(),
+    );
     bench.line("until 2026-03-01T00:00:00Z");
     assert_eq!(bench.decisions(), ["2026-01-31T10:00:00Z treat"]);
     // The next silence is another.
@@ -175,15 +179,15 @@ fn a_trigger_that_comes_back_does_not_decide_again() {
 fn a_pause_is_a_matter_of_policy_and_changes_nobody() {
     let paused = Policy {
         paused: vec!["t".into()],
-        ..Policy::default()
+        ..Policy::for_everybody()
     };
     let cart = onsite("absence: { of: Order Completed, after: Product Added, within: 30m }");
-    let mut bench = Bench::new(&cart, Policy::default());
+    let mut bench = Bench::new(&cart, Policy::for_everybody());
     bench.line("2026-01-01T10:00:00Z Product Added");
     assert!(!adopt(&mut bench, &cart, paused));
     bench.line("until 2026-01-01T11:00:00Z");
     bench.line("2026-01-01T12:00:00Z Product Added");
-    assert!(!adopt(&mut bench, &cart, Policy::default()));
+    assert!(!adopt(&mut bench, &cart, Policy::for_everybody()));
     bench.line("until 2026-01-01T13:00:00Z");
     let expected = ["2026-01-01T10:30:00Z off", "2026-01-01T12:30:00Z treat"];
     assert_eq!(bench.decisions(), expected);
@@ -193,11 +197,11 @@ fn a_pause_is_a_matter_of_policy_and_changes_nobody() {
 fn many_customers_go_over_some_at_a_time() {
     let engine = &mut Engine::new(Arc::new(plan(
         &onsite("event: Signed Up"),
-        Policy::default(),
+        Policy::for_everybody(),
     )));
-    let bench = Bench::new(&lapsed(30), Policy::default());
+    let bench = Bench::new(&lapsed(30), Policy::for_everybody());
     let count = moments::engine::sweep::SLICE + 10;
-    let mut source = Bench::new(&onsite("event: Signed Up"), Policy::default());
+    let mut source = Bench::new(&onsite("event: Signed Up"), Policy::for_everybody());
     source.line(ORDER);
     source.line("2026-01-10T10:00:00Z Product Viewed");
     source.line("2026-01-20T10:00:00Z Product Viewed");
@@ -258,13 +262,13 @@ fn a_calendar_begins_with_everybody_who_is_known() {
 #[test]
 fn a_calendar_that_comes_back_does_not_decide_again() {
     let monthly = onsite("calendar: { date: { every: month, day: 10 } }");
-    let mut bench = Bench::new(&monthly, Policy::default());
+    let mut bench = Bench::new(&monthly, Policy::for_everybody());
     bench.line(ORDER);
     bench.line("until 2026-01-10T00:00:00Z");
     let other = "moment: { event: Signed Up }\ntreatments: [{ channel: onsite, template: x }]\ngeneration: 2";
-    adopt(&mut bench, other, Policy::default());
+    adopt(&mut bench, other, Policy::for_everybody());
     bench.line("until 2026-01-11T00:00:00Z");
-    adopt(&mut bench, &backfilled(&monthly), Policy::default());
+    adopt(&mut bench, &backfilled(&monthly), Policy::for_everybody());
     bench.line("until 2026-02-20T00:00:00Z");
     assert_eq!(
         bench.decisions(),

@@ -8,7 +8,7 @@ use moments::trigger::plan::Policy;
 use super::{Bench, onsite};
 
 fn bench(moment: &str) -> Bench {
-    Bench::new(&onsite(moment), Policy::default())
+    Bench::new(&onsite(moment), Policy::for_everybody())
 }
 
 #[test]

@@ -264,11 +264,11 @@ fn a_deadline_that_another_definition_brings_nearer_is_not_missed() {
             "inactivity: {{ of: Order Completed, for: {days}d }}"
         ))
     };
-    let mut bench = Bench::new(&lapsed(90), Policy::default());
+    let mut bench = Bench::new(&lapsed(90), Policy::for_everybody());
     bench.line("2026-01-01T10:00:00Z Order Completed");
     bench.line("until 2026-01-02T00:00:00Z");
     let records = bench.engine.seal();
-    let mut engine = Engine::new(Arc::new(plan(&lapsed(30), Policy::default())));
+    let mut engine = Engine::new(Arc::new(plan(&lapsed(30), Policy::for_everybody())));
     for (customer, packed) in &records {
         let read = engine.restore(customer, packed.as_deref());
         read.expect("what it packed itself");

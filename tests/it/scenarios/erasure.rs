@@ -66,7 +66,7 @@ fn nothing_is_known_of_her_orders() {
     // Forgotten after its memory: what is older begins a customer again.
     let policy = Policy {
         erasure_memory_ms: DAY_MS,
-        ..Policy::default()
+        ..Policy::for_everybody()
     };
     let wait = "until 2026-03-03T12:00:00Z";
     check_with(
@@ -85,7 +85,7 @@ fn nothing_is_known_of_her_orders() {
 fn who_does_nothing_for_long_expires() {
     let policy = Policy {
         expire_after_ms: Some(10 * DAY_MS),
-        ..Policy::default()
+        ..Policy::for_everybody()
     };
     let order = |time: &str| format!("{time} Order Completed {{ \"total\": 10 }}");
     let first = order("2026-03-02T10:00:00Z");

@@ -9,7 +9,9 @@ use super::{Bench, check_with, plan};
 
 /// 22:00 to 08:00 for all, 21:00 to 07:00 for e-mail.
 fn nights(more: &str) -> Policy {
-    let text = format!("{more}\n[quiet_hours]\ndefault = '22:00-08:00'\nemail = '21:00-07:00'\n");
+    let text = format!(
+        "hold_out = '0%'\n{more}\n[quiet_hours]\ndefault = '22:00-08:00'\nemail = '21:00-07:00'\n"
+    );
     toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -196,5 +196,5 @@ fn check_with(trigger: &str, policy: &Policy, lines: &[&str], expected: &[&str])
 }
 
 fn check(trigger: &str, lines: &[&str], expected: &[&str]) {
-    check_with(trigger, &Policy::default(), lines, expected);
+    check_with(trigger, &Policy::for_everybody(), lines, expected);
 }

@@ -80,7 +80,8 @@ fn every_nth_goes_and_those_between_do_not() {
         ),
     ] {
         let trigger = each_order(&format!("{ONSITE}\npolicy: {{ cap: {cap} }}"));
-        let policy: Policy = toml::from_str(policy).expect("a policy");
+        let policy = format!("hold_out = '0%'\n{policy}");
+        let policy: Policy = toml::from_str(&policy).expect("a policy");
         let lines = (1..)
             .zip(coupons.chars())
             .map(|(day, coupon)| order(day, &coupon.to_string()));
@@ -150,7 +151,7 @@ fn dates_are_asked_when_it_is_decided() {
 fn reasons_are_asked_in_their_order() {
     let stopped = Policy {
         sending: Sending::Stopped,
-        ..Policy::default()
+        ..Policy::for_everybody()
     };
     let order = "2026-03-02T10:00:00Z Order Completed";
     let is = |trigger: &str, policy: &Policy, word: &str| {
@@ -176,7 +177,7 @@ fn reasons_are_asked_in_their_order() {
         &stopped,
         "sending_stopped",
     );
-    let live = Policy::default();
+    let live = Policy::for_everybody();
     is(&format!("mode: shadow\n{hopeless}"), &live, "expired");
     let good = "policy: { good_for: 30d }";
     is(
@@ -239,7 +240,7 @@ fn consent_is_what_she_said_last() {
     }
     let free = Policy {
         consent_by_default: vec!["email".into()],
-        ..Policy::default()
+        ..Policy::for_everybody()
     };
     check_with(&trigger, &free, &[order], treat);
     check_with(&trigger, &free, &[no, order], refuse);
@@ -249,7 +250,7 @@ fn consent_is_what_she_said_last() {
 fn a_no_is_kept_however_many_channels_there_are() {
     let free = Policy {
         consent_by_default: vec!["email".into()],
-        ..Policy::default()
+        ..Policy::for_everybody()
     };
     let junk: Vec<String> = (0..20).map(|i| format!(r#""c{i}":true"#)).collect();
     let many = format!(

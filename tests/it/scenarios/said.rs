@@ -105,7 +105,12 @@ fn an_unsubscription_counts_whatever_its_channel() {
         ),
     ] {
         let expected = format!("2026-03-02T10:00:00Z {outcome}");
-        check_with(EMAIL, &Policy::default(), &[yes, said, ADDED], &[&expected]);
+        check_with(
+            EMAIL,
+            &Policy::for_everybody(),
+            &[yes, said, ADDED],
+            &[&expected],
+        );
     }
 }
 

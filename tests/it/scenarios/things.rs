@@ -106,7 +106,8 @@ fn euros_and_dollars_are_not_added() {
         r#"profile.orders.value == 300 && profile.orders.currency == "EUR" && profile.orders.unrated == 1 && profile.orders.values["USD"] == 300"#,
     );
     let policy: Policy =
-        toml::from_str("[currencies]\nreporting = 'EUR'\nrates = { USD = 0.9 }").expect("a policy");
+        toml::from_str("hold_out = '0%'\n[currencies]\nreporting = 'EUR'\nrates = { USD = 0.9 }")
+            .expect("a policy");
     let trigger = onsite("event: { name: Order Completed, where: profile.orders.value == 570 }");
     super::check_with(
         &trigger,
@@ -159,7 +160,7 @@ fn visit(from: &str, count: usize) -> Vec<String> {
 #[test]
 fn a_batch_sent_again_within_a_visit_is_recognised() {
     let counts = |lines: &[String]| {
-        let mut bench = Bench::new(&onsite("event: NPS Answered"), Policy::default());
+        let mut bench = Bench::new(&onsite("event: NPS Answered"), Policy::for_everybody());
         for line in lines {
             bench.line(line);
         }

@@ -139,7 +139,7 @@ fn an_event_that_waits_is_decided_once_with_history_complete() {
     check(&first("seen"), &lines, &seen);
     check(&first("settled"), &lines, &["2026-03-02T10:00:20Z treat"]);
     // Not before its watermark.
-    let mut bench = Bench::new(&first("settled"), Policy::default());
+    let mut bench = Bench::new(&first("settled"), Policy::for_everybody());
     bench.line("2026-03-02T10:00:20Z Order Completed");
     bench.line("until 2026-03-02T10:00:19.999Z");
     assert!(bench.decisions().is_empty());
