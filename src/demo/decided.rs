@@ -169,6 +169,8 @@ pub fn reason_words(reason: &str) -> &str {
         "no_treatment_fits" => "nothing fits",
         "no_consent" => "no consent",
         "unreachable" => "unreachable",
+        "suppressed" => "on a list",
+        "digested" => "in a digest",
         "capped" => "had it lately",
         "shadow" => "only on trial",
         other => other,

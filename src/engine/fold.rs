@@ -15,6 +15,7 @@ use super::waiting::Waiting;
 use crate::event::Event;
 use crate::expression::Scope;
 use crate::moment::{Found, Moment, States};
+use crate::policy::Past;
 use crate::profile::{Profile, Settled, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
@@ -119,6 +120,8 @@ struct Came<'p, 'e> {
     cause: Option<(&'e Event, Option<&'e Settled>)>,
     /// It came true before, and waited until then.
     waited: Option<Timestamp>,
+    /// For what.
+    past: Past,
 }
 
 impl<'a> Fold<'a> {
@@ -283,6 +286,7 @@ impl<'a> Fold<'a> {
                     moment: waits.moment(),
                     cause: cause.map(|(event, previous)| (*event, previous.as_ref())),
                     waited: Some(at),
+                    past: waits.past(),
                 });
             }
         }
@@ -359,6 +363,7 @@ impl<'p> Came<'p, '_> {
             moment,
             cause: None,
             waited: None,
+            past: Past::default(),
         }
     }
 }

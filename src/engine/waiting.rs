@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, Text};
 use crate::moment::{EventRef, Evidence, Moment};
+use crate::policy::{Held, Open, Past, Why};
 use crate::profile::Settled;
 use crate::stored::{Part, Stored, StoredError};
 use crate::time::Timestamp;
@@ -23,6 +24,12 @@ pub struct Waits {
     pub trigger: u32,
     /// When it is asked again.
     pub until: Timestamp,
+    /// Why it waits.
+    pub why: Why,
+    /// By which channel it would have been sent.
+    channel: Text,
+    /// What it has waited for before.
+    past: Past,
     at: Timestamp,
     occurrence: Text,
     events: Vec<EventRef>,
@@ -34,13 +41,48 @@ pub struct Waits {
     previous: Option<Vec<u8>>,
 }
 
+/// What waited in version 2, for quiet hours to end.
+#[derive(Deserialize)]
+struct WaitsV2 {
+    trigger: u32,
+    until: Timestamp,
+    at: Timestamp,
+    occurrence: Text,
+    events: Vec<EventRef>,
+    facts: Vec<(Text, String)>,
+    event: Option<Event>,
+    previous: Option<Vec<u8>>,
+}
+
+impl From<WaitsV2> for Waits {
+    fn from(old: WaitsV2) -> Self {
+        Self {
+            trigger: old.trigger,
+            until: old.until,
+            why: Why::QuietHours,
+            channel: Text::default(),
+            past: Past::default(),
+            at: old.at,
+            occurrence: old.occurrence,
+            events: old.events,
+            facts: old.facts,
+            event: old.event,
+            previous: old.previous,
+        }
+    }
+}
+
 /// Version 1 had no dates in events.
 impl Stored for Waiting {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
         match version {
-            1 => Ok(postcard::from_bytes(bytes)?),
+            1 | 2 => {
+                let held: Vec<WaitsV2> = postcard::from_bytes(bytes)?;
+                let held = held.into_iter().map(Waits::from).collect();
+                Ok(Self { held })
+            }
             _ => Err(StoredError::Damaged(format!(
                 "there is no version {version} of what waits"
             ))),
@@ -93,12 +135,8 @@ impl Waiting {
 
 impl Waits {
     /// A moment, with the event that made it true and what was known before that.
-    pub(super) fn new(
-        trigger: u32,
-        until: Timestamp,
-        moment: Moment,
-        cause: Option<(&Event, Option<&Settled>)>,
-    ) -> Self {
+    pub(super) fn new(held: Held, cause: Option<(&Event, Option<&Settled>)>) -> Self {
+        let moment = held.moment;
         let Evidence { events, facts } = moment.evidence;
         let facts = facts.into_iter();
         let previous = cause.and_then(|(_, previous)| previous).map(|settled| {
@@ -107,8 +145,11 @@ impl Waits {
             parts
         });
         Self {
-            trigger,
-            until,
+            trigger: held.trigger,
+            until: held.until,
+            why: held.why,
+            channel: held.channel,
+            past: held.past,
             at: moment.at,
             occurrence: moment.occurrence,
             events,
@@ -118,6 +159,21 @@ impl Waits {
             event: cause.map(|(event, _)| event.clone()),
             previous,
         }
+    }
+
+    /// It, as others see it.
+    pub(super) fn open(&self) -> Open<'_> {
+        Open {
+            trigger: self.trigger,
+            channel: &self.channel,
+            why: self.why,
+            until: self.until,
+        }
+    }
+
+    /// What it has waited for once it is let go.
+    pub(super) fn past(&self) -> Past {
+        self.past.clone().and(self.why, &self.channel)
     }
 
     /// The moment, as it came true.

@@ -57,6 +57,8 @@ pub struct Open {
 pub struct Held {
     /// The trigger.
     trigger: String,
+    /// Why it waits: `quiet_hours`, `digested` for its digest to end, or `outranked` for others to compete with.
+    reason: String,
     /// When everything is asked again, RFC 3339.
     until: String,
 }
@@ -72,6 +74,7 @@ pub(super) fn shown(
     let held = customer.waiting.iter().filter_map(|waits| {
         Some(Held {
             trigger: plan.by_key(waits.trigger)?.name.to_string(),
+            reason: waits.why.reason().word().to_owned(),
             until: waits.until.to_string(),
         })
     });

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell};
 
+use super::hold::{Open, Past};
 use super::{Asked, Verdict};
 use crate::expression::{Expression, Scope};
 use crate::moment::Moment;
@@ -23,6 +24,11 @@ pub struct Case<'a> {
     pub scope: Scope<'a>,
     /// What is known beyond the moment.
     pub ahead: &'a [TailEvent],
+    /// What waits of hers.
+    pub open: &'a [Open<'a>],
+    past: &'a Past,
+    /// Others of its digest share its fate.
+    pub(super) carries: Cell<bool>,
     pub(super) verdict: Cell<Verdict>,
     choice: OnceCell<Option<&'a TreatmentChoice>>,
     value: OnceCell<f64>,
@@ -34,7 +40,7 @@ impl<'a> Case<'a> {
     pub fn new(
         plan: &'a Plan,
         profile: &'a Settled,
-        ahead: &'a [TailEvent],
+        (ahead, open): (&'a [TailEvent], &'a [Open<'a>]),
         asked: &'a Asked<'a>,
         now: Timestamp,
     ) -> Self {
@@ -50,6 +56,9 @@ impl<'a> Case<'a> {
                 now: asked.moment.at.max(now),
             },
             ahead,
+            open,
+            past: &asked.past,
+            carries: Cell::new(false),
             verdict: Cell::new(Verdict::Pass),
             choice: OnceCell::new(),
             value: OnceCell::new(),
@@ -65,7 +74,15 @@ impl<'a> Case<'a> {
     /// Until when a treatment makes sense.
     #[must_use]
     pub fn valid_until(&self) -> Timestamp {
-        self.moment.at.plus(self.trigger.policy.good_for_ms)
+        let policy = &self.trigger.policy;
+        let digest_ms = policy.digest_ms.unwrap_or(0);
+        self.moment.at.plus(digest_ms).plus(policy.good_for_ms)
+    }
+
+    /// What it has waited for.
+    #[must_use]
+    pub fn past(&self) -> &'a Past {
+        self.past
     }
 
     /// What is common to all triggers.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cap::{self, Counted};
-use super::{Asked, Decided, Verdict, decide, explained};
+use super::{Asked, Decided, Past, Verdict, decide, explained};
 use crate::decode::Decoder;
 use crate::document::report::{Source, rendered};
 use crate::event::record::Origin;
@@ -39,11 +39,12 @@ pub fn check(policy: &str, triggers: &[&str], customer: &str, at: &str, outcome:
             trigger,
             moment: moment(&trigger.name),
             cause: None,
+            past: Past::default(),
         });
         asked.collect::<Vec<_>>()
     };
     let explained = explained(&plan, &profile, &ahead, &asked()[0], instant(now));
-    let decided = decide(&plan, &mut profile, &ahead, asked(), instant(now));
+    let decided = decide(&plan, &mut profile, (&ahead, &[]), asked(), instant(now));
     let words: Vec<String> = decided.iter().map(word).collect();
     assert_eq!(
         words.join(", "),
@@ -62,7 +63,7 @@ pub fn check(policy: &str, triggers: &[&str], customer: &str, at: &str, outcome:
 
 fn word(decided: &Decided) -> String {
     match decided {
-        Decided::Held(held) => format!("{} until {}", held.reason.word(), held.until),
+        Decided::Held(held) => format!("{} until {}", held.why.reason().word(), held.until),
         Decided::Now(decision) => match &decision.outcome {
             Outcome::Treat(command) => format!("treat {}", command.channel),
             Outcome::Refuse(reason, _) => reason.word().to_owned(),

@@ -6,8 +6,12 @@ use crate::expression::Scope;
 use crate::treatment::{Command, Fields, addresses, command_id, traceparent};
 use crate::trigger::plan::{Fill, TreatmentChoice};
 
-/// Fills the command of a treatment.
-pub(super) fn command(case: &Case<'_>, choice: &TreatmentChoice) -> Command {
+/// Fills the command of a treatment; `gathered`: the moments of its digest, where it is of one.
+pub(super) fn command(
+    case: &Case<'_>,
+    choice: &TreatmentChoice,
+    gathered: &[&Case<'_>],
+) -> Command {
     let (trigger, scope) = (case.trigger, &case.scope);
     let id = command_id(
         &trigger.name,
@@ -21,7 +25,10 @@ pub(super) fn command(case: &Case<'_>, choice: &TreatmentChoice) -> Command {
         channel: choice.channel.clone(),
         template: choice.template.clone(),
         offer: filled(&choice.offer, scope),
-        data: filled(&choice.data, scope),
+        data: match gathered {
+            [] => filled(&choice.data, scope),
+            gathered => listed(choice, gathered),
+        },
         good_from: case.decided_at(),
         valid_until: case.valid_until(),
         addresses: addresses(&scope.profile.identity.addresses, |address| {
@@ -30,6 +37,18 @@ pub(super) fn command(case: &Case<'_>, choice: &TreatmentChoice) -> Command {
         }),
         traceparent: traceparent(id, cause),
     }
+}
+
+/// What is said of each of the moments of a digest.
+fn listed(choice: &TreatmentChoice, gathered: &[&Case<'_>]) -> Fields {
+    let one = |case: &&Case<'_>| {
+        let at = ("at".into(), case.moment.at.to_string().into());
+        let Fields(data) = filled(&choice.data, &case.scope);
+        let fields = data.into_iter().map(|(name, value)| (name.into(), value));
+        serde_json::Value::Object([at].into_iter().chain(fields).collect())
+    };
+    let moments: Vec<serde_json::Value> = gathered.iter().map(one).collect();
+    Fields(vec![("moments".into(), moments.into())])
 }
 
 fn filled(fills: &[(Text, Fill)], scope: &Scope<'_>) -> Fields {

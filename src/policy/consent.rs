@@ -89,18 +89,19 @@ mod tests {
     const SERVICE: &str =
         "treatments: [{ channel: email, template: x }]\npolicy: { purpose: service }";
 
-    #[test]
-    fn a_channel_is_hers_to_open_and_to_close() {
-        let email = "treatments: [{ channel: email, template: x }]";
-        for (policy, trigger, customer, outcome) in [
-            ("", email, "", "no_consent"),
-            ("", email, "yes:email", "treat email"),
-            ("", email, "no:email", "no_consent"),
-            ("", email, "yes:sms", "no_consent"),
-            ("consent_by_default = ['email']", email, "", "treat email"),
+    const EMAIL: &str = "treatments: [{ channel: email, template: x }]";
+
+    /// The policy, the trigger, the customer, and what becomes of it.
+    #[rustfmt::skip]
+    const TABLE: &[(&str, &str, &str, &str)] = &[
+            ("", EMAIL, "", "no_consent"),
+            ("", EMAIL, "yes:email", "treat email"),
+            ("", EMAIL, "no:email", "no_consent"),
+            ("", EMAIL, "yes:sms", "no_consent"),
+            ("consent_by_default = ['email']", EMAIL, "", "treat email"),
             (
                 "consent_by_default = ['email']",
-                email,
+                EMAIL,
                 "no:email",
                 "no_consent",
             ),
@@ -157,22 +158,26 @@ mod tests {
             ),
             (
                 "purposes = { service = ['email'] }",
-                email,
+                EMAIL,
                 "",
                 "no_consent",
             ),
             (
                 "purposes = { marketing = ['email'] }",
-                email,
+                EMAIL,
                 "",
                 "treat email",
             ),
-            ("", email, "yes:email no:marketing:email", "no_consent"),
-            ("", email, "yes:marketing:email", "treat email"),
+            ("", EMAIL, "yes:email no:marketing:email", "no_consent"),
+            ("", EMAIL, "yes:marketing:email", "treat email"),
             // A no that is known already counts, a yes does not.
-            ("", email, "yes:email then-no:email", "no_consent"),
-            ("", email, "then-yes:email", "no_consent"),
-        ] {
+            ("", EMAIL, "yes:email then-no:email", "no_consent"),
+            ("", EMAIL, "then-yes:email", "no_consent"),
+    ];
+
+    #[test]
+    fn a_channel_is_hers_to_open_and_to_close() {
+        for (policy, trigger, customer, outcome) in TABLE.iter().copied() {
             check(
                 policy,
                 &[trigger],

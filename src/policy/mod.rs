@@ -16,7 +16,9 @@ mod consent;
 mod control_group;
 mod counted;
 mod dates;
+mod digest;
 mod expired;
+mod hold;
 mod hold_out;
 mod off;
 mod quiet_hours;
@@ -28,8 +30,8 @@ mod treatment;
 
 use cap::Counted;
 
-use crate::event::Event;
-use crate::moment::Moment;
+use crate::event::{Event, Text};
+use crate::moment::{EventRef, Evidence, Moment};
 use crate::profile::{Settled, TailEvent};
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Outcome, Reason};
@@ -37,6 +39,7 @@ use crate::trigger::plan::{Mode, Plan, Trigger};
 use crate::trigger::policy::Arbitration;
 
 pub use case::Case;
+pub use hold::{Open, Past, Why};
 
 /// What a gate makes of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub enum Verdict {
         /// When, later than it is decided.
         until: Timestamp,
         /// Why not now.
-        reason: Reason,
+        why: Why,
     },
 }
 
@@ -79,6 +82,7 @@ pub const GATES: &[Gate] = &[
     consent::GATE,
     reachable::GATE,
     suppressed::GATE,
+    digest::GATE,
     quiet_hours::GATE,
     cap::GATE,
     arbitration::GATE,
@@ -97,6 +101,8 @@ pub struct Asked<'a> {
     pub moment: Moment,
     /// The event of an immediate moment, and the profile before it where somebody asks for it.
     pub cause: Option<(&'a Event, Option<&'a Settled>)>,
+    /// What it has waited for before.
+    pub past: Past,
 }
 
 /// What became of a moment.
@@ -118,30 +124,57 @@ pub struct Held {
     /// When it is asked again: later than it was asked, and at the latest at the first instant at which it makes no sense any more.
     pub until: Timestamp,
     /// Why it waits.
-    pub reason: Reason,
+    pub why: Why,
+    /// By which channel it would have been sent.
+    pub channel: Text,
+    /// What it has waited for before.
+    pub past: Past,
 }
 
 /// Decides moments of one customer at one instant, and notes on her profile what is sent.
 ///
 /// Without arbitration they are decided in the order in which they stand, the most important first, and each sees what was sent
-/// by those before it. With it, all are asked on what was sent before the instant, and of those that would be sent one is.
+/// by those before it. With it, all are asked on what was sent before the instant, and of those that would be sent one is. Those of a
+/// digest, or that have waited for each other, are asked together anyway.
 ///
-/// `profile` is as of the moments; `ahead` is what is known beyond them, of which only a consent taken back counts. The answers
-/// stand in the order of what was asked.
+/// `profile` is as of the moments; `ahead` is what is known beyond them, of which only what stops a message counts; `open` is what
+/// waits of hers. The answers stand in the order of what was asked.
 #[must_use]
 pub fn decide(
     plan: &Plan,
     profile: &mut Settled,
-    ahead: &[TailEvent],
+    (ahead, open): (&[TailEvent], &[Open<'_>]),
     asked: Vec<Asked<'_>>,
     now: Timestamp,
 ) -> Vec<Decided> {
+    let mut rounds: Vec<Vec<(usize, Asked<'_>)>> = Vec::new();
+    for (place, asked) in asked.into_iter().enumerate() {
+        let joins = |round: &&mut Vec<(usize, Asked<'_>)>| {
+            let mut members = round.iter();
+            members.any(|(_, other)| are_asked_together(plan, other, &asked))
+        };
+        match rounds.iter_mut().find(joins) {
+            Some(round) => round.push((place, asked)),
+            None => rounds.push(vec![(place, asked)]),
+        }
+    }
+    let mut decided = Vec::new();
+    for asked in rounds {
+        let (places, asked): (Vec<usize>, Vec<Asked<'_>>) = asked.into_iter().unzip();
+        let answers = round(plan, profile, (ahead, open), asked, now);
+        decided.extend(places.into_iter().zip(answers));
+    }
+    decided.sort_by_key(|(place, _)| *place);
+    decided.into_iter().map(|(_, decided)| decided).collect()
+}
+
+fn are_asked_together(plan: &Plan, a: &Asked<'_>, b: &Asked<'_>) -> bool {
     match plan.policy.arbitration {
-        Arbitration::Instant => round(plan, profile, ahead, asked, now),
+        Arbitration::Instant => true,
         Arbitration::None => {
-            let each = asked.into_iter().map(|one| vec![one]);
-            each.flat_map(|one| round(plan, profile, ahead, one, now))
-                .collect()
+            let of_a_digest = a.past.digest && b.past.digest && a.trigger.key == b.trigger.key;
+            let of_a_window = a.past.window.is_some() && a.past.window == b.past.window;
+            of_a_digest || of_a_window
         }
     }
 }
@@ -151,7 +184,7 @@ pub fn decide(
 fn round(
     plan: &Plan,
     profile: &mut Settled,
-    ahead: &[TailEvent],
+    (ahead, open): (&[TailEvent], &[Open<'_>]),
     asked: Vec<Asked<'_>>,
     now: Timestamp,
 ) -> Vec<Decided> {
@@ -162,15 +195,25 @@ fn round(
         let views: Vec<Option<Settled>> = views.collect();
         let cases = asked.iter().zip(&views).map(|(asked, view)| {
             let profile = view.as_ref().unwrap_or(profile);
-            Case::new(plan, profile, ahead, asked, now)
+            Case::new(plan, profile, (ahead, open), asked, now)
         });
         let cases: Vec<Case<'_>> = cases.collect();
         ask(&cases);
-        cases.iter().map(found).collect()
+        // While it is known still what was gathered.
+        let gathered = cases.iter().map(|case| digest::carrier(case, &cases));
+        let channels: Vec<Text> = gathered
+            .zip(&cases)
+            .map(|(carrier, case)| carrier.unwrap_or(case).channel().into())
+            .collect();
+        digest::follow(&cases);
+        let found = cases.iter().zip(channels);
+        found
+            .map(|(case, channel)| self::found(case, &cases, channel))
+            .collect()
     };
     // What was passed over at this instant was so before anything of it is sent.
     for (asked, found) in asked.iter().zip(&found) {
-        if let Found::Outcome(Outcome::Refuse(Reason::Capped, None), counted) = found
+        if let Found::Outcome(Outcome::Refuse(Reason::Capped, None), counted, _) = found
             && !profile.contacts.passed_over.is_empty()
         {
             cap::pass_over(&mut profile.contacts, asked.trigger, counted);
@@ -179,18 +222,21 @@ fn round(
     let decided = asked
         .into_iter()
         .zip(found)
-        .map(|(asked, found)| match found {
-            Found::Outcome(outcome, counted) => {
+        .map(|(mut asked, found)| match found {
+            Found::Outcome(outcome, counted, gathered) => {
                 let trigger = asked.trigger;
+                gathered.told_in(&mut asked.moment.evidence);
                 let decision = decision(plan, profile, asked, now, outcome);
                 note(plan, profile, (trigger, &counted), &decision, now);
                 Decided::Now(Box::new(decision))
             }
-            Found::Hold(until, reason) => Decided::Held(Held {
+            Found::Hold(until, why, channel) => Decided::Held(Held {
                 trigger: asked.trigger.key,
                 moment: asked.moment,
                 until,
-                reason,
+                why,
+                channel,
+                past: asked.past,
             }),
         });
     decided.collect()
@@ -209,8 +255,27 @@ fn of_its_own_basket(profile: &Settled, moment: &Moment) -> Option<Settled> {
 
 /// What the gates found.
 enum Found {
-    Outcome(Outcome, Counted),
-    Hold(Timestamp, Reason),
+    Outcome(Outcome, Counted, Gathered),
+    Hold(Timestamp, Why, Text),
+}
+
+/// The events of the moments that one carries; none of one that is of no digest.
+#[derive(Default)]
+struct Gathered(Vec<EventRef>, usize);
+
+impl Gathered {
+    fn told_in(self, evidence: &mut Evidence) {
+        let Self(events, moments) = self;
+        if moments == 0 {
+            return;
+        }
+        for event in events {
+            if !evidence.events.contains(&event) {
+                evidence.events.push(event);
+            }
+        }
+        evidence.facts.push(("digest".into(), moments.into()));
+    }
 }
 
 fn ask(cases: &[Case<'_>]) {
@@ -223,10 +288,11 @@ fn ask(cases: &[Case<'_>]) {
     }
 }
 
-fn found(case: &Case<'_>) -> Found {
-    let command = || Some(Box::new(command::command(case, case.choice()?)));
+fn found<'a>(case: &Case<'a>, cases: &[Case<'a>], channel: Text) -> Found {
+    let gathered = digest::gathered(case, cases);
+    let command = || Some(Box::new(command::command(case, case.choice()?, &gathered)));
     let outcome = match case.verdict.get() {
-        Verdict::Hold { until, reason } => return Found::Hold(until, reason),
+        Verdict::Hold { until, why } => return Found::Hold(until, why, channel),
         Verdict::Refuse(reason) if reason.withholds() => Outcome::Refuse(reason, command()),
         Verdict::Refuse(reason) => Outcome::Refuse(reason, None),
         Verdict::Pass => match command() {
@@ -234,7 +300,9 @@ fn found(case: &Case<'_>) -> Found {
             None => Outcome::Refuse(Reason::NoTreatmentFits, None),
         },
     };
-    Found::Outcome(outcome, Counted::of(case))
+    let events = gathered.iter().flat_map(|it| &it.moment.evidence.events);
+    let gathered = Gathered(events.cloned().collect(), gathered.len());
+    Found::Outcome(outcome, Counted::of(case), gathered)
 }
 
 /// Notes what was sent, or withheld; and, for the figures of a trigger in shadow, what would have been.
@@ -268,8 +336,9 @@ pub fn refused(
         trigger,
         moment: held.moment,
         cause: None,
+        past: held.past,
     };
-    let outcome = Outcome::Refuse(held.reason, None);
+    let outcome = Outcome::Refuse(held.why.reason(), None);
     decision(plan, profile, asked, now, outcome)
 }
 
@@ -282,7 +351,7 @@ pub fn explained(
     asked: &Asked<'_>,
     now: Timestamp,
 ) -> Vec<(Reason, Verdict, String)> {
-    let case = Case::new(plan, profile, ahead, asked, now);
+    let case = Case::new(plan, profile, (ahead, &[]), asked, now);
     let mut said = Vec::new();
     for gate in GATES {
         let verdict = (gate.ask)(&case, &[&case]);
@@ -303,7 +372,8 @@ pub fn is_in_audience(
     asked: &Asked<'_>,
     now: Timestamp,
 ) -> bool {
-    Case::new(plan, profile, ahead, asked, now).holds(asked.trigger.audience.as_ref())
+    let case = Case::new(plan, profile, (ahead, &[]), asked, now);
+    case.holds(asked.trigger.audience.as_ref())
 }
 
 fn decision(

@@ -3,7 +3,7 @@
 //! The zone is her own, else `default_timezone` of the policy. What is held is asked everything again when the hours end, or
 //! where its time runs out before, so that a hold never outlives `good_for`.
 
-use super::{Case, Gate, Verdict};
+use super::{Case, Gate, Verdict, Why};
 use crate::time::Timestamp;
 use crate::treatment::Reason;
 use crate::trigger::policy::AtNight;
@@ -25,7 +25,10 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
         AtNight::Hold => end().map_or(Verdict::Pass, |end| {
             // The instant after the last at which it makes sense: it is refused as expired there.
             let until = end.min(case.valid_until().plus(1));
-            Verdict::Hold { until, reason }
+            Verdict::Hold {
+                until,
+                why: Why::QuietHours,
+            }
         }),
     }
 }

@@ -23,6 +23,8 @@ pub enum Reason {
     Unreachable,
     /// She is on a suppression list.
     Suppressed,
+    /// It is in the digest of another moment.
+    Digested,
     /// It is within the quiet hours of the channel.
     QuietHours,
     /// A cap is used up.
@@ -39,7 +41,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
@@ -50,6 +52,7 @@ impl Reason {
         Self::NoConsent,
         Self::Unreachable,
         Self::Suppressed,
+        Self::Digested,
         Self::QuietHours,
         Self::Capped,
         Self::Outranked,
@@ -73,6 +76,7 @@ impl Reason {
             | Self::NoConsent
             | Self::Unreachable
             | Self::Suppressed
+            | Self::Digested
             | Self::QuietHours
             | Self::Capped
             | Self::Outranked => false,
@@ -93,6 +97,7 @@ impl Reason {
             Self::NoConsent => "no_consent",
             Self::Unreachable => "unreachable",
             Self::Suppressed => "suppressed",
+            Self::Digested => "digested",
             Self::QuietHours => "quiet_hours",
             Self::Capped => "capped",
             Self::Outranked => "outranked",

@@ -167,13 +167,14 @@ impl Published {
         }
         match version {
             0 | 1 => serde_json::from_slice::<v1::Published>(value).map(Self::from),
-            _ => serde_json::from_slice(value).map(|set: Self| set.as_of(value)),
+            _ => serde_json::from_slice(value)
+                .map(|set: Self| set.without_what_it_did_not_know(value)),
         }
         .map_err(broken)
     }
 
     /// Whoever published it held nobody out where it does not say so: there was no such thing.
-    fn as_of(mut self, value: &[u8]) -> Self {
+    fn without_what_it_did_not_know(mut self, value: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Said {
             policy: BTreeMap<String, serde_json::Value>,

@@ -159,7 +159,13 @@ fn the_page_on_triggers_is_true() {
     let config = Config::load_with(Some(&file), [], &[]).expect("the page's configuration");
     let basis = basis_of(&config);
     // Half of the trigger's own policies begin with the same word.
-    let of_set = ["fact:", "model:", "segment:", "suppression:", "policy:\n  caps:"];
+    let of_set = [
+        "fact:",
+        "model:",
+        "segment:",
+        "suppression:",
+        "policy:\n  caps:",
+    ];
     let is_shared = |block: &String| of_set.iter().any(|begin| block.starts_with(begin));
     let (shared, examples): (Vec<_>, Vec<_>) =
         blocks(&page, "yaml").into_iter().partition(is_shared);

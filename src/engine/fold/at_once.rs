@@ -137,10 +137,8 @@ impl Fold<'_> {
             {
                 fired.push(trigger.key);
                 came.push(Came {
-                    trigger,
-                    moment,
                     cause: Some((event, previous.as_ref())),
-                    waited: None,
+                    ..Came::new(trigger, moment)
                 });
             }
         }

@@ -3,7 +3,7 @@
 use super::super::Effect;
 use super::super::waiting::{Waiting, Waits};
 use super::{Came, Fold};
-use crate::policy::{self, Asked, Decided};
+use crate::policy::{self, Asked, Decided, Open};
 use crate::profile::{Settled, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
@@ -32,8 +32,18 @@ impl Fold<'_> {
             trigger: it.trigger,
             moment: it.moment,
             cause: it.cause,
+            past: it.past,
         });
-        let decided = policy::decide(plan, settled, ahead, asked.collect(), now);
+        let asked: Vec<Asked<'_>> = asked.collect();
+        let gathers = !plan.policy.arbitration_window.is_empty()
+            || asked.iter().any(|it| it.trigger.policy.digest_ms.is_some());
+        // What waits stays bytes where nobody waits for others.
+        let open: Vec<Open<'_>> = match gathers {
+            true => waiting.iter().map(Waits::open).collect(),
+            false => Vec::new(),
+        };
+        let decided = policy::decide(plan, settled, (ahead, &open), asked, now);
+        drop(open);
         for (decided, (trigger, cause, waited)) in decided.into_iter().zip(causes) {
             self.effects.push(match decided {
                 Decided::Now(mut decision) => {
@@ -45,8 +55,8 @@ impl Fold<'_> {
                     Effect::Decided(Box::new(decision))
                 }
                 Decided::Held(held) => {
-                    let reason = held.reason;
-                    waiting.hold(Waits::new(trigger.key, held.until, held.moment, cause));
+                    let reason = held.why.reason();
+                    waiting.hold(Waits::new(held, cause));
                     Effect::Held {
                         trigger: trigger.name.clone(),
                         reason,

@@ -5,7 +5,7 @@ use super::super::waiting::Waiting;
 use super::{Came, Fold, shown};
 use crate::event::Event;
 use crate::moment::States;
-use crate::policy::{self, Asked};
+use crate::policy::{self, Asked, Past};
 use crate::profile::{Profile, Settled, TailEvent};
 use crate::stored::Lazy;
 
@@ -65,6 +65,7 @@ impl Fold<'_> {
                 trigger,
                 moment,
                 cause,
+                past: Past::default(),
             };
             if policy::is_in_audience(plan, settled, ahead, &asked, self.now) {
                 came.push(Came {

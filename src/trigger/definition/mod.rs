@@ -122,10 +122,6 @@ pub const KEYS: Keys = Keys {
             "journey",
             "`treatments`, a list of which the first that fits is sent",
         ),
-        (
-            "digest",
-            "no `digest`; a `cap` in `policy` limits how often",
-        ),
     ],
 };
 

@@ -45,11 +45,16 @@ pub const KEYS: Keys = Keys {
             ),
             "`N in D`: at most N commands of this trigger to a customer in any D; `N a day`: in a calendar day of hers; `once`: ever; `every 3rd`: after a command the next 2 moments are passed over. With `per` and an expression, such as `once per event.order_id`, each value is counted by itself. The next is refused, `capped`.",
         ),
+        Known::optional(
+            "digest",
+            Shape::Duration,
+            "Its moments of so long a time, from the first on, become one command: `data` has `moments`, a list of what `data` says of each. What is gathered is decided once.",
+        ),
         Known::default(
             "good_for",
             "1d",
             Shape::Duration,
-            "How long after the moment it still makes sense. 10 minutes where every treatment is on the site.",
+            "How long after the moment, and its digest, it still makes sense. 10 minutes where every treatment is on the site.",
         ),
         Known::default(
             "quiet_hours",
@@ -64,7 +69,6 @@ pub const KEYS: Keys = Keys {
         ),
     ],
     later: &[
-        ("digest", "no `digest`; a `cap` limits how often"),
         ("once_ever", "`cap: once`"),
         (
             "sending_window",
@@ -93,6 +97,7 @@ pub fn read(
         cap: None,
         cap_per: None,
         good_for_ms,
+        digest_ms: None,
         quiet_hours: AtNight::Ignore,
         hold_out: None,
     };
@@ -111,6 +116,7 @@ pub fn read(
     {
         policy.good_for_ms = good_for;
     }
+    policy.digest_ms = fields.get("digest").and_then(|node| reader.duration(node));
     if let (Some(node), Some(environment)) = (fields.get("value"), environment) {
         let role = "the value of a treatment";
         policy.value = expression::of_kind(reader, node, environment, Type::Number, role);

@@ -11,6 +11,7 @@ pub mod file;
 mod hours;
 pub mod reach;
 pub mod share;
+mod window;
 mod zone;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use cap::{Cap, Caps, Form};
 pub use hours::{Hours, QuietHours};
 pub use reach::Addresses;
 pub use share::Share;
+pub use window::Windows;
 pub use zone::ZoneName;
 
 use crate::event::Text;
@@ -70,6 +72,9 @@ pub struct Policy {
     /// `instant`: of several moments of a customer at one instant that would be sent, one is: the one with the highest priority,
     /// then the highest `value`, then the first by name; the others are refused, `outranked`. `none`: all are. Default `none`.
     pub arbitration: Arbitration,
+    /// For so long moments wait for others of hers on the same channel to compete with, by channel, at most 7d: `{ email = "1h" }`. The
+    /// first opens it, and when it ends all are asked everything again, and one of them is sent, as above. Default: none waits.
+    pub arbitration_window: Windows,
     /// The share of customers who are never sent anything, whatever the trigger: the control group. It is refused, `control_group`, where
     /// everything else was right. Default `0%`.
     pub control_group: Share,
@@ -134,6 +139,8 @@ pub struct TriggerPolicy {
     pub cap_per: Option<Expression>,
     /// How long after the moment a treatment still makes sense, in ms.
     pub good_for_ms: i64,
+    /// Its moments are gathered for so long, ms, and become one command.
+    pub digest_ms: Option<i64>,
     /// What becomes of its moments in the quiet hours of their channel.
     pub quiet_hours: AtNight,
     /// Whom it holds out; none: whom the policy says.
@@ -180,6 +187,7 @@ impl Default for Policy {
             quiet_hours: QuietHours::default(),
             caps: Caps::default(),
             arbitration: Arbitration::None,
+            arbitration_window: Windows::default(),
             control_group: Share::default(),
             hold_out: Share::USUAL,
             draw: Text::default(),
@@ -382,6 +390,7 @@ mod tests {
             read(r#"{"default_timezone":"Europe/Madrid"}"#),
             read(r#"{"control_group":"5%"}"#),
             read(r#"{"hold_out":"6%"}"#),
+            read(r#"{"arbitration_window":{"email":"1h"}}"#),
             read(r#"{"draw":"spring"}"#),
             read(r#"{"purposes":{"service":["email"]}}"#),
             read(r#"{"addresses":{"sms":"none"}}"#),

@@ -98,7 +98,9 @@ fn lives() -> (Engine, [Vec<Effect>; 2]) {
             engines[1] = restored;
         }
     }
-    let [first, _] = engines;
+    let [mut first, _] = engines;
+    let until = BEGINS.plus(DAYS * DAY_MS);
+    first.step(Input::Watermark(until), until, &mut effects[0]);
     (first, effects)
 }
 

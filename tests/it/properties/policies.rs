@@ -49,14 +49,17 @@ enum Cap {
 struct Row {
     name: &'static str,
     moment: &'static str,
-    /// None: each order.
+    /// None: each event of the name.
     definition: Option<Definition>,
+    each: &'static str,
     channel: &'static str,
     priority: i32,
     value: f64,
     night: Night,
     cap: Option<Cap>,
     good_for_ms: i64,
+    /// 0: they are not gathered.
+    digest_ms: i64,
 }
 
 /// Left, viewed, idle, keen.
@@ -95,12 +98,14 @@ fn rows() -> Vec<Row> {
         name,
         moment,
         definition,
+        each: "Order Completed",
         channel: "onsite",
         priority: 50,
         value: 0.0,
         night: Night::Hold,
         cap: None,
         good_for_ms: 1000 * DAY_MS,
+        digest_ms: 0,
     };
     let [left, viewed, idle, keen] = definitions();
     vec![
@@ -142,6 +147,14 @@ fn rows() -> Vec<Row> {
                 Some(keen),
             )
         },
+        Row {
+            each: "Cart Viewed",
+            channel: "store",
+            priority: 55,
+            cap: Some(Cap::In(1, 12 * HOUR)),
+            digest_ms: 7 * HOUR,
+            ..row("seen", "event: { of: Cart Viewed, when: settled }", None)
+        },
         // What it is good for may run out at night.
         Row {
             good_for_ms: 5 * HOUR,
@@ -162,6 +175,8 @@ struct Common {
     zone_ms: i64,
     /// Whether this channel is quiet at this local hour of the day.
     quiet: fn(&str, i64) -> bool,
+    /// The window of the store; 0: none.
+    window_ms: i64,
     on_all: &'static [Cap],
     on_store: &'static [Cap],
 }
@@ -181,6 +196,7 @@ fn commons() -> Vec<(String, Common)> {
         arbitrates: false,
         zone_ms: 0,
         quiet: nights,
+        window_ms: 0,
         on_all: &[],
         on_store: &[],
     };
@@ -208,6 +224,18 @@ fn commons() -> Vec<(String, Common)> {
             text: "arbitration = 'instant'\ncaps = { all = 'every 2nd', store = 'every 3rd, 3 in 1d' }",
             on_all: &[Cap::Every(2)],
             on_store: &[Cap::Every(3), Cap::In(3, DAY_MS)],
+            ..common
+        },
+        Common {
+            text: "arbitration_window = { store = '4h' }\ncaps = { all = '3 in 1d' }",
+            window_ms: 4 * HOUR,
+            on_all: &[Cap::In(3, DAY_MS)],
+            ..common
+        },
+        Common {
+            arbitrates: true,
+            text: "arbitration = 'instant'\narbitration_window = { store = '4h' }",
+            window_ms: 4 * HOUR,
             ..common
         },
     ];
@@ -244,10 +272,14 @@ fn plan(policy: &str, rows: &[Row]) -> Arc<Plan> {
             };
             format!(", cap: {cap}")
         });
+        let digest = match row.digest_ms {
+            0 => String::new(),
+            ms => format!(", digest: {}h", ms / HOUR),
+        };
         let night = format!("{:?}", row.night).to_lowercase();
         let text = format!(
             "trigger: {}\nmoment: {{ {} }}\ntreatments: [{{ channel: {}, template: t }}]\n\
-             policy: {{ priority: {}, value: {:.1}, good_for: {}h, quiet_hours: {night}{cap} }}\n",
+             policy: {{ priority: {}, value: {:.1}, good_for: {}h, quiet_hours: {night}{cap}{digest} }}\n",
             row.name,
             row.moment,
             row.channel,
@@ -273,6 +305,24 @@ struct Case {
     row: usize,
     at: i64,
     occurrence: String,
+    digested: bool,
+    waited: bool,
+}
+
+/// Why a moment waits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Why {
+    Night,
+    Digest,
+    Window,
+}
+
+/// What becomes of a moment, before those that stand are compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Verdict {
+    Says(&'static str),
+    Holds(i64, Why),
+    Stands,
 }
 
 /// A command: when, of which row.
@@ -288,8 +338,8 @@ struct Reference<'a> {
     sent: Vec<Sent>,
     /// Of which row came to the caps, and whether it was sent; what was neither is not there.
     came: Vec<(usize, bool)>,
-    /// Until when, what.
-    held: Vec<(i64, Case)>,
+    /// Until when, what, why.
+    held: Vec<(i64, Case, Why)>,
     decided: Vec<(Case, i64, &'static str)>,
 }
 
@@ -343,35 +393,95 @@ impl Reference<'_> {
                     .any(|cap| self.is_used_up(cap, at, |row, _| row.channel == "store"))
     }
 
+    /// What becomes of a moment, of those that are asked together with it; `open`: what waited before.
+    fn verdict(&self, case: &Case, at: i64, open: &[(i64, Case, Why)]) -> Verdict {
+        let row = &self.rows[case.row];
+        let ends = case.at + row.digest_ms + row.good_for_ms;
+        if at > ends {
+            return Verdict::Says("expired");
+        }
+        if row.digest_ms > 0 && !case.digested {
+            let known = open
+                .iter()
+                .find(|(until, it, why)| it.row == case.row && *why == Why::Digest && *until > at);
+            let until = known.map_or(at + row.digest_ms, |(until, ..)| *until);
+            return Verdict::Holds(until.min(ends + 1), Why::Digest);
+        }
+        let night = self.quiet_until(row, at);
+        match (row.night, night) {
+            (Night::Drop, Some(_)) => return Verdict::Says("quiet_hours"),
+            (Night::Hold, Some(end)) => return Verdict::Holds(end.min(ends + 1), Why::Night),
+            _ if self.is_capped(case, at) => return Verdict::Says("capped"),
+            _ => {}
+        }
+        if row.channel == "store" && self.common.window_ms > 0 && !case.waited {
+            let of_store = |it: &Case| self.rows[it.row].channel == "store";
+            let known = open
+                .iter()
+                .find(|(until, it, why)| of_store(it) && *why == Why::Window && *until > at);
+            let until = known.map_or(at + self.common.window_ms, |(until, ..)| *until);
+            return Verdict::Holds(until.min(ends + 1), Why::Window);
+        }
+        Verdict::Stands
+    }
+
+    /// What carries a moment that was gathered, of those that are asked together; none: it carries itself.
+    fn carrier(&self, case: &Case, cases: &[Case], now: i64) -> Option<usize> {
+        let row = &self.rows[case.row];
+        if row.digest_ms == 0 || !case.digested {
+            return None;
+        }
+        let lives = |it: &Case| it.at.max(now) <= it.at + row.digest_ms + row.good_for_ms;
+        if !lives(case) {
+            return None;
+        }
+        let others = (0..cases.len()).filter(|n| {
+            let it = &cases[*n];
+            it.row == case.row && it.digested && lives(it)
+        });
+        let first = others.min_by_key(|n| (cases[*n].at, cases[*n].occurrence.clone()))?;
+        (cases[first].occurrence != case.occurrence).then_some(first)
+    }
+
     /// Asks these, of which the first is the most important, on what was sent before any of them.
-    fn round(&mut self, cases: Vec<Case>, now: i64) {
-        let mut standing = Vec::new();
-        let mut held = Vec::new();
-        let mut capped = Vec::new();
-        for case in cases {
-            let (row, at) = (&self.rows[case.row], case.at.max(now));
-            let ends = case.at + row.good_for_ms;
-            let night = self.quiet_until(row, at);
-            let word = match (row.night, night) {
-                _ if at > ends => "expired",
-                (Night::Drop, Some(_)) => "quiet_hours",
-                (Night::Hold, Some(end)) if self.held.len() + held.len() < HELD_MAX => {
-                    held.push((end.min(ends + 1), case));
-                    continue;
-                }
-                (Night::Hold, Some(_)) => "quiet_hours",
-                _ if self.is_capped(&case, at) => {
-                    capped.push((case.row, false));
-                    "capped"
-                }
-                _ => {
+    fn round(&mut self, cases: Vec<Case>, now: i64, open: &[(i64, Case, Why)]) {
+        let verdicts: Vec<Verdict> = cases
+            .iter()
+            .map(|case| self.verdict(case, case.at.max(now), open))
+            .collect();
+        let follows: Vec<Option<usize>> = cases
+            .iter()
+            .map(|case| self.carrier(case, &cases, now))
+            .collect();
+        let (mut standing, mut capped) = (Vec::new(), Vec::new());
+        for (n, mut case) in cases.into_iter().enumerate() {
+            let at = case.at.max(now);
+            let verdict = match follows[n].map(|carrier| verdicts[carrier]) {
+                Some(hold @ Verdict::Holds(..)) => hold,
+                Some(Verdict::Says(_) | Verdict::Stands) => Verdict::Says("digested"),
+                None => verdicts[n],
+            };
+            let word = match verdict {
+                Verdict::Stands => {
                     standing.push((case, at));
                     continue;
                 }
+                Verdict::Holds(until, why) if self.held.len() < HELD_MAX => {
+                    case.digested |= why == Why::Digest;
+                    case.waited |= why == Why::Window;
+                    self.held.push((until, case, why));
+                    continue;
+                }
+                Verdict::Holds(_, Why::Night) => "quiet_hours",
+                Verdict::Holds(_, Why::Digest) => "digested",
+                Verdict::Holds(_, Why::Window) => "outranked",
+                Verdict::Says(word) => word,
             };
+            if word == "capped" {
+                capped.push((case.row, false));
+            }
             self.decided.push((case, at, word));
         }
-        self.held.extend(held);
         self.came.extend(capped);
         standing.sort_by(|(a, _), (b, _)| {
             let (first, second) = (&self.rows[a.row], &self.rows[b.row]);
@@ -380,29 +490,45 @@ impl Reference<'_> {
                 .then(first.name.cmp(second.name))
                 .then(a.occurrence.cmp(&b.occurrence))
         });
-        for (place, (case, at)) in standing.into_iter().enumerate() {
-            let wins = place == 0 || !self.common.arbitrates;
-            if wins {
+        let mut winner: Option<Case> = None;
+        for (case, at) in standing {
+            let beaten = winner.as_ref().is_some_and(|winner| {
+                let waited = winner.waited && case.waited;
+                self.common.arbitrates || waited
+            });
+            if !beaten {
                 self.sent.push((at, case.row));
                 self.came.push((case.row, true));
+                winner.get_or_insert_with(|| case.clone());
             }
-            let word = if wins { "treat" } else { "outranked" };
+            let word = if beaten { "outranked" } else { "treat" };
             self.decided.push((case, at, word));
         }
     }
 
     /// Everything of one instant.
     fn instant(&mut self, mut cases: Vec<Case>, now: i64) {
-        if self.common.arbitrates {
-            return self.round(cases, now);
-        }
         // The more important is decided first, and so it counts for the next.
         cases.sort_by_key(|case| {
             let row = &self.rows[case.row];
             (-row.priority, row.name)
         });
+        let mut rounds: Vec<Vec<Case>> = Vec::new();
         for case in cases {
-            self.round(vec![case], now);
+            let together = |other: &Case| {
+                let digest = self.rows[case.row].digest_ms > 0;
+                self.common.arbitrates
+                    || digest && other.row == case.row && other.digested && case.digested
+                    || other.waited && case.waited
+            };
+            match rounds.iter_mut().find(|round| round.iter().any(together)) {
+                Some(round) => round.push(case),
+                None => rounds.push(vec![case]),
+            }
+        }
+        let open = self.held.clone();
+        for cases in rounds {
+            self.round(cases, now, &open);
         }
     }
 
@@ -410,14 +536,14 @@ impl Reference<'_> {
     fn until(&mut self, to_come: &mut Vec<Case>, watermark: i64, now: i64) {
         loop {
             let next = to_come.iter().map(|case| case.at);
-            let next = next.chain(self.held.iter().map(|(until, _)| *until)).min();
+            let next = next.chain(self.held.iter().map(|(until, ..)| *until)).min();
             let Some(at) = next.filter(|at| *at <= watermark) else {
                 return;
             };
             let take = |case: &mut Case| case.at == at;
             let mut cases: Vec<Case> = to_come.extract_if(.., take).collect();
-            let again = self.held.extract_if(.., |(until, _)| *until == at);
-            cases.extend(again.map(|(_, case)| case));
+            let again = self.held.extract_if(.., |(until, ..)| *until == at);
+            cases.extend(again.map(|(_, case, _)| case));
             self.instant(cases, now.max(at));
         }
     }
@@ -429,11 +555,13 @@ fn to_come(rows: &[Row], events: &[RefEvent]) -> Vec<Case> {
     for (row, declared) in rows.iter().enumerate() {
         match &declared.definition {
             None => {
-                let orders = events.iter().filter(|it| it.name == "Order Completed");
+                let orders = events.iter().filter(|it| it.name == declared.each);
                 cases.extend(orders.map(|order| Case {
                     row,
                     at: order.time_ms,
                     occurrence: order.id.clone(),
+                    digested: false,
+                    waited: false,
                 }));
             }
             Some(definition) => {
@@ -446,6 +574,8 @@ fn to_come(rows: &[Row], events: &[RefEvent]) -> Vec<Case> {
                         true => Timestamp(moment.event_ms).to_string(),
                         false => moment.event,
                     },
+                    digested: false,
+                    waited: false,
                 }));
             }
         }

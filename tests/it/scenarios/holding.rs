@@ -169,6 +169,115 @@ fn held_ones_compete_when_they_are_let_go() {
     check_with(&capped, &nights(""), &orders, &expected);
 }
 
+/// What each says besides its moment, the policy, what happens, and what is decided.
+#[rustfmt::skip]
+const DIGESTS: &[(&str, &str, &[&str], &[&str])] = &[
+    // The first opens it, and it is decided a day later.
+    ("digest: 1d", "", &["2026-03-02T10:00:00Z Order Completed", "2026-03-02T20:00:00Z Order Completed", "until 2026-03-03T09:59:59.999Z"], &[]),
+    ("digest: 1d", "", &["2026-03-02T10:00:00Z Order Completed", "2026-03-02T20:00:00Z Order Completed", "until 2026-03-03T10:00:00Z"], &["2026-03-02T10:00:00Z treat", "2026-03-02T20:00:00Z digested"]),
+    // What comes when it ends opens another.
+    ("digest: 1d", "", &["2026-03-02T10:00:00Z Order Completed", "2026-03-03T10:00:00Z Order Completed", "until 2026-03-04T10:00:00Z"], &["2026-03-02T10:00:00Z treat", "2026-03-03T10:00:00Z treat"]),
+    // It is one for a cap.
+    ("digest: 1h, cap: 1 in 7d", "", &["2026-03-02T10:00:00Z Order Completed", "2026-03-02T10:30:00Z Order Completed", "2026-03-02T20:00:00Z Order Completed", "until 2026-03-03T10:00:00Z"], &["2026-03-02T10:00:00Z treat", "2026-03-02T10:30:00Z digested", "2026-03-02T20:00:00Z capped"]),
+    // One that ends at night waits for the morning, whole.
+    ("digest: 10h, quiet_hours: hold", NIGHT, &["2026-03-02T14:00:00Z Order Completed", "2026-03-02T20:00:00Z Order Completed", "until 2026-03-03T07:59:00Z"], &[]),
+    ("digest: 10h, quiet_hours: hold", NIGHT, &["2026-03-02T14:00:00Z Order Completed", "2026-03-02T20:00:00Z Order Completed", "until 2026-03-03T08:00:00Z"], &["2026-03-02T14:00:00Z treat", "2026-03-02T20:00:00Z digested"]),
+    // At night nothing is sent yet, so nothing is dropped before it ends.
+    ("digest: 10h, quiet_hours: drop", NIGHT, &["2026-03-02T23:00:00Z Order Completed", "until 2026-03-03T10:00:00Z"], &["2026-03-02T23:00:00Z treat"]),
+    // Without a window two are sent; with it one, an hour after the first.
+    ("priority: 50", "", &["2026-03-02T10:00:00Z Order Completed", "2026-03-02T10:30:00Z Order Completed"], &["2026-03-02T10:00:00Z treat", "2026-03-02T10:30:00Z treat"]),
+    ("priority: 50", "arbitration_window = { onsite = '1h' }", &["2026-03-02T10:00:00Z Order Completed", "2026-03-02T10:30:00Z Order Completed", "until 2026-03-02T10:59:59.999Z"], &[]),
+    ("priority: 50", "arbitration_window = { store = '1h' }", &["2026-03-02T10:00:00Z Order Completed", "2026-03-02T10:30:00Z Order Completed"], &["2026-03-02T10:00:00Z treat", "2026-03-02T10:30:00Z treat"]),
+];
+const NIGHT: &str = "quiet_hours = { default = '22:00-08:00' }";
+
+fn policy(said: &str) -> Policy {
+    toml::from_str(&format!("hold_out = '0%'\n{said}")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn moments_are_gathered_and_wait_for_others() {
+    for (says, said, lines, expected) in DIGESTS {
+        let trigger = format!(
+            "moment: {ORDER}\ntreatments: [{{ channel: onsite, template: x }}]\npolicy: {{ good_for: 5d, {says} }}"
+        );
+        check_with(&trigger, &policy(said), lines, expected);
+    }
+}
+
+/// Of two triggers and three moments within the window of a channel one is sent, when it ends.
+#[test]
+fn those_that_waited_for_each_other_compete() {
+    let orders = "moment: { event: Order Completed }\ntreatments: [{ channel: onsite, template: x }]\npolicy: { priority: 40, good_for: 2d }";
+    let views = "trigger: views\nmoment: { event: Product Viewed }\ntreatments: [{ channel: onsite, template: y }]\npolicy: { priority: 60, good_for: 2d }";
+    let both = format!("{orders}\n===\n{views}");
+    let lines = [
+        "2026-03-02T10:00:00Z Order Completed",
+        "2026-03-02T10:30:00Z Product Viewed",
+        "2026-03-02T10:40:00Z Order Completed",
+        // As it ends: this one waits for others.
+        "2026-03-02T11:00:00Z Product Viewed",
+        "until 2026-03-02T11:30:00Z",
+    ];
+    let mut decided = super::decisions(
+        &both,
+        &policy("arbitration_window = { onsite = '1h' }"),
+        &lines,
+    );
+    decided.sort();
+    let expected = [
+        "2026-03-02T10:00:00Z outranked",
+        "2026-03-02T10:30:00Z treat",
+        "2026-03-02T10:40:00Z outranked",
+    ];
+    assert_eq!(decided, expected);
+}
+
+/// One command with what is said of each; who is not in the audience any more is left out.
+#[test]
+fn a_digest_says_what_it_gathered() {
+    let trigger = "moment: { event: Order Completed }\naudience: event.total > profile.nps.score || !has(profile.nps.score)\n\
+        treatments: [{ channel: onsite, template: x, data: { order: event.order_id, spent: profile.orders.count } }]\n\
+        policy: { digest: 1d, quiet_hours: hold, good_for: 1d }";
+    let mut bench = Bench::new(trigger, policy(NIGHT));
+    for line in [
+        r#"2026-03-02T23:00:00Z Order Completed {"order_id":"o1","total":9}"#,
+        r#"2026-03-03T01:00:00Z Order Completed {"order_id":"o2","total":3}"#,
+        r#"2026-03-03T10:00:00Z Order Completed {"order_id":"o3","total":8}"#,
+        r#"2026-03-03T11:00:00Z NPS Answered {"score":5}"#,
+        "until 2026-03-04T08:00:00Z",
+    ] {
+        bench.line(line);
+    }
+    let decided = bench.effects.iter().filter_map(|effect| match effect {
+        Effect::Decided(decision) => Some(decision),
+        _ => None,
+    });
+    let mut commands = decided.filter_map(|decision| Some((decision, decision.command()?)));
+    let (decision, command) = commands.next().expect("one command");
+    assert!(commands.next().is_none());
+    assert_eq!(decision.moment_at.to_string(), "2026-03-02T23:00:00.000Z");
+    assert_eq!(decision.decided_at.to_string(), "2026-03-04T08:00:00.000Z");
+    let said = serde_json::to_value(&command.data).expect("JSON");
+    let moment =
+        |at: &str, order: &str| serde_json::json!({ "at": at, "order": order, "spent": 3 });
+    let expected = [
+        moment("2026-03-02T23:00:00.000Z", "o1"),
+        moment("2026-03-03T10:00:00.000Z", "o3"),
+    ];
+    assert_eq!(said, serde_json::json!({ "moments": expected }));
+    assert_eq!(decision.evidence.events.len(), 2);
+    assert_eq!(decision.evidence.fact("digest"), Some(&2.into()));
+    let mut lines = bench.decisions();
+    lines.sort();
+    let expected = [
+        "2026-03-02T23:00:00Z treat",
+        "2026-03-03T01:00:00Z audience",
+        "2026-03-03T10:00:00Z digested",
+    ];
+    assert_eq!(lines, expected);
+}
+
 #[test]
 fn who_is_erased_in_the_night_is_not_told_in_the_morning() {
     let lines = [
