@@ -49,6 +49,12 @@ impl Amount {
         Self(Decimal::new(hundredths, 2))
     }
 
+    /// So many millionths.
+    #[must_use]
+    pub fn of_millionths(millionths: i64) -> Self {
+        Self(Decimal::new(millionths, 6))
+    }
+
     /// The product of two, exact.
     #[must_use]
     pub fn times(self, by: Self) -> Self {

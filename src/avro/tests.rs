@@ -527,6 +527,7 @@ fn decision() -> Decision {
             vec![("orders", json!(3))],
         ),
         revision: "b1f3827cf0680050".into(),
+        segments: Vec::new(),
     }
 }
 

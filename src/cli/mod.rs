@@ -10,6 +10,7 @@ mod generate;
 mod man;
 mod map;
 mod rehearse;
+mod report;
 mod run;
 mod schema;
 mod state;
@@ -25,7 +26,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::document::reader::Declared;
-use crate::document::report;
+use crate::document::report::rendered;
 use crate::mapping::Mappings;
 use crate::registry::Source;
 use crate::runtime::{self, clock};
@@ -51,6 +52,7 @@ enum Commands {
     Generate(generate::Generate),
     Map(map::Map),
     Rehearse(rehearse::Rehearse),
+    Report(report::Report),
     Test(test::Test),
     Run(run::Run),
     Schema(schema::Schema),
@@ -167,7 +169,7 @@ impl Shared {
                 path.display()
             );
         }
-        set::load(path, basis).map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))
+        set::load(path, basis).map_err(|reports| anyhow::Error::msg(rendered(&reports)))
     }
 
     /// The mappings of the configuration, and those given over them.
@@ -182,7 +184,7 @@ impl Shared {
             .map(|(topic, path)| (topic.clone(), path.as_path()));
         let declared = Declared::new(&basis.vocabulary, &basis.attributes);
         Mappings::load(configured.chain(given), declared)
-            .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))
+            .map_err(|reports| anyhow::Error::msg(rendered(&reports)))
     }
 }
 
@@ -216,6 +218,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Commands::Generate(args) => generate::run(args),
         Commands::Map(args) => map::run(args),
         Commands::Rehearse(args) => rehearse::run(args),
+        Commands::Report(args) => report::run(args),
         Commands::Test(args) => test::run(args),
         Commands::Run(args) => run::run(args),
         Commands::Schema(args) => schema::run(args),

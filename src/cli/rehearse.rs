@@ -71,15 +71,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         Some(path) => published(path, &basis)?,
         None => Vec::new(),
     };
-    let (decoder, schemas) = super::decoder(&config, &basis)?;
-    let settings = RehearsalSettings {
-        plan: Arc::new(plan),
-        published,
-        decoder,
-        schemas,
-        clock: config.time.mode(),
-        idle_delay_ms: config.time.idle_delay.ms,
-    };
+    let settings = settings(&config, &basis, Arc::new(plan), published)?;
     let progress = progress(&args.events)?;
     let out = args.out.as_deref().map(create).transpose()?;
     let mut writer = Writer {
@@ -110,6 +102,48 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         None => Vec::new(),
     };
     print(args.format, &summary)
+}
+
+/// Rehearses files of events, and nothing more; the triggers, and what came of it.
+///
+/// # Errors
+/// Where a file cannot be read, or the triggers do not pass.
+pub(super) fn rehearsed(
+    shared: &Shared,
+    events: &[PathBuf],
+) -> anyhow::Result<(Arc<Plan>, Summary)> {
+    let (config, basis, plan) = shared.plan()?;
+    let plan = Arc::new(plan);
+    let settings = settings(&config, &basis, Arc::clone(&plan), Vec::new())?;
+    let progress = progress(events)?;
+    let sources = sources(events, &config, &progress)?;
+    let mut writer = Writer {
+        encoder: Encoder::json(config.publishing()),
+        out: None,
+        progress: progress.clone(),
+        records: 0,
+        scorer: Scorer::default(),
+    };
+    let summary = rehearsal::rehearse(&settings, sources, &mut writer)?;
+    progress.finish_and_clear();
+    Ok((plan, summary))
+}
+
+fn settings(
+    config: &Config,
+    basis: &Basis,
+    plan: Arc<Plan>,
+    published: Vec<Arc<Plan>>,
+) -> anyhow::Result<RehearsalSettings> {
+    let (decoder, schemas) = super::decoder(config, basis)?;
+    Ok(RehearsalSettings {
+        plan,
+        published,
+        decoder,
+        schemas,
+        clock: config.time.mode(),
+        idle_delay_ms: config.time.idle_delay.ms,
+    })
 }
 
 fn scores(scorer: &Scorer, path: &Path, until: Option<Timestamp>) -> anyhow::Result<Vec<Score>> {

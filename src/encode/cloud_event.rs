@@ -195,6 +195,7 @@ mod tests {
             },
             evidence: Evidence::default(),
             revision: "r".into(),
+            segments: Vec::new(),
         }
     }
 

@@ -50,6 +50,7 @@ impl Engine {
             engine.go_over(slot, now, effects)
         });
         effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
+        self.count(&effects[first..]);
         (self.is_adopted, self.is_halfway) = (swept.done, !swept.done);
         swept
     }

@@ -112,6 +112,7 @@ impl Engine {
             effects.push(Effect::Duplicate);
             return nobody;
         }
+        let first = effects.len();
         let plan = Arc::clone(&self.plan);
         let mut outside = vec![0; plan.triggers.len()];
         let swept = if plan.broadcast(event.name).next().is_some() {
@@ -127,6 +128,7 @@ impl Engine {
                 effects.push(Effect::OutsideAudience { trigger, customers });
             }
         }
+        self.count(&effects[first..]);
         if swept.done {
             self.told.remember(&event.id);
         }

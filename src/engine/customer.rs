@@ -65,10 +65,14 @@ impl Customer {
         if counted {
             contacts.forget(&is_gone);
         }
+        let entered = self.profile.settled.ledger.has_any_of(&is_gone);
+        if entered {
+            self.profile.settled.ledger.forget(&is_gone);
+        }
         let waited = self.waiting.iter().any(|waits| is_gone(waits.trigger));
         if waited {
             self.waiting.forget(&is_gone);
         }
-        self.states.forget(is_gone) || counted || waited
+        self.states.forget(is_gone) || counted || waited || entered
     }
 }

@@ -12,7 +12,7 @@ mod entry;
 mod hot;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
@@ -52,6 +52,8 @@ pub(super) struct Customers {
     /// The one being worked on, between `open` and `close`.
     current: usize,
     bytes: usize,
+    /// Who must be written when the open transaction is sealed: what came of her is counted in it.
+    pub flush: BTreeSet<Slot>,
 }
 
 impl Customers {
@@ -251,6 +253,7 @@ impl Customers {
 
     pub fn rollback(&mut self) {
         self.scatter();
+        self.flush.clear();
         let working = self.hot.drop_all();
         let sealed = std::mem::take(&mut self.sealed)
             .into_iter()

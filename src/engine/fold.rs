@@ -8,7 +8,9 @@
 mod at_once;
 mod deciding;
 mod everybody;
+mod outcomes;
 
+pub(super) use self::outcomes::treatment;
 use super::Effect;
 use super::customer::Customer;
 use super::waiting::Waiting;
@@ -191,7 +193,11 @@ impl<'a> Fold<'a> {
                 if self.gathered_at().is_some_and(|at| at < passes) {
                     self.decide_gathered((settled, waiting), &tail.events()[taken..]);
                 }
-                self.plan.pass_one(settled, passes);
+                if self.closes(settled) <= passes {
+                    self.close(settled, passes);
+                } else {
+                    self.plan.pass_one(settled, passes);
+                }
                 passed = true;
                 continue;
             }
@@ -221,12 +227,13 @@ impl<'a> Fold<'a> {
         (taken > 0 || passed, due)
     }
 
-    /// When a segment may be entered or left by time alone; never where there is none.
+    /// When a segment may be entered or left by time alone, or a goal counts no more; never where there is none.
     pub(super) fn passes(&self, settled: &Settled) -> Timestamp {
-        match self.plan.segments.is_empty() {
+        let segments = match self.plan.segments.is_empty() {
             true => Timestamp::MAX,
             false => settled.segments.due(),
-        }
+        };
+        segments.min(self.closes(settled))
     }
 
     /// What comes next but for events, and when: the first deadline, by the trigger it belongs to, moments that wait, or the
@@ -303,7 +310,9 @@ impl<'a> Fold<'a> {
     ) {
         let plan = self.plan;
         let folding = || plan.naming(event.name).filter(|it| it.kind.folds());
-        let asks = folding().any(|trigger| trigger.uses_previous) || plan.measures_previous(event);
+        let asks = folding().any(|trigger| trigger.uses_previous)
+            || plan.measures_previous(event)
+            || plan.goals_ask_previous(event.name);
         let previous = asks.then(|| settled.clone());
         let again = plan.apply(settled, event, previous.as_ref(), |fact, refused| {
             self.effects.push(Effect::OpenLimit {
@@ -311,6 +320,9 @@ impl<'a> Fold<'a> {
                 refused,
             });
         });
+        if plan.has_goals {
+            self.come_of(settled, (event, previous.as_ref()), again);
+        }
         for trigger in folding().filter(|it| !again || it.kind.takes_again()) {
             let found = shown(trigger, event, settled, previous.as_ref(), states);
             if found.refused > 0 {

@@ -17,6 +17,9 @@ impl Plan {
         if self.moves_segments(event, settled) {
             return event.time;
         }
+        if self.may_come_of(event, settled) {
+            return event.time;
+        }
         let looks = self
             .naming(event.name)
             .filter_map(|trigger| trigger.kind.looks_again(event, settled));
@@ -40,13 +43,17 @@ impl Plan {
         let passes = self
             .watches_segments
             .then(|| profile.settled.segments.due());
+        let closes = match self.has_goals {
+            true => profile.settled.ledger.due(),
+            false => Timestamp::MAX,
+        };
         let next = due
             .chain(tail)
             .chain(passes)
             .chain(waiting.due())
             .min()
             .unwrap_or(Timestamp::MAX);
-        next.min(self.expiry(&profile.settled))
+        next.min(closes).min(self.expiry(&profile.settled))
     }
 
     /// When a customer expires if she does nothing beyond what is settled.

@@ -24,6 +24,7 @@ mod fold;
 mod looks;
 pub mod packed;
 pub mod sweep;
+mod tallies;
 mod time;
 pub mod waiting;
 
@@ -38,10 +39,12 @@ use erasures::Erasures;
 pub use erasures::Record;
 use fold::{Expiry, Fold};
 use sweep::Sweeping;
+use tallies::Tallies;
 pub use time::Moved;
 
 use crate::event::{Event, EventName, Text};
 use crate::stored::StoredError;
+use crate::tally::{Outcome, Reaction};
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Reason};
 use crate::trigger::plan::Plan;
@@ -99,6 +102,10 @@ pub enum Effect {
         /// How many.
         customers: u64,
     },
+    /// Something came of a treatment.
+    Came(Box<Outcome>),
+    /// A sender reported something of a treatment that is not on the customer's ledger: it is too old, or was never hers.
+    Orphaned(Reaction),
     /// For so many deadlines or entries of a window of a trigger there was no place: the customer has too many.
     OpenLimit {
         /// The trigger.
@@ -115,6 +122,7 @@ pub struct Engine {
     customers: Customers,
     erasures: Erasures,
     told: Told,
+    tallies: Tallies,
     watermark: Timestamp,
     /// Every committed customer has gone over to the plan.
     is_adopted: bool,
@@ -138,6 +146,7 @@ impl Engine {
             customers: Customers::default(),
             erasures: Erasures::new(""),
             told: Told::default(),
+            tallies: Tallies::default(),
             watermark: Timestamp::MIN,
             is_adopted: true,
             is_halfway: false,
@@ -179,6 +188,9 @@ impl Engine {
         if key == broadcast::KEY {
             return self.told.restore(value);
         }
+        if let Some(of) = key.strip_prefix(tallies::KEY) {
+            return self.tallies.restore(of, value);
+        }
         let customer =
             std::str::from_utf8(key).map_err(|error| StoredError::Damaged(error.to_string()))?;
         self.customers.restore(customer, value, &self.plan)
@@ -194,7 +206,11 @@ impl Engine {
     /// Takes one input in and adds what follows to `effects`. `now` is the clock, which never goes back.
     pub fn step(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
         match input {
-            Input::Event(event) => self.event(event, now, effects),
+            Input::Event(event) => {
+                let first = effects.len();
+                self.event(event, now, effects);
+                self.count(&effects[first..]);
+            }
             Input::Everybody(event) => self.everybody(&event, now, effects),
             Input::Watermark(watermark) => while !self.advance(watermark, now, effects).done {},
         }
@@ -312,6 +328,7 @@ impl Engine {
             false => Keep::NOBODY,
         };
         let (plan, watermark) = (Arc::clone(&self.plan), self.watermark);
+        let counted = self.unsaid.len();
         let unsaid = &mut self.unsaid;
         let (mut records, kept_from) = self.customers.seal(keep, |working| {
             let customer = &mut *working.customer;
@@ -331,8 +348,14 @@ impl Engine {
                 working.look_is_early = false;
             }
         });
+        let settled = std::mem::take(&mut self.unsaid);
+        // Whoever brought these is among those who are written.
+        self.count(&settled[counted..]);
+        self.customers.flush.clear();
+        self.unsaid = settled;
         records.extend(erased);
         records.extend(told);
+        records.extend(self.tallies.seal());
         (records, kept_from)
     }
 
@@ -360,6 +383,7 @@ impl Engine {
         self.customers.commit();
         self.erasures.committed();
         self.told.committed();
+        self.tallies.committed();
     }
 
     /// Neither the sealed transaction nor what came after it has happened.
@@ -369,6 +393,7 @@ impl Engine {
         self.unsaid.clear();
         self.erasures.rollback();
         self.told.rollback();
+        self.tallies.rollback();
         self.watermark = watermark;
         self.is_adopted = false;
         self.sweeping.begin_anew();

@@ -76,6 +76,7 @@ impl Engine {
             }
             // However the customers were found.
             effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
+            self.count(&effects[first..]);
         }
         Moved {
             watermark: self.watermark,
@@ -96,7 +97,9 @@ impl Engine {
         if beyond > 0 && !self.customers.is_within_instant() {
             self.customers.gather(self.watermark.plus(1));
         }
+        let first = effects.len();
         self.look_within_instant(usize::MAX, beyond, now, effects);
+        self.count(&effects[first..]);
     }
 
     /// Looks at up to `most` of those who are due in the millisecond after the watermark, until something came true for `came` of
@@ -199,6 +202,7 @@ impl Effect {
         match self {
             Self::Decided(decision) => (Some(decision.asked_at), &decision.customer, 0),
             Self::OpenLimit { trigger, refused } => (None, trigger, *refused),
+            Self::Came(outcome) => (None, &outcome.customer, 0),
             _ => (None, "", 0),
         }
     }

@@ -33,6 +33,7 @@ use cap::Counted;
 use crate::event::{Event, Text};
 use crate::moment::{EventRef, Evidence, Moment};
 use crate::profile::{Settled, TailEvent};
+use crate::tally::limits::SEGMENTS;
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Outcome, Reason};
 use crate::trigger::plan::{Mode, Plan, Trigger};
@@ -376,6 +377,12 @@ pub fn is_in_audience(
     case.holds(asked.trigger.audience.as_ref())
 }
 
+/// The segments that she is in, as many as reports are by.
+fn segments(profile: &Settled) -> Vec<Text> {
+    let within = profile.segments.within();
+    within.take(SEGMENTS).cloned().collect()
+}
+
 fn decision(
     plan: &Plan,
     profile: &Settled,
@@ -397,6 +404,7 @@ fn decision(
         outcome,
         evidence: moment.evidence,
         revision: plan.revision.clone(),
+        segments: segments(profile),
     }
 }
 

@@ -112,6 +112,12 @@ pub struct Rhythm {
 }
 
 impl Order {
+    /// Whether nothing is left of it: cancelled, or refunded whole.
+    #[must_use]
+    pub fn is_taken_off(&self) -> bool {
+        self.is_undone || (self.is_placed && self.taken() >= self.value)
+    }
+
     /// What is taken off it again.
     fn taken(&self) -> Amount {
         let whole = self.value.max(Amount::ZERO);
@@ -387,14 +393,17 @@ fn order_id(event: &Event) -> Option<ThingId> {
     event.text(PropertyId::ORDER_ID).map(|id| thing_id(id))
 }
 
-fn currency_of(event: &Event) -> Currency {
+/// The currency that an event says; none said where it says none.
+#[must_use]
+pub fn currency_of(event: &Event) -> Currency {
     let code = event.text(PropertyId::CURRENCY);
     code.and_then(|code| Currency::read(code))
         .unwrap_or_default()
 }
 
 /// What an event of an order says that it is worth: `total`, else `revenue`, else its lines together, else `value`.
-fn order_value(event: &Event) -> Option<Amount> {
+#[must_use]
+pub fn order_value(event: &Event) -> Option<Amount> {
     let said = |property| event.number(property).map(Amount::of);
     let lines = || {
         let priced = event.products.iter().filter_map(|product| {

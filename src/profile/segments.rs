@@ -58,10 +58,7 @@ impl Section for Segments {
         "segments",
         Type::List,
         "the segments that she is in, of those that are declared",
-        |p, _| {
-            let within = p.of.iter().filter(|standing| standing.is_in);
-            Value::List(within.map(|standing| standing.name.as_str()).collect())
-        },
+        |p, _| Value::List(p.within().map(Text::as_str).collect()),
     )];
 
     /// Nothing by itself: it does not know what is declared.
@@ -112,6 +109,12 @@ impl Standing {
 impl Segments {
     fn place(&self, name: &str) -> Result<usize, usize> {
         self.of.binary_search_by(|it| it.name.as_str().cmp(name))
+    }
+
+    /// The names of those that she is in, sorted.
+    pub fn within(&self) -> impl Iterator<Item = &Text> {
+        let within = self.of.iter().filter(|standing| standing.is_in);
+        within.map(|standing| &standing.name)
     }
 
     /// Where she stands with a segment.

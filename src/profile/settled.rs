@@ -9,6 +9,7 @@ use super::contacts::Contacts;
 use super::deliveries::Deliveries;
 use super::derived::Derived;
 use super::identity::Identity;
+use super::ledger::Ledger;
 use super::messages::Messages;
 use super::nps::Nps;
 use super::orders::Orders;
@@ -147,6 +148,7 @@ sections! {
     derived: Derived,
     segments: Segments,
     contacts: Contacts,
+    ledger: Ledger,
     seen: Seen,
 }
 
@@ -246,6 +248,7 @@ impl Settled {
         *self = Self {
             id: std::mem::take(&mut self.id),
             contacts: std::mem::take(&mut self.contacts),
+            ledger: std::mem::take(&mut self.ledger),
             seen: std::mem::take(&mut self.seen),
             ..Self::default()
         };

@@ -10,6 +10,7 @@ use crate::engine::{Effect, Engine};
 use crate::event::record::Reject;
 use crate::event::{CustomerId, Event};
 use crate::population::score::Score;
+use crate::tally::{Figures, Of};
 use crate::time::Timestamp;
 use crate::treatment::Reason;
 use crate::trigger::plan::Plan;
@@ -48,6 +49,9 @@ pub struct Summary {
     /// How well triggers do, where the truth is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<Score>,
+    /// What triggers did and what came of it.
+    #[serde(skip)]
+    pub figures: BTreeMap<Of, Figures>,
     #[serde(skip)]
     seen: HashSet<CustomerId>,
 }
@@ -118,6 +122,7 @@ impl Summary {
             elapsed_seconds: 0.0,
             triggers,
             scores: Vec::new(),
+            figures: BTreeMap::new(),
             seen: HashSet::new(),
         }
     }
@@ -159,6 +164,8 @@ impl Summary {
             Effect::TailFull
             | Effect::OpenLimit { .. }
             | Effect::OutsideAudience { .. }
+            | Effect::Came(_)
+            | Effect::Orphaned(_)
             | Effect::Held { .. } => {}
             Effect::Decided(decision) => {
                 let Ok(at) = self
@@ -180,6 +187,8 @@ impl Summary {
 
     pub(super) fn end(&mut self, engine: &Engine) {
         self.customers = self.seen.len();
+        let figures = engine.figures();
+        self.figures = figures.map(|(of, it)| (of.clone(), it.clone())).collect();
         for (trigger, open) in engine.plan().triggers.iter().zip(engine.armed()) {
             if let Some(summary) = self
                 .triggers

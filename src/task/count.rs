@@ -46,6 +46,10 @@ pub enum Count {
     Refused(Text, Text),
     /// Moments that were held to be asked again, by trigger and reason.
     Held(Text, Text),
+    /// What came of treatments, by trigger and what it was.
+    Outcome(Text, Text),
+    /// What senders reported of treatments that nobody knows any more, by what it was.
+    Orphaned(Text),
     /// What another build counts.
     Other(Text),
 }
@@ -75,6 +79,8 @@ impl fmt::Display for Count {
             Self::Treated(trigger) => write!(f, "decided.{trigger}.treat"),
             Self::Refused(trigger, reason) => write!(f, "decided.{trigger}.{reason}"),
             Self::Held(trigger, reason) => write!(f, "held.{trigger}.{reason}"),
+            Self::Outcome(trigger, what) => write!(f, "outcome.{trigger}.{what}"),
+            Self::Orphaned(what) => write!(f, "orphaned.{what}"),
             Self::Other(words) => f.write_str(words),
             Self::Events
             | Self::Future
@@ -101,6 +107,8 @@ impl From<&str> for Count {
             ("decided", Some((trigger, "treat"))) => Self::Treated(trigger.into()),
             ("decided", Some((trigger, reason))) => Self::Refused(trigger.into(), reason.into()),
             ("held", Some((trigger, reason))) => Self::Held(trigger.into(), reason.into()),
+            ("outcome", Some((trigger, what))) => Self::Outcome(trigger.into(), what.into()),
+            ("orphaned", _) => Self::Orphaned(rest.into()),
             ("defect", _) => Self::Defect(rest.into()),
             ("rejected", _) => Self::Rejected(rest.into()),
             ("open_limit", _) => Self::OpenLimit(rest.into()),

@@ -272,6 +272,11 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
         engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
         engine::Effect::Erased => counted(Count::Erased, 1),
         engine::Effect::DroppedAsErased => counted(Count::DroppedAsErased, 1),
+        engine::Effect::Came(outcome) => {
+            let (word, times) = outcome.change.counted();
+            counted(Count::Outcome(outcome.trigger.0, word.into()), times)
+        }
+        engine::Effect::Orphaned(reaction) => counted(Count::Orphaned(reaction.word().into()), 1),
         engine::Effect::Expired(customers) => counted(Count::Expired, customers),
         engine::Effect::OutsideAudience { trigger, customers } => {
             counted(Count::OutsideAudience(trigger), customers)

@@ -39,6 +39,8 @@ struct Inner {
     defects: IntCounterVec,
     rejected: IntCounterVec,
     held: IntCounterVec,
+    outcomes: IntCounterVec,
+    orphaned: IntCounterVec,
     open_limit: IntCounterVec,
     outside_audience: IntCounterVec,
     removed: IntCounterVec,
@@ -186,6 +188,8 @@ impl Telemetry {
             defects: make.counter(&metrics::DEFECTS),
             rejected: make.counter(&metrics::REJECTED),
             held: make.counter(&metrics::HELD),
+            outcomes: make.counter(&metrics::OUTCOMES),
+            orphaned: make.counter(&metrics::ORPHANED),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
             outside_audience: make.counter(&metrics::OUTSIDE_AUDIENCE),
             removed: make.counter(&metrics::CUSTOMERS_REMOVED),
@@ -266,6 +270,11 @@ impl Telemetry {
                 let held = inner.held.with_label_values(&[trigger, reason]);
                 held.inc_by(more);
             }
+            Count::Outcome(trigger, what) => {
+                let outcomes = inner.outcomes.with_label_values(&[trigger, what]);
+                outcomes.inc_by(more);
+            }
+            Count::Orphaned(what) => inner.orphaned.with_label_values(&[what]).inc_by(more),
             Count::OpenLimit(trigger) => {
                 inner.open_limit.with_label_values(&[trigger]).inc_by(more);
             }

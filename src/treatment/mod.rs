@@ -84,6 +84,8 @@ pub struct Decision {
     pub evidence: Evidence,
     /// Digest of the triggers and policy that decided.
     pub revision: Text,
+    /// The segments that she was in, the first by name: what reports are by; it is not told.
+    pub segments: Vec<Text>,
 }
 
 /// To treat, or not.

@@ -7,7 +7,8 @@ use crate::event::{EventName, Text, Vocabulary};
 use crate::expression::Expression;
 use crate::fact::Fact;
 use crate::model::Declaration;
-use crate::moment::{Concerns, Kind};
+use crate::moment::{Concerns, Kind, Matcher};
+use crate::money::Amount;
 use crate::segment::Segment;
 use crate::suppression::Suppression;
 use crate::time::Timestamp;
@@ -42,6 +43,10 @@ pub struct Plan {
     by_event: ByName,
     /// The facts that take an event.
     facts_by_event: ByName,
+    /// Whether any trigger has a goal.
+    pub has_goals: bool,
+    /// The triggers for whose goal an event may count.
+    goals_by_event: ByName,
     /// By event name: the triggers that take what happened to everybody.
     by_broadcast: BTreeMap<EventName, Vec<u16>>,
     /// Key and index of each trigger, sorted.
@@ -99,6 +104,8 @@ pub struct Trigger {
     pub treatments: Vec<TreatmentChoice>,
     /// Within which limits.
     pub policy: TriggerPolicy,
+    /// What its treatments are sent for.
+    pub goal: Option<Goal>,
     /// Live, in shadow, or off.
     pub mode: Mode,
     /// Not before.
@@ -138,6 +145,32 @@ pub struct TreatmentChoice {
     pub offer: Vec<(Text, Fill)>,
     /// The data of the template, filled.
     pub data: Vec<(Text, Fill)>,
+    /// What one costs, in the company's currency.
+    pub cost: Amount,
+}
+
+/// What treatments are sent for.
+#[derive(Debug)]
+pub struct Goal {
+    /// The event that is hoped for.
+    pub of: Matcher,
+    /// How long after the decision it counts, ms; above 0.
+    pub within_ms: i64,
+    /// What it is worth, in the event's currency; where absent, an order is worth its value, and anything else nothing.
+    pub value: Option<Expression>,
+    /// The most that one customer is taken to be worth.
+    pub at_most: Option<Amount>,
+    /// The part of the value that is left when what was sold is paid for.
+    pub margin: Amount,
+}
+
+impl Goal {
+    /// Whether it asks for the profile before the event.
+    #[must_use]
+    pub fn uses_previous(&self) -> bool {
+        let value = self.value.as_ref();
+        self.of.uses_previous() || value.is_some_and(Expression::uses_previous)
+    }
 }
 
 /// A value of an offer or of template data.
@@ -168,6 +201,12 @@ impl Plan {
         let concerned = triggers.iter().map(|trigger| trigger.kind.concerns());
         let by_event = ByName::new(&vocabulary, concerned);
         let facts_by_event = ByName::new(&vocabulary, facts.iter().map(Fact::concerns));
+        let has_goals = triggers.iter().any(|trigger| trigger.goal.is_some());
+        let goals = triggers.iter().map(|trigger| {
+            let goal = trigger.goal.as_ref();
+            goal.map_or_else(Concerns::default, |goal| goal.of.concerns())
+        });
+        let goals_by_event = ByName::new(&vocabulary, goals);
         let mut by_broadcast: BTreeMap<EventName, Vec<u16>> = BTreeMap::new();
         let (mut counts_days, mut watches_segments) = (false, false);
         for (i, trigger) in (0u16..).zip(&triggers) {
@@ -199,6 +238,8 @@ impl Plan {
             revision,
             by_event,
             facts_by_event,
+            has_goals,
+            goals_by_event,
             by_broadcast,
             by_key,
         }
@@ -212,6 +253,11 @@ impl Plan {
     /// The facts that take an event of this name.
     pub fn measuring(&self, name: EventName) -> impl Iterator<Item = &Fact> {
         self.facts_by_event.of(name).map(|i| &self.facts[i])
+    }
+
+    /// The triggers for whose goal an event of this name may count.
+    pub fn with_goal(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
+        self.goals_by_event.of(name).map(|i| &self.triggers[i])
     }
 
     /// Whether an event of this name may make something true when it is seen.

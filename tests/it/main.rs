@@ -13,6 +13,7 @@ mod kafka_smoke;
 mod kept;
 mod mappings;
 mod models;
+mod outcomes;
 mod population;
 mod programmes;
 mod properties;

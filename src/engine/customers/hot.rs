@@ -155,7 +155,8 @@ impl Customers {
         );
         let mut records = Vec::new();
         let from = self.hot.kept_from(keep);
-        while let Some(slot) = self.hot.pop(from) {
+        let mut flushed = std::mem::take(&mut self.flush).into_iter();
+        while let Some(slot) = flushed.next().or_else(|| self.hot.pop(from)) {
             let Some(mut working) = self.take_out(slot) else {
                 continue;
             };

@@ -34,7 +34,7 @@ impl Fold<'_> {
                 self.speak(&mut view, waiting, (event, fired), ahead);
             }
         }
-        settled.contacts = view.settled.contacts;
+        (settled.contacts, settled.ledger) = (view.settled.contacts, view.settled.ledger);
     }
 
     /// Takes an event for which the tail has no place into the settled state, before its turn. An
@@ -57,7 +57,7 @@ impl Fold<'_> {
             }
             self.expire(&mut view, event.time);
             self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
-            settled.contacts = view.settled.contacts;
+            (settled.contacts, settled.ledger) = (view.settled.contacts, view.settled.ledger);
         }
         self.fold_event((settled, states), (event, &[]));
         self.decide_gathered((settled, waiting), ahead);
@@ -73,7 +73,7 @@ impl Fold<'_> {
         if self.plan.speaks_at_once(event.name) {
             let mut view = self.ahead(settled, states);
             self.speak(&mut view, waiting, (event, &mut Vec::new()), tail.events());
-            settled.contacts = view.settled.contacts;
+            (settled.contacts, settled.ledger) = (view.settled.contacts, view.settled.ledger);
         }
         self.fold_event((settled, states), (event, &[]));
         self.decide_gathered((settled, waiting), tail.events());

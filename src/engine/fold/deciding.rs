@@ -45,8 +45,9 @@ impl Fold<'_> {
         let decided = policy::decide(plan, settled, (ahead, &open), asked, now);
         drop(open);
         for (decided, (trigger, cause, waited)) in decided.into_iter().zip(causes) {
-            self.effects.push(match decided {
+            let effect = match decided {
                 Decided::Now(mut decision) => {
+                    self.expose(settled, trigger, &decision);
                     decision.asked_at = waited.unwrap_or(decision.asked_at);
                     Effect::Decided(decision)
                 }
@@ -62,7 +63,8 @@ impl Fold<'_> {
                         reason,
                     }
                 }
-            });
+            };
+            self.effects.push(effect);
         }
     }
 }

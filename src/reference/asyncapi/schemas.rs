@@ -435,6 +435,7 @@ mod tests {
             outcome: Outcome::Treat(Box::new(command)),
             evidence,
             revision: "r".into(),
+            segments: Vec::new(),
         };
         let value: Json = serde_json::from_slice(&made.to_json()).unwrap();
         fits(&decision(), &value);

@@ -3,12 +3,13 @@
 //! Each key of the file is read in one place, by the room that its meaning belongs to: [`moment`],
 //! [`treatment`], [`policy`]; what is left is here.
 
+mod goal;
 mod policy;
 mod treatment;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::plan::{Fill, Mode, TreatmentChoice, Trigger};
+use super::plan::{Fill, Goal, Mode, TreatmentChoice, Trigger};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
@@ -112,12 +113,13 @@ pub const KEYS: Keys = Keys {
             Shape::Mapping(&policy::KEYS),
             "Within which limits.",
         ),
+        Known::optional(
+            "goal",
+            Shape::Mapping(&goal::KEYS),
+            "What its treatments are sent for: reports count who met it, treated and held out.",
+        ),
     ],
     later: &[
-        (
-            "goal",
-            "no `goal`; conversions can be counted from the treatments and orders topics",
-        ),
         (
             "journey",
             "`treatments`, a list of which the first that fits is sent",
@@ -194,6 +196,7 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
         onsite_only,
         environment.as_ref(),
     );
+    let goal = fields.get("goal").map(|node| goal::read(reader, node));
 
     let (name, generation) = (name?, generation?);
     let mut trigger = Trigger {
@@ -204,6 +207,7 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
         audience,
         treatments: choices?,
         policy,
+        goal: goal.map_or(Some(None), |read| read.map(Some))?,
         mode: mode?,
         from,
         until,
@@ -285,6 +289,7 @@ fn uses_previous(trigger: &Trigger) -> bool {
         || asks(trigger.audience.as_ref())
         || asks(trigger.policy.value.as_ref())
         || asks(trigger.policy.cap_per.as_ref())
+        || trigger.goal.as_ref().is_some_and(Goal::uses_previous)
         || trigger.treatments.iter().any(chosen)
 }
 

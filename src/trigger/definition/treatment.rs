@@ -11,9 +11,13 @@ use crate::document::yaml::{Key, Node, Yaml};
 use crate::event::Text;
 use crate::expression::read;
 use crate::expression::{Environment, Expression};
+use crate::money::Amount;
 use crate::time::parse_duration;
 use crate::treatment::{CHANNEL_BYTES, is_channel};
 use crate::trigger::plan::{Fill, TreatmentChoice};
+
+/// The most that one treatment costs.
+const COST_MAX: f64 = 1e6;
 
 /// The keys of a treatment.
 pub const KEYS: Keys = Keys {
@@ -44,10 +48,15 @@ pub const KEYS: Keys = Keys {
             Shape::Values,
             "What the template is filled with. Expressions as in `offer`.",
         ),
+        Known::default(
+            "cost",
+            "0",
+            Shape::Number(0.0, COST_MAX),
+            "What one costs, in the company's currency: postage, printing, the gift.",
+        ),
     ],
     later: &[
-        ("cost", "no `cost`"),
-        ("margin", "no `margin`"),
+        ("margin", "`margin` in `goal`"),
         ("variant", "no `variant`; each treatment is one"),
     ],
 };
@@ -130,7 +139,16 @@ fn choice(
     let data = fields.get("data").map_or(Some(Vec::new()), |node| {
         fills(reader, node, "data", environment)
     });
+    let cost = fields.get("cost").map_or(Some(Amount::ZERO), |node| {
+        let cost = reader.number(node, "what one costs, such as 0.85")?;
+        if !(0.0..=COST_MAX).contains(&cost) {
+            reader.unexpected(node, "a number from 0 to 1000000");
+            return None;
+        }
+        Some(Amount::of(cost))
+    });
     Some(TreatmentChoice {
+        cost: cost?,
         condition: condition.flatten(),
         channel: channel?,
         template: template?.into(),

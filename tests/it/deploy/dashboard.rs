@@ -72,6 +72,21 @@ const ROWS: &[(&str, &[Panel])] = &[
         ],
     ),
     (
+        "Outcomes",
+        &[
+            (
+                "What came of treatments",
+                &m::OUTCOMES,
+                Rate(&["trigger", "outcome"]),
+            ),
+            (
+                "Reports on treatments that nobody knows",
+                &m::ORPHANED,
+                Rate(&["outcome"]),
+            ),
+        ],
+    ),
+    (
         "Health",
         &[
             ("Tasks, by state", &m::TASKS, Sum(&["state"])),

@@ -22,13 +22,17 @@ const SLICE: usize = 2;
 const TRIGGERS: [(&str, &str); 13] = [
     (
         "cart",
-        "absence: { of: Order Completed, after: Product Added, within: 3s }",
+        "absence: { of: Order Completed, after: Product Added, within: 3s }\npolicy: { hold_out: 40% }\n\
+         goal: { event: Order Completed, within: 5s, at_most: 15 }",
     ),
     (
         "each",
         "absence: { of: Order Completed, after: Product Added, within: 4s, per: event.product_id, from: first }\npolicy: { cap: once }",
     ),
-    ("review", "event: { of: Product Reviewed }"),
+    (
+        "review",
+        "event: { of: Product Reviewed }\ngoal: { event: [Order Completed, Product Added], within: 9s, value: event.total }",
+    ),
     (
         "rhythm",
         "baseline: { of: Product Added, measure: gap, by: exact, history_min: 2, deviations: 1 }\npolicy: { quiet_hours: hold }",
@@ -243,7 +247,11 @@ impl Subject for Customers {
     /// Everything, settled: how far a profile was settled when it was packed depends on when it was looked at, and that on
     /// restarts.
     fn replayed(states: &States) -> BTreeMap<String, String> {
-        let mut words = Self::settled(states);
+        let engine = settled(states);
+        let mut words = known(&engine);
+        // What was counted, and what is still to come of what was sent.
+        let figures: Vec<_> = engine.figures().collect();
+        words.insert(String::new(), format!("{figures:?}"));
         for (customer, packed) in customers(states) {
             let id = std::str::from_utf8(customer).expect("text");
             let page = packed::unsealed(id, packed).expect("sealed by an engine");
@@ -260,33 +268,41 @@ impl Subject for Customers {
 
     /// Facts and what the triggers remember. Contacts and the look at a customer depend on when she was decided on.
     fn settled(states: &States) -> BTreeMap<String, String> {
-        let mut engine = Engine::new(Arc::clone(&PLAN));
-        let far = Timestamp::parse("2050-01-01T00:00:00Z").expect("a time");
-        let mut effects = Vec::new();
-        for (key, value) in states {
-            engine
-                .restore(key, Some(value))
-                .expect("packed by an engine");
-        }
-        engine.step(Input::Watermark(far), far, &mut effects);
-        // An event folds all that is before the watermark, and makes the profile one to be packed.
-        for (customer, _) in customers(states) {
-            let customer = std::str::from_utf8(customer).expect("text");
-            let probe = Self::value('c', customer, far.0 + 1);
-            let event = decoder()
-                .decode(&probe, &Origin::default())
-                .expect("an event")
-                .event;
-            engine.step(Input::Event(Box::new(event)), far, &mut effects);
-        }
-        engine.seal();
-        engine.committed();
-        let words = engine.customers().map(|customer| {
-            (
-                customer.profile.settled.id.to_string(),
-                format!("{:?} {:?}", facts(&customer), customer.states),
-            )
-        });
-        words.collect()
+        known(&settled(states))
     }
+}
+
+fn settled(states: &States) -> Engine {
+    let mut engine = Engine::new(Arc::clone(&PLAN));
+    let far = Timestamp::parse("2050-01-01T00:00:00Z").expect("a time");
+    let mut effects = Vec::new();
+    for (key, value) in states {
+        engine
+            .restore(key, Some(value))
+            .expect("packed by an engine");
+    }
+    engine.step(Input::Watermark(far), far, &mut effects);
+    // An event folds all that is before the watermark, and makes the profile one to be packed.
+    for (customer, _) in customers(states) {
+        let customer = std::str::from_utf8(customer).expect("text");
+        let probe = Customers::value('c', customer, far.0 + 1);
+        let event = decoder()
+            .decode(&probe, &Origin::default())
+            .expect("an event")
+            .event;
+        engine.step(Input::Event(Box::new(event)), far, &mut effects);
+    }
+    engine.seal();
+    engine.committed();
+    engine
+}
+
+fn known(engine: &Engine) -> BTreeMap<String, String> {
+    let words = engine.customers().map(|customer| {
+        (
+            customer.profile.settled.id.to_string(),
+            format!("{:?} {:?}", facts(&customer), customer.states),
+        )
+    });
+    words.collect()
 }

@@ -1,0 +1,189 @@
+//! The figures of a task ([`crate::tally`]): like a profile they belong to the transaction that changes them.
+//!
+//! What was decided is counted with the decision. What came of a treatment is counted with the customer on whose ledger it stands: she
+//! is written in the same transaction, so that the two agree after a crash, whatever is taken again.
+
+use std::collections::BTreeMap;
+
+use super::erasures::Record;
+use super::fold::treatment;
+use super::{Effect, Engine};
+use crate::event::Text;
+use crate::stored::StoredError;
+use crate::tally::{Figures, Of, limits};
+use crate::treatment::{Decision, Outcome as Decided, Reason};
+
+/// What the changelog keys of figures begin with. No customer id has control characters.
+pub const KEY: &[u8] = b"\0tally\0";
+/// Version of key and value.
+const VERSION: u8 = 1;
+
+/// Rows of figures.
+#[derive(Debug, Default)]
+pub(super) struct Tallies {
+    rows: BTreeMap<Of, Figures>,
+    /// What rows were before the open transaction changed them.
+    before: BTreeMap<Of, Option<Figures>>,
+    /// The same of the sealed one.
+    sealed: BTreeMap<Of, Option<Figures>>,
+}
+
+impl Tallies {
+    /// Changes the rows of a trigger, of one of its treatments, and of both by each segment.
+    fn change(
+        &mut self,
+        (trigger, generation): (&Text, u32),
+        treatment: Option<&Text>,
+        segments: &[Text],
+        change: impl Fn(&mut Figures),
+    ) {
+        let segments = || std::iter::once(None).chain(segments.iter().map(Some));
+        let treatments = std::iter::once(None).chain(treatment.map(Some));
+        for treatment in treatments {
+            for segment in segments() {
+                let of = Of {
+                    trigger: trigger.clone(),
+                    generation,
+                    treatment: treatment.cloned(),
+                    segment: segment.cloned(),
+                };
+                let known = self.rows.get(&of);
+                if known.is_none() && self.rows.len() >= limits::ROWS {
+                    continue;
+                }
+                self.before.entry(of.clone()).or_insert(known.cloned());
+                change(self.rows.entry(of).or_default());
+            }
+        }
+    }
+
+    fn decided(&mut self, decision: &Decision, cost: impl Fn(&Text) -> crate::money::Amount) {
+        let (reason, command) = match &decision.outcome {
+            Decided::Treat(command) => (None, Some(command)),
+            Decided::Refuse(reason, command) => (Some(reason), command.as_ref()),
+        };
+        let treatment = command.map(|command| treatment(command));
+        let own = (&decision.trigger, decision.generation);
+        let cost = treatment.as_ref().map(cost).unwrap_or_default();
+        self.change(
+            own,
+            treatment.as_ref(),
+            &decision.segments,
+            |figures| match reason.map(|it: &Reason| it.word()) {
+                None => {
+                    figures.treated += 1;
+                    figures.cost = figures.cost + cost;
+                }
+                Some(word) => *figures.refused.entry(word.into()).or_default() += 1,
+            },
+        );
+    }
+
+    // Transactions.
+
+    /// The changelog records of what changed since the last seal.
+    pub fn seal(&mut self) -> Vec<Record> {
+        self.sealed = std::mem::take(&mut self.before);
+        let record = |of: &Of| {
+            let value = self.rows.get(of).and_then(|figures| written(figures, &[]));
+            Some((written(of, KEY)?, value))
+        };
+        self.sealed.keys().filter_map(record).collect()
+    }
+
+    pub fn committed(&mut self) {
+        self.sealed.clear();
+    }
+
+    pub fn rollback(&mut self) {
+        for undone in [
+            std::mem::take(&mut self.before),
+            std::mem::take(&mut self.sealed),
+        ] {
+            for (of, figures) in undone {
+                match figures {
+                    Some(figures) => self.rows.insert(of, figures),
+                    None => self.rows.remove(&of),
+                };
+            }
+        }
+    }
+
+    /// Takes a changelog record in; `key` without [`KEY`].
+    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoredError> {
+        let of: Of = read(key)?;
+        match value {
+            Some(value) => self.rows.insert(of, read(value)?),
+            None => self.rows.remove(&of),
+        };
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// The figures so far, committed or not, by what they count.
+    pub fn figures(&self) -> impl Iterator<Item = (&Of, &Figures)> {
+        self.tallies.rows.iter()
+    }
+
+    /// Counts what follows from an input.
+    pub(super) fn count(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                // What is taken again was counted when it was decided.
+                Effect::Decided(decision) if self.again.is_none() => {
+                    let plan = &self.plan;
+                    self.tallies.decided(decision, |treatment| {
+                        let mut triggers = plan.triggers.iter();
+                        let trigger = triggers.find(|it| it.name == decision.trigger);
+                        let mut choices = trigger.iter().flat_map(|it| &it.treatments);
+                        let is_it = |channel: &str, template: &str| {
+                            treatment.split_once('/') == Some((channel, template))
+                        };
+                        let choice = choices.find(|it| is_it(&it.channel, &it.template));
+                        choice.map(|it| it.cost).unwrap_or_default()
+                    });
+                }
+                // Of who is not written yet, nothing that came was counted for good.
+                Effect::Came(outcome) => {
+                    let (trigger, generation) = &outcome.trigger;
+                    let treatment = Some(&outcome.treatment);
+                    self.tallies.change(
+                        (trigger, *generation),
+                        treatment,
+                        &outcome.segments,
+                        |figures| figures.take(&outcome.change),
+                    );
+                    self.customers
+                        .flush
+                        .extend(self.customers.find(&outcome.customer));
+                }
+                Effect::Decided(_)
+                | Effect::Held { .. }
+                | Effect::Duplicate
+                | Effect::Late { .. }
+                | Effect::Erased
+                | Effect::DroppedAsErased
+                | Effect::Expired(_)
+                | Effect::TailFull
+                | Effect::OutsideAudience { .. }
+                | Effect::Orphaned(_)
+                | Effect::OpenLimit { .. } => {}
+            }
+        }
+    }
+}
+
+fn written(value: &impl serde::Serialize, before: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = before.to_vec();
+    bytes.push(VERSION);
+    postcard::to_extend(value, bytes).ok()
+}
+
+fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StoredError> {
+    match bytes {
+        [VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
+        [found, ..] => Err(StoredError::newer("the figures of a task", *found, VERSION)),
+        [] => Err(StoredError::Damaged("figures without a version".to_owned())),
+    }
+}
