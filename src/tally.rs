@@ -115,6 +115,9 @@ pub struct One {
     pub bounded: Option<Amount>,
 }
 
+/// Rows of figures, each with what it counts.
+pub type Rows = Vec<(Of, Figures)>;
+
 /// Figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {

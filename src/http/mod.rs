@@ -18,6 +18,7 @@ mod guard;
 mod page;
 mod problem;
 mod profile;
+mod report;
 mod server;
 mod signs;
 mod tasks;
@@ -78,6 +79,7 @@ const BODY_BYTES: usize = 16 * 1024;
         customers::erase,
         triggers::list,
         triggers::one,
+        report::whole,
         tasks::list,
         tasks::one,
         signs::live,
@@ -214,6 +216,7 @@ fn router(api: Api) -> Router {
         .route("/api/v1/customers/{id}/erasure", post(customers::erase))
         .route("/api/v1/triggers", get(triggers::list))
         .route("/api/v1/triggers/{name}", get(triggers::one))
+        .route("/api/v1/report", get(report::whole))
         .route("/api/v1/tasks", get(tasks::list))
         .route("/api/v1/tasks/{partition}", get(tasks::one))
         .fallback(nothing_here)

@@ -10,6 +10,7 @@ use rdkafka::consumer::{BaseConsumer, ConsumerGroupMetadata};
 use super::Context;
 use super::view::TaskView;
 use crate::engine::Customer;
+use crate::tally::Rows;
 use crate::task::{Input, Session};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
@@ -37,6 +38,10 @@ pub(super) enum ToWorker {
         partition: i32,
         revision: String,
         plan: Option<Arc<Plan>>,
+    },
+    /// What the tasks here have counted of triggers?
+    Figures {
+        reply: tokio::sync::oneshot::Sender<Vec<(i32, Rows)>>,
     },
     /// A topic may be read from here on.
     Begin {

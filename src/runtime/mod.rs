@@ -67,6 +67,7 @@ use crate::event::Vocabulary;
 use crate::event::record::SchemaId;
 use crate::mapping::Mappings;
 use crate::registry::{SchemasError, Source};
+use crate::tally::Rows;
 use crate::task::customers::Customers;
 use crate::task::ids::TopicIds;
 use crate::task::transaction::Sink;
@@ -459,6 +460,18 @@ impl Tasks {
         };
         worker.send(question).ok()?;
         answer.await.ok().flatten()
+    }
+
+    /// What the tasks here have counted of triggers so far, by partition.
+    pub async fn figures(&self) -> BTreeMap<i32, Rows> {
+        let mut all = BTreeMap::new();
+        for worker in &*self.workers {
+            let (reply, answer) = tokio::sync::oneshot::channel();
+            if worker.send(ToWorker::Figures { reply }).is_ok() {
+                all.extend(answer.await.unwrap_or_default());
+            }
+        }
+        all
     }
 }
 

@@ -11,7 +11,10 @@ use super::queue::Waker;
 use super::slot::Slot;
 use super::watchdog::EndsProcess;
 use super::{Context, State, clock};
+use crate::engine::Customer;
+use crate::tally::Rows;
 use crate::task::Session;
+use crate::time::Timestamp;
 
 /// Nothing is due later than this.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -89,6 +92,22 @@ pub(super) fn run(
 }
 
 impl Worker {
+    fn customer(&self, partition: i32, customer: &str) -> Option<(Box<Customer>, Timestamp)> {
+        let engine = self.slots.get(&partition)?.task().core().engine();
+        let customer = engine.customer(customer)?;
+        Some((Box::new(customer), engine.watermark()))
+    }
+
+    fn figures(&self) -> Vec<(i32, Rows)> {
+        let running = self.slots.iter().filter(|(_, slot)| !slot.is_closed());
+        let figures = running.map(|(partition, slot)| {
+            let rows = slot.task().core().engine().figures();
+            let rows = rows.map(|(of, it)| (of.clone(), it.clone()));
+            (*partition, rows.collect())
+        });
+        figures.collect()
+    }
+
     fn take(&mut self, message: ToWorker) {
         match message {
             ToWorker::Wake => {}
@@ -140,14 +159,11 @@ impl Worker {
                 customer,
                 reply,
             } => {
-                let slot = self.slots.get(&partition);
-                let found = slot.and_then(|slot| {
-                    let engine = slot.task().core().engine();
-                    let customer = engine.customer(&customer)?;
-                    Some((Box::new(customer), engine.watermark()))
-                });
                 // Whoever asked may have gone.
-                let _ = reply.send(found);
+                let _ = reply.send(self.customer(partition, &customer));
+            }
+            ToWorker::Figures { reply } => {
+                let _ = reply.send(self.figures());
             }
             ToWorker::Offer(plan) => {
                 for slot in self.slots.values_mut() {

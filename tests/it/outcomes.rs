@@ -30,7 +30,7 @@ const TRIGGERS: &[(&str, &str)] = &[
     ("segment", "segment: readers\nwhen: profile.known"),
 ];
 
-const CONFIGURATION: &str = "[policy]\nconsent_by_default = ['email']\n[policy.currencies]\nreporting = 'EUR'\nrates = { USD = 0.5 }\n";
+const CONFIGURATION: &str = "[policy]\nconsent_by_default = ['email']\nhold_out = '0%'\n[policy.currencies]\nreporting = 'EUR'\nrates = { USD = 0.5 }\n";
 
 /// What was done on each day of March at a time: an event, and its properties.
 type Events = &'static [(&'static str, &'static str, &'static str)];

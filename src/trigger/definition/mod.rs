@@ -119,12 +119,10 @@ pub const KEYS: Keys = Keys {
             "What its treatments are sent for: reports count who met it, treated and held out.",
         ),
     ],
-    later: &[
-        (
-            "journey",
-            "`treatments`, a list of which the first that fits is sent",
-        ),
-    ],
+    later: &[(
+        "journey",
+        "`treatments`, a list of which the first that fits is sent",
+    )],
 };
 
 /// A checked trigger file.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use moments::engine::Engine;
+use moments::engine::{Engine, packed};
 use moments::trigger::plan::Policy;
 
 use super::{Bench, onsite, plan};
@@ -205,9 +205,13 @@ fn many_customers_go_over_some_at_a_time() {
     source.line(ORDER);
     source.line("2026-01-10T10:00:00Z Product Viewed");
     source.line("2026-01-20T10:00:00Z Product Viewed");
-    let (_, packed) = source.engine.seal().remove(0);
+    let (id, page) = source.engine.seal().remove(0);
+    let (id, page) = (String::from_utf8(id), page.expect("a page"));
+    let packed = packed::unsealed(&id.expect("text"), &page).expect("just sealed");
     for number in 0..count {
-        let read = engine.restore(format!("c{number}").as_bytes(), packed.as_deref());
+        let id = format!("c{number}");
+        let page = packed::seal(&id, packed.to_vec());
+        let read = engine.restore(id.as_bytes(), Some(&page));
         read.expect("what it packed itself");
     }
     let effects = &mut Vec::new();
