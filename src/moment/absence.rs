@@ -6,8 +6,8 @@
 //! `from: first` it stays until fired or cancelled. The occurrence is (`per`, anchor).
 //!
 //! With `until` the deadline is a time that an expression on the anchor gives, and a duration after it, or before it where that is
-//! negative. A time at 00:00 UTC is a date, as there is no type for it yet: its deadline is the end of that day in her zone as it is
-//! known by then, whose first instant after is in time. Where it gives none, or none after the anchor, the event is no anchor.
+//! negative. Of a date (what is of that type, or a time at 00:00 UTC) the deadline is the end of that day in her zone as it is known by
+//! then, whose first instant after is in time. Where it gives none, or none after the anchor, the event is no anchor.
 //!
 //! A late `after`, older than something this trigger has already seen of the customer, opens
 //! nothing and moves no anchor back: an `of` that was in time may have followed it.
@@ -27,7 +27,7 @@ use crate::event::{Event, Position, Text, Type};
 use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stored::{Stored, StoredError};
-use crate::time::{DAY_MS, Timestamp, parse_duration};
+use crate::time::{DAY_MS, Timestamp, Zone, parse_duration};
 use crate::value::Value;
 
 /// Deadlines one trigger may have open for one customer: a wide basket, each product on its own.
@@ -51,7 +51,7 @@ const KEYS: Keys = Keys {
         Known::optional(
             "until",
             Shape::Expression,
-            "Until when: a time that the anchor says, such as `event.promised_at`; of a date (00:00 UTC), the end of that day in her zone.",
+            "Until when: a time or a date that the anchor or the profile says, such as `event.promised_at`; of a date, the end of that day in her zone.",
         ),
         Known::optional(
             "plus",
@@ -176,7 +176,7 @@ impl Absence {
         let Value::Time(at) = at.eval(scope) else {
             return None;
         };
-        let until = Until::of(at, *plus_ms);
+        let until = Until::of(at, *plus_ms, &scope.profile.identity.zone());
         (until.instant(scope.profile) > event.time).then_some(Some(until))
     }
 
@@ -191,16 +191,24 @@ impl Absence {
 }
 
 impl Until {
-    /// A time, or where it is 00:00 UTC a date, and so many ms after it.
-    fn of(at: Timestamp, plus_ms: i64) -> Self {
-        if at.0.rem_euclid(DAY_MS) != 0 {
-            return Self::At(at.plus(plus_ms));
-        }
+    /// A time, or where it is the end of a day in her zone or 00:00 UTC a date, and so many ms after it.
+    fn of(at: Timestamp, plus_ms: i64, zone: &Zone) -> Self {
+        let day = match at.0.rem_euclid(DAY_MS) {
+            0 => at.0.div_euclid(DAY_MS),
+            // What is of type `date` is the last instant of its day in her zone.
+            _ => {
+                let day = at.day(zone);
+                if at != Timestamp::end_of_day(day, zone) {
+                    return Self::At(at.plus(plus_ms));
+                }
+                day.into()
+            }
+        };
         let (days, rest_ms) = match plus_ms % DAY_MS {
             0 => (plus_ms / DAY_MS, 0),
             _ => (0, plus_ms),
         };
-        let day = at.0.div_euclid(DAY_MS) + days;
+        let day = day + days;
         Self::EndOf(i32::try_from(day).unwrap_or(i32::MAX - 1), rest_ms)
     }
 
@@ -473,8 +481,13 @@ mod tests {
             (day, 0, Until::EndOf(20_000, 0)),
             (day, -3 * DAY_MS, Until::EndOf(19_997, 0)),
             (day, DAY_MS + 1, Until::EndOf(20_000, DAY_MS + 1)),
+            // The end of a day in Madrid, which is two hours ahead in October, and what is no end of a day there.
+            (day - 7_200_000 - 1, 0, Until::EndOf(19_999, 0)),
+            (day - 7_200_000 - 1, 2 * DAY_MS, Until::EndOf(20_001, 0)),
+            (day - 1, 0, Until::At(Timestamp(day - 1))),
         ] {
-            assert_eq!(Until::of(Timestamp(at), plus_ms), expected);
+            let madrid = Zone::named("Europe/Madrid").expect("a zone");
+            assert_eq!(Until::of(Timestamp(at), plus_ms, &madrid), expected);
         }
     }
 

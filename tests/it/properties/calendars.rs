@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use jiff::civil::Weekday;
+use jiff::civil::{Weekday, date};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -50,7 +50,7 @@ const BIRTHDAYS: [&str; 8] = [
 type Row = (&'static str, Calendar, &'static str);
 
 #[rustfmt::skip]
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 13] = [
     ("birthday", row(Days::Own, 0, 0), "date: profile.attributes.birthday"),
     ("before", row(Days::Own, -1, 150), "date: profile.attributes.birthday, offset: -1d, at: '02:30'"),
     ("gap", row(Days::MonthDay(3, 29), 0, 150), "date: 03-29, at: '02:30'"),
@@ -59,6 +59,10 @@ const ROWS: [Row; 9] = [
     ("sunday", row(Days::Nth(-1, Weekday::Sunday, 3), 0, 60), "date: { nth: -1, weekday: sunday, month: march }, at: '01:00'"),
     ("friday", row(Days::Nth(1, Weekday::Friday, 0), -1, 0), "date: { nth: 1, weekday: friday }, offset: -1d"),
     ("month", row(Days::OfMonth(31), 0, 720), "date: { every: month, day: 31 }, at: '12:00'"),
+    ("working", row(Days::Working(-1), 0, 540), "date: { nth: -1, weekday: working-day }, at: '09:00'"),
+    ("week", row(Days::Weeks(1, Weekday::Sunday, date(2026, 1, 5)), 0, 150), "date: { every: week, weekday: sunday }, at: '02:30'"),
+    ("fortnight", row(Days::Weeks(2, Weekday::Monday, date(2026, 3, 23)), -1, 60), "date: { every: week, nth: 2, weekday: monday, from: 2026-03-25 }, offset: -1d, at: '01:00'"),
+    ("once", row(Days::Once(date(2026, 3, 30)), 0, 0), "date: 2026-03-30"),
     ("quarter", row(Days::OfQuarter(1), -2, 120), "date: { every: quarter, day: 1 }, offset: -2d, at: '02:00'"),
 ];
 

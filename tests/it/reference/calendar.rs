@@ -21,6 +21,11 @@ pub enum Days {
     Nth(i8, Weekday, i8),
     OfMonth(i32),
     OfQuarter(i32),
+    /// The nth day from Monday to Friday (the last where negative) of every month.
+    Working(i8),
+    /// A weekday of every so many weeks, of which one has this Monday.
+    Weeks(i64, Weekday, Date),
+    Once(Date),
 }
 
 /// A calendar moment: which days, how many after them, at how many minutes of the day.
@@ -123,6 +128,19 @@ fn is_meant(days: Days, day: Date, own: Option<i64>, tz: &TimeZone, since: i64) 
             };
             (month == 0 || day.month() == month) && day.weekday() == weekday && counted == nth.abs()
         }
+        Days::Working(nth) => {
+            let works = |day: Date| !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
+            let month =
+                (1..=day.days_in_month()).map(|date| day.with().day(date).build().expect("a day"));
+            let before = month.clone().filter(|it| works(*it) && *it < day).count();
+            let after = month.filter(|it| works(*it) && *it > day).count();
+            let counted = if nth > 0 { before } else { after };
+            works(day) && counted == usize::from(nth.unsigned_abs()) - 1
+        }
+        Days::Weeks(every, weekday, _) => {
+            day.weekday() == weekday && period(days, day) * every == weeks(days, day)
+        }
+        Days::Once(once) => day == once,
         Days::OfMonth(nth) => {
             i32::from(day.day()) == nth || last_of_month && i32::from(day.day()) < nth
         }
@@ -137,6 +155,15 @@ fn is_meant(days: Days, day: Date, own: Option<i64>, tz: &TimeZone, since: i64) 
             place == nth || last && place < nth
         }
     }
+}
+
+/// How many weeks after the first a day is.
+fn weeks(days: Days, day: Date) -> i64 {
+    let Days::Weeks(_, _, monday) = days else {
+        unreachable!("only weeks are counted");
+    };
+    let days = day.since(monday).expect("a span").get_days();
+    i64::from(days).div_euclid(7)
 }
 
 fn quarter(day: Date) -> i8 {
@@ -154,7 +181,9 @@ fn period(days: Days, day: Date) -> i64 {
     match days {
         Days::Own | Days::MonthDay(..) => year,
         Days::Nth(_, _, month) if month > 0 => year,
-        Days::Nth(..) | Days::OfMonth(_) => year * 12 + i64::from(day.month()),
+        Days::Weeks(every, ..) => weeks(days, day).div_euclid(every),
+        Days::Once(_) => 0,
+        Days::Nth(..) | Days::OfMonth(_) | Days::Working(_) => year * 12 + i64::from(day.month()),
         Days::OfQuarter(_) => year * 4 + i64::from(quarter(day)),
     }
 }
