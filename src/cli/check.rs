@@ -3,8 +3,10 @@
 use clap::Args;
 
 use super::Shared;
+use crate::document::report;
 use crate::trigger::plan::{Plan, Trigger};
-use crate::trigger::set::Basis;
+use crate::trigger::set::{self, Basis};
+use crate::trigger::warnings::warnings;
 
 /// Check trigger files and mappings; every error with file, line and what was expected.
 #[derive(Debug, Args)]
@@ -25,7 +27,26 @@ pub fn run(args: &Check) -> anyhow::Result<()> {
         println!("no triggers: no errors");
         return Ok(());
     }
-    say(&shared.read(&config, &basis)?, &basis);
+    let plan = shared.read(&config, &basis)?;
+    say(&plan, &basis);
+    let sources = set::sources(shared.path(&config))
+        .map_err(|reports| anyhow::Error::msg(report::rendered(&reports)))?;
+    let mut warned = warnings(&sources, &plan);
+    if config.topics.everybody.is_empty() {
+        let broadcasts = plan
+            .triggers
+            .iter()
+            .filter(|it| it.kind.word() == "broadcast");
+        warned.extend(broadcasts.map(|trigger| {
+            format!(
+                "{}: it never comes true: no topic for everybody is declared ([topics.everybody.NAME])",
+                trigger.name
+            )
+        }));
+    }
+    for warning in warned {
+        println!("warning: {warning}");
+    }
     Ok(())
 }
 

@@ -6,3 +6,4 @@ pub mod policy;
 pub mod published;
 pub mod revision;
 pub mod set;
+pub mod warnings;

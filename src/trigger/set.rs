@@ -111,6 +111,14 @@ pub fn is_set_file(path: &Path) -> bool {
 /// # Errors
 /// Everything that is wrong with any of them, in order of path.
 pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
+    compile(&sources(path)?, basis)
+}
+
+/// The files of a set: a file, or all of a directory.
+///
+/// # Errors
+/// What cannot be read.
+pub fn sources(path: &Path) -> Result<Vec<Source>, Vec<Report>> {
     let paths = files(path, is_set_file).map_err(|report| vec![report])?;
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for path in &paths {
@@ -119,10 +127,9 @@ pub fn load(path: &Path, basis: &Basis) -> Result<Plan, Vec<Report>> {
             Err(report) => reports.push(report),
         }
     }
-    if reports.is_empty() {
-        compile(&sources, basis)
-    } else {
-        Err(reports)
+    match reports.is_empty() {
+        true => Ok(sources),
+        false => Err(reports),
     }
 }
 
