@@ -9,6 +9,7 @@
 mod checkpoints;
 mod cloudevents;
 mod layers;
+pub mod memory;
 mod place;
 pub mod properties;
 pub mod schema_registry;
@@ -34,6 +35,7 @@ use crate::trigger::policy::Policy;
 pub use checkpoints::Checkpoints;
 pub use cloudevents::{CloudEvents, Output};
 pub use layers::ConfigError;
+pub use memory::Memory;
 pub use properties::{Kafka, Properties};
 pub use schema_registry::SchemaRegistry;
 pub use time::{Clock, Span, Time};
@@ -60,6 +62,8 @@ pub struct Config {
     pub transactions: Transactions,
     /// How long customers who changed stay unwritten.
     pub checkpoints: Checkpoints,
+    /// How much memory the process may take.
+    pub memory: Memory,
     /// What is common to all triggers.
     pub policy: Policy,
     /// How long customers are kept.
@@ -389,6 +393,7 @@ impl Config {
         self.time.check()?;
         self.transactions.check()?;
         self.checkpoints.check()?;
+        self.memory.check()?;
         self.cloudevents.check(&self.topics)?;
         self.schema_registry.check()?;
         self.kafka.check()

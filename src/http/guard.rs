@@ -61,6 +61,10 @@ pub(super) async fn guarded(State(api): State<Api>, request: Request, next: Next
         return problem;
     }
     let path = request.uri().path();
+    if api.tasks.is_short_of_memory() && !is_sign(path) {
+        let detail = "memory is near its ceiling; only /metrics and /health are answered until there is some again";
+        return Problem::busy(detail).into_response();
+    }
     let audited = AUDITED.iter().any(|of| path.starts_with(of));
     let said = audited.then(|| {
         let peer = request
@@ -83,6 +87,11 @@ pub(super) async fn guarded(State(api): State<Api>, request: Request, next: Next
         tracing::info!(target: "audit", %method, path, peer, status, "customers were asked for");
     }
     response
+}
+
+/// What says how the process is.
+fn is_sign(path: &str) -> bool {
+    path == "/metrics" || path.starts_with(OPEN_TO_ALL)
 }
 
 impl Api {

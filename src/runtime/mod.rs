@@ -20,6 +20,7 @@ mod described;
 pub mod encoding;
 mod feed;
 mod group;
+mod memory;
 mod message;
 pub mod murmur2;
 mod observer;
@@ -52,6 +53,7 @@ use self::clients::Logged;
 pub(crate) use self::clock::clock;
 use self::committer::Committer;
 use self::control::{Control, ControlError, Taken};
+use self::memory::{Memory, Shares};
 use self::message::{Question, ToWorker};
 use self::placement::Placement;
 use self::surroundings::Surroundings;
@@ -158,6 +160,7 @@ struct Context {
     offsets: Arc<BaseConsumer<Logged>>,
     questions: Sender<Question>,
     watchdog: Watchdog,
+    memory: Memory,
     states: Mutex<BTreeMap<i32, State>>,
     placement: Mutex<Placement>,
     surroundings: Surroundings,
@@ -264,6 +267,15 @@ impl Runtime {
             .min(usize::try_from(partitions).unwrap_or(1))
             .max(1);
         let ids = config.topics.ids(found.ids);
+        let memory = Memory::new(config.memory.max);
+        let mut config = config;
+        Shares::of(
+            memory.max,
+            names.inputs.len(),
+            usize::try_from(partitions).unwrap_or(1),
+            count,
+        )
+        .limit(&mut config);
         let context = Arc::new(Context {
             config: Arc::new(config),
             names: Arc::clone(&names),
@@ -280,6 +292,7 @@ impl Runtime {
             offsets,
             questions,
             watchdog,
+            memory,
             states: Mutex::default(),
             placement: Mutex::default(),
             surroundings: Surroundings::default(),
@@ -335,6 +348,7 @@ impl Runtime {
         let traces = context.traces.clone();
         let copier = copier::start(context)?;
         observer::start(context)?;
+        memory::start(context)?;
         let result = group::run(context, &self.tasks.workers, timeout, stop);
         for worker in &self.tasks.workers {
             // One that is gone has stopped.
@@ -371,6 +385,12 @@ impl Tasks {
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
         self.context.surroundings.reasons()
+    }
+
+    /// Whether memory is near its ceiling.
+    #[must_use]
+    pub fn is_short_of_memory(&self) -> bool {
+        self.context.memory.is_short()
     }
 
     /// The triggers in force.

@@ -181,6 +181,7 @@ impl Slot {
 
     /// Takes what came and works on it; whether there may be more.
     pub fn round(&mut self) -> bool {
+        self.task.be_frugal(self.context.memory.is_short());
         let mut worked = self.take();
         for _ in 0..ROUND_STEPS {
             let stepped = self.task.step(clock());
@@ -229,11 +230,16 @@ impl Slot {
         let Some(lease) = &mut self.lease else {
             return false;
         };
+        let short = self.context.memory.is_short();
         let (mut inputs, mut lost, mut unreadable) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (topic, feed) in lease.feeds.iter_mut().enumerate() {
             let Some(session) = feed.session.filter(|_| !feed.paused && feed.position >= 0) else {
                 continue;
             };
+            // Of each topic no more than is worked on.
+            if short && self.task.holds(topic) {
+                continue;
+            }
             let batch = feed.take();
             for (error, offset) in batch.errors {
                 match error {

@@ -366,6 +366,8 @@ pub struct Task<C: Core> {
     marks: Marks,
     /// What is taken again.
     again: Option<Again>,
+    /// Memory is short.
+    frugal: bool,
 }
 
 impl<C: Core> Task<C> {
@@ -400,6 +402,7 @@ impl<C: Core> Task<C> {
             sweeps: BTreeMap::new(),
             marks: Marks::default(),
             again: None,
+            frugal: false,
         }
     }
 
@@ -432,6 +435,11 @@ impl<C: Core> Task<C> {
             (_, input) => self.taking_over(input),
         }
         self.commit_if_due();
+    }
+
+    /// Memory is short, or is not any more: while it is, what is taken is committed at once, and every customer who changed is written.
+    pub fn be_frugal(&mut self, frugal: bool) {
+        self.frugal = frugal;
     }
 
     /// Time passed.
@@ -523,6 +531,11 @@ impl<C: Core> Task<C> {
         let shown = self.settings.clock.reading(clock);
         let shown = shown.or_else(|| self.watermarks.shown())?;
         Some(shown.0.saturating_sub(watermark.0).max(0))
+    }
+
+    /// Whether a record of a topic is at hand.
+    pub fn holds(&self, topic: usize) -> bool {
+        self.inbox.head(topic).is_some()
     }
 
     /// The offset of a topic's next record to be taken, and where the topic ended when that was last asked.

@@ -137,7 +137,7 @@ impl<C: Core> Task<C> {
 
     fn content_due(&self) -> Option<Timestamp> {
         let open = self.open.as_ref().filter(|_| self.has_offset())?;
-        if self.is_offered_another() && !open.is_idle() {
+        if (self.frugal || self.is_offered_another()) && !open.is_idle() {
             return Some(self.clock);
         }
         let mut topics = 0..self.settings.topics.len();
@@ -278,7 +278,7 @@ impl<C: Core> Task<C> {
         let mut record = self.record();
         // Where nothing comes, all are written with the first who must be.
         let keep = match open.since() {
-            Some(since) if !open.writes_all && self.phase == Phase::Running => {
+            Some(since) if !open.writes_all && !self.frugal && self.phase == Phase::Running => {
                 self.keeps(record.transaction, since)
             }
             _ => Keep::NOBODY,

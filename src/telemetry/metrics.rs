@@ -158,6 +158,10 @@ metrics! {
         "Partitions that a topic has got since this process started: nobody reads them.";
     HANGING: "moments_hanging_transactions", Kind::Gauge, One, ["topic"],
         "Partitions of tasks here in which a transaction is open for longer than `kafka.hanging_transaction`: nothing behind it is read.";
+    MEMORY_MAX: "moments_memory_max_bytes", Kind::Gauge, Bytes, [],
+        "The ceiling of resident memory: `memory.max`, or what the system allows.";
+    MEMORY_SHORT: "moments_memory_short", Kind::Gauge, One, [],
+        "1 while memory is near its ceiling, so that less is taken in; else 0.";
     CLOCK_OFF: "moments_clock_off_seconds", Kind::Gauge, Seconds, [],
         "How far this machine's clock is ahead of the one that the process goes by: other than 0 while a step of it is not followed.";
     SENDING_STOPPED: "moments_sending_stopped", Kind::Gauge, One, [],

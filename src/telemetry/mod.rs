@@ -65,6 +65,8 @@ struct Inner {
     brokers_reached: IntGauge,
     partitions_unread: IntGaugeVec,
     hanging: IntGaugeVec,
+    memory_max: IntGauge,
+    memory_short: IntGauge,
     clock_off: GaugeVec,
     sending_stopped: IntGauge,
     tasks: IntGaugeVec,
@@ -214,6 +216,8 @@ impl Telemetry {
             brokers_reached: make.whole(&metrics::BROKERS_REACHED),
             partitions_unread: make.gauge(&metrics::PARTITIONS_UNREAD),
             hanging: make.gauge(&metrics::HANGING),
+            memory_max: make.whole(&metrics::MEMORY_MAX),
+            memory_short: make.whole(&metrics::MEMORY_SHORT),
             clock_off: make.real(&metrics::CLOCK_OFF),
             sending_stopped: make.whole(&metrics::SENDING_STOPPED),
             tasks: make.gauge(&metrics::TASKS),
@@ -442,6 +446,17 @@ impl Telemetry {
     /// So many partitions of a topic wait for a transaction that nobody ends.
     pub fn hanging(&self, topic: &str, count: i64) {
         self.inner.hanging.with_label_values(&[topic]).set(count);
+    }
+
+    /// The ceiling of memory.
+    pub fn memory_max(&self, bytes: u64) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.inner.memory_max.set(bytes);
+    }
+
+    /// Whether memory is near its ceiling.
+    pub fn memory_short(&self, short: bool) {
+        self.inner.memory_short.set(short.into());
     }
 
     /// The machine's clock is so far ahead of the one that the process goes by, ms.

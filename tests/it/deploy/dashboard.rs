@@ -114,6 +114,7 @@ const ROWS: &[(&str, &[Panel])] = &[
                 &m::RESTORE_REMAINING,
                 Sum(&["partition"]),
             ),
+            ("Memory is short", &m::MEMORY_SHORT, Max(&["instance"])),
             ("Brokers answer", &m::BROKERS_REACHED, Max(&["instance"])),
             ("Clock set by", &m::CLOCK_OFF, Max(&["instance"])),
             ("Transactions that hang", &m::HANGING, Sum(&["topic"])),

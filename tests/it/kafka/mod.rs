@@ -10,6 +10,7 @@ mod examples;
 mod fault;
 mod foreign;
 pub mod installation;
+mod memory;
 mod once;
 mod reload;
 mod replaying;
