@@ -56,6 +56,11 @@ impl Log {
         Self::reading(config, "read_committed")
     }
 
+    /// The same, of what is not committed, too.
+    pub(super) fn uncommitted(config: &Config) -> Result<Self, AdminError> {
+        Self::reading(config, "read_uncommitted")
+    }
+
     fn reading(config: &Config, isolation: &str) -> Result<Self, AdminError> {
         let consumer = clients::consumer(config, isolation)
             .set("auto.offset.reset", "earliest")
@@ -64,6 +69,44 @@ impl Log {
             .map_err(AdminError::kafka("making a consumer"))?;
         let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
         Ok(Self { consumer, timeout })
+    }
+
+    /// How many brokers there are.
+    pub(super) fn brokers(&self) -> Result<usize, AdminError> {
+        let metadata = self.consumer.fetch_metadata(None, self.timeout);
+        let metadata = metadata.map_err(AdminError::kafka("asking for brokers"))?;
+        Ok(metadata.brokers().len())
+    }
+
+    /// The state of a group, and how many members it has.
+    pub(super) fn group(&self, id: &str) -> Result<(String, usize), AdminError> {
+        let groups = self
+            .consumer
+            .fetch_group_list(Some(id), self.timeout)
+            .map_err(AdminError::kafka(format!("asking for group {id}")))?;
+        let found = groups.groups().iter().find(|group| group.name() == id);
+        Ok(found.map_or_else(Default::default, |group| {
+            (group.state().to_owned(), group.members().len())
+        }))
+    }
+
+    /// The first record of a partition at an offset or after it.
+    pub(super) fn first(
+        &self,
+        topic: &str,
+        partition: i32,
+        from: i64,
+    ) -> Result<Option<RawRecord>, AdminError> {
+        let behind = Range {
+            from,
+            ..self.range(topic, partition)?
+        };
+        let mut first = None;
+        self.read(topic, &[behind], |read| {
+            first = Some(read.record);
+            ControlFlow::Break(())
+        })?;
+        Ok(first)
     }
 
     /// How many partitions a topic has.
@@ -111,7 +154,7 @@ impl Log {
         config: &Config,
         topic: &str,
     ) -> Result<(), AdminError> {
-        let ends = Self::reading(config, "read_uncommitted")?.ranges(topic, None)?;
+        let ends = Self::uncommitted(config)?.ranges(topic, None)?;
         let began = Instant::now();
         for end in ends {
             while self.range(topic, end.partition)?.until < end.until {

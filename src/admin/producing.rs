@@ -14,6 +14,7 @@ use super::AdminError;
 use crate::config::Config;
 use crate::runtime::clients;
 use crate::task::core::Header as OwnHeader;
+use crate::time::Timestamp;
 
 /// Sends records by Java's partitioner, and waits until the brokers have them.
 pub struct Sender {
@@ -21,6 +22,9 @@ pub struct Sender {
     deliveries: Deliveries,
     timeout: Duration,
 }
+
+/// What became of a record.
+type Delivering = Result<(i32, i64, Option<Timestamp>), AdminError>;
 
 /// A record to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,8 +41,8 @@ pub struct Outgoing {
     pub headers: Vec<OwnHeader>,
 }
 
-/// Partition and offset of a record, or why it has none.
-type Delivered = Result<(i32, i64), KafkaError>;
+/// Partition and offset of a record, and when the broker says that it was appended; or why there are none.
+type Delivered = Result<(i32, i64, Option<Timestamp>), KafkaError>;
 
 #[derive(Clone, Default)]
 struct Deliveries(Arc<Mutex<Vec<Delivered>>>);
@@ -54,7 +58,13 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
 
     fn delivery(&self, delivered: &DeliveryResult<'_>, (): ()) {
         let result = match delivered {
-            Ok(message) => Ok((message.partition(), message.offset())),
+            Ok(message) => {
+                let appended = match message.timestamp() {
+                    rdkafka::Timestamp::LogAppendTime(ms) => Some(Timestamp(ms)),
+                    _ => None,
+                };
+                Ok((message.partition(), message.offset(), appended))
+            }
             Err((error, _)) => Err(error.clone()),
         };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,6 +115,26 @@ impl Sender {
     /// # Errors
     /// Where the brokers do not take it.
     pub fn send(&self, record: &Outgoing) -> Result<(i32, i64), AdminError> {
+        let (partition, offset, _) = self.delivered(record)?;
+        Ok((partition, offset))
+    }
+
+    /// Sends a record that nobody is to read, as its transaction is aborted; when the broker says that it was appended.
+    ///
+    /// # Errors
+    /// Where the brokers do not take it.
+    pub fn appended(&self, record: &Outgoing) -> Result<Option<Timestamp>, AdminError> {
+        self.producer
+            .begin_transaction()
+            .map_err(AdminError::kafka("beginning a transaction"))?;
+        let delivered = self.delivered(record);
+        let aborted = self.producer.abort_transaction(self.timeout);
+        let (_, _, appended) = delivered?;
+        aborted.map_err(AdminError::kafka("aborting a transaction"))?;
+        Ok(appended)
+    }
+
+    fn delivered(&self, record: &Outgoing) -> Delivering {
         let failed = || AdminError::kafka(format!("sending to {}", record.topic));
         self.queue(record)?;
         self.producer.flush(self.timeout).map_err(failed())?;

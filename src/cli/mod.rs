@@ -5,6 +5,7 @@ mod completions;
 mod customers;
 mod dead_letters;
 mod demo;
+mod doctor;
 mod fit;
 mod generate;
 mod man;
@@ -48,6 +49,7 @@ enum Commands {
     Customers(customers::Customers),
     DeadLetters(dead_letters::DeadLetters),
     Demo(demo::Demo),
+    Doctor(doctor::Doctor),
     Fit(fit::Fit),
     Generate(generate::Generate),
     Map(map::Map),
@@ -214,6 +216,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Commands::Customers(args) => customers::run(args),
         Commands::DeadLetters(args) => dead_letters::run(args),
         Commands::Demo(args) => demo::run(args),
+        Commands::Doctor(args) => doctor::run(args),
         Commands::Fit(args) => fit::run(args),
         Commands::Generate(args) => generate::run(args),
         Commands::Map(args) => map::run(args),

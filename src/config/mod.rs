@@ -135,6 +135,8 @@ pub struct Http {
     pub hosts: Vec<String>,
     /// Connections at a time; of those beyond, one that asks nothing makes way. At most a quarter of the file descriptors, whatever is said here. Default 64.
     pub connections: usize,
+    /// How long a task may stand still though records wait for it, or while it restores, before `/health/useful` says so. Default `60s`.
+    pub useful_within: Span,
     /// Whether it may change something: erase customers. Default `false`.
     pub write: bool,
     /// A file whose content is asked for as a bearer token by every path but `/health/...`; empty: none is. Default empty.
@@ -212,6 +214,7 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            useful_within: Span { ms: 60_000 },
             hosts: Vec::new(),
             connections: 64,
             write: false,

@@ -84,6 +84,7 @@ const BODY_BYTES: usize = 16 * 1024;
         tasks::one,
         signs::live,
         signs::ready,
+        signs::useful,
     ),
     tags(
         (name = "customers", description = "What is known of a customer, and what was decided for her."),
@@ -206,6 +207,7 @@ fn router(api: Api) -> Router {
         .route("/metrics", get(signs::metrics))
         .route("/health/live", get(signs::live))
         .route("/health/ready", get(signs::ready))
+        .route("/health/useful", get(signs::useful))
         .route("/openapi.json", get(openapi))
         .route("/customers/{id}", get(customers::one))
         .route("/api/v1/customers/{id}", get(customers::one))

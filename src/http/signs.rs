@@ -12,7 +12,7 @@ use super::{Api, tasks};
 use crate::runtime;
 
 /// Where something is, and what it is.
-const LINKS: [(&str, &str); 6] = [
+const LINKS: [(&str, &str); 7] = [
     (
         "/api/v1/triggers",
         "the triggers, and what this process has decided by them",
@@ -27,6 +27,10 @@ const LINKS: [(&str, &str); 6] = [
     ),
     ("/metrics", "every metric, as Prometheus reads it"),
     ("/health/ready", "whether every task here is running"),
+    (
+        "/health/useful",
+        "whether every task here gets on with what waits for it",
+    ),
     ("/health/live", "whether the process answers"),
 ];
 
@@ -57,6 +61,32 @@ pub struct Waiting {
     task: i32,
     /// `restoring`, `waiting`, or `refused`.
     state: &'static str,
+}
+
+/// Whether every task here gets on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Useful {
+    /// `useful`, or `not useful`, for the reasons.
+    status: &'static str,
+    /// Within how many seconds each task must move where something waits for it: `http.useful_within`.
+    within_s: u64,
+    /// Every task assigned here.
+    tasks: Vec<GettingOn>,
+    /// What keeps it from being useful, in sentences.
+    reasons: Vec<String>,
+}
+
+/// How a task gets on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GettingOn {
+    /// Its partition.
+    task: i32,
+    /// `running`, `restoring`, `waiting`, or `refused`.
+    state: &'static str,
+    /// For how many seconds it has taken, restored and committed nothing though there is something to do.
+    still_s: u64,
+    /// Records that wait for it, as far as is known.
+    waits: i64,
 }
 
 /// Links, for people as a page.
@@ -91,6 +121,51 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
 #[utoipa::path(get, path = "/health/live", operation_id = "isLive", tag = "signs", responses((status = 200, body = Live)))]
 pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "live" })
+}
+
+/// Whether every task assigned here has moved within its bound, or has nothing to do.
+#[utoipa::path(get, path = "/health/useful", operation_id = "isUseful", tag = "signs", responses(
+    (status = 200, body = Useful),
+    (status = 503, body = Useful, description = "A task stands still though something waits for it, or for a person."),
+))]
+pub(super) async fn useful(State(api): State<Api>) -> (StatusCode, Json<Useful>) {
+    let within = api.tasks.config().http.useful_within.ms.unsigned_abs();
+    let still = api.tasks.still();
+    let states = api.tasks.states();
+    let tasks: Vec<GettingOn> = states
+        .iter()
+        .map(|(task, state)| {
+            let (still, waits) = still.get(task).copied().unwrap_or_default();
+            GettingOn {
+                task: *task,
+                state: tasks::word(*state),
+                still_s: still.as_secs(),
+                waits,
+            }
+        })
+        .collect();
+    let is_still = |task: &&GettingOn| {
+        let refused = task.state == tasks::word(runtime::State::Refused);
+        refused || task.still_s * 1_000 > within
+    };
+    let mut reasons = api.tasks.reasons();
+    reasons.extend(tasks.iter().filter(is_still).map(|it| {
+        format!(
+            "task {} is {} and has not moved for {} s; {} records wait for it",
+            it.task, it.state, it.still_s, it.waits
+        )
+    }));
+    let (code, status) = match reasons.is_empty() {
+        true => (StatusCode::OK, "useful"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not useful"),
+    };
+    let useful = Useful {
+        status,
+        within_s: within / 1_000,
+        tasks,
+        reasons,
+    };
+    (code, Json(useful))
 }
 
 /// Whether the group has this process, every partition an owner, and every task assigned here is restored and running.

@@ -83,6 +83,23 @@ impl Registry {
         })
     }
 
+    /// Whether it answers, and lets us in.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub fn answers(&self) -> Result<(), RegistryError> {
+        let path = "/schemas/types";
+        match self.get::<serde_json::Value>(path) {
+            // One that does not know this answers, too.
+            Ok(_) | Err(Failure::NotFound) => Ok(()),
+            Err(Failure::Error(error)) => Err(error),
+            Err(Failure::Refused(detail)) => {
+                let url = self.at(path);
+                Err(RegistryError::Refused { url, detail })
+            }
+        }
+    }
+
     /// The schema of an id.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::Context;
 use super::watchdog::EndsProcess;
+use super::{Context, Names};
 use crate::config::Config;
 use crate::config::memory::{Bytes, Max};
 
@@ -88,6 +88,14 @@ impl Shares {
             }
         }
     }
+}
+
+/// The ceiling, and a configuration in which everybody has a share of it, for tasks on partitions of these topics and so many workers.
+pub(super) fn limited(mut config: Config, names: &Names, workers: usize) -> (Config, Memory) {
+    let memory = Memory::new(config.memory.max);
+    let partitions = usize::try_from(names.partitions).unwrap_or(1);
+    Shares::of(memory.max, names.inputs.len(), partitions, workers).limit(&mut config);
+    (config, memory)
 }
 
 impl Memory {

@@ -26,6 +26,7 @@ pub mod murmur2;
 mod observer;
 mod placement;
 mod producer;
+mod progress;
 mod queue;
 mod schemas;
 mod slot;
@@ -44,7 +45,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
@@ -53,9 +54,10 @@ use self::clients::Logged;
 pub(crate) use self::clock::clock;
 use self::committer::Committer;
 use self::control::{Control, ControlError, Taken};
-use self::memory::{Memory, Shares};
+use self::memory::Memory;
 use self::message::{Question, ToWorker};
 use self::placement::Placement;
+use self::progress::Progress;
 use self::surroundings::Surroundings;
 use self::topics::Found;
 use self::view::TaskView;
@@ -164,6 +166,7 @@ struct Context {
     states: Mutex<BTreeMap<i32, State>>,
     placement: Mutex<Placement>,
     surroundings: Surroundings,
+    progress: Progress,
     /// What the group calls this member; empty before it has joined.
     member: Mutex<String>,
     /// How often there was an assignment.
@@ -267,15 +270,7 @@ impl Runtime {
             .min(usize::try_from(partitions).unwrap_or(1))
             .max(1);
         let ids = config.topics.ids(found.ids);
-        let memory = Memory::new(config.memory.max);
-        let mut config = config;
-        Shares::of(
-            memory.max,
-            names.inputs.len(),
-            usize::try_from(partitions).unwrap_or(1),
-            count,
-        )
-        .limit(&mut config);
+        let (config, memory) = memory::limited(config, &names, count);
         let context = Arc::new(Context {
             config: Arc::new(config),
             names: Arc::clone(&names),
@@ -296,14 +291,14 @@ impl Runtime {
             states: Mutex::default(),
             placement: Mutex::default(),
             surroundings: Surroundings::default(),
+            progress: Progress::default(),
             member: Mutex::default(),
             assignments: AtomicU64::new(0),
             remake: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
         start_asker(&context, asked)?;
-        let mut workers = Vec::new();
-        let mut threads = Vec::new();
+        let (mut workers, mut threads) = (Vec::new(), Vec::new());
         for number in 0..count {
             let (sender, receiver) = mpsc::channel();
             workers.push(sender.clone());
@@ -385,6 +380,15 @@ impl Tasks {
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
         self.context.surroundings.reasons()
+    }
+
+    /// Of each task of this process, for how long it has not moved though it should, and how many records wait for it.
+    #[must_use]
+    pub fn still(&self) -> BTreeMap<i32, (Duration, i64)> {
+        let now = Instant::now();
+        let all = self.context.progress.all().into_iter();
+        all.map(|(task, moved)| (task, (moved.still(now), moved.waits)))
+            .collect()
     }
 
     /// Whether memory is near its ceiling.
@@ -565,6 +569,7 @@ impl Context {
 
     fn give_up(&self, partition: i32) {
         self.lock().remove(&partition);
+        self.progress.forget(partition);
         self.telemetry.forget(partition);
         self.count_states();
     }

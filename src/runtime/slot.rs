@@ -11,6 +11,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::committer::ToCommitter;
 use super::feed::Feed;
 use super::message::{About, Assignment, Membership, Question, ToWorker};
+use super::progress::Mark;
 use super::queue::Waker;
 use super::takeover::Takeover;
 use super::{Context, State, clock};
@@ -210,6 +211,17 @@ impl Slot {
                 feed.queue.end(&feed.topic, self.partition)
             })
             .collect()
+    }
+
+    /// How far it is.
+    pub fn mark(&self) -> Mark {
+        let topics = 0..self.context.names.inputs.len();
+        let taken = topics.filter_map(|topic| self.task.progress(topic).0);
+        Mark {
+            transactions: self.task.durable().map_or(0, |it| it.transaction),
+            restored: self.task.restoring().map_or(0, |(restored, _)| restored),
+            taken: taken.sum(),
+        }
     }
 
     /// The task.

@@ -40,6 +40,14 @@ pub struct TopicView {
 }
 
 impl Context {
+    /// Records that wait for a task, of all topics, as far as is known.
+    pub(super) fn waits(&self, partition: i32) -> i64 {
+        let topics = self.names.inputs.iter();
+        topics
+            .map(|topic| self.telemetry.lag_of(topic, partition))
+            .sum()
+    }
+
     pub(super) fn view(&self, partition: i32, task: &Task<Customers>) -> TaskView {
         let durable = task.durable();
         let engine = task.core().engine();

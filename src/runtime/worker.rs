@@ -227,6 +227,13 @@ impl Worker {
                 telemetry.watermark(*partition, record.watermark.0, lag_ms);
             }
             self.lag(*partition, &slot.ends());
+            self.context.progress.seen(
+                *partition,
+                slot.mark(),
+                self.context.waits(*partition),
+                slot.task().is_running() && self.context.waits(*partition) == 0,
+                Instant::now(),
+            );
         }
     }
 

@@ -5,6 +5,7 @@ mod bad_days;
 mod broadcast;
 mod crowds;
 mod dead_letters;
+mod doctor;
 mod erasure;
 mod examples;
 mod fault;
