@@ -3,6 +3,7 @@
 //! `./dev test` says in `MOMENTS_LINTERS` in which folder those tools are. Without it these tests are skipped, saying so;
 //! with `CI=true` they fail.
 
+mod breaks;
 mod commands;
 mod container;
 mod dashboard;
