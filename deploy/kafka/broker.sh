@@ -53,13 +53,19 @@ fi
 trap 'rm -rf "$dir"' EXIT
 # A background command's standard input is /dev/null: keep the pipe under another number.
 exec 3<&0
-(java_with_kafka kafka.Kafka "$dir/server.properties") &
-broker=$!
-echo "$broker" >"$dir/pid"
 (
     while read -r _ <&3; do :; done
-    kill -9 "$broker" 2>/dev/null
+    rm -f "$dir/again"
+    kill -9 "$(cat "$dir/pid")" 2>/dev/null
 ) &
 watcher=$!
-wait "$broker" || true
+# Whoever kills it and makes a file `again` has it started once more, with what it had written.
+while :; do
+    (java_with_kafka kafka.Kafka "$dir/server.properties") &
+    broker=$!
+    echo "$broker" >"$dir/pid"
+    wait "$broker" || true
+    [ -e "$dir/again" ] || break
+    rm -f "$dir/again"
+done
 kill "$watcher" 2>/dev/null || true

@@ -20,6 +20,7 @@ const PAGES: &[&str] = &[
     "docs/deployment.md",
     "docs/formats.md",
     "docs/guarantees.md",
+    "docs/torture.md",
     "docs/operations.md",
     "docs/http-api.md",
     "docs/editors.md",

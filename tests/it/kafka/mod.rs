@@ -17,5 +17,6 @@ mod reload;
 mod replaying;
 mod schemas;
 mod topics;
+mod torture;
 mod traces;
 mod window;

@@ -31,7 +31,19 @@ pub struct KafkaBroker {
     script: Child,
     bootstrap: String,
     guarded: String,
+    behind: [u16; 2],
     dir: PathBuf,
+}
+
+/// On which ports it listens beside its first.
+#[derive(Clone, Copy, Debug)]
+enum Ports<'a> {
+    /// On no others.
+    First,
+    /// On one on which it asks `moments` for this password.
+    Guarded(&'a str),
+    /// On two, each of which is reached by another that leads to it.
+    Behind([u16; 2]),
 }
 
 impl KafkaBroker {
@@ -39,7 +51,7 @@ impl KafkaBroker {
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<KafkaBroker>> = OnceLock::new();
         let shared = SHARED
-            .get_or_init(|| libs().map(|libs| Self::start_from(&libs, None)))
+            .get_or_init(|| libs().map(|libs| Self::start_from(&libs, Ports::First)))
             .as_ref();
         if shared.is_none() {
             say_skipped();
@@ -49,17 +61,22 @@ impl KafkaBroker {
 
     /// A broker of a test's own, for those that stop or overload it.
     pub fn start() -> Option<Self> {
-        Self::start_with(None)
+        Self::start_with(Ports::First)
     }
 
     /// One that asks who somebody is on a second port, and what she may do: `moments` with this password, nothing at first. On the
     /// first port everything is allowed.
     pub fn start_guarded(password: &str) -> Option<Self> {
-        Self::start_with(Some(password))
+        Self::start_with(Ports::Guarded(password))
     }
 
-    fn start_with(password: Option<&str>) -> Option<Self> {
-        let started = libs().map(|libs| Self::start_from(&libs, password));
+    /// One that is reached over two networks: it says of itself that it is at these ports, which lead to [`KafkaBroker::behind`].
+    pub fn start_behind(ports: [u16; 2]) -> Option<Self> {
+        Self::start_with(Ports::Behind(ports))
+    }
+
+    fn start_with(ports: Ports<'_>) -> Option<Self> {
+        let started = libs().map(|libs| Self::start_from(&libs, ports));
         if started.is_none() {
             say_skipped();
         }
@@ -74,6 +91,24 @@ impl KafkaBroker {
     /// The port on which it asks who somebody is.
     pub fn guarded(&self) -> &str {
         &self.guarded
+    }
+
+    /// Its ports that others lead to.
+    pub fn behind(&self) -> [u16; 2] {
+        self.behind
+    }
+
+    /// Kills it as the kernel kills, and starts it again with what it had written. Returns when it serves.
+    pub fn kill_and_start_again(&self) {
+        let again = self.dir.join("again");
+        std::fs::write(&again, "").expect("written");
+        self.signal("KILL");
+        // It may be served by the one that dies, for a moment.
+        let start = Instant::now();
+        while again.exists() && start.elapsed() < START_LIMIT {
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        self.serves().expect("a broker that is back");
     }
 
     /// Runs a line that begins with `kafka-acls`, as Kafka's own script of that name does.
@@ -104,10 +139,10 @@ impl KafkaBroker {
         assert!(sent.is_ok_and(|status| status.success()), "{name}");
     }
 
-    fn start_from(libs: &str, password: Option<&str>) -> Self {
+    fn start_from(libs: &str, ports: Ports<'_>) -> Self {
         let mut failure = String::new();
         for _ in 0..START_ATTEMPTS {
-            match Self::attempt(libs, password) {
+            match Self::attempt(libs, ports) {
                 Ok(broker) => return broker,
                 Err(log) => failure = log,
             }
@@ -116,7 +151,7 @@ impl KafkaBroker {
     }
 
     /// One start on fresh ports; the broker's log if it fails.
-    fn attempt(libs: &str, password: Option<&str>) -> Result<Self, String> {
+    fn attempt(libs: &str, more: Ports<'_>) -> Result<Self, String> {
         // The script removes the folder, which has to outlast this process by a moment.
         let dir = tempfile::Builder::new()
             .prefix("moments-kafka-")
@@ -129,11 +164,15 @@ impl KafkaBroker {
             .append(true)
             .open(dir.join("broker.log"))
             .expect("a log file");
-        let [port, controller_port, guarded] = free_ports();
-        let properties = password.map(|password| {
-            let file = dir.join("guarded.properties");
-            std::fs::write(&file, guarding(port, controller_port, guarded, password))
-                .expect("written");
+        let [port, controller_port, guarded, other] = free_ports();
+        let properties = match more {
+            Ports::First => None,
+            Ports::Guarded(password) => Some(guarding(port, controller_port, guarded, password)),
+            Ports::Behind(known) => Some(behind(port, controller_port, [guarded, other], known)),
+        };
+        let properties = properties.map(|text| {
+            let file = dir.join("more.properties");
+            std::fs::write(&file, text).expect("written");
             file
         });
         let ports = (port, controller_port);
@@ -142,6 +181,7 @@ impl KafkaBroker {
             script,
             bootstrap: format!("127.0.0.1:{port}"),
             guarded: format!("127.0.0.1:{guarded}"),
+            behind: [guarded, other],
             dir,
         };
         broker.wait_until_serving().map_err(|why| {
@@ -153,8 +193,15 @@ impl KafkaBroker {
         Ok(broker)
     }
 
-    /// Asks for metadata until there is an answer.
     fn wait_until_serving(&mut self) -> Result<(), String> {
+        if let Ok(Some(status)) = self.script.try_wait() {
+            return Err(format!("the broker ended with {status}"));
+        }
+        self.serves()
+    }
+
+    /// Asks for metadata until there is an answer.
+    fn serves(&self) -> Result<(), String> {
         let client: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.bootstrap)
             .set("reconnect.backoff.ms", "20")
@@ -167,8 +214,8 @@ impl KafkaBroker {
             .fetch_metadata(None, Duration::from_millis(200))
             .is_err()
         {
-            if let Ok(Some(status)) = self.script.try_wait() {
-                return Err(format!("the broker ended with {status}"));
+            if !self.dir.exists() {
+                return Err("the broker ended".to_owned());
             }
             if start.elapsed() > START_LIMIT {
                 return Err(format!("no answer within {START_LIMIT:?}"));
@@ -224,9 +271,22 @@ fn guarding(port: u16, controller_port: u16, guarded: u16, password: &str) -> St
     )
 }
 
+/// What makes a broker listen behind two ports that lead to its own.
+fn behind(port: u16, controller_port: u16, own: [u16; 2], known: [u16; 2]) -> String {
+    let listeners = |[one, other]: [u16; 2]| {
+        format!("PLAINTEXT://127.0.0.1:{port},ONE://127.0.0.1:{one},OTHER://127.0.0.1:{other}")
+    };
+    format!(
+        "listeners={},CONTROLLER://127.0.0.1:{controller_port}\nadvertised.listeners={}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,ONE:PLAINTEXT,OTHER:PLAINTEXT,CONTROLLER:PLAINTEXT\n",
+        listeners(own),
+        listeners(known)
+    )
+}
+
 /// All are held while choosing, so that they differ.
-fn free_ports() -> [u16; 3] {
-    let held = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+fn free_ports() -> [u16; 4] {
+    let held = [(); 4].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
     held.map(|listener| listener.local_addr().expect("a bound port").port())
 }
 
