@@ -63,6 +63,12 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// Who is meant.
+    #[must_use]
+    pub fn condition(&self) -> &Expression {
+        &self.when
+    }
+
     /// Whether an event may change its answer; `measured`: whether one of the facts of this name takes it.
     #[must_use]
     pub fn is_concerned(&self, event: &Event, measured: impl Fn(&str) -> bool) -> bool {

@@ -3,7 +3,8 @@
     python examples/python/campaign.py --registry http://127.0.0.1:8080/apis/ccompat/v7 --count 1
 
 It reads committed commands of one channel in Avro, "sends" them by printing a line, and acknowledges each with two events on
-the topic of outcomes: delivered, and opened. With --count it ends after so many commands.
+the topic of outcomes: delivered, and opened. With --delay it waits so many seconds before it sends; what is taken back meanwhile
+it does not send. With --count it ends after so many commands, sent or taken back.
 """
 
 import argparse
@@ -25,6 +26,7 @@ def main():
     parser.add_argument("--treatments", default="treatments.email")
     parser.add_argument("--outcomes", default="outcomes")
     parser.add_argument("--group", default="campaign-tool")
+    parser.add_argument("--delay", type=float, default=0)
     parser.add_argument("--count", type=int, default=0)
     arguments = parser.parse_args()
 
@@ -46,8 +48,9 @@ def main():
         "enable.idempotence": True,
     })
 
-    # A real tool keeps the ids of what it sent where its messages are: after a crash it reads a command again.
-    done = set()
+    # A real tool keeps these where its messages are, and commits the offset when they are there: after a crash it reads a command
+    # again. `done`: ids of what was sent or taken back; `waiting`: what is to be sent, by id, with when.
+    done, waiting = set(), {}
 
     def report(treatment, event):
         now = int(time.time() * 1000)
@@ -60,25 +63,40 @@ def main():
         }, SerializationContext(arguments.outcomes, MessageField.VALUE))
         producer.produce(arguments.outcomes, key=treatment["customer"], value=value)
 
+    def heed(command):
+        if command.get("type") == "withdrawal":
+            # Where it was sent already, there is nothing to be done any more.
+            if command["withdraws"] not in done:
+                waiting.pop(command["withdraws"], None)
+                done.add(command["withdraws"])
+                print(f"not sent: {command['trigger']} to {command['customer']}, {command['reason']}", flush=True)
+        elif command["id"] not in done:
+            waiting.setdefault(command["id"], (time.time() + arguments.delay, command))
+
+    def send(treatment):
+        done.add(treatment["id"])
+        if treatment["valid_until"].timestamp() <= time.time():
+            return
+        print(f"to {treatment['addresses'].get('email')}: {treatment['template']} {treatment['data']}", flush=True)
+        report(treatment, "Email Delivered")
+        report(treatment, "Email Opened")
+        if producer.flush(30):
+            raise SystemExit("the outcome was not delivered within 30 s")
+
     consumer.subscribe([arguments.treatments])
     while not arguments.count or len(done) < arguments.count:
-        message = consumer.poll(1.0)
-        if message is None:
-            continue
-        if message.error():
+        message = consumer.poll(0.2 if waiting else 1.0)
+        if message is not None and message.error():
             print(message.error())
-            continue
-        context = SerializationContext(message.topic(), MessageField.VALUE)
-        treatment = deserialize(message.value(), context)
-        in_time = treatment["valid_until"].timestamp() > time.time()
-        if treatment["id"] not in done and in_time:
-            done.add(treatment["id"])
-            print(f"to {treatment['addresses'].get('email')}: {treatment['template']} {treatment['data']}", flush=True)
-            report(treatment, "Email Delivered")
-            report(treatment, "Email Opened")
-            if producer.flush(30):
-                raise SystemExit("the outcome was not delivered within 30 s")
-        consumer.commit(message, asynchronous=False)
+        elif message is not None:
+            context = SerializationContext(message.topic(), MessageField.VALUE)
+            heed(deserialize(message.value(), context))
+        for at, treatment in list(waiting.values()):
+            if at <= time.time():
+                del waiting[treatment["id"]]
+                send(treatment)
+        if message is not None and not message.error() and not waiting:
+            consumer.commit(message, asynchronous=False)
     consumer.close()
 
 

@@ -39,8 +39,8 @@ pub const INPUTS: &[Version] = versions! {
 
 /// What goes out, oldest version first.
 pub const OUTPUTS: &[Version] = versions! {
-    "treatments": 7 [1],
-    "decisions": 8 [1],
+    "treatments": 7 [1 2],
+    "decisions": 8 [1 2],
 };
 
 /// The newest version of a topic's record.

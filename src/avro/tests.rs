@@ -22,7 +22,7 @@ use crate::event::record::{Origin, Reject};
 use crate::event::{PropertyId, Type, Vocabulary};
 use crate::moment::{EventRef, Evidence};
 use crate::time::Timestamp;
-use crate::treatment::{Command, Decision, Fields, Outcome};
+use crate::treatment::{Command, Decision, Fields, Outcome, Undone, Withdrawal};
 
 /// A file of a version: its schema, its sample in Avro or the same in JSON.
 fn file(version: &Version, extension: &str) -> Vec<u8> {
@@ -462,10 +462,23 @@ fn what_goes_out_is_the_sample() {
     let decision = decision();
     let text = |version: &Version| serde_json::from_slice::<Value>(&file(version, "json")).unwrap();
     let [treatments, decisions] = ["treatments", "decisions"].map(newest);
+    if std::env::var_os("MOMENTS_UPDATE_DOCS").is_some() {
+        let write = |version: &Version, (record, _): (Vec<u8>, _)| {
+            let Version { topic, number, .. } = version;
+            let root = env!("CARGO_MANIFEST_DIR");
+            fs::write(
+                format!("{root}/schemas/{topic}/v{number}.avro"),
+                &record[5..],
+            )
+            .unwrap();
+        };
+        write(&decisions, encoder.decision(&decision));
+        write(&treatments, encoder.treatment(&decision).unwrap());
+    }
     let as_json = serde_json::from_slice::<Value>(&decision.to_json()).unwrap();
     assert_eq!(as_json, text(&decisions));
     let (written, _) = encoder.decision(&decision);
-    assert_eq!(written, headed(801, &file(&decisions, "avro")));
+    assert_eq!(written, headed(802, &file(&decisions, "avro")));
     let mut read = decision_json(&written).unwrap();
     // What is none of the types of the schema is a text there.
     read["treatment"]["data"]["more"] = serde_json::json!({ "a": [1] });
@@ -474,7 +487,36 @@ fn what_goes_out_is_the_sample() {
     let as_json = serde_json::from_slice::<Value>(&as_json).unwrap();
     assert_eq!(as_json, text(&treatments));
     let (written, _) = encoder.treatment(&decision).unwrap();
-    assert_eq!(written, headed(701, &file(&treatments, "avro")));
+    assert_eq!(written, headed(702, &file(&treatments, "avro")));
+}
+
+#[test]
+fn what_is_taken_back_is_said_in_avro_as_in_json() {
+    let version = newest("decisions");
+    let encoder = Encoder::new(
+        Publishing::default(),
+        Form::Json,
+        Form::avro(&version, version.id),
+    );
+    let treated = decision();
+    let Outcome::Treat(command) = &treated.outcome else {
+        panic!("it treats")
+    };
+    let withdrawal = Withdrawal::of(command.id, "email".into(), Undone::LateEvent);
+    let withdrawn = Decision {
+        outcome: Outcome::Withdraw(Box::new(withdrawal)),
+        ..treated
+    };
+    let (written, _) = encoder.decision(&withdrawn);
+    let as_json = serde_json::from_slice::<Value>(&withdrawn.to_json()).unwrap();
+    assert_eq!(decision_json(&written), Some(as_json));
+    // And version 1, as it still stands in topics.
+    let first = &OUTPUTS
+        .iter()
+        .find(|it| (it.topic, it.number) == ("decisions", 1));
+    let first = first.unwrap();
+    let read = decision_json(&headed(801, &file(first, "avro"))).unwrap();
+    assert_eq!(read["treatment"]["type"], "treatment");
 }
 
 /// What the samples of what goes out say.

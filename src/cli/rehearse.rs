@@ -22,7 +22,7 @@ use crate::rehearsal::{
 };
 use crate::task::watermark::{TopicSettings, lateness};
 use crate::time::Timestamp;
-use crate::treatment::Decision;
+use crate::treatment::{Decision, Outcome};
 use crate::trigger::plan::Plan;
 use crate::trigger::published::Entry;
 use crate::trigger::set::Basis;
@@ -298,8 +298,10 @@ impl Observer for Writer {
     }
 
     fn decided(&mut self, decision: &Decision) -> io::Result<()> {
-        self.scorer
-            .moment(&decision.trigger, &decision.customer, decision.moment_at);
+        if !matches!(decision.outcome, Outcome::Withdraw(_)) {
+            self.scorer
+                .moment(&decision.trigger, &decision.customer, decision.moment_at);
+        }
         let Some(out) = &mut self.out else {
             return Ok(());
         };
@@ -371,11 +373,11 @@ fn text(summary: &Summary) -> String {
         "trigger", "moments", "customers", "treated", "open"
     );
     for trigger in &summary.triggers {
-        let refused: Vec<_> = trigger
-            .refused
-            .iter()
-            .map(|(reason, n)| format!("{} {n}", reason.word()))
-            .collect();
+        let refused = trigger.refused.iter();
+        let refused = refused.map(|(reason, n)| format!("{} {n}", reason.word()));
+        let withdrawn = trigger.withdrawn.iter();
+        let withdrawn = withdrawn.map(|(why, n)| format!("taken back {} {n}", why.word()));
+        let refused: Vec<_> = refused.chain(withdrawn).collect();
         let _ = writeln!(
             text,
             "{:width$}  {:>9}  {:>9}  {:>9}  {:>9}{}{}",

@@ -18,6 +18,7 @@ pub struct Decided {
     /// Of which trigger.
     pub trigger: Text,
     moment_at: String,
+    decision: Text,
     reason: Option<Text>,
     treatment: Option<Treatment>,
     evidence: Evidence,
@@ -26,7 +27,9 @@ pub struct Decided {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Treatment {
     channel: Text,
+    #[serde(default)]
     template: Text,
+    #[serde(default)]
     offer: BTreeMap<Text, Value>,
 }
 
@@ -56,7 +59,13 @@ impl Decided {
         Timestamp::parse(&self.moment_at).unwrap_or_default()
     }
 
-    /// Why nothing is sent, if nothing is: the reason's word.
+    /// Whether it takes a treatment back, and no moment came true.
+    #[must_use]
+    pub fn is_withdrawal(&self) -> bool {
+        self.decision == "withdraw"
+    }
+
+    /// Why nothing is sent, if nothing is, or why it is taken back: the reason's word.
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {
         self.reason.as_deref()
@@ -118,6 +127,9 @@ impl Decided {
                     treatment.template
                 )
             }
+            (Some(_), Some(reason)) if self.is_withdrawal() => {
+                format!("taken back: {}", reason_words(reason))
+            }
             (_, reason) => format!("nothing sent: {}", reason_words(reason.unwrap_or("?"))),
         }
     }
@@ -173,6 +185,8 @@ pub fn reason_words(reason: &str) -> &str {
         "digested" => "in a digest",
         "capped" => "had it lately",
         "shadow" => "only on trial",
+        "late_event" | "settled_otherwise" => "it was not so",
+        "withdrawn" => "not so any more",
         other => other,
     }
 }

@@ -106,6 +106,7 @@ impl Stories {
         let (customer, at) = (decided.customer.clone(), decided.at());
         let story = self.people.entry(customer.clone()).or_default();
         match decided.refusal() {
+            _ if decided.is_withdrawal() => false,
             None => story.treated.insert(decided.trigger.clone()),
             Some(_) => story.refused.insert(decided.trigger.clone()),
         };

@@ -55,6 +55,9 @@ impl Tally {
 
     /// Counts a decision.
     pub fn add(&mut self, decided: &Decided) {
+        if decided.is_withdrawal() {
+            return;
+        }
         if decided.at() < self.from {
             self.before += 1;
             self.before_treated += u64::from(decided.refusal().is_none());

@@ -10,7 +10,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Schema, util};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::avro::local::{self, Version};
 use crate::avro::wire;
@@ -18,7 +18,7 @@ use crate::event::limits;
 use crate::event::record::SchemaId;
 use crate::moment::Evidence as Made;
 use crate::time::Timestamp;
-use crate::treatment::{Command, Decision as Decided, Fields, Outcome};
+use crate::treatment::{Command, Decision as Decided, Fields, Order, Outcome, Withdrawal};
 
 /// Up to here every whole number is one exactly, as a double (2^53).
 const WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -39,15 +39,16 @@ impl fmt::Debug for Writer {
 
 /// Our schemas are parsed once: writers borrow them.
 fn parsed(version: &Version) -> &'static Schema {
-    static TREATMENTS: OnceLock<Schema> = OnceLock::new();
-    static DECISIONS: OnceLock<Schema> = OnceLock::new();
-    let cell = if version.topic == "treatments" {
-        &TREATMENTS
-    } else {
-        &DECISIONS
-    };
+    static SCHEMAS: OnceLock<Vec<Schema>> = OnceLock::new();
     #[expect(clippy::expect_used, reason = "a test parses all of them")]
-    cell.get_or_init(|| Schema::parse_str(version.text).expect("our own schema"))
+    let parse = |version: &Version| Schema::parse_str(version.text).expect("our own schema");
+    let schemas = SCHEMAS.get_or_init(|| local::OUTPUTS.iter().map(parse).collect());
+    #[expect(clippy::expect_used, reason = "only what goes out is written here")]
+    let at = local::OUTPUTS
+        .iter()
+        .position(|known| known == version)
+        .expect("one of OUTPUTS");
+    &schemas[at]
 }
 
 impl Writer {
@@ -66,9 +67,12 @@ impl Writer {
         self.written(&Decision::of(decision))
     }
 
-    /// A decision's command.
-    pub(super) fn treatment(&self, decision: &Decided, command: &Command) -> Vec<u8> {
-        self.written(&Treatment::of(decision, command))
+    /// What a decision sends.
+    pub(super) fn treatment(&self, decision: &Decided, order: Order<'_>) -> Vec<u8> {
+        self.written(&match order {
+            Order::Treatment(command) => Treatment::of(decision, command),
+            Order::Withdrawal(withdrawal) => Treatment::taken_back(decision, withdrawal),
+        })
     }
 
     fn written(&self, record: &impl Serialize) -> Vec<u8> {
@@ -101,7 +105,14 @@ struct Treatment<'a> {
     valid_until: i64,
     addresses: Texts<'a>,
     evidence: Evidence<'a>,
+    #[serde(rename = "type")]
+    word: &'static str,
+    withdraws: Option<String>,
+    reason: Option<&'static str>,
 }
+
+/// What is in no withdrawal.
+static NONE: Fields = Fields(Vec::new());
 
 #[derive(Serialize)]
 struct Decision<'a> {
@@ -148,15 +159,45 @@ impl<'a> Treatment<'a> {
             valid_until: command.valid_until.0,
             addresses: Texts(&command.addresses),
             evidence: Evidence::of(&decision.evidence),
+            word: Order::Treatment(command).word(),
+            withdraws: None,
+            reason: None,
+        }
+    }
+
+    /// A withdrawal is a record of the same schema. Who knows no withdrawals finds it out of date, and without a template.
+    fn taken_back(decision: &'a Decided, withdrawal: &'a Withdrawal) -> Self {
+        Self {
+            id: withdrawal.id.to_string(),
+            customer: &decision.customer,
+            trigger: &decision.trigger,
+            generation: decision.generation.into(),
+            occurrence: &decision.occurrence,
+            channel: &withdrawal.channel,
+            template: "",
+            offer: Values(&NONE),
+            data: Values(&NONE),
+            moment_at: decision.moment_at.0,
+            decided_at: decision.decided_at.0,
+            good_from: decision.decided_at.0,
+            valid_until: decision.decided_at.0,
+            addresses: Texts(&NONE),
+            evidence: Evidence::of(&decision.evidence),
+            word: Order::Withdrawal(withdrawal).word(),
+            withdraws: Some(withdrawal.withdraws.to_string()),
+            reason: Some(withdrawal.reason.word()),
         }
     }
 }
 
 impl<'a> Decision<'a> {
     fn of(decision: &'a Decided) -> Self {
-        let (word, reason, command) = match &decision.outcome {
-            Outcome::Treat(command) => ("treat", None, Some(command)),
-            Outcome::Refuse(reason, command) => ("refuse", Some(reason.word()), command.as_ref()),
+        let treatment = match &decision.outcome {
+            Outcome::Treat(command) | Outcome::Refuse(_, Some(command)) => {
+                Some(Treatment::of(decision, command))
+            }
+            Outcome::Refuse(_, None) => None,
+            Outcome::Withdraw(withdrawal) => Some(Treatment::taken_back(decision, withdrawal)),
         };
         Self {
             customer: &decision.customer,
@@ -165,9 +206,9 @@ impl<'a> Decision<'a> {
             occurrence: &decision.occurrence,
             moment_at: decision.moment_at.0,
             decided_at: decision.decided_at.0,
-            decision: word,
-            reason,
-            treatment: command.map(|command| Treatment::of(decision, command)),
+            decision: decision.outcome.word(),
+            reason: decision.outcome.reason(),
+            treatment,
             evidence: Evidence::of(&decision.evidence),
             revision: &decision.revision,
         }
@@ -247,18 +288,43 @@ impl Serialize for Scalar<'_> {
     }
 }
 
-/// A decision as JSON, of a record that [`Writer`] wrote; none where it is no such record.
+/// A decision as JSON, of a record that [`Writer`] wrote, in whichever version; none where it is no such record.
 pub fn decision_json(record: &[u8]) -> Option<Value> {
     // A length in a record may say anything; this is apache-avro's bound on what it allocates for one. It can be set once.
     util::max_allocation_bytes(limits::RECORD_BYTES);
-    let (_, mut datum) = wire::split(record)?;
-    let schema = parsed(&local::newest("decisions"));
-    let reader = GenericDatumReader::builder(schema).build().ok()?;
-    let mut json = json(reader.read_value(&mut datum).ok()?);
+    let (_, datum) = wire::split(record)?;
+    let all = local::OUTPUTS.iter().rev();
+    let mut decisions = all.filter(|version| version.topic == "decisions");
+    let mut json = decisions.find_map(|version| {
+        let mut rest = datum;
+        let reader = GenericDatumReader::builder(parsed(version)).build().ok()?;
+        let read = reader.read_value(&mut rest).ok()?;
+        rest.is_empty().then(|| json(read))
+    })?;
     if let Some(Value::Object(treatment)) = json.get_mut("treatment") {
-        treatment.insert("type".to_owned(), "treatment".into());
+        as_json_says(treatment);
     }
     Some(json)
+}
+
+/// A treatment or a withdrawal without the fields of the other.
+fn as_json_says(treatment: &mut Map<String, Value>) {
+    let not_its = match treatment.get("type").and_then(Value::as_str) {
+        Some("withdrawal") => &[
+            "template",
+            "offer",
+            "data",
+            "good_from",
+            "valid_until",
+            "addresses",
+        ][..],
+        _ => &["withdraws", "reason"],
+    };
+    treatment.retain(|name, _| !not_its.contains(&name.as_str()));
+    // Version 1 does not say it.
+    treatment
+        .entry("type")
+        .or_insert_with(|| "treatment".into());
 }
 
 /// A value of our schemas, as our JSON says it: instants in RFC 3339, whole numbers without a point.

@@ -10,7 +10,7 @@ use crate::decode::cloud_events::{HEADER_PREFIX, STRUCTURED_JSON};
 use crate::event::Text;
 use crate::event::record::SPEC_VERSION;
 use crate::event::record::{Header, TRACEPARENT};
-use crate::treatment::{Command, Decision, command_id, json};
+use crate::treatment::{Decision, Order, Outcome, command_id, json};
 
 /// How what goes out is wrapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Publishing {
     pub mode: Mode,
     /// What `source` begins with; `/treatments` or `/decisions` follows.
     pub source: String,
-    /// What `type` begins with; `.treatment` or `.decision` follows.
+    /// What `type` begins with; `.treatment`, `.withdrawal` or `.decision` follows.
     pub type_prefix: String,
 }
 
@@ -50,7 +50,7 @@ impl Publishing {
         value: Vec<u8>,
         media_type: &str,
     ) -> Published {
-        let attributes = || self.attributes(decision, "decision", None, media_type);
+        let attributes = || self.attributes(decision, None, media_type);
         self.wrapped(value, attributes, Vec::new())
     }
 
@@ -59,16 +59,16 @@ impl Publishing {
     pub(super) fn treatment(
         &self,
         decision: &Decision,
-        command: &Command,
+        order: Order<'_>,
         value: Vec<u8>,
         media_type: &str,
     ) -> Published {
         let headers = vec![
-            header("id", &command.id.to_string()),
+            header("id", &order.id().to_string()),
             header("trigger", &decision.trigger),
-            header(TRACEPARENT, &command.traceparent),
+            header(TRACEPARENT, order.traceparent()),
         ];
-        let attributes = || self.attributes(decision, "treatment", Some(command), media_type);
+        let attributes = || self.attributes(decision, Some(order), media_type);
         self.wrapped(value, attributes, headers)
     }
 
@@ -98,8 +98,7 @@ impl Publishing {
     fn attributes(
         &self,
         decision: &Decision,
-        kind: &str,
-        command: Option<&Command>,
+        order: Option<Order<'_>>,
         media_type: &str,
     ) -> Attributes {
         let Decision {
@@ -109,17 +108,26 @@ impl Publishing {
             occurrence,
             ..
         } = decision;
-        let id = command.map_or_else(
-            || command_id(trigger, *generation, customer, occurrence),
-            |command| command.id,
-        );
+        let id = match (order, &decision.outcome) {
+            (Some(order), _) => order.id(),
+            (None, Outcome::Withdraw(withdrawal)) => withdrawal.id,
+            (None, Outcome::Treat(_) | Outcome::Refuse(..)) => {
+                command_id(trigger, *generation, customer, occurrence)
+            }
+        };
+        let topic = if order.is_some() {
+            "treatments"
+        } else {
+            "decisions"
+        };
+        let kind = order.map_or("decision", Order::word);
         let text = |value: &dyn std::fmt::Display| compact_str::format_compact!("{value}");
         let mut attributes = vec![
             ("specversion", SPEC_VERSION.into()),
             ("id", text(&id.hyphenated())),
             (
                 "source",
-                compact_str::format_compact!("{}/{kind}s", self.source),
+                compact_str::format_compact!("{}/{topic}", self.source),
             ),
             (
                 "type",
@@ -129,7 +137,7 @@ impl Publishing {
             ("time", text(&decision.decided_at)),
             ("datacontenttype", media_type.into()),
         ];
-        attributes.extend(command.map(|command| (TRACEPARENT, command.traceparent.clone())));
+        attributes.extend(order.map(|order| (TRACEPARENT, order.traceparent().clone())));
         attributes
     }
 }
@@ -165,7 +173,7 @@ mod tests {
     use crate::event::record::Origin;
     use crate::moment::Evidence;
     use crate::time::Timestamp;
-    use crate::treatment::Outcome;
+    use crate::treatment::{Command, Undone, Withdrawal};
     use std::sync::Arc;
 
     fn decision(treats: bool) -> Decision {
@@ -244,6 +252,37 @@ mod tests {
             shown(&headers),
             [own.as_slice(), attributes.as_slice()].concat()
         );
+    }
+
+    #[test]
+    fn headers_say_what_is_taken_back() {
+        let withdraws = command_id("welcome", 1, "ana", "m1");
+        let withdrawal = Withdrawal::of(withdraws, "email".into(), Undone::NoConsent);
+        let id = withdrawal.id.to_string();
+        let decision = Decision {
+            outcome: Outcome::Withdraw(Box::new(withdrawal)),
+            ..decision(true)
+        };
+        let (value, headers) = encoder(Mode::Binary).treatment(&decision).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&value).unwrap();
+        assert_eq!(value["type"], "withdrawal");
+        assert_eq!(value["id"], id);
+        assert_eq!(value["withdraws"], withdraws.to_string());
+        assert_eq!(value["reason"], "no_consent");
+        let shown = shown(&headers);
+        for line in [
+            format!("id: {id}"),
+            format!("ce_id: {id}"),
+            "ce_source: /moments/shop/treatments".to_owned(),
+            "ce_type: com.example.moments.withdrawal".to_owned(),
+        ] {
+            assert!(shown.contains(&line), "{line}: {shown:?}");
+        }
+        let (line, headers) = encoder(Mode::Binary).decision(&decision);
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(line["decision"], "withdraw");
+        assert_eq!(line["treatment"], value);
+        assert!(self::shown(&headers).contains(&format!("ce_id: {id}")));
     }
 
     #[test]

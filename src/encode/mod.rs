@@ -9,7 +9,7 @@ use std::sync::Arc;
 use self::cloud_event::{Published, Publishing};
 use crate::avro::local::Version;
 use crate::event::record::SchemaId;
-use crate::treatment::{CommandOf, Decision, json};
+use crate::treatment::{CommandOf, Decision, Order, WithdrawalOf, json};
 
 /// Writes decisions and treatments.
 #[derive(Clone, Debug, Default)]
@@ -76,18 +76,22 @@ impl Encoder {
         self.publishing.decision(decision, value, media_type)
     }
 
-    /// What goes to the treatments topic, where there is a command.
+    /// What goes to the treatments topic: a command, or one that takes one back, where there is any.
     #[must_use]
     pub fn treatment(&self, decision: &Decision) -> Option<Published> {
-        let command = decision.command()?;
-        let value = match &self.treatments {
-            Form::Json => json(&CommandOf { decision, command }),
-            Form::Avro(writer) => writer.treatment(decision, command),
+        let order = decision.order()?;
+        let value = match (&self.treatments, order) {
+            (Form::Json, Order::Treatment(command)) => json(&CommandOf { decision, command }),
+            (Form::Json, Order::Withdrawal(withdrawal)) => json(&WithdrawalOf {
+                decision,
+                withdrawal,
+            }),
+            (Form::Avro(writer), order) => writer.treatment(decision, order),
         };
         let media_type = self.treatments.media_type();
         Some(
             self.publishing
-                .treatment(decision, command, value, media_type),
+                .treatment(decision, order, value, media_type),
         )
     }
 }

@@ -2,10 +2,10 @@
 
 use super::waiting::Waiting;
 use crate::moment::States;
-use crate::profile::Profile;
 use crate::profile::seen::Seen;
 use crate::profile::sessions::SESSION_GAP_MS;
 use crate::profile::settled::Settled;
+use crate::profile::{Profile, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
 
@@ -51,6 +51,28 @@ impl Customer {
         if last.is_none_or(|last| last.plus(SESSION_GAP_MS) <= watermark) {
             self.profile.settled.seen.shorten();
         }
+    }
+
+    /// Whether something was sent, or waits, because of an event when it was seen: it is asked again when the event settles.
+    pub(super) fn may_be_undone(&self, tail: &TailEvent) -> bool {
+        let occurrence = &tail.event.id;
+        let is_of = |key: &u32| {
+            self.profile.settled.sent.of(*key, occurrence).is_some()
+                || self.waiting.holds(*key, occurrence)
+        };
+        tail.fired.iter().any(is_of)
+    }
+
+    /// What was sent by other triggers, facts or segments is not asked again by these; whether there was anything.
+    pub(super) fn stands(&mut self) -> bool {
+        self.undone_at().is_some() && self.profile.settled.sent.stand(|_| true)
+    }
+
+    /// When the first of such events is.
+    pub(super) fn undone_at(&self) -> Option<Timestamp> {
+        let tail = self.profile.tail.events().iter();
+        let mut tail = tail.filter(|tail| self.may_be_undone(tail));
+        tail.next().map(|tail| tail.event.time)
     }
 
     /// Whether no event is behind it: every other has a last one, or one in its tail.

@@ -4,11 +4,13 @@
 //! before a deadline at the same time. Kinds that wait see nothing else. Those that speak at once see settled
 //! state plus tail when the event arrives; one that arrives out of order replays the tail, and may
 //! add an occurrence only where none was emitted. What comes true at one instant is decided together.
+//! What turns out not to hold is [taken back](taken_back).
 
 mod at_once;
 mod deciding;
 mod everybody;
 mod outcomes;
+mod taken_back;
 
 pub(super) use self::outcomes::treatment;
 use super::Effect;
@@ -22,6 +24,8 @@ use crate::profile::{Profile, Settled, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
 use crate::trigger::plan::{Plan, Trigger};
+
+use taken_back::Folded;
 
 /// One input being worked in.
 pub(super) struct Fold<'a> {
@@ -88,6 +92,17 @@ pub(super) enum Due {
     Waiting,
     /// The customer was idle for too long.
     Expiry,
+}
+
+/// How an event comes to be folded.
+#[derive(Clone, Copy, Debug)]
+enum Turn<'f> {
+    /// In its turn. These have decided it when it was seen; one that waits is among them where its definition has changed meanwhile.
+    Settles(&'f [u32]),
+    /// Before its turn.
+    AtOnce,
+    /// Behind the watermark.
+    Late,
 }
 
 /// Whether a customer who has expired, and has done nothing since, is removed.
@@ -207,7 +222,9 @@ impl<'a> Fold<'a> {
                     if self.gathered_at().is_some_and(|at| at < event.time) {
                         self.decide_gathered((settled, waiting), &tail.events()[taken..]);
                     }
-                    self.fold_event((settled, states), (event, fired));
+                    let ahead = &tail.events()[taken + 1..];
+                    let turn = Turn::Settles(fired);
+                    self.fold_event((settled, states, waiting), (event, turn), ahead);
                     taken += 1;
                 }
                 _ => break due,
@@ -301,16 +318,25 @@ impl<'a> Fold<'a> {
         self.decide(came, (settled, waiting), tail.events(), self.now.max(at));
     }
 
-    /// Applies a settled event, shows it to the triggers that take it, and gathers what it makes true. Those in `fired` have
-    /// decided it when it was seen; one that waits is among them where its definition has changed meanwhile.
+    /// Applies a settled event, shows it to the triggers that take it, gathers what it makes true, and undoes what it shows to be
+    /// wrong.
     fn fold_event(
         &mut self,
-        (settled, states): (&mut Settled, &mut States),
-        (event, fired): (&Event, &[u32]),
+        (settled, states, waiting): (&mut Settled, &mut States, &mut Lazy<Waiting>),
+        (event, turn): (&Event, Turn<'_>),
+        ahead: &[TailEvent],
     ) {
         let plan = self.plan;
+        let fired = match turn {
+            Turn::Settles(fired) => fired,
+            Turn::AtOnce | Turn::Late => &[],
+        };
+        let spoke = |trigger: &Trigger| fired.contains(&trigger.key);
         let folding = || plan.naming(event.name).filter(|it| it.kind.folds());
         let asks = folding().any(|trigger| trigger.uses_previous)
+            || plan
+                .naming(event.name)
+                .any(|it| spoke(it) && it.uses_previous)
             || plan.measures_previous(event)
             || plan.goals_ask_previous(event.name);
         let previous = asks.then(|| settled.clone());
@@ -323,6 +349,7 @@ impl<'a> Fold<'a> {
         if plan.has_goals {
             self.come_of(settled, (event, previous.as_ref()), again);
         }
+        let mut held_true = Vec::new();
         for trigger in folding().filter(|it| !again || it.kind.takes_again()) {
             let found = shown(trigger, event, settled, previous.as_ref(), states);
             if found.refused > 0 {
@@ -331,9 +358,11 @@ impl<'a> Fold<'a> {
                     refused: found.refused,
                 });
             }
+            let Some(moment) = found.moment else { continue };
             // What speaks at once has done so when the event was seen.
-            let waits = !trigger.kind.is_immediate() && !fired.contains(&trigger.key);
-            if let Some(moment) = found.moment.filter(|_| waits) {
+            if trigger.kind.is_immediate() {
+                held_true.push((trigger.key, moment));
+            } else if !spoke(trigger) {
                 let has_event = trigger.kind.has_event();
                 self.gathered.push(Gathered {
                     trigger,
@@ -342,6 +371,19 @@ impl<'a> Fold<'a> {
                 });
             }
         }
+        let folded = Folded {
+            event,
+            previous: previous.as_ref(),
+            again,
+        };
+        match turn {
+            Turn::Settles(fired) => {
+                self.settles((settled, waiting), folded, (fired, &held_true), ahead);
+            }
+            Turn::Late => self.proves_wrong((settled, states, waiting), folded),
+            Turn::AtOnce => {}
+        }
+        self.stands_for_later(settled, folded, &held_true, ahead);
     }
 
     /// Whether nothing that came true is still to be decided.

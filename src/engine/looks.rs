@@ -39,7 +39,13 @@ impl Plan {
             trigger.kind.due(state, &profile.settled)
         });
         let tail = profile.tail.events().iter();
-        let tail = tail.map(|tail| self.looks_again(&tail.event, &profile.settled));
+        let tail = tail.map(|tail| {
+            let looks = self.looks_again(&tail.event, &profile.settled);
+            match customer.may_be_undone(tail) {
+                true => looks.min(tail.event.time),
+                false => looks,
+            }
+        });
         let passes = self
             .watches_segments
             .then(|| profile.settled.segments.due());

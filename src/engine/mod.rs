@@ -233,7 +233,7 @@ impl Engine {
             return;
         }
         if event.name == EventName::CUSTOMER_ERASED {
-            self.erase(&event);
+            self.erase(&event, now, effects);
             effects.push(Effect::Erased);
             return;
         }
@@ -270,18 +270,25 @@ impl Engine {
                 behind_ms: watermark.0 - event.time.0,
             });
             fold.take_late(customer, &event);
+            fold.closes_channels(customer, &event);
             fold.settle(customer, watermark, Expiry::Now);
             None
         } else if customer.profile.tail.is_full(&event) {
             fold.effects.push(Effect::TailFull);
             fold.take_at_once(customer, &event);
+            fold.closes_channels(customer, &event);
             None
         } else {
             let look = plan.looks_again(&event, &customer.profile.settled);
+            let said = event.says_consent().then(|| event.clone());
             fold.take(customer, event);
-            // What it made true may have to wait.
+            if let Some(said) = said {
+                fold.closes_channels(customer, &said);
+            }
+            // What it made true may have to wait, or be undone.
             let waits = customer.waiting.due().unwrap_or(Timestamp::MAX);
-            look_holds.then_some(look.min(waits).min(look_before))
+            let undone = customer.undone_at().unwrap_or(Timestamp::MAX);
+            look_holds.then_some(look.min(waits).min(undone).min(look_before))
         };
         working.dirty = true;
         working.look_is_early = look.is_some() && (settled || working.look_is_early);
@@ -290,7 +297,7 @@ impl Engine {
     }
 
     /// Done when it is seen, and not when the watermark has passed: what is still to be decided for her is not.
-    fn erase(&mut self, event: &Event) {
+    fn erase(&mut self, event: &Event, now: Timestamp, effects: &mut Vec<Effect>) {
         self.erasures.add(&event.customer, event.time);
         if !self.customers.knows(&event.customer) {
             return;
@@ -299,6 +306,7 @@ impl Engine {
         let working = self.customers.open(&event.customer, &plan);
         // What the watermark has passed counts as settled, whether somebody has looked at her since or not.
         let gone = event.time.max(self.watermark);
+        Fold::new(&plan, now, effects).erases(&mut working.customer, event);
         working.customer.profile.tail.drop_until(gone);
         working.customer.begin_anew();
         working.dirty = true;

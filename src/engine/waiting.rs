@@ -27,11 +27,12 @@ pub struct Waits {
     /// Why it waits.
     pub why: Why,
     /// By which channel it would have been sent.
-    channel: Text,
+    pub channel: Text,
     /// What it has waited for before.
     past: Past,
     at: Timestamp,
-    occurrence: Text,
+    /// What makes its moment this one.
+    pub occurrence: Text,
     events: Vec<EventRef>,
     /// Names, and values as JSON.
     facts: Vec<(Text, String)>,
@@ -107,6 +108,12 @@ impl Waiting {
         self.held.iter()
     }
 
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Whether there is no room for one more.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -125,6 +132,18 @@ impl Waiting {
             .partition(|waits| waits.until <= at);
         self.held = held;
         due
+    }
+
+    /// Takes out those of which `is_undone` says so.
+    pub(super) fn take_back(&mut self, is_undone: impl Fn(&Waits) -> bool) -> Vec<Waits> {
+        self.held.extract_if(.., |waits| is_undone(waits)).collect()
+    }
+
+    /// Whether the moment of an event waits.
+    #[must_use]
+    pub fn holds(&self, trigger: u32, occurrence: &str) -> bool {
+        let mut held = self.held.iter();
+        held.any(|it| it.trigger == trigger && it.occurrence == occurrence)
     }
 
     /// Drops those of triggers that are in the set no more.

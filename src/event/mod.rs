@@ -235,6 +235,13 @@ impl Event {
         last.map(|(_, given)| *given)
     }
 
+    /// Whether it says anything of consent.
+    #[must_use]
+    pub fn says_consent(&self) -> bool {
+        let traits = self.traits.as_ref();
+        traits.is_some_and(|traits| !traits.consent.is_empty()) || self.refused_channel().is_some()
+    }
+
     /// Whether it takes back every yes to a channel that it does not name.
     #[must_use]
     pub fn says_all_of_consent(&self) -> bool {

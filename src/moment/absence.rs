@@ -15,8 +15,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind,
-    Telling,
+    AFTER_WATERMARK, CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Moment,
+    MomentKind, Telling,
 };
 use super::matcher::{self, Matcher};
 use super::per::{Per, PerKeys, per};
@@ -365,6 +365,20 @@ impl MomentKind for Absence {
             occurrence,
             evidence: Evidence::of(vec![open.anchor], facts),
         })
+    }
+
+    /// An `of` that was in time; or, where the last anchor counts, another `after` that now is the anchor.
+    fn undone(&self, state: Option<&AbsenceState>, past: CameTrue<'_>, scope: &Scope<'_>) -> bool {
+        let Some(event) = scope.event.filter(|event| past.covers(event.time)) else {
+            return false;
+        };
+        let per = past.per.unwrap_or_default();
+        if self.of.matches(scope) {
+            return self.per.keys(scope).iter().any(|key| key == per);
+        }
+        let mut open = state.iter().flat_map(|state| &state.open);
+        self.from == From::Last
+            && open.any(|open| open.per == per && open.anchor == EventRef::of(event))
     }
 
     fn armed(&self, state: &AbsenceState, _settled: &Settled) -> usize {

@@ -16,8 +16,8 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind,
-    Telling,
+    AFTER_WATERMARK, CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Moment,
+    MomentKind, Telling,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -312,6 +312,22 @@ impl MomentKind for Baseline {
                 ],
             ),
         })
+    }
+
+    /// A gap, by an event within it.
+    fn undone(
+        &self,
+        _state: Option<&BaselineState>,
+        past: CameTrue<'_>,
+        scope: &Scope<'_>,
+    ) -> bool {
+        let matching = scope.event.filter(|_| self.of.matches(scope));
+        match self.measure {
+            Measure::GapDays | Measure::GapExact => {
+                matching.is_some_and(|event| past.covers(event.time))
+            }
+            Measure::Value(_) => false,
+        }
     }
 
     fn last_decided(state: &BaselineState) -> Option<Timestamp> {

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    AFTER_WATERMARK, Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind,
-    Telling,
+    AFTER_WATERMARK, CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Moment,
+    MomentKind, Telling,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -131,6 +131,16 @@ impl MomentKind for Inactivity {
             occurrence: state.last.id.clone(),
             evidence: Evidence::of(vec![state.last.clone()], Vec::new()),
         })
+    }
+
+    fn undone(
+        &self,
+        _state: Option<&InactivityState>,
+        past: CameTrue<'_>,
+        scope: &Scope<'_>,
+    ) -> bool {
+        let matching = scope.event.filter(|_| self.of.matches(scope));
+        matching.is_some_and(|event| past.covers(event.time))
     }
 
     fn last_decided(state: &InactivityState) -> Option<Timestamp> {

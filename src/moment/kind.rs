@@ -95,6 +95,17 @@ pub trait MomentKind: Sized {
         None
     }
 
+    /// Whether the event of `scope`, which came too late for it, proves a moment wrong: had it come in time, the moment would not have
+    /// come true. `state` has taken the event in.
+    fn undone(
+        &self,
+        _state: Option<&Self::State>,
+        _past: CameTrue<'_>,
+        _scope: &Scope<'_>,
+    ) -> bool {
+        false
+    }
+
     /// How many deadlines are armed.
     fn armed(&self, state: &Self::State, settled: &Settled) -> usize {
         usize::from(self.due(state, settled).is_some())
@@ -233,6 +244,26 @@ pub struct Moment {
     pub occurrence: Text,
     /// The events and facts that made it true.
     pub evidence: Evidence,
+}
+
+/// A moment that was decided, as far as what may undo it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct CameTrue<'a> {
+    /// When it came true.
+    pub at: Timestamp,
+    /// When the first event of its evidence was.
+    pub since: Option<Timestamp>,
+    /// What it was about, where its trigger tells one thing from another.
+    pub per: Option<&'a str>,
+}
+
+impl CameTrue<'_> {
+    /// Whether what comes too late lies in it: not before the event that it began with, behind which it is read, and not after it
+    /// came true.
+    #[must_use]
+    pub fn covers(&self, time: Timestamp) -> bool {
+        self.since.is_some_and(|since| since <= time) && time <= self.at
+    }
 }
 
 /// What made a moment true.

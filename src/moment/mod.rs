@@ -37,7 +37,8 @@ pub use calendar::Calendar;
 pub use event::EventMoment;
 pub use inactivity::Inactivity;
 pub use kind::{
-    Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind, Sees, Telling,
+    CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind, Sees,
+    Telling,
 };
 pub use matcher::Matcher;
 pub use per::Per;
@@ -211,6 +212,17 @@ macro_rules! kinds {
                     $(Self::$Kind(kind) => match state {
                         State::$Kind(own) => kind.fire(own, settled),
                         _ => None,
+                    },)*
+                }
+            }
+
+            /// See [`MomentKind::undone`].
+            #[must_use]
+            pub fn undone(&self, state: Option<&State>, past: CameTrue<'_>, scope: &Scope<'_>) -> bool {
+                match self {
+                    $(Self::$Kind(kind) => match state {
+                        Some(State::$Kind(own)) => kind.undone(Some(own), past, scope),
+                        _ => kind.undone(None, past, scope),
                     },)*
                 }
             }

@@ -67,6 +67,7 @@ fn word(decided: &Decided) -> String {
         Decided::Now(decision) => match &decision.outcome {
             Outcome::Treat(command) => format!("treat {}", command.channel),
             Outcome::Refuse(reason, _) => reason.word().to_owned(),
+            Outcome::Withdraw(_) => panic!("no gate takes anything back"),
         },
     }
 }

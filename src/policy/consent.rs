@@ -2,9 +2,10 @@
 
 use super::{Case, Gate, Verdict};
 use crate::event::{Event, Text};
-use crate::profile::TailEvent;
+use crate::profile::{Settled, TailEvent};
 use crate::treatment::Reason;
-use crate::trigger::policy::MARKETING;
+use crate::trigger::plan::{Plan, Trigger};
+use crate::trigger::policy::{MARKETING, Policy};
 
 pub(super) const GATE: Gate = Gate {
     reason: Reason::NoConsent,
@@ -24,7 +25,7 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 /// well: nobody is written to who is known to have said no. What she said of a channel for a purpose, `service:email`, goes before
 /// what she said of the channel.
 pub(super) fn may_contact(case: &Case<'_>, channel: &str) -> bool {
-    let own = of_purpose(case, channel);
+    let own = of_purpose(Some(case.trigger), channel);
     let said = case.ahead.iter().rev();
     let mut said = said.filter_map(|TailEvent { event, .. }| event.consent_said(&own));
     if said.next() == Some(false) {
@@ -33,7 +34,9 @@ pub(super) fn may_contact(case: &Case<'_>, channel: &str) -> bool {
     if let Some(said) = case.scope.profile.consent.said(&own) {
         return said;
     }
-    let left_out = |event: &Event| event.says_all_of_consent() && !is_free(case, channel);
+    let left_out = |event: &Event| {
+        event.says_all_of_consent() && !is_free(case.policy(), Some(case.trigger), channel)
+    };
     let said = |TailEvent { event, .. }: &TailEvent| {
         let said = event.consent_said(channel);
         said.or_else(|| left_out(event).then_some(false))
@@ -42,31 +45,59 @@ pub(super) fn may_contact(case: &Case<'_>, channel: &str) -> bool {
         return false;
     }
     let said = case.scope.profile.consent.given(channel);
-    said.unwrap_or_else(|| is_free(case, channel))
+    said.unwrap_or_else(|| is_free(case.policy(), Some(case.trigger), channel))
 }
 
 /// What a treatment is for.
-fn purpose<'a>(case: &Case<'a>) -> &'a str {
-    let purpose = case.trigger.policy.purpose.as_deref();
+fn purpose(trigger: Option<&Trigger>) -> &str {
+    let purpose = trigger.and_then(|trigger| trigger.policy.purpose.as_deref());
     purpose.unwrap_or(MARKETING)
 }
 
 /// A channel for that purpose, as consent is said of it.
-fn of_purpose(case: &Case<'_>, channel: &str) -> Text {
-    compact_str::format_compact!("{}:{channel}", purpose(case))
+fn of_purpose(trigger: Option<&Trigger>, channel: &str) -> Text {
+    compact_str::format_compact!("{}:{channel}", purpose(trigger))
+}
+
+/// Whether an event takes back her yes to a channel for what a trigger sends, as far as is known: it says no, and nothing says yes
+/// since. `ahead` is everything beyond the profile.
+pub(super) fn closes(
+    (plan, trigger): (&Plan, Option<&Trigger>),
+    (profile, ahead): (&Settled, &[TailEvent]),
+    event: &Event,
+    channel: &str,
+) -> bool {
+    let own = of_purpose(trigger, channel);
+    let is_free = is_free(&plan.policy, trigger, channel);
+    let of_channel = |event: &Event| {
+        let left_out = event.says_all_of_consent() && !is_free;
+        let said = event.consent_said(channel);
+        said.or_else(|| left_out.then_some(false))
+    };
+    let of_own = |event: &Event| event.consent_said(&own);
+    if of_own(event).or_else(|| of_channel(event)) != Some(false) {
+        return false;
+    }
+    let last = |said: &dyn Fn(&Event) -> Option<bool>| {
+        ahead.iter().rev().find_map(|tail| said(&tail.event))
+    };
+    let said = last(&of_own)
+        .or_else(|| profile.consent.said(&own))
+        .or_else(|| last(&of_channel))
+        .or_else(|| profile.consent.given(channel));
+    !said.unwrap_or(is_free)
 }
 
 /// Whether a channel needs no yes.
-fn is_free(case: &Case<'_>, channel: &str) -> bool {
-    let policy = case.policy();
-    let free = policy.purposes.get(purpose(case));
+fn is_free(policy: &Policy, trigger: Option<&Trigger>, channel: &str) -> bool {
+    let free = policy.purposes.get(purpose(trigger));
     let free = free.unwrap_or(&policy.consent_by_default);
     free.iter().any(|free| free == channel)
 }
 
 fn explain(case: &Case<'_>) -> String {
     let channel = case.channel();
-    let own = of_purpose(case, channel);
+    let own = of_purpose(Some(case.trigger), channel);
     match case.scope.profile.consent.said(&own) {
         Some(true) if may_contact(case, channel) => return format!("she said yes to {own}"),
         Some(true) => return format!("she takes back her yes to {own}"),
@@ -77,7 +108,9 @@ fn explain(case: &Case<'_>) -> String {
         Some(true) if may_contact(case, channel) => format!("she said yes to {channel}"),
         Some(true) => format!("she takes back her yes to {channel}"),
         Some(false) => format!("she said no to {channel}"),
-        None if is_free(case, channel) => format!("{channel} needs no yes for {}", purpose(case)),
+        None if is_free(case.policy(), Some(case.trigger), channel) => {
+            format!("{channel} needs no yes for {}", purpose(Some(case.trigger)))
+        }
         None => format!("she never said yes to {channel}"),
     }
 }

@@ -318,7 +318,7 @@ fn note(
         Outcome::Treat(_) => true,
         // Who is held out uses up what she would have used up.
         Outcome::Refuse(_, Some(_)) => whose.0.mode != Mode::Shadow,
-        Outcome::Refuse(_, None) => return,
+        Outcome::Refuse(_, None) | Outcome::Withdraw(_) => return,
     };
     let when = (decision.decided_at, now);
     cap::note(&mut profile.contacts, &plan.policy, whose, when, sent);
@@ -381,6 +381,18 @@ pub fn is_in_audience(
 fn segments(profile: &Settled) -> Vec<Text> {
     let within = profile.segments.within();
     within.take(SEGMENTS).cloned().collect()
+}
+
+/// Whether an event takes back her yes to a channel for what a trigger sends, as far as is known with what stands `ahead` of the
+/// profile. The trigger is none where it is in the set no more.
+#[must_use]
+pub fn closes(
+    trigger: (&Plan, Option<&Trigger>),
+    known: (&Settled, &[TailEvent]),
+    event: &Event,
+    channel: &str,
+) -> bool {
+    consent::closes(trigger, known, event, channel)
 }
 
 fn decision(

@@ -1,4 +1,4 @@
-//! The order of the gates: of the reasons, and as the documentation says it.
+//! The order of the gates: of the reasons, and as the documentation says it. What no gate says stands behind them.
 
 use super::GATES;
 use super::check::check;
@@ -7,8 +7,11 @@ use crate::treatment::Reason;
 #[test]
 fn the_gates_stand_in_the_order_of_the_reasons() {
     let asked: Vec<Reason> = GATES.iter().map(|gate| gate.reason).collect();
-    assert_eq!(asked, Reason::ALL);
-    assert!(asked.is_sorted());
+    let said = Reason::ALL
+        .into_iter()
+        .filter(|it| *it != Reason::Withdrawn);
+    assert_eq!(asked, said.collect::<Vec<_>>());
+    assert!(Reason::ALL.is_sorted());
 }
 
 #[test]
@@ -16,7 +19,10 @@ fn the_documentation_says_them_in_their_order() {
     let listed = Reason::ALL.map(|reason| format!("`{}`", reason.word()));
     for (page, text) in [
         ("docs/triggers.md", include_str!("../../docs/triggers.md")),
-        ("README.md", include_str!("../../README.md")),
+        (
+            "docs/treatments.md",
+            include_str!("../../docs/treatments.md"),
+        ),
     ] {
         let words = text.replace(['\n', ' '], "");
         assert!(

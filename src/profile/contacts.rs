@@ -47,6 +47,9 @@ pub enum Whose {
     All,
 }
 
+/// How many commands were sent ever, and the last: what expressions may ask.
+pub type Standing = (u32, Option<(Timestamp, Text)>);
+
 /// What caps are counted by, of all triggers: beyond this the one that was sent longest ago makes way, and its cap begins anew.
 const KEYS_MAX: usize = 64;
 
@@ -129,6 +132,20 @@ impl Contacts {
             Of::All if self.all.is_empty() => last(None),
             Of::All => &self.all,
         }
+    }
+
+    /// What expressions may ask.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        (self.count, self.last.clone())
+    }
+
+    /// Lets expressions find this instead; what they would have found.
+    pub fn stand_as(&mut self, (count, last): Standing) -> Standing {
+        (
+            std::mem::replace(&mut self.count, count),
+            std::mem::replace(&mut self.last, last),
+        )
     }
 
     /// Notes a command that was sent at `at` by `channel`. `keep` says what is kept of which; at `now` or later it will be asked.

@@ -22,6 +22,7 @@ pub mod reviews;
 pub mod section;
 pub mod seen;
 pub mod segments;
+pub mod sent;
 pub mod sessions;
 pub mod settled;
 pub mod shares;

@@ -19,12 +19,13 @@ use super::reviews::Reviews;
 use super::section::{Local, Section};
 use super::seen::Seen;
 use super::segments::Segments;
+use super::sent::Sent;
 use super::sessions::Sessions;
 use super::shares::Shares;
 use super::support::Support;
 use super::touchpoints::Touchpoints;
 use super::wishlist::Wishlist;
-use crate::event::{CustomerId, Event, EventName, Type};
+use crate::event::{CustomerId, Event, EventName, PropertyId, Text, Type};
 use crate::money::Currencies;
 use crate::stored::{Inventory, Lazy, Part, StoredError};
 use crate::time::Timestamp;
@@ -149,6 +150,7 @@ sections! {
     segments: Segments,
     contacts: Contacts,
     ledger: Ledger,
+    sent: Sent,
     seen: Seen,
 }
 
@@ -243,12 +245,36 @@ impl Settled {
         }
     }
 
+    /// The id of its own that the thing has which an event is about, where [`Settled::was_told`] goes by one: two events of one name
+    /// and of one such id tell of one thing.
+    #[must_use]
+    pub fn thing_of(event: &Event) -> Option<&Text> {
+        let id = |id: PropertyId| event.text(id);
+        match event.name {
+            EventName::ORDER_COMPLETED => id(PropertyId::ORDER_ID),
+            EventName::ORDER_REFUNDED => id(PropertyId::REFUND_ID),
+            EventName::SUPPORT_TICKET_OPENED => id(PropertyId::TICKET_ID),
+            EventName::LIVE_CHAT_CONVERSATION_STARTED => id(PropertyId::CONVERSATION_ID),
+            EventName::ORDER_DELIVERED => {
+                id(PropertyId::PARCEL_ID).or_else(|| id(PropertyId::ORDER_ID))
+            }
+            EventName::PRODUCT_REVIEWED => id(PropertyId::REVIEW_ID),
+            _ => None,
+        }
+    }
+
+    /// Takes over what was sent to her as she is seen beyond the watermark.
+    pub fn take_sent(&mut self, ahead: Self) {
+        (self.contacts, self.ledger, self.sent) = (ahead.contacts, ahead.ledger, ahead.sent);
+    }
+
     /// A new customer of the same id, as far as facts go: what was sent to her stays, and which messages were seen.
     pub fn forget_facts(&mut self) {
         *self = Self {
             id: std::mem::take(&mut self.id),
             contacts: std::mem::take(&mut self.contacts),
             ledger: std::mem::take(&mut self.ledger),
+            sent: std::mem::take(&mut self.sent),
             seen: std::mem::take(&mut self.seen),
             ..Self::default()
         };

@@ -20,6 +20,7 @@ use crate::moment::{DESCRIBED, Described, KINDS};
 use crate::policy::GATES;
 use crate::profile::{FIELDS, KEYED_FIELDS};
 use crate::telemetry::metrics::METRICS;
+use crate::treatment::Reason;
 use crate::trigger::definition;
 
 /// Stands at the head of each page.
@@ -216,6 +217,8 @@ fn reasons() -> String {
         let (word, about) = (gate.reason.word(), gate.about);
         vec![code(word), about.to_owned()]
     });
+    let waited = "It was held, and undone meanwhile; no gate says so.";
+    let rows = rows.chain([vec![code(Reason::Withdrawn.word()), waited.to_owned()]]);
     page(
         "Reasons",
         "Why a moment is not treated, in the order in which it is asked: the first that applies is the `reason` of the decision. \

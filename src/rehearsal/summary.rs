@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use serde::ser::Serializer;
 
 use crate::decode::Defect;
 use crate::engine::{Effect, Engine};
@@ -12,7 +12,7 @@ use crate::event::{CustomerId, Event};
 use crate::population::score::Score;
 use crate::tally::{Figures, Of};
 use crate::time::Timestamp;
-use crate::treatment::Reason;
+use crate::treatment::{Outcome, Reason, Undone};
 use crate::trigger::plan::Plan;
 
 /// The counts of a rehearsal; as JSON, what scripts read.
@@ -83,6 +83,9 @@ pub struct TriggerSummary {
     /// Moments refused, by reason.
     #[serde(serialize_with = "by_reason")]
     pub refused: BTreeMap<Reason, u64>,
+    /// Treatments taken back, by reason.
+    #[serde(serialize_with = "by_why")]
+    pub withdrawn: BTreeMap<Undone, u64>,
     #[serde(skip)]
     seen: HashSet<CustomerId>,
 }
@@ -104,6 +107,7 @@ impl Summary {
                 open: 0,
                 treatments: 0,
                 refused: BTreeMap::new(),
+                withdrawn: BTreeMap::new(),
                 seen: HashSet::new(),
             })
             .collect();
@@ -175,11 +179,15 @@ impl Summary {
                     return;
                 };
                 let trigger = &mut self.triggers[at];
-                trigger.moments += 1;
-                match decision.refusal() {
-                    None => trigger.treatments += 1,
-                    Some(reason) => *trigger.refused.entry(reason).or_default() += 1,
+                match decision.outcome {
+                    Outcome::Treat(_) => trigger.treatments += 1,
+                    Outcome::Refuse(reason, _) => *trigger.refused.entry(reason).or_default() += 1,
+                    Outcome::Withdraw(withdrawal) => {
+                        *trigger.withdrawn.entry(withdrawal.reason).or_default() += 1;
+                        return;
+                    }
                 }
+                trigger.moments += 1;
                 trigger.seen.insert(decision.customer);
             }
         }
@@ -216,9 +224,12 @@ fn by_reason<S: Serializer>(
     refused: &BTreeMap<Reason, u64>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(refused.len()))?;
-    for (reason, count) in refused {
-        map.serialize_entry(reason.word(), count)?;
-    }
-    map.end()
+    serializer.collect_map(refused.iter().map(|(reason, count)| (reason.word(), count)))
+}
+
+fn by_why<S: Serializer>(
+    withdrawn: &BTreeMap<Undone, u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(withdrawn.iter().map(|(why, count)| (why.word(), count)))
 }

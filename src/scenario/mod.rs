@@ -23,7 +23,8 @@
 //! - `everybody:` before a name (or `everybody: true` in a mapping) says that it happened to everybody, as a topic for everybody
 //!   tells it: `2026-03-02T10:00:00Z  everybody: Price Dropped  { product_id: p1 }`.
 //! - `expect` lists all treatments in order, each with the keys that are to be checked: `at` (when the
-//!   moment came true), `channel`, `template`, `offer`, `data`, `valid_until`. Of a mapping inside
+//!   moment came true), `channel`, `template`, `offer`, `data`, `valid_until`; and among them each that is
+//!   taken back, with `withdrawn`, the reason. Of a mapping inside
 //!   `offer` or `data`, only the keys that are written are checked.
 //! - `refused`, where it is given, lists all refusals in order: `at`, `reason`.
 
@@ -47,7 +48,7 @@ use crate::document::suggest::closest;
 use crate::document::typed;
 use crate::document::yaml::{self, Node, Yaml};
 use crate::time::Timestamp;
-use crate::treatment::Reason;
+use crate::treatment::{Reason, Undone};
 use crate::trigger::definition::limits::NAME_BYTES;
 use crate::trigger::plan::Plan;
 use crate::trigger::policy::{Policy, Share};
@@ -160,6 +161,11 @@ const TREATMENT: Keys = Keys {
             Shape::Instant,
             "Until when it may be carried out.",
         ),
+        Known::optional(
+            "withdrawn",
+            Shape::Words(&WITHDRAWN),
+            "That the treatment of that moment is taken back, and why.",
+        ),
     ],
     later: &[],
 };
@@ -179,6 +185,17 @@ const REASONS: [&str; Reason::ALL.len()] = {
     let mut i = 0;
     while i < words.len() {
         words[i] = Reason::ALL[i].word();
+        i += 1;
+    }
+    words
+};
+
+/// The words for why something is taken back.
+const WITHDRAWN: [&str; Undone::ALL.len()] = {
+    let mut words = [""; Undone::ALL.len()];
+    let mut i = 0;
+    while i < words.len() {
+        words[i] = Undone::ALL[i].word();
         i += 1;
     }
     words
@@ -644,6 +661,10 @@ fn expectation(reader: &mut Reader<'_>, node: &Node, keys: Keys) -> Option<Expec
             "valid_until" => {
                 let until = reader.instant(value)?.to_string();
                 expected.named.push((key.text.clone(), until.into()));
+            }
+            "withdrawn" => {
+                let word = reader.one_of(value, &WITHDRAWN)?.to_owned();
+                expected.named.push((key.text.clone(), word.into()));
             }
             "reason" => {
                 let word = reader.one_of(value, &REASONS)?.to_owned();

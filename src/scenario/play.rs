@@ -7,8 +7,7 @@ use serde_json::Value as Json;
 use super::{Expected, Happening, limits};
 use crate::engine::{Effect, Engine, Input};
 use crate::time::{DAY_MS, Timestamp};
-use crate::treatment::Reason;
-use crate::treatment::{Decision, Outcome};
+use crate::treatment::{Decision, Outcome, Reason, Undone};
 use crate::trigger::plan::Plan;
 
 /// What is decided when these events arrive in this order, time running on to `until` (or as long as
@@ -59,6 +58,8 @@ pub struct Got {
     pub at: Timestamp,
     /// Why it was refused, where it was.
     pub refusal: Option<Reason>,
+    /// Why it was taken back, where that is what was decided.
+    pub withdrawn: Option<Undone>,
     /// The decision as JSON.
     pub json: Json,
 }
@@ -66,20 +67,22 @@ pub struct Got {
 impl Got {
     /// Of a decision.
     pub fn of(decision: &Decision) -> Self {
-        let refusal = match &decision.outcome {
+        let (refusal, withdrawn) = match &decision.outcome {
             // In shadow everything is right but the sending: it is tested as if it were live.
-            Outcome::Treat(_) | Outcome::Refuse(Reason::Shadow, Some(_)) => None,
-            Outcome::Refuse(reason, _) => Some(*reason),
+            Outcome::Treat(_) | Outcome::Refuse(Reason::Shadow, Some(_)) => (None, None),
+            Outcome::Refuse(reason, _) => (Some(*reason), None),
+            Outcome::Withdraw(withdrawal) => (None, Some(withdrawal.reason)),
         };
         let json = serde_json::from_slice(&decision.to_json()).unwrap_or_default();
         Self {
             at: decision.moment_at,
             refusal,
+            withdrawn,
             json,
         }
     }
 
-    /// Whether it is a treatment.
+    /// Whether it is a treatment, or takes one back.
     pub fn is_treatment(&self) -> bool {
         self.refusal.is_none()
     }
@@ -88,6 +91,8 @@ impl Got {
     pub fn value(&self, key: &str) -> &Json {
         match key {
             "reason" | "trigger" => &self.json[key],
+            "withdrawn" if self.withdrawn.is_none() => &Json::Null,
+            "withdrawn" => &self.json["reason"],
             key => &self.json["treatment"][key],
         }
     }
@@ -98,6 +103,14 @@ pub fn differences(expected: &Expected, got: &Got) -> Vec<(String, String, Strin
     let mut found = Vec::new();
     if let Some(at) = expected.at.filter(|at| *at != got.at) {
         found.push(("at".to_owned(), at.to_string(), got.at.to_string()));
+    }
+    let says = |name: &str| expected.named.iter().any(|(key, _)| key == name);
+    if let Some(why) = got.withdrawn.filter(|_| !says("withdrawn")) {
+        found.push((
+            "withdrawn".to_owned(),
+            "no".to_owned(),
+            why.word().to_owned(),
+        ));
     }
     for (key, value) in &expected.named {
         compare(key, value, got.value(key), &mut found);

@@ -88,9 +88,13 @@ fn expected_row(expected: &Expected) -> String {
 }
 
 fn got_row(got: &Got) -> String {
-    match got.refusal {
-        Some(reason) => format!("{}  {}", time(got.at), reason.word()),
-        None => format!(
+    match (got.refusal, got.withdrawn) {
+        (Some(reason), _) => format!("{}  {}", time(got.at), reason.word()),
+        (None, Some(why)) => {
+            let channel = word(got, "channel");
+            format!("{}  {channel}  withdrawn: {}", time(got.at), why.word())
+        }
+        (None, None) => format!(
             "{}  {}  {}",
             time(got.at),
             word(got, "channel"),

@@ -50,6 +50,8 @@ pub enum Count {
     Outcome(Text, Text),
     /// What senders reported of treatments that nobody knows any more, by what it was.
     Orphaned(Text),
+    /// Treatments that were taken back, by trigger and reason.
+    Withdrawn(Text, Text),
     /// What another build counts.
     Other(Text),
 }
@@ -81,6 +83,7 @@ impl fmt::Display for Count {
             Self::Held(trigger, reason) => write!(f, "held.{trigger}.{reason}"),
             Self::Outcome(trigger, what) => write!(f, "outcome.{trigger}.{what}"),
             Self::Orphaned(what) => write!(f, "orphaned.{what}"),
+            Self::Withdrawn(trigger, reason) => write!(f, "withdrawn.{trigger}.{reason}"),
             Self::Other(words) => f.write_str(words),
             Self::Events
             | Self::Future
@@ -109,6 +112,9 @@ impl From<&str> for Count {
             ("held", Some((trigger, reason))) => Self::Held(trigger.into(), reason.into()),
             ("outcome", Some((trigger, what))) => Self::Outcome(trigger.into(), what.into()),
             ("orphaned", _) => Self::Orphaned(rest.into()),
+            ("withdrawn", Some((trigger, reason))) => {
+                Self::Withdrawn(trigger.into(), reason.into())
+            }
             ("defect", _) => Self::Defect(rest.into()),
             ("rejected", _) => Self::Rejected(rest.into()),
             ("open_limit", _) => Self::OpenLimit(rest.into()),
@@ -158,6 +164,10 @@ mod tests {
             (
                 Count::Held("a.b".into(), "quiet_hours".into()),
                 "held.a.b.quiet_hours",
+            ),
+            (
+                Count::Withdrawn("a.b".into(), "late_event".into()),
+                "withdrawn.a.b.late_event",
             ),
             (Count::Other("tomorrows.word".into()), "tomorrows.word"),
         ] {

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::event::Position;
 use crate::event::record::{Origin, Reject};
 use crate::time::Timestamp;
-use crate::treatment::Decision;
+use crate::treatment::{Decision, Outcome};
 use crate::trigger::plan::Plan;
 
 /// The header of a decision and a command that an event caused whose time lay ahead of its own append: by how much it was set back,
@@ -320,13 +320,14 @@ fn counted(count: Count, times: u64) -> Effect {
 
 fn decided(decision: &Decision, encoder: &Encoder) -> Effect {
     let trigger = decision.trigger.clone();
-    let count = match decision.refusal() {
-        Some(reason) => Count::Refused(trigger, reason.word().into()),
-        None => Count::Treated(trigger),
+    let count = match &decision.outcome {
+        Outcome::Treat(_) => Count::Treated(trigger),
+        Outcome::Refuse(reason, _) => Count::Refused(trigger, reason.word().into()),
+        Outcome::Withdraw(withdrawal) => Count::Withdrawn(trigger, withdrawal.reason.word().into()),
     };
-    let command = decision.command().zip(encoder.treatment(decision));
-    let treatment = command.map(|(command, (value, headers))| Treatment {
-        channel: command.channel.to_string(),
+    let order = decision.order().zip(encoder.treatment(decision));
+    let treatment = order.map(|(order, (value, headers))| Treatment {
+        channel: order.channel().to_string(),
         value,
         headers,
     });

@@ -111,7 +111,7 @@ metrics! {
     HELD: "moments_held_total", Kind::Counter, One, ["trigger", "reason"],
         "Moments that were held, to be asked again when the reason is over: nothing of them is decided yet.";
     OPEN_LIMIT: "moments_open_limit_total", Kind::Counter, One, ["trigger"],
-        "Deadlines not opened, and events that left a window early, as the customer has too many.";
+        "Deadlines not opened, events that left a window early, and treatments that cannot be taken back any more, as the customer has too many.";
     OUTSIDE_AUDIENCE: "moments_outside_audience_total", Kind::Counter, One, ["trigger"],
         "Customers to whom what happened to everybody did not apply: nothing is decided of them.";
     CUSTOMERS_REMOVED: "moments_customers_removed_total", Kind::Counter, One, ["reason"],
@@ -126,8 +126,10 @@ metrics! {
         "Moments that were treated.";
     REFUSALS: "moments_refusals_total", Kind::Counter, One, ["trigger", "reason"],
         "Moments that were not treated, by reason.";
+    WITHDRAWALS: "moments_withdrawals_total", Kind::Counter, One, ["trigger", "reason"],
+        "Treatments that were taken back, by reason: `late_event`, `settled_otherwise`, `no_consent`, `erased`.";
     COMMANDS: "moments_commands_total", Kind::Counter, One, ["channel"],
-        "Commands published.";
+        "Commands published, withdrawals among them.";
     ARRIVAL_TO_COMMAND: "moments_arrival_to_command_seconds", Kind::Histogram(LATENCY_SECONDS), Seconds, [],
         "From the append of a record to the commit of the command it caused.";
     COMMIT_DURATION: "moments_commit_duration_seconds", Kind::Histogram(COMMIT_SECONDS), Seconds, [],

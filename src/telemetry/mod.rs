@@ -49,6 +49,7 @@ struct Inner {
     moments: IntCounterVec,
     refusals: IntCounterVec,
     treatments: IntCounterVec,
+    withdrawals: IntCounterVec,
     commands: IntCounterVec,
     arrival: Histogram,
     commit: Histogram,
@@ -200,6 +201,7 @@ impl Telemetry {
             moments: make.counter(&metrics::MOMENTS),
             refusals: make.counter(&metrics::REFUSALS),
             treatments: make.counter(&metrics::TREATMENTS),
+            withdrawals: make.counter(&metrics::WITHDRAWALS),
             commands: make.counter(&metrics::COMMANDS),
             arrival: make.histogram(&metrics::ARRIVAL_TO_COMMAND),
             commit: make.histogram(&metrics::COMMIT_DURATION),
@@ -279,6 +281,12 @@ impl Telemetry {
                 outcomes.inc_by(more);
             }
             Count::Orphaned(what) => inner.orphaned.with_label_values(&[what]).inc_by(more),
+            Count::Withdrawn(trigger, reason) => {
+                let withdrawals = &inner.withdrawals;
+                withdrawals
+                    .with_label_values(&[trigger, reason])
+                    .inc_by(more);
+            }
             Count::OpenLimit(trigger) => {
                 inner.open_limit.with_label_values(&[trigger]).inc_by(more);
             }

@@ -1,10 +1,11 @@
 //! What should be done now, for this customer, on this channel, with this offer: the command that a
-//! campaign tool carries out, and the decision that is recorded of every moment.
+//! campaign tool carries out, the one that takes it back, and the decision that is recorded of every moment.
 //!
 //! Ids are derived, never random: the same moment gives the same id on every machine, at any restart.
 
 mod reason;
 mod trace;
+mod withdrawal;
 
 use std::borrow::Cow;
 
@@ -20,6 +21,7 @@ use crate::time::Timestamp;
 
 pub use reason::Reason;
 pub use trace::TraceContext;
+pub use withdrawal::{Undone, Withdrawal, WithdrawalOf};
 
 /// Namespace of command ids (itself version 5, of the name `moments` in the namespace of URLs).
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d6f_6d65_6e74_5753_8a2d_7472_6561_746d);
@@ -61,7 +63,7 @@ pub struct Command {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields(pub Vec<(Text, serde_json::Value)>);
 
-/// What was decided of one moment.
+/// What was decided of one moment; or, of one that was treated, that the treatment is taken back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// Whose moment.
@@ -74,13 +76,14 @@ pub struct Decision {
     pub occurrence: Text,
     /// When it came true.
     pub moment_at: Timestamp,
-    /// As of when it was asked, in event time: that, or when its hold ended. Moments are asked in this order; it is not told.
+    /// As of when it was asked, in event time: that, or when its hold ended, or when it was undone. Moments are asked in this order;
+    /// it is not told.
     pub asked_at: Timestamp,
     /// When it was decided: the later of that and now.
     pub decided_at: Timestamp,
     /// To treat, or not.
     pub outcome: Outcome,
-    /// What made it true.
+    /// What made it true; of a withdrawal the event that undid it.
     pub evidence: Evidence,
     /// Digest of the triggers and policy that decided.
     pub revision: Text,
@@ -95,6 +98,55 @@ pub enum Outcome {
     Treat(Box<Command>),
     /// For this reason; in shadow with the command that would have been sent.
     Refuse(Reason, Option<Box<Command>>),
+    /// It was treated, and that is taken back.
+    Withdraw(Box<Withdrawal>),
+}
+
+/// What goes to a channel.
+#[derive(Clone, Copy, Debug)]
+pub enum Order<'a> {
+    /// A command to be carried out.
+    Treatment(&'a Command),
+    /// One not to be carried out any more.
+    Withdrawal(&'a Withdrawal),
+}
+
+impl<'a> Order<'a> {
+    /// What it is, as its `type` says.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Treatment(_) => "treatment",
+            Self::Withdrawal(_) => "withdrawal",
+        }
+    }
+
+    /// Its own id.
+    #[must_use]
+    pub fn id(self) -> Uuid {
+        match self {
+            Self::Treatment(command) => command.id,
+            Self::Withdrawal(withdrawal) => withdrawal.id,
+        }
+    }
+
+    /// Its channel.
+    #[must_use]
+    pub fn channel(self) -> &'a Text {
+        match self {
+            Self::Treatment(command) => &command.channel,
+            Self::Withdrawal(withdrawal) => &withdrawal.channel,
+        }
+    }
+
+    /// Its trace context.
+    #[must_use]
+    pub fn traceparent(self) -> &'a Text {
+        match self {
+            Self::Treatment(command) => &command.traceparent,
+            Self::Withdrawal(withdrawal) => &withdrawal.traceparent,
+        }
+    }
 }
 
 /// The id of a command.
@@ -143,16 +195,17 @@ impl Decision {
     pub fn command(&self) -> Option<&Command> {
         match &self.outcome {
             Outcome::Treat(command) => Some(command),
-            Outcome::Refuse(..) => None,
+            Outcome::Refuse(..) | Outcome::Withdraw(_) => None,
         }
     }
 
-    /// The reason of a refusal.
+    /// What goes to a channel, where anything does.
     #[must_use]
-    pub fn refusal(&self) -> Option<Reason> {
+    pub fn order(&self) -> Option<Order<'_>> {
         match &self.outcome {
-            Outcome::Treat(_) => None,
-            Outcome::Refuse(reason, _) => Some(*reason),
+            Outcome::Treat(command) => Some(Order::Treatment(command)),
+            Outcome::Refuse(..) => None,
+            Outcome::Withdraw(withdrawal) => Some(Order::Withdrawal(withdrawal)),
         }
     }
 
@@ -172,6 +225,36 @@ pub fn json(value: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
+impl Outcome {
+    /// The word for it in decisions.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Treat(_) => "treat",
+            Self::Refuse(..) => "refuse",
+            Self::Withdraw(_) => "withdraw",
+        }
+    }
+
+    /// Why it was not treated, or is taken back.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Treat(_) => None,
+            Self::Refuse(reason, _) => Some(reason.word()),
+            Self::Withdraw(withdrawal) => Some(withdrawal.reason.word()),
+        }
+    }
+}
+
+/// What a decision says that goes out, or would.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Sent<'a> {
+    Treatment(CommandOf<'a>),
+    Withdrawal(WithdrawalOf<'a>),
+}
+
 /// A command with what it shares with its decision.
 pub struct CommandOf<'a> {
     /// The decision.
@@ -182,14 +265,19 @@ pub struct CommandOf<'a> {
 
 impl Serialize for Decision {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (word, reason, command) = match &self.outcome {
-            Outcome::Treat(command) => ("treat", None, Some(command)),
-            Outcome::Refuse(reason, command) => ("refuse", Some(reason.word()), command.as_ref()),
+        let treatment = match &self.outcome {
+            Outcome::Treat(command) | Outcome::Refuse(_, Some(command)) => {
+                Some(Sent::Treatment(CommandOf {
+                    decision: self,
+                    command,
+                }))
+            }
+            Outcome::Refuse(_, None) => None,
+            Outcome::Withdraw(withdrawal) => Some(Sent::Withdrawal(WithdrawalOf {
+                decision: self,
+                withdrawal,
+            })),
         };
-        let treatment = command.map(|command| CommandOf {
-            decision: self,
-            command,
-        });
         let mut line = serializer.serialize_struct("Decision", 11)?;
         line.serialize_field("customer", &self.customer)?;
         line.serialize_field("trigger", &self.trigger)?;
@@ -197,8 +285,8 @@ impl Serialize for Decision {
         line.serialize_field("occurrence", &self.occurrence)?;
         line.serialize_field("moment_at", &Shown(self.moment_at))?;
         line.serialize_field("decided_at", &Shown(self.decided_at))?;
-        line.serialize_field("decision", word)?;
-        line.serialize_field("reason", &reason)?;
+        line.serialize_field("decision", self.outcome.word())?;
+        line.serialize_field("reason", &self.outcome.reason())?;
         line.serialize_field("treatment", &treatment)?;
         line.serialize_field("evidence", &self.evidence)?;
         line.serialize_field("revision", &self.revision)?;

@@ -37,11 +37,13 @@ pub enum Reason {
     HeldOut,
     /// The trigger runs in shadow: everything was right, but nothing is sent.
     Shadow,
+    /// What came true was undone while it was held.
+    Withdrawn,
 }
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
@@ -59,6 +61,7 @@ impl Reason {
         Self::ControlGroup,
         Self::HeldOut,
         Self::Shadow,
+        Self::Withdrawn,
     ];
 
     /// Whether everything was right, and it is withheld all the same: the decision says what would have been sent.
@@ -79,7 +82,8 @@ impl Reason {
             | Self::Digested
             | Self::QuietHours
             | Self::Capped
-            | Self::Outranked => false,
+            | Self::Outranked
+            | Self::Withdrawn => false,
         }
     }
 
@@ -104,6 +108,7 @@ impl Reason {
             Self::ControlGroup => "control_group",
             Self::HeldOut => "held_out",
             Self::Shadow => "shadow",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }

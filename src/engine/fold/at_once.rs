@@ -2,7 +2,7 @@
 
 use super::super::customer::Customer;
 use super::super::waiting::Waiting;
-use super::{Ahead, Came, Fold, shown};
+use super::{Ahead, Came, Fold, Turn, shown};
 use crate::event::Event;
 use crate::moment::States;
 use crate::profile::{Profile, Settled, TailEvent};
@@ -34,7 +34,7 @@ impl Fold<'_> {
                 self.speak(&mut view, waiting, (event, fired), ahead);
             }
         }
-        (settled.contacts, settled.ledger) = (view.settled.contacts, view.settled.ledger);
+        settled.take_sent(view.settled);
     }
 
     /// Takes an event for which the tail has no place into the settled state, before its turn. An
@@ -57,9 +57,9 @@ impl Fold<'_> {
             }
             self.expire(&mut view, event.time);
             self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
-            (settled.contacts, settled.ledger) = (view.settled.contacts, view.settled.ledger);
+            settled.take_sent(view.settled);
         }
-        self.fold_event((settled, states), (event, &[]));
+        self.fold_event((settled, states, waiting), (event, Turn::AtOnce), ahead);
         self.decide_gathered((settled, waiting), ahead);
     }
 
@@ -73,10 +73,11 @@ impl Fold<'_> {
         if self.plan.speaks_at_once(event.name) {
             let mut view = self.ahead(settled, states);
             self.speak(&mut view, waiting, (event, &mut Vec::new()), tail.events());
-            (settled.contacts, settled.ledger) = (view.settled.contacts, view.settled.ledger);
+            settled.take_sent(view.settled);
         }
-        self.fold_event((settled, states), (event, &[]));
-        self.decide_gathered((settled, waiting), tail.events());
+        let ahead = tail.events();
+        self.fold_event((settled, states, waiting), (event, Turn::Late), ahead);
+        self.decide_gathered((settled, waiting), ahead);
     }
 
     /// What those who speak at once see before the tail.
@@ -136,6 +137,9 @@ impl Fold<'_> {
                 && !fired.contains(&trigger.key)
             {
                 fired.push(trigger.key);
+                if self.was_sent_for((settled, waiting), (trigger, event), ahead) {
+                    continue;
+                }
                 came.push(Came {
                     cause: Some((event, previous.as_ref())),
                     ..Came::new(trigger, moment)

@@ -3,10 +3,16 @@
 use super::super::Effect;
 use super::super::waiting::{Waiting, Waits};
 use super::{Came, Fold};
+use crate::event::Text;
+use crate::moment::Evidence;
 use crate::policy::{self, Asked, Decided, Open};
+use crate::profile::contacts::Standing;
+use crate::profile::sent::SentCommand;
 use crate::profile::{Settled, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
+use crate::treatment::Decision;
+use crate::trigger::plan::Trigger;
 
 impl Fold<'_> {
     /// Decides what came true at one instant, the most important first; what is held waits with the customer.
@@ -42,9 +48,13 @@ impl Fold<'_> {
             true => waiting.iter().map(Waits::open).collect(),
             false => Vec::new(),
         };
+        let mut before = settled.contacts.standing();
         let decided = policy::decide(plan, settled, (ahead, &open), asked, now);
         drop(open);
         for (decided, (trigger, cause, waited)) in decided.into_iter().zip(causes) {
+            if let Decided::Now(decision) = &decided {
+                before = self.note(settled, (trigger, decision), before);
+            }
             let effect = match decided {
                 Decided::Now(mut decision) => {
                     self.expose(settled, trigger, &decision);
@@ -66,5 +76,46 @@ impl Fold<'_> {
             };
             self.effects.push(effect);
         }
+    }
+
+    /// Notes a command, to be taken back if need be; what was sent until then.
+    fn note(
+        &mut self,
+        settled: &mut Settled,
+        (trigger, decision): (&Trigger, &Decision),
+        before: Standing,
+    ) -> Standing {
+        let Some(command) = decision.command() else {
+            return before;
+        };
+        let after = (
+            before.0.saturating_add(1),
+            Some((decision.decided_at, command.channel.clone())),
+        );
+        let Evidence { events, .. } = &decision.evidence;
+        let per = decision.evidence.fact("per").and_then(|per| per.as_str());
+        let made_way = settled.sent.note(SentCommand {
+            id: command.id.into_bytes(),
+            key: trigger.key,
+            text: trigger.text,
+            trigger: decision.trigger.clone(),
+            generation: decision.generation,
+            occurrence: decision.occurrence.clone(),
+            channel: command.channel.clone(),
+            moment_at: decision.moment_at,
+            decided_at: decision.decided_at,
+            valid_until: command.valid_until,
+            since: events.first().map(|event| event.time),
+            per: per.map(Text::from),
+            before,
+            stands: false,
+        });
+        if let Some(command) = made_way.filter(|it| it.valid_until > decision.decided_at) {
+            self.effects.push(Effect::OpenLimit {
+                trigger: command.trigger,
+                refused: 1,
+            });
+        }
+        after
     }
 }

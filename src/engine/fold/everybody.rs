@@ -39,7 +39,7 @@ impl Fold<'_> {
         self.plan.pass(&mut view.settled, event.time);
         if known(&view.settled) {
             self.apply_to((&mut view.settled, waiting), event, ahead, outside);
-            (settled.contacts, settled.ledger) = (view.settled.contacts, view.settled.ledger);
+            settled.take_sent(view.settled);
         }
     }
 

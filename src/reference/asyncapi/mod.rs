@@ -158,7 +158,7 @@ fn channels(basis: &Basis<'_>) -> Vec<Channel> {
             "treatments",
             format!("{}.{{channel}}", topics.treatments),
             "treatment",
-            "The commands of a channel, to be carried out. Read them committed.",
+            "The commands of a channel, to be carried out, and those that take one back. Read them committed.",
         ),
         (
             "decisions",
@@ -194,7 +194,10 @@ fn channels(basis: &Basis<'_>) -> Vec<Channel> {
     let output = |(key, address, message, about): (&str, String, &str, &str)| Channel {
         key: key.to_owned(),
         address,
-        messages: vec![message.to_owned()],
+        messages: match message {
+            "treatment" => vec![message.to_owned(), "withdrawal".to_owned()],
+            message => vec![message.to_owned()],
+        },
         about: about.to_owned(),
         action: "send",
     };
@@ -333,9 +336,12 @@ fn messages(basis: &Basis<'_>) -> Vec<Message> {
         "treatment",
         "A treatment command",
         kind,
-        headers,
+        headers.clone(),
         payload,
     ));
+    let (kind, payload) = out(topics.treatments_format, "Withdrawal", "treatments");
+    let title = "A treatment command is taken back";
+    messages.push(message("withdrawal", title, kind, headers, payload));
     let (kind, payload) = out(topics.decisions_format, "Decision", "decisions");
     let headers = schemas::wrapping_headers(mode);
     messages.push(message("decision", "A decision", kind, headers, payload));

@@ -1,5 +1,7 @@
 //! JSON Schemas of payloads and headers: of events, from the vocabulary; of what goes out, held to it by a test.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::{Basis, reference};
@@ -7,7 +9,7 @@ use crate::encode::cloud_event::Mode;
 use crate::event::record::{PRODUCT_FIELDS, TRACEPARENT, TRAITS};
 use crate::event::vocabulary::EventSpec;
 use crate::event::{EventName, PropertyId, Type, Vocabulary, limits};
-use crate::treatment::Reason;
+use crate::treatment::{Reason, Undone};
 use crate::trigger::policy::Policy;
 use crate::trigger::published;
 
@@ -45,6 +47,7 @@ pub(super) fn all(basis: &Basis<'_>) -> Map<String, Json> {
         ("Context", context()),
         ("Traits", traits(basis)),
         ("Treatment", treatment()),
+        ("Withdrawal", withdrawal()),
         ("Decision", decision()),
         ("Evidence", evidence()),
         ("Journal", journal()),
@@ -203,11 +206,31 @@ fn treatment() -> Json {
     }))
 }
 
+fn withdrawal() -> Json {
+    let text = json!({ "type": "string" });
+    whole(json!({
+        "type": { "const": "withdrawal" },
+        "id": { "type": "string", "format": "uuid", "description": "Derived from the id that it takes back: a command is taken back once." },
+        "withdraws": { "type": "string", "format": "uuid", "description": "The id of the command that is taken back: it is not carried out any more, where it is not yet." },
+        "customer": reference("schemas", "Id"),
+        "trigger": text,
+        "generation": { "type": "integer" },
+        "occurrence": text,
+        "channel": text,
+        "reason": { "enum": Undone::ALL.map(Undone::word) },
+        "moment_at": instant(),
+        "decided_at": instant(),
+        "evidence": reference("schemas", "Evidence"),
+    }))
+}
+
 fn decision() -> Json {
     let text = json!({ "type": "string" });
-    let reasons: Vec<Json> = Reason::ALL
-        .map(|reason| reason.word().into())
+    let words = Reason::ALL.map(Reason::word).into_iter();
+    let words: BTreeSet<&str> = words.chain(Undone::ALL.map(Undone::word)).collect();
+    let reasons: Vec<Json> = words
         .into_iter()
+        .map(Json::from)
         .chain([Json::Null])
         .collect();
     whole(json!({
@@ -217,11 +240,11 @@ fn decision() -> Json {
         "occurrence": text,
         "moment_at": instant(),
         "decided_at": instant(),
-        "decision": { "enum": ["treat", "refuse"] },
-        "reason": { "description": "Of a refusal.", "enum": reasons },
+        "decision": { "enum": ["treat", "refuse", "withdraw"] },
+        "reason": { "description": "Of a refusal, or of a withdrawal.", "enum": reasons },
         "treatment": {
-            "description": "The command; of a refusal in shadow, the one that would have been sent.",
-            "anyOf": [reference("schemas", "Treatment"), { "type": "null" }],
+            "description": "The command; of a refusal in shadow, the one that would have been sent; of `withdraw`, the command that takes the treatment back.",
+            "anyOf": [reference("schemas", "Treatment"), reference("schemas", "Withdrawal"), { "type": "null" }],
         },
         "evidence": reference("schemas", "Evidence"),
         "revision": { "type": "string", "description": "Digest of what decided: triggers, policy, mappings, declared words." },
@@ -387,7 +410,7 @@ mod tests {
     use super::*;
     use crate::moment::{EventRef, Evidence};
     use crate::time::Timestamp;
-    use crate::treatment::{Command, Decision, Fields, Outcome, command_id};
+    use crate::treatment::{Command, Decision, Fields, Outcome, Withdrawal, command_id};
     use crate::trigger::published::Published;
 
     /// Every object has the fields that its schema names, and no others.
@@ -440,6 +463,14 @@ mod tests {
         let value: Json = serde_json::from_slice(&made.to_json()).unwrap();
         fits(&decision(), &value);
         fits(&treatment(), &value["treatment"]);
+        let taken_back = Withdrawal::of(made.command().unwrap().id, "email".into(), Undone::Erased);
+        let taken_back = Decision {
+            outcome: Outcome::Withdraw(Box::new(taken_back)),
+            ..made.clone()
+        };
+        let taken_back: Json = serde_json::from_slice(&taken_back.to_json()).unwrap();
+        fits(&decision(), &taken_back);
+        fits(&withdrawal(), &taken_back["treatment"]);
         fits(&super::evidence(), &value["evidence"]);
         let event = &super::evidence()["properties"]["events"]["items"];
         fits(event, &value["evidence"]["events"][0]);

@@ -51,6 +51,11 @@ const ROWS: &[(&str, &[Panel])] = &[
             ("Treatments, by trigger", &m::TREATMENTS, Rate(&["trigger"])),
             ("Refusals, by reason", &m::REFUSALS, Rate(&["reason"])),
             ("Moments held, by reason", &m::HELD, Rate(&["reason"])),
+            (
+                "Treatments taken back, by reason",
+                &m::WITHDRAWALS,
+                Rate(&["reason"]),
+            ),
             ("Commands, by channel", &m::COMMANDS, Rate(&["channel"])),
         ],
     ),

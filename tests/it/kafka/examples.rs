@@ -111,25 +111,27 @@ fn producers_and_a_campaign_tool_in_other_languages_work_with_it() {
                 "o-1",
             ]),
     );
-    let said = run(
-        "campaign.py",
-        Command::new(&python)
-            .arg(example("python/campaign.py"))
-            .args([
-                "--bootstrap",
-                broker.bootstrap(),
-                "--registry",
-                &registry_url,
-                "--treatments",
-                &topic("treatments.email"),
-                "--outcomes",
-                &topic("outcomes"),
-                "--group",
-                &topic("campaign-tool"),
-                "--count",
-                "2",
-            ]),
-    );
+    let campaign = |group: &str, delay: &str| {
+        let mut campaign = Command::new(&python);
+        campaign.arg(example("python/campaign.py")).args([
+            "--bootstrap",
+            broker.bootstrap(),
+            "--registry",
+            &registry_url,
+            "--treatments",
+            &topic("treatments.email"),
+            "--outcomes",
+            &topic("outcomes"),
+            "--group",
+            &topic(group),
+            "--delay",
+            delay,
+            "--count",
+            "2",
+        ]);
+        run("campaign.py", &mut campaign)
+    };
+    let said = campaign("campaign-tool", "0");
     assert!(
         said.contains("to ana@example.com: in-your-basket {'products': ['teapot']}"),
         "{said}"
@@ -155,5 +157,13 @@ fn producers_and_a_campaign_tool_in_other_languages_work_with_it() {
         let profile: Value = serde_json::from_str(&profile.unwrap_or_default()).unwrap_or_default();
         profile["profile"]["messages"]["opened"] == 2
     });
+    // One that takes its time has sent nothing yet when she is erased, and sends nothing.
+    let erased = json!({"event": "Customer Erased", "userId": "ana", "timestamp": now});
+    installation.produce("profile", [erased]);
+    let said = campaign("slow-campaign-tool", "3600");
+    for trigger in ["basket", "thanks"] {
+        let line = format!("not sent: {trigger} to ana, erased");
+        assert!(said.contains(&line), "{said}");
+    }
     assert_eq!(installation.read("dead-letters"), []);
 }

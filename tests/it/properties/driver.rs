@@ -8,6 +8,7 @@ use moments::engine::Customer;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::{Event, Vocabulary};
 use moments::time::Timestamp;
+use moments::treatment::Order;
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
@@ -79,12 +80,40 @@ pub fn tell(engine: &mut Engine, (told, now): &(Told, Timestamp), effects: &mut 
 /// Customer, trigger, time, occurrence.
 pub type Found = (String, String, i64, String);
 
+fn is_treatment(order: Order<'_>) -> bool {
+    matches!(order, Order::Treatment(_))
+}
+
+/// Those of effects that treat, and those that take a treatment back, sorted.
+pub fn orders(effects: &[Effect]) -> (Vec<Found>, Vec<Found>) {
+    let decisions = effects.iter().filter_map(|effect| match effect {
+        Effect::Decided(decision) => Some((decision.order()?, decision)),
+        _ => None,
+    });
+    let (mut treated, mut withdrawn) = (Vec::new(), Vec::new());
+    for (order, decision) in decisions {
+        let found = (
+            decision.customer.to_string(),
+            decision.trigger.to_string(),
+            decision.moment_at.0,
+            decision.occurrence.to_string(),
+        );
+        match order {
+            Order::Treatment(_) => treated.push(found),
+            Order::Withdrawal(_) => withdrawn.push(found),
+        }
+    }
+    treated.sort();
+    withdrawn.sort();
+    (treated, withdrawn)
+}
+
 /// The moments among effects, sorted.
 pub fn found(effects: &[Effect]) -> Vec<Found> {
     let mut found: Vec<Found> = effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Decided(decision) => Some((
+            Effect::Decided(decision) if decision.order().is_none_or(is_treatment) => Some((
                 decision.customer.to_string(),
                 decision.trigger.to_string(),
                 decision.moment_at.0,

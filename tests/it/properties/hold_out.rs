@@ -52,6 +52,7 @@ fn arms(effects: &[Effect]) -> Arms {
             Outcome::Treat(_) => 1,
             Outcome::Refuse(Reason::HeldOut, Some(_)) => 0,
             Outcome::Refuse(reason, _) => panic!("{reason:?}"),
+            Outcome::Withdraw(_) => continue,
         };
         let arms = arms.entry(decision.trigger.to_string()).or_default();
         arms[arm].insert(decision.customer.to_string());

@@ -11,7 +11,7 @@ use moments::time::DAY_MS;
 use moments::trigger::plan::Plan;
 
 use super::cases;
-use super::driver::{Found, Told, found, inputs, plan, tell};
+use super::driver::{Found, Told, found, inputs, orders, plan, tell};
 use super::history::{Grid, arrivals, history};
 
 const GRID: Grid = Grid {
@@ -144,6 +144,11 @@ proptest! {
             tell(&mut engine, input, &mut effects);
         }
         prop_assert_eq!(found(&effects), expected(&told));
+        // What the sorted history does not say is taken back, once.
+        let (treated, withdrawn) = orders(&effects);
+        let says = once(&told);
+        let wrong: Vec<Found> = treated.into_iter().filter(|it| !says.contains(it)).collect();
+        prop_assert_eq!(withdrawn, wrong);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use moments::time::Timestamp;
 use moments::trigger::plan::Plan;
 
 use super::cases;
-use super::driver::{Told, found, inputs, plan, tell};
+use super::driver::{Found, Told, found, inputs, orders, plan, tell};
 use super::history::{Grid, arrivals, history};
 
 const MINUTE: i64 = 60_000;
@@ -45,6 +45,14 @@ fn cart(event: &Event) -> Option<&Text> {
     event.text(PropertyId::CART_ID)
 }
 
+/// Whether an event lies between the anchor of a moment and that, and is about the same thing.
+fn is_within((customer, trigger, at, occurrence): &Found, event: &Event) -> bool {
+    let key = occurrence.split_once('@').map(|(key, _)| Text::from(key));
+    event.customer == *customer
+        && (at - WITHIN..=*at).contains(&event.time.0)
+        && (!trigger.ends_with("-per") || cart(event) == key.as_ref())
+}
+
 proptest! {
     #![proptest_config(cases(4096))]
 
@@ -52,16 +60,35 @@ proptest! {
     fn no_absence_fires_over_an_order_that_was_in_time(history in history(GRID, 50, 0..1000)) {
         let told = inputs(&history, &arrivals(&history, GRID), GRID);
         let mut engine = Engine::new(Arc::clone(&PLAN));
-        let (mut effects, mut in_time) = (Vec::new(), Vec::<Event>::new());
+        let (mut effects, mut in_time, mut late) = (Vec::new(), Vec::<Event>::new(), Vec::new());
         for input in &told {
             let before = effects.len();
             tell(&mut engine, input, &mut effects);
-            let missed = |e: &Effect| matches!(e, Effect::Late { .. } | Effect::Duplicate);
-            let missed = effects[before..].iter().any(missed);
-            if let (Told::Event(event), false) = (&input.0, missed) {
+            let came = |effect: fn(&Effect) -> bool| effects[before..].iter().any(effect);
+            let Told::Event(event) = &input.0 else { continue };
+            if came(|it| matches!(it, Effect::Late { .. })) {
+                late.push((before, (**event).clone()));
+            } else if !came(|it| *it == Effect::Duplicate) {
                 in_time.push((**event).clone());
             }
         }
+        let (treated, withdrawn) = orders(&effects);
+        for moment in &withdrawn {
+            let mut within = late.iter().filter(|(_, event)| is_within(moment, event));
+            prop_assert!(within.any(|(_, event)| event.name == EventName::ORDER_COMPLETED
+                || event.name == EventName::PRODUCT_ADDED && moment.1.starts_with("last")),
+                "{:?} holds", moment);
+        }
+        for (before, order) in late.iter().filter(|(_, event)| event.name == EventName::ORDER_COMPLETED) {
+            let (treated, _) = orders(&effects[..*before]);
+            for moment in treated.iter().filter(|moment| is_within(moment, order)) {
+                prop_assert!(withdrawn.contains(moment), "{:?} does not hold", moment);
+            }
+        }
+        let mut once = withdrawn.clone();
+        once.dedup();
+        prop_assert_eq!(&once, &withdrawn);
+        prop_assert!(withdrawn.iter().all(|it| treated.contains(it)));
         let all = told.iter().filter_map(|(told, _)| match told {
             Told::Event(event) => Some(&**event),
             Told::Everybody(_) | Told::Watermark(_) => None,

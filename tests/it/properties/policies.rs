@@ -630,6 +630,7 @@ fn decided(effects: &[Effect]) -> Vec<Decided> {
         let word = match &decision.outcome {
             Outcome::Treat(_) => "treat",
             Outcome::Refuse(reason, _) => reason.word(),
+            Outcome::Withdraw(withdrawal) => withdrawal.reason.word(),
         };
         Some((
             decision.customer.to_string(),

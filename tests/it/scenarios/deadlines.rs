@@ -65,14 +65,14 @@ fn an_absence_comes_true_at_its_very_end() {
             ],
             fires,
         ),
-        // Too late to be heard: time had gone by.
+        // Too late to be heard: time had gone by, and the reminder is taken back.
         (
             &[
                 added,
                 "until 2026-03-02T11:00:00Z",
                 "2026-03-02T10:10:00Z Order Completed",
             ],
-            fires,
+            &[fires[0], "2026-03-02T10:30:00Z back: late_event"],
         ),
     ];
     for (lines, expected) in table {

@@ -62,6 +62,8 @@ fn nothing_is_known_of_her_orders() {
     let both = ["2026-03-02T10:00:00Z treat", "2026-03-03T10:00:00Z treat"];
     let erased = "2026-03-02T12:00:00Z Customer Erased";
     check(&onsite(FIRST), &[&first, &second], &both[..1]);
+    let back = "2026-03-02T10:00:00Z back: erased";
+    let both = [both[0], back, both[1]];
     check(&onsite(FIRST), &[&first, erased, &second], &both);
     // Forgotten after its memory: what is older begins a customer again.
     let policy = Policy {

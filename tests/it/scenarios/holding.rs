@@ -285,7 +285,8 @@ fn who_is_erased_in_the_night_is_not_told_in_the_morning() {
         "2026-03-03T03:00:00Z Customer Erased",
         "until 2026-03-04T08:00:00Z",
     ];
-    check_with(&trigger(ORDER, ""), &nights(""), &lines, &[]);
+    let expected = ["2026-03-02T23:00:00Z withdrawn"];
+    check_with(&trigger(ORDER, ""), &nights(""), &lines, &expected);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod policy;
 mod predictions;
 mod said;
 mod segment;
+mod taken_back;
 mod things;
 mod thresholds;
 
@@ -153,6 +154,10 @@ impl Bench {
             let word = match &decision.outcome {
                 Outcome::Treat(_) => "treat",
                 Outcome::Refuse(reason, _) => reason.word(),
+                Outcome::Withdraw(withdrawal) => {
+                    let at = decision.moment_at.to_string().replace(".000Z", "Z");
+                    return Some(format!("{at} back: {}", withdrawal.reason.word()));
+                }
             };
             let at = decision.moment_at.to_string().replace(".000Z", "Z");
             let per = decision.occurrence.split_once('@');

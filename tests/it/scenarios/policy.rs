@@ -307,7 +307,10 @@ fn a_no_that_was_read_already_counts_although_it_was_said_later() {
     check(
         &each_order(EMAIL),
         &[yes, order, no],
-        &["2026-03-02T10:00:00Z treat"],
+        &[
+            "2026-03-02T10:00:00Z treat",
+            "2026-03-02T10:00:00Z back: no_consent",
+        ],
     );
 }
 

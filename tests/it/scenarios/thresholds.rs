@@ -51,7 +51,11 @@ fn what_comes_out_of_order_is_taken_at_its_place() {
         UNTIL,
     ];
     // At once it is what is known then, and what is known later: both were the second.
-    let seen = ["2026-03-02T10:00:40Z treat", "2026-03-02T10:00:20Z treat"];
+    let seen = [
+        "2026-03-02T10:00:40Z treat",
+        "2026-03-02T10:00:20Z treat",
+        "2026-03-02T10:00:40Z back: settled_otherwise",
+    ];
     check(&twice("seen"), &lines, &seen);
     check(&twice("settled"), &lines, &["2026-03-02T10:00:20Z treat"]);
 }
@@ -135,7 +139,11 @@ fn an_event_that_waits_is_decided_once_with_history_complete() {
         "2026-03-02T10:00:20Z Order Completed",
         UNTIL,
     ];
-    let seen = ["2026-03-02T10:00:40Z treat", "2026-03-02T10:00:20Z treat"];
+    let seen = [
+        "2026-03-02T10:00:40Z treat",
+        "2026-03-02T10:00:20Z treat",
+        "2026-03-02T10:00:40Z back: settled_otherwise",
+    ];
     check(&first("seen"), &lines, &seen);
     check(&first("settled"), &lines, &["2026-03-02T10:00:20Z treat"]);
     // Not before its watermark.

@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
 
-const TRIGGERS: [(&str, &str); 13] = [
+const TRIGGERS: [(&str, &str); 14] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }\npolicy: { hold_out: 40% }\n\
@@ -69,6 +69,11 @@ const TRIGGERS: [(&str, &str); 13] = [
     (
         "buys",
         "transition: { outstays: { segment: buys, for: 1s } }\naudience: '!(\"lapses\" in profile.segments)'",
+    ),
+    // What was added before may come later, and takes it back.
+    (
+        "seen-first",
+        "event: { name: Product Reviewed, where: facts.added == 0 }",
     ),
 ];
 
@@ -257,7 +262,10 @@ impl Subject for Customers {
             let page = packed::unsealed(id, packed).expect("sealed by an engine");
             let customer_of = packed::check(page).expect("packed by an engine");
             let settled = &customer_of.profile.settled;
-            let known = format!(" {:?} {:?}", settled.contacts, settled.seen);
+            let known = format!(
+                " {:?} {:?} {:?}",
+                settled.contacts, settled.sent, settled.seen
+            );
             words
                 .entry(String::from_utf8_lossy(customer).into_owned())
                 .or_default()
@@ -266,7 +274,7 @@ impl Subject for Customers {
         words
     }
 
-    /// Facts and what the triggers remember. Contacts and the look at a customer depend on when she was decided on.
+    /// Facts and what the triggers remember. What was sent and the look at a customer depend on when she was decided on.
     fn settled(states: &States) -> BTreeMap<String, String> {
         known(&settled(states))
     }
