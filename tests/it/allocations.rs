@@ -1,4 +1,4 @@
-//! What one event allocates, from the record to a step of the engine: a table in the README, which is held to what is measured
+//! What one event allocates, from the record to a step of the engine: a table in docs/benchmarks.md, which is held to what is measured
 //! here. Counted for one thread, with the system's allocator; growing is an allocation of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,7 +134,7 @@ fn stepping(plan: &Arc<Plan>, word: &str) -> Allocated {
     last
 }
 
-/// The table as the README has it.
+/// The table as the page has it.
 fn table() -> String {
     let decoder = decoder();
     let mut table = "| from a record to a boxed event | JSON | Avro |\n|---|---|---|\n".to_owned();
@@ -167,7 +167,7 @@ fn table() -> String {
 #[test]
 fn what_an_event_allocates_is_up_to_date() {
     let maker = ("allocations", "tests/it/allocations.rs");
-    generated::is_up_to_date("README.md", maker, &table());
+    generated::is_up_to_date("docs/benchmarks.md", maker, &table());
 }
 
 /// A view with fields that nobody reads, in a schema of its own, or without them.

@@ -17,6 +17,15 @@ fn read(path: &Path) -> String {
 const PAGES: &[&str] = &[
     "README.md",
     "docs/triggers.md",
+    "docs/events.md",
+    "docs/treatments.md",
+    "docs/running.md",
+    "docs/limits.md",
+    "docs/design.md",
+    "docs/benchmarks.md",
+    "docs/mapping.md",
+    "docs/cloudevents.md",
+    "docs/generate.md",
     "docs/deployment.md",
     "docs/formats.md",
     "docs/guarantees.md",
@@ -90,4 +99,102 @@ pub fn anchors(text: &str) -> BTreeSet<String> {
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
+}
+
+/// What, how much, and where the code says so: files and declarations.
+type Bound = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+/// The rows of the bounds in docs/limits.md.
+#[rustfmt::skip]
+const BOUNDS: &[Bound] = &[
+    ("one event", "1 MiB", &[("event/mod.rs", "RECORD_BYTES: usize = 1024 * 1024;")]),
+    ("products of an event; a list property; a text property", "256; 64; 1,024 bytes", &[
+        ("event/mod.rs", "PRODUCTS: usize = 256;"), ("event/mod.rs", "LIST_ITEMS: usize = 64;"),
+        ("event/mod.rs", "TEXT_BYTES: usize = 1024;"),
+    ]),
+    ("message ids for duplicates", "last 512 a customer within a visit, 32 at rest", &[
+        ("profile/mod.rs", "VISIT_MESSAGE_IDS: usize = 512;"), ("profile/mod.rs", "MESSAGE_IDS: usize = 32;"),
+    ]),
+    ("events beyond the watermark", "1,024 or 256 KiB a customer", &[
+        ("profile/mod.rs", "TAIL_EVENTS: usize = 1024;"), ("profile/mod.rs", "TAIL_BYTES: usize = 256 * 1024;"),
+    ]),
+    ("open deadlines of an absence with `per`", "32 a customer and trigger", &[("moment/absence.rs", "OPEN_MAX: usize = 32;")]),
+    ("events in the window of a threshold's sum or mean", "256 a customer and trigger", &[
+        ("moment/threshold.rs", "ENTRIES_MAX: usize = 256;"),
+    ]),
+    ("baskets; products of a basket, of the wish list", "4; 32 each", &[
+        ("profile/basket.rs", "CARTS_MAX: usize = 4;"), ("profile/mod.rs", "BASKET_LINES: usize = 32;"),
+        ("profile/mod.rs", "WISHLIST_PRODUCTS: usize = 32;"),
+    ]),
+    ("products viewed, interests", "8 each", &[
+        ("profile/mod.rs", "VIEWED_PRODUCTS: usize = 8;"), ("profile/mod.rs", "INTERESTS: usize = 8;"),
+    ]),
+    ("parcels; tickets and chats; reviews that are known again", "16; 16; 16", &[
+        ("profile/deliveries.rs", "KNOWN_MAX: usize = 16;"), ("profile/support.rs", "KNOWN_MAX: usize = 16;"),
+        ("profile/reviews.rs", "KNOWN_MAX: usize = 16;"),
+    ]),
+    ("orders known again; refunds of one; currencies with a total", "32; 8; 8", &[
+        ("profile/orders.rs", "KNOWN_MAX: usize = 32;"), ("profile/orders.rs", "REFUNDS_MAX: usize = 8;"),
+        ("profile/orders.rs", "CURRENCIES_MAX: usize = 8;"),
+    ]),
+    ("attributes; channels with consent said", "64; 16", &[
+        ("profile/mod.rs", "ATTRIBUTES: usize = 64;"), ("profile/mod.rs", "CONSENTS: usize = 16;"),
+    ]),
+    ("a cap; channels with caps or quiet hours", "N up to 100; 32", &[
+        ("trigger/policy/cap.rs", "COUNT_MAX: u32 = 100;"), ("trigger/policy/channel.rs", "CHANNELS: usize = 32;"),
+    ]),
+    ("values that caps `per` something are counted by", "64 a customer", &[("profile/contacts.rs", "KEYS_MAX: usize = 64;")]),
+    ("moments of a customer that wait for the end of quiet hours", "32", &[("engine/waiting.rs", "MAX: usize = 32;")]),
+    ("treatments of a customer that can be taken back", "the last 32, for 30 days", &[
+        ("profile/sent.rs", "MAX: usize = 32;"), ("profile/sent.rs", "KEPT_MS: i64 = 30 * DAY_MS;"),
+    ]),
+    ("beginnings of a sequence of a customer", "64", &[("moment/sequence.rs", "OPEN_MAX: usize = 64;")]),
+    ("entries of a fact's window, different values; values of its `per`", "256; 64", &[
+        ("measure.rs", "ENTRIES: usize = 256;"), ("measure.rs", "KEYS: usize = 64;"),
+    ]),
+    ("files of triggers, facts and segments; treatments of one trigger", "1,000; 16", &[
+        ("trigger/set.rs", "TRIGGERS: usize = 1000;"), ("trigger/definition/mod.rs", "TREATMENTS: usize = 16;"),
+    ]),
+    ("records at hand", "2,048 or 1 MiB a topic and task", &[
+        ("task/inbox.rs", "QUEUE_RECORDS: usize = 2048;"), ("task/inbox.rs", "QUEUE_BYTES: usize = 1024 * 1024;"),
+    ]),
+    ("one transaction", "8 MiB taken and made", &[("task/transaction.rs", "TRANSACTION_BYTES: usize = 8 * 1024 * 1024;")]),
+];
+
+#[test]
+fn bounds_are_those_of_the_code() {
+    let page = read(&root().join("docs/limits.md"));
+    let (_, table) = page.split_once("|---|---|---|\n").expect("a table");
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let rows: Vec<(&str, &str)> = rows
+        .map(|row| {
+            let mut cells = row.split('|').skip(1).map(str::trim);
+            let mut cell = || cells.next().expect("a cell");
+            (cell(), cell())
+        })
+        .collect();
+    let said: Vec<(&str, &str)> = BOUNDS
+        .iter()
+        .map(|(what, limit, _)| (*what, *limit))
+        .collect();
+    assert_eq!(rows, said, "each row is held to the code here");
+    for (what, _, declared) in BOUNDS {
+        for (file, declaration) in *declared {
+            let code = read(&root().join("src").join(file));
+            assert!(
+                code.contains(declaration),
+                "{what}: {file} does not say {declaration}"
+            );
+        }
+    }
+}
+
+/// Who comes for the first time reads one page, to its end.
+#[test]
+fn the_readme_is_short() {
+    assert!(read(&root().join("README.md")).lines().count() <= 250);
 }

@@ -96,10 +96,10 @@ fn reference_pages_are_up_to_date() {
 
 /// The revision is left out: it changes with every word of a trigger.
 #[test]
-fn the_readme_shows_what_check_prints() {
+fn the_page_shows_what_check_prints() {
     let plan = set::load(&checkout("deploy/triggers"), &basis())
         .unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
-    let page = fs::read_to_string(checkout("README.md")).expect("the page");
+    let page = fs::read_to_string(checkout("docs/running.md")).expect("the page");
     let shown = blocks(&page, "console")
         .into_iter()
         .find(|block| block.starts_with("$ moments check --triggers deploy/triggers\n"))

@@ -1,5 +1,5 @@
 //! The rooms of the house: each knows only those before it in `src/lib.rs`, the core asks neither the clock nor the world, no two
-//! files need each other, and the README's picture is drawn from the code's own imports.
+//! files need each other, and the picture in docs/design.md is drawn from the code's own imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -308,5 +308,5 @@ fn picture() -> String {
 #[test]
 fn the_picture_of_the_rooms_is_up_to_date() {
     let maker = ("rooms", "tests/it/rooms.rs");
-    generated::is_up_to_date("README.md", maker, &(picture() + "\n"));
+    generated::is_up_to_date("docs/design.md", maker, &(picture() + "\n"));
 }
