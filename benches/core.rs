@@ -3,10 +3,11 @@
 //! (a) events a second of one core, with the shipped triggers, from typed events, from JSON and from Avro;
 //! (d) resident bytes a customer, at a million customers;
 //! (g) events a second that `moments generate` makes, by one core and by all;
+//! (p) what a prediction costs, by each of the ONNX files in `tests/fixtures/onnx`;
 //!
 //! and what an event costs by triggers, by customers, by the length of what a customer has, and by who comes ([`scale`]).
 //!
-//! Arguments name the parts: `core`, `generate`, `resident`, `triggers`, `customers`, `baskets`, `tails`, `half`, `heat`. Without any it is
+//! Arguments name the parts: `core`, `generate`, `predict`, `resident`, `triggers`, `customers`, `baskets`, `tails`, `half`, `heat`. Without any it is
 //! all but `resident`; `10m` adds ten million customers to `customers`, which takes minutes and GBs.
 //!
 //! The events are a shop's: 85 % views, carts, orders, sign-ups and a few complaints of 100,000
@@ -25,6 +26,8 @@ use moments::engine::{Effect, Engine, Input};
 use moments::event::record::Origin;
 use moments::event::{Event, Position, Vocabulary};
 use moments::population::{OCCASIONAL, Population, PopulationSettings};
+use moments::score::Given;
+use moments::score::onnx::Onnx;
 use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
@@ -63,6 +66,9 @@ fn main() {
     }
     if is_wanted("generate") {
         generate();
+    }
+    if is_wanted("predict") {
+        predict();
     }
     scale::run(&plan, &decoder, &wanted, is_wanted);
     if wanted.contains("resident") {
@@ -207,6 +213,39 @@ fn generate() {
         settings.threads,
         events as f64 / started.elapsed().as_secs_f64()
     );
+}
+
+/// (p): a row of zeros, 100,000 times.
+fn predict() {
+    const TIMES: u32 = 100_000;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/onnx");
+    let files = set::files(&folder, set::is_set_file).expect("the fixtures");
+    for file in files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|it| it == "onnx"))
+    {
+        let bytes = std::fs::read(file).expect("a file");
+        let model = Onnx::compile(&bytes, None, None).expect("a model");
+        let nothing = model.inputs().iter().flat_map(|port| {
+            let nothing = if port.is_text {
+                Given::Text("")
+            } else {
+                Given::Number(0.0)
+            };
+            std::iter::repeat_n(nothing, port.width.unwrap_or(1))
+        });
+        let nothing: Vec<Given<'_>> = nothing.collect();
+        let started = cpu_seconds();
+        for _ in 0..TIMES {
+            black_box(model.score(black_box(&nothing)).expect("a score"));
+        }
+        let seconds = cpu_seconds() - started;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        println!(
+            "{name:20} {:>7.0} ns/prediction",
+            seconds * 1e9 / f64::from(TIMES)
+        );
+    }
 }
 
 /// How many events a population has, and how many bytes.

@@ -5,17 +5,28 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_64;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
 };
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Bytes of a file that a person wrote; what is longer was made by a program that went wrong.
 pub const FILE_BYTES: usize = 256 * 1024;
 
 /// Bytes of a file of data: some 60,000 hashes, or stores; a set of triggers is one record of at most 32 MiB.
 pub const DATA_BYTES: usize = 4 * 1024 * 1024;
+
+/// Length of an ONNX file: some thousands of trees. What is published has to fit into a record of the control topic besides.
+pub const ONNX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Whether a file of this name is one of ONNX.
+#[must_use]
+pub fn is_onnx(name: &str) -> bool {
+    name.ends_with(".onnx")
+}
 
 /// A file and its text.
 #[derive(Clone, Debug)]
@@ -31,11 +42,22 @@ impl Source {
     /// Reads a file, by the name that reports show.
     ///
     /// # Errors
-    /// Where it cannot be read, is too long, or is not UTF-8.
+    /// Where it cannot be read, is too long, or is not UTF-8. Of an ONNX file, which is no text, the text is its base64.
     pub fn load(path: &Path) -> Result<Self, Report> {
         let name = path.display().to_string();
         let bytes = fs::read(path)
             .map_err(|error| Report::nowhere(format!("cannot read `{name}`: {error}")))?;
+        if is_onnx(&name) {
+            return match bytes.len() <= ONNX_BYTES {
+                true => Ok(Self::new(&name, STANDARD.encode(bytes))),
+                false => {
+                    let found = bytes.len();
+                    let message =
+                        format!("{name} has {found} bytes; at most {ONNX_BYTES} are read");
+                    Err(Report::nowhere(message))
+                }
+            };
+        }
         let most = match path.extension() {
             Some(extension) if extension == "csv" => DATA_BYTES,
             _ => FILE_BYTES,

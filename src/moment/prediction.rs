@@ -326,7 +326,7 @@ mod tests {
     fn reading(text: &str) -> Result<Prediction, String> {
         let (vocabulary, attributes) = (Vocabulary::standard(), BTreeMap::new());
         let plain = Declared::new(&vocabulary, &attributes);
-        let age = model::read(&Source::new("age.yaml", AGE.to_owned()), plain);
+        let age = model::read(&Source::new("age.yaml", AGE.to_owned()), plain, &[]);
         let age = age.map_err(|reports| rendered(&reports))?;
         let derived = Declarations {
             models: BTreeMap::from([("age".to_owned(), Arc::clone(&age.spec))]),

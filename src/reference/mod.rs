@@ -176,13 +176,15 @@ fn models() -> String {
     page(
         "Models",
         "What a file beside the triggers may declare to score customers, one model a file, with exactly one formula. Below: the \
-         file, `bg_nbd`, `logistic`, and one of its `inputs`. Examples and exact words are in \
+         file, `bg_nbd`, `logistic` and one of its `inputs`, `onnx` and one of its `inputs`. Examples and exact words are in \
          [triggers.md](../triggers.md#models).",
         &[
             parameters_of(model::KEYS.known),
             parameters_of(model::BG_NBD.known),
             parameters_of(model::LOGISTIC.known),
             parameters_of(model::WEIGHTED.known),
+            parameters_of(model::ONNX.known),
+            parameters_of(model::GIVEN.known),
         ],
     )
 }

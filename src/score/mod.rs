@@ -6,9 +6,11 @@
 
 pub mod bg_nbd;
 pub mod logistic;
+pub mod onnx;
 
 use bg_nbd::BgNbd;
 use logistic::Logistic;
+use onnx::Onnx;
 
 /// What an input is for one customer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,12 +40,14 @@ pub struct Input {
     /// The expression that it is the value of.
     pub of: String,
     /// What it is where that is not known; none: then the score is not known.
-    pub unknown: Option<Unknown>,
+    pub unknown: Option<Constant>,
+    /// What it usually is: what it contributes is counted from there. Of formulas that know it otherwise, none.
+    pub typical: Option<Constant>,
 }
 
-/// What an input is that is not known.
+/// A value of an input that is declared.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Unknown {
+pub enum Constant {
     /// This number; not a number where it is missing.
     Number(f64),
     /// This text.
@@ -57,6 +61,8 @@ pub enum Formula {
     BgNbd(BgNbd),
     /// A weighted sum, as a probability.
     Logistic(Logistic),
+    /// What a file computes.
+    Onnx(Onnx),
 }
 
 /// A score, and what each input contributes to it.
@@ -68,7 +74,7 @@ pub struct Explained {
     pub contributions: Vec<(String, f64)>,
 }
 
-impl Unknown {
+impl Constant {
     /// As an input takes it.
     #[must_use]
     pub fn given(&self) -> Given<'_> {
@@ -96,11 +102,13 @@ impl Spec {
         let score = match &self.formula {
             Formula::BgNbd(model) => model.alive(history(given)),
             Formula::Logistic(model) => model.score(given.iter().map(|it| it.number())),
+            Formula::Onnx(model) => model.score(given).unwrap_or(f64::NAN),
         };
         score.is_finite().then_some(score)
     }
 
-    /// The score of these values, and what each contributes: of [`Formula::BgNbd`] and [`Formula::Logistic`] in log-odds.
+    /// The score of these values, and what each contributes: of [`Formula::BgNbd`] and [`Formula::Logistic`] in
+    /// log-odds, of [`Formula::Onnx`] how much less the score were if that input alone were as it usually is.
     #[must_use]
     pub fn explained(&self, given: &[Given<'_>]) -> Option<Explained> {
         let score = self.score(given)?;
@@ -119,11 +127,23 @@ impl Spec {
             Formula::Logistic(model) => {
                 named(model.parts(given.iter().map(|it| it.number())).collect())
             }
+            Formula::Onnx(_) => named(self.differences(given, score)?),
         };
         Some(Explained {
             score,
             contributions,
         })
+    }
+}
+
+impl Spec {
+    fn differences(&self, given: &[Given<'_>], score: f64) -> Option<Vec<f64>> {
+        let without = |(i, input): (usize, &Input)| {
+            let mut given = given.to_vec();
+            given[i] = input.typical.as_ref()?.given();
+            Some(score - self.score(&given)?)
+        };
+        self.inputs.iter().enumerate().map(without).collect()
     }
 }
 
@@ -133,7 +153,7 @@ impl Formula {
     pub fn goes_one_way(&self) -> bool {
         match self {
             Self::BgNbd(_) => true,
-            Self::Logistic(_) => false,
+            Self::Logistic(_) | Self::Onnx(_) => false,
         }
     }
 }

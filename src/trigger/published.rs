@@ -66,7 +66,7 @@ fn of_any_layout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Published
 pub struct File {
     /// Its path below the directory that was published.
     pub name: String,
-    /// What stands in it.
+    /// What stands in it; of an ONNX file the base64 of that.
     pub text: String,
 }
 

@@ -12,7 +12,7 @@ use super::plan::Plan;
 use super::policy::{MARKETING, Policy, file as policy_file};
 use crate::document::data;
 use crate::document::reader::Declared;
-use crate::document::report::{Report, Source};
+use crate::document::report::{Report, Source, is_onnx};
 use crate::document::suggest::closest;
 use crate::document::yaml::{self, Yaml};
 use crate::event::{Text, Type, Vocabulary};
@@ -100,10 +100,10 @@ pub fn is_trigger_file(path: &Path) -> bool {
     stem.is_some_and(|stem| !stem.ends_with(".test"))
 }
 
-/// Whether a path is that of a file of a set: of a trigger, of what triggers have in common, or of data.
+/// Whether a path is that of a file of a set: of a trigger, of what triggers have in common, of data, or of a model.
 #[must_use]
 pub fn is_set_file(path: &Path) -> bool {
-    is_trigger_file(path) || data::is_data_file(path)
+    is_trigger_file(path) || data::is_data_file(path) || is_onnx(&path.to_string_lossy())
 }
 
 /// Loads a trigger file, or all of a directory.
@@ -199,9 +199,7 @@ pub struct Read<'s> {
 pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Report>> {
     let plain = Declared::new(&basis.vocabulary, &basis.attributes);
     let policy = policy(sources, basis)?;
-    let (data, others): (Vec<_>, Vec<_>) = sources.iter().partition(|source| is_data(source));
-    let others = others.into_iter().filter(|source| !is_policy(source));
-    let mut rest: Vec<&Source> = others.collect();
+    let (onnx, data, mut rest) = parted(sources);
     let mut files = |what: &str| -> Vec<&Source> {
         let (of, others) = rest.iter().partition(|source| is_of(source, what));
         rest = others;
@@ -223,7 +221,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     derived.facts = specs.collect();
 
     let (mut models, mut reports) = all(&of_models, |source| {
-        model::read(source, plain.with(&derived))
+        model::read(source, plain.with(&derived), &onnx)
     });
     models.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
     reports.extend(collide(&models, "models", |it| {
@@ -270,6 +268,15 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         policy,
         data,
     })
+}
+
+/// The files of models and of data that others name, and the rest but for the policy.
+fn parted(sources: &[Source]) -> (Vec<&Source>, Vec<&Source>, Vec<&Source>) {
+    let (onnx, others): (Vec<_>, Vec<_>) =
+        sources.iter().partition(|source| is_onnx(source.name()));
+    let (data, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|source| is_data(source));
+    let others = others.into_iter().filter(|source| !is_policy(source));
+    (onnx, data, others.collect())
 }
 
 fn hashed(name: &str) -> u64 {
@@ -365,7 +372,9 @@ fn keys(source: &Source) -> impl Iterator<Item = String> {
 #[must_use]
 pub fn is_shared(source: &Source) -> bool {
     let shared = ["fact", "model", "segment", "suppression"];
-    is_data(source) || keys(source).any(|key| shared.contains(&key.as_str()))
+    is_onnx(source.name())
+        || is_data(source)
+        || keys(source).any(|key| shared.contains(&key.as_str()))
 }
 
 /// What could be read of files, and what is wrong with the others.
@@ -465,6 +474,7 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
     for (model, source) in &read.models {
         part(format!("models.{}", model.name).as_bytes());
         part(text(source).as_bytes());
+        part(&model.file.to_le_bytes());
     }
     for (segment, source) in &read.segments {
         part(format!("segments.{}", segment.name).as_bytes());

@@ -1,11 +1,18 @@
-//! Models: what `moments fit` finds, against published results.
+//! Models: what `moments fit` finds, against published results; what ONNX files say, against the libraries that made them.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::data::shared_data;
+use moments::config::Config;
+use moments::document::report::rendered;
+use moments::scenario;
+use moments::score::Given;
+use moments::score::onnx::Onnx;
+use moments::trigger::set::{self, Basis};
+
+use crate::data::{fixture, shared_data};
 
 fn fit(arguments: &[&str], file: &Path) -> Result<String, String> {
     let output = Command::new(env!("CARGO_BIN_EXE_moments"))
@@ -120,4 +127,127 @@ fn it_is_fitted_to_event_files_too() {
         "customer_id,time\na,yesterday\n",
         "line 2: `yesterday` is no time",
     );
+}
+
+/// Each file, with the rows and scores of the library that fitted it: `tests/fixtures/onnx/make.py`.
+#[test]
+fn onnx_files_say_what_the_libraries_say_that_made_them() {
+    let text = fs::read_to_string(fixture("onnx/expected.json")).expect("what is expected");
+    let expected: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let expected = expected.as_object().expect("models by name");
+    assert!(expected.len() >= 16);
+    for (name, of) in expected {
+        let bytes = fs::read(fixture(&format!("onnx/{name}.onnx"))).expect("a file");
+        let model = Onnx::compile(&bytes, None, None);
+        let model = model.unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+        let rows = of["rows"].as_array().expect("rows");
+        let scores = of["scores"].as_array().expect("scores");
+        assert_eq!((rows.len(), scores.len()), (12, 12));
+        for (row, score) in rows.iter().zip(scores) {
+            let given = row.as_array().expect("values").iter();
+            let given: Vec<Given<'_>> = given
+                .map(|value| match value.as_str() {
+                    Some(text) => Given::Text(text),
+                    None => Given::Number(value.as_f64().unwrap_or(f64::NAN)),
+                })
+                .collect();
+            let found = model.score(&given);
+            let found = found.unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+            let score = score.as_f64().expect("a score");
+            let near = 2e-6 * score.abs().max(1.0);
+            assert!(
+                (found - score).abs() <= near,
+                "{name} {row}: {found}, not {score}"
+            );
+        }
+    }
+}
+
+const CHURN: &str = "model: churn
+onnx:
+  file: churn.onnx
+  inputs:
+    recency: { of: \"(now - profile.last_order) / duration('1d')\", unknown: missing, typical: 1 }
+    visits: { of: profile.sessions.count }
+    channel: { of: profile.attributes.channel, unknown: missing, typical: shop }
+    spent: { of: profile.orders.value, unknown: missing }
+";
+
+/// What is changed of it, and what is said then.
+#[rustfmt::skip]
+const WRONG: &[(&str, &str, &str)] = &[
+    ("churn.onnx", "chum.onnx", "did you mean `churn.onnx`?"),
+    ("    visits: { of: profile.sessions.count }\n", "", "the file's input `visits` is missing"),
+    ("visits:", "visit:", "did you mean `visits`?"),
+    ("profile.sessions.count", "profile.attributes.channel", "`visits` takes a number or a bool, and this is a text"),
+    ("profile.attributes.channel", "profile.sessions.count", "`channel` takes a text, and this is a number"),
+    ("unknown: missing, typical: 1", "unknown: gone", "is not valid here"),
+    ("  inputs:", "  column: 5\n  inputs:", "the score has 2 columns"),
+    ("  inputs:", "  output: chances\n  inputs:", "it has no output `chances`, but output_label, output_probability"),
+];
+
+const LEAVES: &str = "trigger: leaves
+moment: { prediction: { model: churn, crosses: { at_least: 0 }, evaluate: { on: Order Completed } } }
+treatments: [{ channel: onsite, template: stay }]
+";
+
+const LEAVES_TEST: &str = "- test: whoever orders has a score
+  profile: { channel: web }
+  events: |
+    2026-03-02T10:00:00Z  Product Viewed   { product_id: p1 }
+    2026-03-02T11:00:00Z  Order Completed  { order_id: o1, total: 20 }
+  expect:
+    - { at: 2026-03-02T11:00:00Z, channel: onsite, template: stay }
+";
+
+/// A set with a model from a file: its trigger, its scenario, and what is said of one that does not fit.
+#[test]
+fn a_model_of_a_file_is_a_part_of_a_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file");
+    fs::copy(
+        fixture("onnx/columns.onnx"),
+        folder.path().join("churn.onnx"),
+    )
+    .expect("a copy");
+    write("churn.yaml", CHURN);
+    write("leaves.yaml", LEAVES);
+    write("leaves.test.yaml", LEAVES_TEST);
+    let config = folder.path().join("moments.toml");
+    fs::write(&config, "[attributes]\nchannel = \"text\"\n").expect("a file");
+    let config = Config::load_with(Some(&config), [], &[]).expect("a configuration");
+    let basis = Basis {
+        vocabulary: std::sync::Arc::new(config.vocabulary().expect("a vocabulary")),
+        attributes: config.attributes(),
+        policy: config.policy(),
+        mappings: std::sync::Arc::default(),
+    };
+    let load = || set::load(folder.path(), &basis);
+    let plan = load().unwrap_or_else(|reports| panic!("{}", rendered(&reports)));
+    assert_eq!(plan.models.len(), 1);
+    let outcomes = scenario::run(folder.path(), &basis);
+    let outcomes = outcomes.unwrap_or_else(|reports| panic!("{}", rendered(&reports)));
+    assert_eq!(outcomes.len(), 1);
+
+    for (from, to, expected) in WRONG {
+        write("churn.yaml", &CHURN.replacen(from, to, 1));
+        let said = load()
+            .err()
+            .map(|reports| rendered(&reports))
+            .unwrap_or_default();
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    write("churn.yaml", CHURN);
+    let before = load().expect("a set").revision;
+    fs::write(folder.path().join("churn.onnx"), b"no model").expect("a file");
+    let said = load()
+        .err()
+        .map(|reports| rendered(&reports))
+        .unwrap_or_default();
+    assert!(said.contains("this is no ONNX file"), "{said}");
+    let mut bytes = fs::read(fixture("onnx/columns.onnx")).expect("a file");
+    // What stands behind the model is passed over, and yet another file.
+    bytes.extend([0xfa, 0x3f, 0x00]);
+    fs::write(folder.path().join("churn.onnx"), &bytes).expect("a file");
+    assert_ne!(load().expect("a set").revision, before);
 }
