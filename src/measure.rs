@@ -82,6 +82,12 @@ pub struct Declarations {
     pub models: BTreeMap<String, Arc<score::Spec>>,
     /// The names of segments.
     pub segments: BTreeSet<String>,
+    /// What stands behind `profile.` where one of several names does, such as `rfm.recency`, and those names.
+    pub labels: BTreeMap<String, Vec<String>>,
+    /// The names of milestones, in the order of the path.
+    pub milestones: Vec<String>,
+    /// Those of them that may be overdue.
+    pub overdue: Vec<String>,
 }
 
 /// Nothing is.
@@ -89,6 +95,9 @@ pub static NOTHING: Declarations = Declarations {
     facts: BTreeMap::new(),
     models: BTreeMap::new(),
     segments: BTreeSet::new(),
+    labels: BTreeMap::new(),
+    milestones: Vec::new(),
+    overdue: Vec::new(),
 };
 
 /// What one event says.

@@ -53,16 +53,31 @@ impl Plan {
             return;
         }
         let begins = !settled.segments.begun;
-        for segment in &self.segments {
-            if (begins || self.is_concerned(segment, event))
-                && let Some(standing) = segment.asked(settled, event.time)
-            {
-                settled.segments.keep(standing);
-            }
-        }
+        self.ask(settled, event.time, |segment, _| {
+            begins || self.is_concerned(segment, event)
+        });
         if begins {
             settled.segments.begun = true;
         }
+    }
+
+    /// Asks those that are meant, and those that ask where she stands with one of which that changed by it. Whether any did.
+    fn ask(
+        &self,
+        settled: &mut Settled,
+        at: Timestamp,
+        is_meant: impl Fn(&Segment, &Settled) -> bool,
+    ) -> bool {
+        let mut moved = false;
+        for segment in &self.segments {
+            if (is_meant(segment, settled) || (moved && segment.asks_others))
+                && let Some(standing) = segment.asked(settled, at)
+            {
+                settled.segments.keep(standing);
+                moved = true;
+            }
+        }
+        moved
     }
 
     fn is_concerned(&self, segment: &Segment, event: &Event) -> bool {
@@ -94,13 +109,9 @@ impl Plan {
 
     /// Asks what is due at an instant.
     pub(super) fn pass_one(&self, settled: &mut Settled, due: Timestamp) {
-        for segment in &self.segments {
-            if settled.segments.is_due(&segment.name, due)
-                && let Some(standing) = segment.asked(settled, due)
-            {
-                settled.segments.keep(standing);
-            }
-        }
+        self.ask(settled, due, |segment, settled| {
+            settled.segments.is_due(&segment.name, due)
+        });
         // What is left of a set that she has not gone over from.
         if settled.segments.due() <= due {
             let declared = |name: &str| self.segments.iter().any(|segment| segment.name == name);
@@ -124,13 +135,7 @@ impl Plan {
         if settled.presence.last_seen.is_none() {
             return false;
         }
-        let mut any = false;
-        for segment in &self.segments {
-            if let Some(standing) = segment.asked(settled, at) {
-                settled.segments.keep(standing);
-                any = true;
-            }
-        }
+        let mut any = self.ask(settled, at, |_, _| true);
         if !self.segments.is_empty() && !settled.segments.begun {
             settled.segments.begun = true;
             any = true;

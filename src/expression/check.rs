@@ -147,7 +147,7 @@ impl Checker<'_> {
         Ok((Some(kind), tree))
     }
 
-    fn segments(&self, node: &IdedExpr) -> Result<Path, ExpressionError> {
+    pub(super) fn segments(&self, node: &IdedExpr) -> Result<Path, ExpressionError> {
         match &node.expr {
             Expr::Ident(name) => Ok(Path {
                 root: name.clone(),

@@ -117,8 +117,12 @@ impl Checker<'_> {
         left: &IdedExpr,
         right: &IdedExpr,
     ) -> Result<Typed, ExpressionError> {
+        let nodes = [(left, right), (right, left)];
         let (left_kind, left) = self.node(left)?;
         let (right_kind, right) = self.node(right)?;
+        for ((label, value), tree) in nodes.into_iter().zip([&right, &left]) {
+            self.is_label(label, value, tree)?;
+        }
         let tree = match (left_kind, right_kind) {
             (None, None) => Tree::Bool(true),
             (Some(_), None) => Tree::Not(Box::new(Tree::Known(Box::new(left)))),
@@ -165,6 +169,7 @@ impl Checker<'_> {
                     );
                     return Err(self.fails(item, &message));
                 }
+                self.is_label(needle, item, &tree)?;
                 trees.push(tree);
             }
             return Ok((
@@ -203,6 +208,35 @@ impl Checker<'_> {
         let of_customer = |root: &str| matches!(root, "profile" | "previous");
         select.field == "segments"
             && matches!(&select.operand.expr, Expr::Ident(root) if of_customer(root))
+    }
+
+    /// Holds that a text which is compared with a label, a stage or a persona is one of those that are declared.
+    fn is_label(
+        &self,
+        label: &IdedExpr,
+        value: &IdedExpr,
+        tree: &Tree,
+    ) -> Result<(), ExpressionError> {
+        let Tree::Text(name) = tree else {
+            return Ok(());
+        };
+        let Ok(path) = self.segments(label) else {
+            return Ok(());
+        };
+        let path = path.dotted();
+        let path = path
+            .strip_prefix("profile.")
+            .or(path.strip_prefix("previous."));
+        let names = path.and_then(|path| self.environment.derived.labels.get(path));
+        let Some(names) = names.filter(|names| !names.iter().any(|known| **known == **name)) else {
+            return Ok(());
+        };
+        let names = || names.iter().map(String::as_str);
+        Err(ExpressionError {
+            expected: Some(format!("one of {}", listed(names()))),
+            suggestion: closest(name, names()).map(|name| format!("\"{name}\"")),
+            ..self.fails(value, &format!("`{name}` is none of them"))
+        })
     }
 
     /// Holds that a segment of this name is declared.

@@ -7,6 +7,8 @@ use super::tree::{EventPart, Tree, Whose, is_of_product};
 use super::{Environment, ExpressionError};
 use crate::document::suggest::{closest, listed};
 use crate::event::{EventName, PropertyId, Type};
+use crate::measure::Declarations;
+use crate::profile::segments::Standing;
 use crate::profile::{FIELDS, KEYED_FIELDS, KeyedField};
 
 /// A path such as `profile.interests["shoes"]`.
@@ -35,13 +37,6 @@ pub struct Segment {
     /// Written in brackets.
     pub keyed: bool,
 }
-
-/// Facts of the design that the profile does not have yet.
-const NOT_YET: &[(&str, &str)] = &[
-    ("rfm", "RFM labels"),
-    ("stage", "journey stage"),
-    ("milestones", "milestones"),
-];
 
 /// What `event` has of its own, beside properties.
 const EVENT_OWN: &[&str] = &["event", "id", "products", "time"];
@@ -228,6 +223,7 @@ fn of_profile(
     whose: Whose,
 ) -> Result<(Type, Tree), ExpressionError> {
     let written = dotted("", &path.segments);
+    declared(path, &written, environment.derived)?;
     if let Some(field) = FIELDS.iter().find(|field| field.path == written) {
         return Ok((
             field.kind,
@@ -268,6 +264,45 @@ fn of_profile(
         ));
     }
     Err(unknown_field(path, &written, environment))
+}
+
+/// Holds that what she stands with is declared: labels, a stage, a milestone, a group of personas.
+fn declared(path: &Path, written: &str, derived: &Declarations) -> Result<(), ExpressionError> {
+    let (group, name) = written.rsplit_once('.').unwrap_or(("", written));
+    let is_label = FIELDS.iter().any(|field| field.path == written) && Standing::is_of(written);
+    let (known, what): (Vec<&str>, _) = match group {
+        Standing::MILESTONE => (
+            derived.milestones.iter().map(String::as_str).collect(),
+            "milestones of a path",
+        ),
+        _ if group == Standing::PERSONAS || (is_label && written != "segments") => {
+            let labels = derived.labels.keys().map(String::as_str);
+            let own = labels.filter_map(|label| {
+                let (own, name) = label.rsplit_once('.').unwrap_or(("", label));
+                (own == group).then_some(name)
+            });
+            (own.collect(), "personas, labels and stages")
+        }
+        _ => return Ok(()),
+    };
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let expected = match known.len() {
+        0 => {
+            format!("{what} are declared in files of their own, beside the triggers; none is here")
+        }
+        _ => format!("one of {}", listed(known.iter().copied())),
+    };
+    let span = path.segments.last().map_or(&path.root_span, |it| &it.span);
+    Err(ExpressionError {
+        expected: Some(expected),
+        suggestion: closest(name, known).map(str::to_owned),
+        ..error(
+            span,
+            format!("`{}` is not declared", dotted(&path.root, &path.segments)),
+        )
+    })
 }
 
 /// What stands behind a key is none of its fields.
@@ -416,12 +451,6 @@ fn unknown_field(path: &Path, written: &str, environment: &Environment<'_>) -> E
             .segments
             .last()
             .map_or(first.span.end, |last| last.span.end);
-    if let Some((_, what)) = NOT_YET.iter().find(|(name, _)| *name == first.name) {
-        return error(
-            &span,
-            format!("no such field `{root}.{written}`: the profile has no {what} in this version"),
-        );
-    }
     let paths = || {
         FIELDS
             .iter()

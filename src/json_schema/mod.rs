@@ -36,6 +36,12 @@ pub enum Kind {
     Segment,
     /// who is sent nothing, a suppression list, `NAME.yaml`
     Suppression,
+    /// labels of recency, frequency and monetary value, `NAME.yaml`
+    Labels,
+    /// a group of personas, `NAME.yaml`
+    Personas,
+    /// the path: stages and milestones, `NAME.yaml`
+    Path,
     /// the scenarios of a trigger, `NAME.test.yaml`
     Scenario,
     /// how foreign records become events, of a mapping
@@ -58,6 +64,9 @@ impl Kind {
             Self::Model => "schemas/json/model.json",
             Self::Segment => "schemas/json/segment.json",
             Self::Suppression => "schemas/json/suppression.json",
+            Self::Labels => "schemas/json/labels.json",
+            Self::Personas => "schemas/json/personas.json",
+            Self::Path => "schemas/json/path.json",
             Self::Scenario => "schemas/json/scenario.json",
             Self::Mapping => "schemas/json/mapping.json",
             Self::MappingTest => "schemas/json/mapping-test.json",
@@ -73,11 +82,14 @@ impl Kind {
             Self::Trigger => rooted("A trigger of moments", &Shape::Mapping(&definition::KEYS)),
             Self::Fact => rooted("A fact of moments", &Shape::Mapping(&fact::KEYS)),
             Self::Model => rooted("A model of moments", &Shape::Mapping(&model::KEYS)),
-            Self::Segment => rooted("A segment of moments", &Shape::Mapping(&segment::KEYS)),
             Self::Suppression => rooted(
                 "A suppression list of moments",
                 &Shape::Mapping(&suppression::KEYS),
             ),
+            Self::Labels => standing(&segment::LABELS),
+            Self::Segment => standing(&segment::SEGMENT),
+            Self::Personas => standing(&segment::PERSONAS),
+            Self::Path => standing(&segment::PATH),
             Self::Scenario => rooted("Scenarios of a trigger of moments", &SCENARIOS),
             Self::Mapping => rooted("A mapping of moments", &Shape::Mapping(&mapping::KEYS)),
             Self::MappingTest => rooted("Tests of a mapping of moments", &TESTS),
@@ -91,6 +103,11 @@ impl Kind {
     pub fn text(self) -> String {
         format!("{:#}\n", self.schema())
     }
+}
+
+/// Of a file that declares where customers stand.
+fn standing(file: &segment::File) -> Value {
+    rooted(file.title, &Shape::Mapping(file.keys))
 }
 
 /// A file of scenarios.

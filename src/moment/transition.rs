@@ -1,4 +1,4 @@
-//! Transition: a segment is entered, left, or outstayed.
+//! Transition: a segment, a label or a stage is entered, left, or outstayed; a milestone is reached, or overdue.
 //!
 //! Comes true at the instant at which she enters or leaves, be it by an event or by time alone, or so long after she has entered. What
 //! is entered and left at one instant is neither: what counts is where she stands after all that happened then. Each change is an
@@ -17,34 +17,56 @@ use crate::document::yaml::{Node, Yaml};
 use crate::event::{Event, Text};
 use crate::expression::Scope;
 use crate::profile::Settled;
+use crate::profile::segments::Standing;
 use crate::stored::Stored;
 use crate::time::Timestamp;
 
 const NAME: Shape = Shape::Form("^[a-z0-9][a-z0-9-]{0,63}$", "gold");
+const MILESTONE: Shape = Shape::Form("^[a-z][a-z0-9_]{0,63}$", "first_order");
+const LABEL: Shape = Shape::Form("^[a-z0-9_.]{1,128}$", "rfm.recency");
 
 const KEYS: Keys = Keys {
     of: "`transition`",
     known: &[
-        Known::optional("enters", NAME, "The segment that she enters."),
-        Known::optional("leaves", NAME, "The segment that she leaves."),
+        Known::optional(
+            "label",
+            LABEL,
+            "Of which label, as it stands behind `profile.`: `rfm.recency`, `stage`, `personas.style`. Without it, `enters`, `leaves` and `outstays` are of segments.",
+        ),
+        Known::optional(
+            "enters",
+            NAME,
+            "The segment that she enters, or with `label` the value that she gets.",
+        ),
+        Known::optional(
+            "leaves",
+            NAME,
+            "The segment that she leaves, or with `label` the value that she loses.",
+        ),
         Known::optional(
             "outstays",
             Shape::Mapping(&OUTSTAYS),
-            "The segment that she has been in for so long.",
+            "The segment, or with `label` the value, that she has been in for so long.",
+        ),
+        Known::optional(
+            "changes",
+            Shape::Either(&[LABEL, Shape::List(&LABEL, 1, CHANGES_MAX)]),
+            "A label, or a list of them: it becomes another, whatever it was and is.",
+        ),
+        Known::optional("reached", MILESTONE, "The milestone that she reaches."),
+        Known::optional(
+            "overdue",
+            MILESTONE,
+            "The milestone that she has not reached in time after the one before it: she has fallen off the path.",
         ),
     ],
-    later: &[
-        ("label", "`enters`, `leaves` or `outstays` of a segment"),
-        ("stage", "`enters`, `leaves` or `outstays` of a segment"),
-        ("milestone", "`enters`, `leaves` or `outstays` of a segment"),
-        ("reached", "`enters` of a segment"),
-        ("overdue", "`outstays` of a segment"),
-    ],
+    later: &[],
 };
 const OUTSTAYS: Keys = Keys {
     of: "`outstays`",
     known: &[
-        Known::required("segment", NAME, "The segment."),
+        Known::optional("segment", NAME, "The segment."),
+        Known::optional("is", NAME, "The value, where there is a `label`."),
         Known::required(
             "for",
             Shape::Duration,
@@ -53,25 +75,31 @@ const OUTSTAYS: Keys = Keys {
     ],
     later: &[],
 };
+/// Labels of which one trigger watches several: there are three of value, one stage, and a few groups of personas.
+const CHANGES_MAX: usize = 8;
+const ONE: &str =
+    "exactly one of `enters`, `leaves`, `outstays`, `changes`, `reached` and `overdue`";
 
 /// The compiled form.
 #[derive(Debug)]
 pub struct Transition {
-    /// Of which segment.
-    pub segment: Text,
+    /// Of what: the full name of a segment, or, where it changes, of labels.
+    of: Vec<Text>,
     /// What becomes of it.
-    pub change: Change,
+    change: Change,
 }
 
-/// What becomes of a segment.
+/// What becomes of where she stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+enum Change {
     /// She enters it.
     Enters,
     /// She leaves it.
     Leaves,
     /// She has been in it for so long, ms; above 0.
     Outstays(i64),
+    /// One of the labels becomes another.
+    Changes,
 }
 
 /// The change that came true last: when it was.
@@ -90,13 +118,13 @@ impl MomentKind for Transition {
     const TAG: u16 = 9;
     const DESCRIBED: Described = Described {
         word: "transition",
-        comes_true: "At the instant at which she enters or leaves a segment, by an event or by time alone, or so long after she has entered it.",
+        comes_true: "At the instant at which she enters or leaves a segment, a label or a stage, reaches a milestone or is overdue for it, by an event or by time alone; or so long after she has entered it.",
         decided: AFTER_WATERMARK,
-        occurrence: "the segment and when it was entered or left",
+        occurrence: "the segment, label, stage or milestone, and when it was entered or left",
         again: "at the next change",
         has_event: false,
     };
-    const SHAPE: Shape = Shape::OneOf(&KEYS);
+    const SHAPE: Shape = Shape::Mapping(&KEYS);
 
     fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
         if !matches!(node.value, Yaml::Map(_)) {
@@ -105,34 +133,54 @@ impl MomentKind for Transition {
         }
         let before = reader.reports.len();
         let fields = reader.fields(node, KEYS)?;
-        let [(key, value)] = fields.entries() else {
-            let message = format!(
-                "a transition is one thing; here are {}",
-                fields.entries().len()
-            );
-            let expected = "exactly one of `enters`, `leaves` and `outstays`".to_owned();
-            reader.fails(&node.span, message, expected);
+        let entries = fields.entries().iter();
+        let changes: Vec<_> = entries.filter(|(key, _)| key.text != "label").collect();
+        let [(key, value)] = changes[..] else {
+            let message = format!("a transition is one thing; here are {}", changes.len());
+            reader.fails(&node.span, message, ONE.to_owned());
             return None;
         };
         if reader.reports.len() > before {
             return None;
         }
-        let (segment, change) = match key.text.as_str() {
-            "enters" => (segment(reader, value), Some(Change::Enters)),
-            "leaves" => (segment(reader, value), Some(Change::Leaves)),
-            _ => {
+        let group = match fields.entry("label") {
+            None => None,
+            Some((label, node)) => match key.text.as_str() {
+                "enters" | "leaves" | "outstays" => Some(label_of(reader, node)?),
+                word => {
+                    let message = format!("`{word}` says itself of what it is");
+                    reader.fails(&label.span, message, "no `label` beside it".to_owned());
+                    return None;
+                }
+            },
+        };
+        let one = |name: Option<Text>| name.map(|name| vec![name]);
+        let (of, change) = match key.text.as_str() {
+            "enters" => (
+                one(in_group(reader, value, group.as_ref())),
+                Some(Change::Enters),
+            ),
+            "leaves" => (
+                one(in_group(reader, value, group.as_ref())),
+                Some(Change::Leaves),
+            ),
+            "outstays" => {
                 let fields = reader.fields(value, OUTSTAYS)?;
-                let of = reader.required(&fields, "segment", "a segment, such as gold");
-                let of = of.and_then(|node| segment(reader, node));
+                let (word, what) = match group {
+                    Some(_) => ("is", "a value of the label"),
+                    None => ("segment", "a segment, such as gold"),
+                };
+                let of = reader.required(&fields, word, what);
+                let of = of.and_then(|node| in_group(reader, node, group.as_ref()));
                 let long = reader.required(&fields, "for", "how long, such as 90d");
                 let long = long.and_then(|node| reader.duration(node));
-                (of, long.map(Change::Outstays))
+                (one(of), long.map(Change::Outstays))
             }
+            "changes" => (labels(reader, value), Some(Change::Changes)),
+            word => (one(milestone(reader, value, word)), Some(Change::Enters)),
         };
-        Some(Self {
-            segment: segment?,
-            change: change?,
-        })
+        let (of, change) = (of?, change?);
+        Some(Self { of, change })
     }
 
     /// Where she stands is asked with each event that may change it, whatever its name.
@@ -165,26 +213,45 @@ impl MomentKind for Transition {
     }
 
     fn due(&self, state: &TransitionState, settled: &Settled) -> Option<Timestamp> {
-        let standing = settled.segments.get(&self.segment)?;
+        let segments = &settled.segments;
+        let standing = match self.change {
+            Change::Changes => {
+                let groups = self.of.iter().flat_map(|group| segments.of_group(group));
+                groups.map(|(_, it)| it).max_by_key(|it| it.since)
+            }
+            _ => segments.get(&self.of[0]),
+        }?;
         let since = standing.since.filter(|since| Some(*since) != state.last)?;
         match self.change {
             Change::Enters => standing.is_in.then_some(since),
             Change::Leaves => (!standing.is_in).then_some(since),
             Change::Outstays(for_ms) => standing.is_in.then(|| since.plus(for_ms)),
+            Change::Changes => Some(since),
         }
     }
 
     fn fire(&self, state: &mut TransitionState, settled: &Settled) -> Option<Moment> {
         let at = self.due(state, settled)?;
-        let since = settled.segments.get(&self.segment)?.since?;
+        let since = match self.change {
+            Change::Outstays(for_ms) => at.plus(-for_ms),
+            Change::Enters | Change::Leaves | Change::Changes => at,
+        };
         state.last = Some(since);
-        let facts = vec![
-            ("segment", self.segment.as_str().into()),
-            ("since", since.to_string().into()),
-        ];
+        let mut facts: Vec<(&'static str, serde_json::Value)> = match self.change {
+            Change::Changes => self.changed(settled, since),
+            _ => {
+                let (group, name) = Standing::parts(&self.of[0]);
+                match group {
+                    Standing::SEGMENT => vec![("segment", name.into())],
+                    Standing::MILESTONE | Standing::OVERDUE => vec![("milestone", name.into())],
+                    label => vec![("label", label.into()), ("is", name.into())],
+                }
+            }
+        };
+        facts.push(("since", since.to_string().into()));
         Some(Moment {
             at,
-            occurrence: compact_str::format_compact!("{}@{since}", self.segment),
+            occurrence: compact_str::format_compact!("{}@{since}", self.of.join("+")),
             evidence: Evidence::of(Vec::new(), facts),
         })
     }
@@ -194,29 +261,106 @@ impl MomentKind for Transition {
     }
 
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
-        let segment = &self.segment;
+        let of = self.of.join(" or ");
         Some(match self.change {
-            Change::Enters => format!("enters {segment}"),
-            Change::Leaves => format!("leaves {segment}"),
-            Change::Outstays(for_ms) => format!("{segment} for {}", (telling.long)(for_ms)),
+            Change::Enters => format!("enters {of}"),
+            Change::Leaves => format!("leaves {of}"),
+            Change::Outstays(for_ms) => format!("{of} for {}", (telling.long)(for_ms)),
+            Change::Changes => format!("{of} changes"),
         })
     }
 }
 
-/// A segment that is declared.
-fn segment(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
-    let text = reader.text(node, "a segment, such as gold")?;
-    let declared = &reader.declared.derived.segments;
-    if declared.contains(text) {
+impl Transition {
+    /// What of its labels changed at an instant: what each was, and is.
+    fn changed(
+        &self,
+        settled: &Settled,
+        since: Timestamp,
+    ) -> Vec<(&'static str, serde_json::Value)> {
+        let (mut was, mut is) = (serde_json::Map::new(), serde_json::Map::new());
+        for group in &self.of {
+            let own = settled.segments.of_group(group);
+            for (name, standing) in own.filter(|(_, it)| it.since == Some(since)) {
+                let side = if standing.is_in { &mut is } else { &mut was };
+                side.insert(group.to_string(), name.into());
+            }
+        }
+        vec![("was", was.into()), ("is", is.into())]
+    }
+}
+
+/// A label that is declared.
+fn label_of(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
+    let labels = &reader.declared.derived.labels;
+    named(
+        reader,
+        node,
+        ("label", labels.keys()),
+        "labels, personas and paths",
+    )
+}
+
+/// Labels that are declared.
+fn labels(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Text>> {
+    match &node.value {
+        Yaml::List(items) if (1..=CHANGES_MAX).contains(&items.len()) => {
+            items.iter().map(|item| label_of(reader, item)).collect()
+        }
+        _ => label_of(reader, node).map(|label| vec![label]),
+    }
+}
+
+/// The full name of a segment, or of a value of a label.
+fn in_group(reader: &mut Reader<'_>, node: &Node, group: Option<&Text>) -> Option<Text> {
+    let derived = reader.declared.derived;
+    let Some(group) = group else {
+        return named(
+            reader,
+            node,
+            ("segment", derived.segments.iter()),
+            "segments",
+        );
+    };
+    let names = derived.labels.get(group.as_str()).into_iter().flatten();
+    let name = named(reader, node, ("value of it", names), "labels")?;
+    Some(Standing::named(group, &name))
+}
+
+/// The full name of a milestone that is reached, or may be overdue.
+fn milestone(reader: &mut Reader<'_>, node: &Node, word: &str) -> Option<Text> {
+    let derived = reader.declared.derived;
+    let (group, names, what) = match word {
+        "reached" => (Standing::MILESTONE, &derived.milestones, "milestone"),
+        _ => (
+            Standing::OVERDUE,
+            &derived.overdue,
+            "milestone that is expected in a time (`next` of the one before it)",
+        ),
+    };
+    let name = named(reader, node, (what, names.iter()), "milestones of a path")?;
+    Some(Standing::named(group, &name))
+}
+
+/// One of the names that are declared.
+fn named<'d>(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    (what, names): (&str, impl Iterator<Item = &'d String> + Clone),
+    files: &str,
+) -> Option<Text> {
+    let text = reader.text(node, &format!("a {what}"))?;
+    let names = || names.clone().map(String::as_str);
+    if names().any(|name| name == text) {
         return Some(text.into());
     }
-    let names = || declared.iter().map(String::as_str);
-    let expected = match declared.len() {
-        0 => "segments are declared in files of their own, beside the triggers; none is here"
-            .to_owned(),
+    let expected = match names().count() {
+        0 => {
+            format!("{files} are declared in files of their own, beside the triggers; none is here")
+        }
         _ => format!("one of {}", listed(names())),
     };
-    let message = format!("no segment is called `{text}`");
+    let message = format!("no {what} is called `{text}`");
     let report = Report::at(reader.source, node.span.clone(), message)
         .expected(expected)
         .suggest(closest(text, names()).map(str::to_owned));

@@ -19,6 +19,7 @@ use crate::model;
 use crate::moment::{DESCRIBED, Described, KINDS};
 use crate::policy::GATES;
 use crate::profile::{FIELDS, KEYED_FIELDS};
+use crate::segment;
 use crate::telemetry::metrics::METRICS;
 use crate::treatment::Reason;
 use crate::trigger::definition;
@@ -28,7 +29,7 @@ const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 11] {
+pub fn pages() -> [(&'static str, String); 12] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
@@ -36,6 +37,7 @@ pub fn pages() -> [(&'static str, String); 11] {
         ("docs/reference/kinds.md", kinds()),
         ("docs/reference/facts.md", facts()),
         ("docs/reference/models.md", models()),
+        ("docs/reference/segments.md", segments()),
         ("docs/reference/reasons.md", reasons()),
         ("docs/reference/metrics.md", metrics()),
         ("docs/reference/asyncapi.yaml", topics()),
@@ -187,6 +189,23 @@ fn models() -> String {
             parameters_of(model::GIVEN.known),
         ],
     )
+}
+
+/// What the files that say where customers stand may hold.
+fn segments() -> String {
+    let mut text = format!(
+        "{MADE}\n\n# Segments, labels, personas, path\n\nWhat files beside the triggers may declare of where customers stand. \
+         Examples and exact words are in [triggers.md](../triggers.md#segments).\n"
+    );
+    for file in segment::FILES {
+        let _infallible = write!(text, "\n## {}\n\n{}\n", file.word, file.about);
+        table(&mut text, &parameters_of(file.keys.known));
+        for keys in file.more {
+            let _infallible = write!(text, "\nOf {}:\n", keys.of);
+            table(&mut text, &parameters_of(keys.known));
+        }
+    }
+    text
 }
 
 fn parameters(kind: &Known) -> Table {

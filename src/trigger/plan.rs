@@ -27,7 +27,7 @@ pub struct Plan {
     pub facts: Vec<Fact>,
     /// What scores customers, by name.
     pub models: Vec<Declaration>,
-    /// Who is meant by a name, by name.
+    /// Where customers stand, each behind those that it asks for.
     pub segments: Vec<Segment>,
     /// Who is sent nothing, by name of the list.
     pub suppressions: Vec<Suppression>,

@@ -140,7 +140,7 @@ pub fn sources(path: &Path) -> Result<Vec<Source>, Vec<Report>> {
 pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     if sources.is_empty() || sources.len() > limits::TRIGGERS {
         let message = format!(
-            "there are {} trigger files, those of facts, models, segments and policy among them; from 1 to {} are taken",
+            "there are {} trigger files, those of facts, models, segments and the like among them; from 1 to {} are taken",
             sources.len(),
             limits::TRIGGERS
         );
@@ -205,9 +205,9 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         rest = others;
         of
     };
-    let (of_facts, of_models, of_segments) = (files("fact"), files("model"), files("segment"));
+    let (of_facts, of_models) = (files("fact"), files("model"));
     let suppressions = suppressions(&files("suppression"), plain, &data)?;
-    let of_triggers = rest;
+    let others = rest;
     let mut derived = Declarations::default();
 
     let (mut facts, mut reports) = all(&of_facts, |source| fact::read(source, plain));
@@ -234,19 +234,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     let specs = specs.map(|(model, _)| (model.name.to_string(), Arc::clone(&model.spec)));
     derived.models = specs.collect();
 
-    let (mut segments, mut reports) = all(&of_segments, |source| {
-        segment::read(source, plain.with(&derived))
-    });
-    segments.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-    reports.extend(collide(&segments, "segments", |it| {
-        (&it.name, hashed(&it.name))
-    }));
-    if !reports.is_empty() {
-        return Err(reports);
-    }
-    let names = segments.iter();
-    derived.segments = names.map(|(segment, _)| segment.name.to_string()).collect();
-
+    let (segments, of_triggers) = segments(others, plain, &mut derived)?;
     let declared = plain.with(&derived);
     let (mut triggers, mut reports) = all(&of_triggers, |source| {
         let mut definition = definition::read(source, declared)?;
@@ -281,6 +269,61 @@ fn parted(sources: &[Source]) -> (Vec<&Source>, Vec<&Source>, Vec<&Source>) {
 
 fn hashed(name: &str) -> u64 {
     xxh3_64(name.as_bytes())
+}
+
+/// Reads where customers stand, each kind of file behind those that it may ask for; and gives back the files that are of none.
+#[expect(clippy::type_complexity, reason = "two lists of what stands in files")]
+fn segments<'s>(
+    mut others: Vec<&'s Source>,
+    plain: Declared<'_>,
+    derived: &mut Declarations,
+) -> Result<(Vec<(Segment, &'s Source)>, Vec<&'s Source>), Vec<Report>> {
+    let mut segments = Vec::new();
+    for file in segment::FILES {
+        let (own, rest) = others
+            .into_iter()
+            .partition(|source| is_of(source, file.word));
+        others = rest;
+        let own: Vec<&Source> = own;
+        let asking = plain.with(derived);
+        let (found, mut reports) = all(&own, |source| segment::read(file, source, asking));
+        let mut found = found;
+        found.sort_by(|(a, _), (b, _)| {
+            a.first()
+                .map(|it| &it.name)
+                .cmp(&b.first().map(|it| &it.name))
+        });
+        let found = found.into_iter();
+        let found: Vec<_> = found
+            .flat_map(|(several, source)| several.into_iter().map(move |it| (it, source)))
+            .collect();
+        reports.extend(namesakes(&found));
+        if let [first, second, ..] = &own[..]
+            && file.is_single
+        {
+            let (first, message) = (first.name(), "a set has one of these files");
+            let report = Report::at(second, 0..file.word.len(), message);
+            reports.push(report.expected(format!("all of it in one; another is {first}")));
+        }
+        if !reports.is_empty() {
+            return Err(reports);
+        }
+        for (segment, _) in &found {
+            segment.declare(derived);
+        }
+        segments.extend(found);
+    }
+    Ok((segments, others))
+}
+
+/// Segments, or what else is one, of one name.
+fn namesakes(found: &[(Segment, &Source)]) -> Vec<Report> {
+    let mut sorted: Vec<_> = found
+        .iter()
+        .map(|(it, source)| (&it.name, *source))
+        .collect();
+    sorted.sort_by_key(|(name, _)| *name);
+    collide(&sorted, "segments", |name| (name, hashed(name)))
 }
 
 /// The suppression lists of a set; `data`: its files of data.
@@ -371,7 +414,9 @@ fn keys(source: &Source) -> impl Iterator<Item = String> {
 /// Whether a file is of what all triggers have in common, and none of a trigger.
 #[must_use]
 pub fn is_shared(source: &Source) -> bool {
-    let shared = ["fact", "model", "segment", "suppression"];
+    let shared = ["fact", "model", "suppression"].into_iter();
+    let shared = shared.chain(segment::FILES.iter().map(|file| file.word));
+    let shared: Vec<&str> = shared.collect();
     is_onnx(source.name())
         || is_data(source)
         || keys(source).any(|key| shared.contains(&key.as_str()))
@@ -509,304 +554,4 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trigger::policy::Sending;
-
-    fn basis() -> Basis {
-        Basis {
-            vocabulary: Arc::new(Vocabulary::standard()),
-            attributes: BTreeMap::new(),
-            policy: Policy::default(),
-            mappings: Arc::default(),
-        }
-    }
-
-    fn text(name: &str) -> String {
-        format!(
-            "trigger: {name}\nmoment: {{ event: Signed Up }}\ntreatments:\n  - {{ channel: email, template: hello }}\n"
-        )
-    }
-
-    #[test]
-    fn a_directory_is_read_without_tests_and_hidden_files() {
-        let directory = tempfile::tempdir().unwrap();
-        let below = directory.path().join("onboarding");
-        fs::create_dir_all(directory.path().join("..data")).unwrap();
-        fs::create_dir(&below).unwrap();
-        for (file, content) in [
-            ("b.yaml", text("second")),
-            ("onboarding/a.yml", text("first")),
-            ("onboarding/a.test.yaml", "- test: none".to_owned()),
-            ("..data/b.yaml", text("hidden")),
-            ("README.md", "nothing".to_owned()),
-        ] {
-            fs::write(directory.path().join(file), content).unwrap();
-        }
-        let plan = load(directory.path(), &basis()).unwrap();
-        let names: Vec<_> = plan
-            .triggers
-            .iter()
-            .map(|trigger| trigger.name.as_str())
-            .collect();
-        assert_eq!(names, ["first", "second"]);
-        assert_eq!(
-            load(&below.join("a.yml"), &basis()).unwrap().triggers.len(),
-            1
-        );
-        let nothing = load(&directory.path().join("none"), &basis()).unwrap_err();
-        assert!(
-            nothing[0].to_string().contains("cannot read"),
-            "{nothing:?}"
-        );
-    }
-
-    #[test]
-    fn a_set_has_one_policy() {
-        let source = |name: &str, text: &str| Source::new(name, text.to_owned());
-        let trigger = source("a.yaml", &text("one"));
-        let policy = source("policy.yaml", "policy: { draw: spring }");
-        let plan = compile(&[trigger.clone(), policy.clone()], &basis()).unwrap();
-        assert_eq!(
-            (plan.policy.draw.as_str(), plan.triggers.len()),
-            ("spring", 1)
-        );
-        let plain = compile(std::slice::from_ref(&trigger), &basis()).unwrap();
-        assert_ne!(plan.revision, plain.revision);
-        let two = [trigger, policy, source("b.yaml", "policy: {}")];
-        let wrong = compile(&two, &basis()).unwrap_err();
-        assert!(
-            wrong[0]
-                .to_string()
-                .contains("the policy is in policy.yaml already"),
-            "{wrong:?}"
-        );
-    }
-
-    #[test]
-    fn the_revision_is_of_what_is_said_not_of_where() {
-        let revised = |sources: &[(&str, String)], basis: &Basis| {
-            let sources: Vec<_> = sources
-                .iter()
-                .map(|(name, text)| Source::new(name, text.clone()))
-                .collect();
-            compile(&sources, basis).unwrap().revision
-        };
-        let first = revised(&[("a", text("one")), ("b", text("two"))], &basis());
-        assert_eq!(first.len(), 16);
-        assert_eq!(
-            first,
-            revised(
-                &[("y", text("two")), ("x", text("one").replace('\n', "\r\n"))],
-                &basis()
-            )
-        );
-        assert_ne!(first, revised(&[("a", text("one"))], &basis()));
-        let mut stopped = basis();
-        stopped.policy.sending = Sending::Stopped;
-        assert_ne!(
-            first,
-            revised(&[("a", text("one")), ("b", text("two"))], &stopped)
-        );
-    }
-
-    #[test]
-    fn what_is_measured_may_be_asked_for() {
-        let fact = |name: &str, more: &str| {
-            let text = format!("fact: {name}\nof: Product Viewed\nmeasure: count\n{more}");
-            Source::new(&format!("{name}{more}.yaml"), text)
-        };
-        let trigger = |audience: &str| {
-            let text = format!("{}audience: {audience}\n", text("one"));
-            Source::new("one.yaml", text)
-        };
-        let compiled = |sources: &[Source]| compile(sources, &basis());
-        let views = fact("views", "");
-        let plan = compiled(&[trigger("facts.views >= 3"), views.clone()]).unwrap();
-        assert_eq!((plan.triggers.len(), plan.facts.len()), (1, 1));
-        let lately = compiled(&[trigger("facts.views >= 3"), fact("views", "over: 7d")]).unwrap();
-        assert_ne!(plan.revision, lately.revision);
-        let each = fact("each", "per: event.category");
-        for (sources, expected, help) in [
-            (
-                vec![trigger("facts.viws >= 3"), views.clone()],
-                "no fact is called `viws`",
-                "did you mean `views`?",
-            ),
-            (
-                vec![trigger("facts.views >= 3")],
-                "no fact is called `views`",
-                "beside the triggers",
-            ),
-            (
-                vec![trigger("facts.views == \"a\""), views.clone()],
-                "stands between a number and a text",
-                "",
-            ),
-            (
-                vec![trigger("facts.views.a >= 3"), views.clone()],
-                "`facts.views` has no fields",
-                "",
-            ),
-            (
-                vec![trigger("facts.each >= 3"), each.clone()],
-                "has a value for each of its keys",
-                "facts.each[\"...\"]",
-            ),
-            (
-                vec![trigger("facts.each.a.b >= 3"), each.clone()],
-                "`facts.each.a` has no fields",
-                "",
-            ),
-            (
-                vec![trigger("facts >= 3"), each.clone()],
-                "`facts` alone is no value",
-                "",
-            ),
-            (
-                vec![trigger("true"), views.clone(), fact("views", "over: 7d")],
-                "`views` is the name of two facts",
-                "each name once",
-            ),
-        ] {
-            let reports = compiled(&sources).expect_err(expected);
-            let said = crate::document::report::rendered(&reports);
-            assert!(said.contains(expected) && said.contains(help), "{said}");
-        }
-        let asked = "facts.each.shoes + facts.each[\"hats\"] > 1 && previous.known";
-        let audience = compiled(&[trigger(asked), each]).expect("it has keys");
-        assert_eq!(audience.facts.len(), 1);
-    }
-
-    #[test]
-    fn segments_may_be_asked_for() {
-        let segment = |name: &str, when: &str| {
-            let text = format!("segment: {name}\nwhen: {when}\n");
-            Source::new(&format!("{name} {when}.yaml"), text)
-        };
-        let trigger = |more: &str| Source::new("t.yaml", format!("{}{more}\n", text("one")));
-        let moved = |change: &str| {
-            let text =
-                text("one").replace("event: Signed Up", &format!("transition: {{ {change} }}"));
-            Source::new("t.yaml", text)
-        };
-        let gold = segment("gold", "profile.orders.count > 5");
-        for (source, expected) in [
-            (trigger("audience: '\"gold\" in profile.segments'"), ""),
-            (
-                trigger(
-                    "audience: '!(\"gold\" in previous.segments) && size(profile.segments) > 1'",
-                ),
-                "",
-            ),
-            (
-                trigger("audience: '\"gild\" in profile.segments'"),
-                "did you mean `\"gold\"`?",
-            ),
-            (trigger("audience: profile.segments.gold"), "has no field"),
-            (moved("enters: gold"), ""),
-            (moved("leaves: gold"), ""),
-            (moved("outstays: { segment: gold, for: 90d }"), ""),
-            (moved("enters: gild"), "did you mean `gold`?"),
-            (moved("outstays: { segment: gold }"), "`for` is missing"),
-            (
-                moved("enters: gold, leaves: gold"),
-                "a transition is one thing; here are 2",
-            ),
-            (moved("entres: gold"), "did you mean `enters`?"),
-            (moved("stage: loyal"), "known, but not in this version"),
-            (
-                segment("gold", "profile.known"),
-                "`gold` is the name of two segments",
-            ),
-        ] {
-            let read = compile(&[source, gold.clone()], &basis());
-            let said = read
-                .err()
-                .map(|reports| crate::document::report::rendered(&reports));
-            let said = said.unwrap_or_default();
-            assert!(
-                said.contains(expected) && said.is_empty() == expected.is_empty(),
-                "{said}"
-            );
-        }
-        let none = compile(&[moved("enters: gold")], &basis()).unwrap_err();
-        assert!(crate::document::report::rendered(&none).contains("beside the triggers"));
-    }
-
-    fn model(of: &str) -> Source {
-        let text = format!(
-            "model: likely\nlogistic: {{ inputs: {{ views: {{ of: {of}, weight: 0.5 }} }} }}\n"
-        );
-        Source::new("likely.yaml", text)
-    }
-
-    fn views() -> Source {
-        let text = "{ fact: views, of: Product Viewed, measure: count }";
-        Source::new("views.yaml", text.to_owned())
-    }
-
-    fn asking(audience: &str) -> Source {
-        Source::new("t.yaml", format!("{}audience: {audience}\n", text("one")))
-    }
-
-    #[test]
-    fn models_may_be_asked_for() {
-        let segment = |when: &str| {
-            let text = format!("segment: likely\nwhen: {when}\n");
-            Source::new("s.yaml", text)
-        };
-        #[rustfmt::skip]
-        let rows = [
-            (asking("models.likely > 0.7"), "facts.views", ""),
-            (segment("models.likely > 0.7"), "facts.views", ""),
-            (asking("models.likly > 0.7"), "facts.views", "did you mean `likely`?"),
-            (asking("profile.likely > 0.7"), "facts.views", "did you mean `models.likely`?"),
-            (asking("models.likely.now > 0.7"), "facts.views", "is a number and has no fields"),
-            (asking("models > 0.7"), "facts.views", "`models` alone is no value"),
-            (asking("models.likely == \"x\""), "facts.views", "stands between a number and a text"),
-            (asking("true"), "facts.veiws", "did you mean `views`?"),
-            // What fades and what grows may cross a bound any number of times.
-            (segment("models.likely > 0.7"), "(now - profile.last_order) / duration('1d')", "when this changes cannot be foreseen"),
-            (model("facts.views"), "facts.views", "`likely` is the name of two models"),
-        ];
-        for (source, of, expected) in rows {
-            let read = compile(&[source, model(of), views()], &basis());
-            let said = read.err().map(|it| crate::document::report::rendered(&it));
-            let said = said.unwrap_or_default();
-            assert!(
-                said.contains(expected) && said.is_empty() == expected.is_empty(),
-                "{said}"
-            );
-        }
-    }
-
-    #[test]
-    fn another_model_is_another_revision() {
-        let revision = |of| {
-            let plan = compile(&[asking("true"), views(), model(of)], &basis());
-            plan.expect("a set").revision
-        };
-        assert_ne!(revision("facts.views"), revision("facts.views + 1"));
-    }
-
-    #[test]
-    fn two_triggers_of_one_name_are_told_with_both_files() {
-        let sources = [
-            Source::new("a.yaml", text("one")),
-            Source::new("b.yaml", text("one")),
-        ];
-        let reports = compile(&sources, &basis()).unwrap_err();
-        let expected = "`one` is the name of two triggers: in a.yaml and in b.yaml";
-        assert_eq!(
-            reports.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            [expected]
-        );
-        assert_eq!(reports[0].position(), Some(("b.yaml", 1, 10)));
-        assert!(
-            compile(&[], &basis()).unwrap_err()[0]
-                .to_string()
-                .contains("there are 0 trigger files")
-        );
-    }
-}
+mod tests;

@@ -156,7 +156,7 @@ const BOUNDS: &[Bound] = &[
     ("entries of a fact's window, different values; values of its `per`", "256; 64", &[
         ("measure.rs", "ENTRIES: usize = 256;"), ("measure.rs", "KEYS: usize = 64;"),
     ]),
-    ("files of triggers, facts and segments; treatments of one trigger", "1,000; 16", &[
+    ("files of triggers, facts, segments, labels, personas and the path; treatments of one trigger", "1,000; 16", &[
         ("trigger/set.rs", "TRIGGERS: usize = 1000;"), ("trigger/definition/mod.rs", "TREATMENTS: usize = 16;"),
     ]),
     ("records at hand", "2,048 or 1 MiB a topic and task", &[

@@ -43,7 +43,11 @@ fn failures(outcomes: &[Outcome]) -> String {
 /// Those that are shipped, and the edges of what may be declared.
 #[test]
 fn every_scenario_holds() {
-    for folder in ["deploy/triggers", "tests/fixtures/edges"] {
+    for folder in [
+        "deploy/triggers",
+        "tests/fixtures/edges",
+        "tests/fixtures/standing",
+    ] {
         let outcomes = scenario::run(&checkout(folder), &basis());
         let outcomes = outcomes.unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
         let failures = failures(&outcomes);
@@ -159,14 +163,10 @@ fn the_page_on_triggers_is_true() {
     let config = Config::load_with(Some(&file), [], &[]).expect("the page's configuration");
     let basis = basis_of(&config);
     // Half of the trigger's own policies begin with the same word.
-    let of_set = [
-        "fact:",
-        "model:",
-        "segment:",
-        "suppression:",
-        "policy:\n  caps:",
-    ];
-    let is_shared = |block: &String| of_set.iter().any(|begin| block.starts_with(begin));
+    let is_shared = |block: &String| {
+        set::is_shared(&Source::new("block.yaml", block.clone()))
+            || block.starts_with("policy:\n  caps:")
+    };
     let (shared, examples): (Vec<_>, Vec<_>) =
         blocks(&page, "yaml").into_iter().partition(is_shared);
     assert!(examples.len() > 10 && !shared.is_empty());

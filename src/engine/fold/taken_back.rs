@@ -32,6 +32,15 @@ pub(super) struct Folded<'e> {
     pub again: bool,
 }
 
+/// What depends on conditions that may ask for what was sent.
+const STANDINGS: [&str; 5] = [
+    "profile.segments",
+    "profile.rfm",
+    "profile.personas",
+    "profile.stage",
+    "profile.milestones",
+];
+
 impl Fold<'_> {
     /// An event came too late: what it proves wrong is undone.
     pub(super) fn proves_wrong(
@@ -186,8 +195,8 @@ impl Fold<'_> {
         let of_contacts = |expression| asks(expression, "profile.contacts");
         let mut segments = self.plan.segments.iter();
         !is_known && of_contacts(expression)
-            || asks(expression, "profile.segments")
-                && segments.any(|segment| of_contacts(segment.condition()))
+            || STANDINGS.iter().any(|of| asks(expression, of))
+                && segments.any(|segment| segment.conditions().any(|it| of_contacts(it)))
     }
 
     /// She said something of consent, and it is taken in: what goes to a channel that she closed by it is undone.

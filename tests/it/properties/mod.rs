@@ -19,6 +19,7 @@ mod policies;
 mod predictions;
 mod restore;
 mod segments;
+mod standing;
 mod sequences;
 mod thresholds;
 

@@ -19,8 +19,8 @@ use super::history::{Grid, arrivals, history, in_order};
 use crate::reference::RefEvent;
 use crate::support::facts;
 
-const STEP: i64 = DAY_MS / 4;
-const GRID: Grid = Grid {
+pub(super) const STEP: i64 = DAY_MS / 4;
+pub(super) const GRID: Grid = Grid {
     step_ms: STEP,
     steps: 40,
     lateness: 8,
@@ -59,12 +59,12 @@ const SEGMENTS: &[(&str, Option<i64>, Meant)] = &[
     }),
 ];
 
-fn orders<'e>(events: &'e [&RefEvent]) -> impl Iterator<Item = &'e RefEvent> {
+pub(super) fn orders<'e>(events: &'e [&RefEvent]) -> impl Iterator<Item = &'e RefEvent> {
     let meant = |event: &&&RefEvent| event.name == "Order Completed";
     events.iter().filter(meant).copied()
 }
 
-fn lately(events: &[&RefEvent], now: i64, steps: i64) -> usize {
+pub(super) fn lately(events: &[&RefEvent], now: i64, steps: i64) -> usize {
     orders(events)
         .filter(|order| now - order.time_ms < steps * STEP)
         .count()
@@ -78,11 +78,11 @@ fn least(events: &[&RefEvent], now: i64) -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-fn spent(events: &[&RefEvent]) -> f64 {
+pub(super) fn spent(events: &[&RefEvent]) -> f64 {
     orders(events).map(|order| order.value).sum()
 }
 
-fn last(events: &[&RefEvent]) -> Option<i64> {
+pub(super) fn last(events: &[&RefEvent]) -> Option<i64> {
     orders(events).map(|order| order.time_ms).max()
 }
 
@@ -131,7 +131,7 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
 });
 
 /// Every instant at which anything may change: each step, and a millisecond after it.
-fn instants(from: i64, until: i64) -> impl Iterator<Item = i64> {
+pub(super) fn instants(from: i64, until: i64) -> impl Iterator<Item = i64> {
     let steps = (from..=until).step_by(STEP as usize);
     steps.flat_map(|at| [at, at + 1])
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
 
-const TRIGGERS: [(&str, &str); 14] = [
+const TRIGGERS: [(&str, &str); 16] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }\npolicy: { hold_out: 40% }\n\
@@ -62,6 +62,8 @@ const TRIGGERS: [(&str, &str); 14] = [
         "absence: { of: Product Viewed, after: Order Completed, until: 'event.time + duration(\"1s\") * event.total', plus: -6s }",
     ),
     ("lapses", "transition: { enters: lapses }"),
+    ("labelled", "transition: { changes: [rfm.recency, stage] }"),
+    ("late", "transition: { overdue: ordered }"),
     (
         "scored",
         "prediction: { model: keenness, crosses: { at_least: 0.5 }, evaluate: { on: Product Added, every: 40d } }",
@@ -78,12 +80,14 @@ const TRIGGERS: [(&str, &str); 14] = [
 ];
 
 /// What some of them ask for. What leaves a window depends on when it is asked: an audience asks for what stays.
-const FACTS: [&str; 5] = [
+const FACTS: [&str; 7] = [
     "fact: added\nof: Product Added\nmeasure: count\nover: 5s",
     "fact: of_each\nof: Product *\nmeasure: count\nper: event.product_id",
     "model: keenness\nlogistic: { intercept: -3, inputs: { added: { of: facts.added, weight: 1 }, idle: { of: (now - profile.last_order) / duration('3s'), weight: 1, unknown: 1 } } }",
     "segment: buys\nwhen: facts.added >= 2\nheld: 1s",
     "segment: lapses\nwhen: now - profile.last_order > duration('4s')",
+    "labels: rfm\nrecency: { recent: 2s, medium: 5s }",
+    "path: brand\nmilestones: [{ milestone: added, reached: facts.added >= 1, next: { within: 6s, segments: { buys: 3s } } }, { milestone: ordered, reached: profile.orders.count > 0 }]\nstages: [{ stage: new, reached: profile.orders.count == 0 }, { stage: fading, reached: profile.rfm.recency == 'long' }]",
 ];
 
 /// The first minute is quiet: what is held in it is decided when it ends, the same whenever it came to be asked.

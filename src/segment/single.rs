@@ -1,25 +1,13 @@
-//! Segments: named conditions over profile and facts, that a customer enters and leaves by events and by time alone.
-//!
-//! Asked as `"gold" in profile.segments`. A segment is like a moment with another output: it says which events concern it, keeps a
-//! state of a customer ([`crate::profile::segments`]), and has a deadline where time alone may change its answer.
+//! One name for who is meant: a condition over profile and facts, asked as `"gold" in profile.segments`.
 
-use xxhash_rust::xxh3::xxh3_64;
-
+use super::{File, Segment, condition};
 use crate::document::keys::{Keys, Known, Shape};
-use crate::document::reader::{self, Declared, Fields, Reader};
-use crate::document::report::{Report, Source};
+use crate::document::reader::{Fields, Reader};
 use crate::document::yaml;
-use crate::event::{Event, Text};
-use crate::expression::{Expression, Scope, read};
-use crate::profile::Settled;
-use crate::profile::segments::{Answer, Standing};
-use crate::time::Timestamp;
-
-/// A segment's name.
-pub const NAME_BYTES: usize = 64;
+use crate::profile::segments::Standing;
 
 /// The keys of the file of a segment.
-pub const KEYS: Keys = Keys {
+const KEYS: Keys = Keys {
     of: "a segment",
     known: &[
         Known::required(
@@ -46,76 +34,20 @@ pub const KEYS: Keys = Keys {
     later: &[],
 };
 
-/// A checked segment.
-#[derive(Debug)]
-pub struct Segment {
-    /// Its name.
-    pub name: Text,
-    /// Hash of its definition's text.
-    pub text: u64,
-    when: Expression,
-    held_ms: i64,
-    digest: u64,
-    /// Whether an event may change a field that it asks for; one for each.
-    written_by: Vec<fn(&Event) -> bool>,
-    /// The facts that it asks for.
-    facts: Vec<String>,
-}
+/// Files that declare one.
+pub const FILE: File = File {
+    word: "segment",
+    title: "A segment of moments",
+    about: "Who is meant by a name, one segment a file.",
+    keys: &KEYS,
+    is_single: false,
+    more: &[],
+    read: segment,
+};
 
-impl Segment {
-    /// Who is meant.
-    #[must_use]
-    pub fn condition(&self) -> &Expression {
-        &self.when
-    }
-
-    /// Whether an event may change its answer; `measured`: whether one of the facts of this name takes it.
-    #[must_use]
-    pub fn is_concerned(&self, event: &Event, measured: impl Fn(&str) -> bool) -> bool {
-        // Another time zone moves her days.
-        event.traits.is_some()
-            || self.written_by.iter().any(|may_write| may_write(event))
-            || self.facts.iter().any(|fact| measured(fact))
-    }
-
-    /// Where she stands once it was asked at an instant; none where nothing changes.
-    #[must_use]
-    pub fn asked(&self, settled: &Settled, at: Timestamp) -> Option<Standing> {
-        let scope = Scope {
-            event: None,
-            product: None,
-            profile: settled,
-            previous: None,
-            now: at,
-        };
-        let answer = Answer {
-            holds: self.when.holds(&scope),
-            next: self.when.next_change(&scope),
-            held_ms: self.held_ms,
-        };
-        let own = (&self.name, self.digest);
-        settled.segments.stands(own, at, answer)
-    }
-}
-
-/// Reads the file of a segment.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub fn read(source: &Source, declared: Declared<'_>) -> Result<Segment, Vec<Report>> {
-    let segment = reader::file(source, declared, KEYS, segment)?;
-    Ok(Segment {
-        text: source.digest(),
-        ..segment
-    })
-}
-
-fn segment(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Segment> {
+fn segment(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Vec<Segment>> {
     let name = reader.required(fields, "segment", "its name, such as gold");
-    let name = name.and_then(|node| {
-        let name = reader.name(node, ("a segment", "gold"), NAME_BYTES)?;
-        Some(Text::from(name))
-    });
+    let name = name.and_then(|node| reader.name(node, ("a segment", "gold"), super::NAME_BYTES));
     if let Some(node) = fields.get("about") {
         reader.text(node, "a sentence on who is meant");
     }
@@ -126,40 +58,14 @@ fn segment(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Segment> {
         "when",
         "a condition, such as `profile.orders.count >= 5`",
     )?;
-    let environment = read::environment(reader.declared, None, false);
-    let when = read::condition(reader, node, &environment)?;
+    let when = condition(reader, node, reader.declared)?;
     if when.asks().iter().any(|path| path == "profile.segments") {
         let expected = "the condition itself: segments do not ask for segments".to_owned();
         reader.fails(&node.span, "a segment that asks for segments", expected);
     }
-    if when.is_unforeseen() {
-        let expected = "no `%` and no `abs` of what time alone changes".to_owned();
-        reader.fails(&node.span, "when this changes cannot be foreseen", expected);
-    }
-    let below = |root: &str| -> Vec<String> {
-        let paths = when.asks().iter();
-        paths
-            .filter_map(|path| path.strip_prefix(root))
-            .map(str::to_owned)
-            .collect()
-    };
     let (name, held_ms) = (name?, held_ms?);
-    Some(Segment {
-        text: 0,
-        digest: xxh3_64(format!("{held_ms} {}", when.source()).as_bytes()),
-        written_by: below("profile.")
-            .iter()
-            .filter_map(|path| Settled::writer_of(path))
-            .collect(),
-        // A key may stand behind the name.
-        facts: below("facts.")
-            .iter()
-            .filter_map(|path| path.split('.').next().map(str::to_owned))
-            .collect(),
-        name,
-        when,
-        held_ms,
-    })
+    let segment = Segment::new(Standing::SEGMENT, name, vec![when]);
+    Some(vec![segment.held(held_ms)])
 }
 
 #[cfg(test)]
@@ -167,10 +73,15 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::document::reader::Declared;
+    use crate::document::report::Source;
     use crate::document::report::rendered;
+    use crate::event::Text;
     use crate::event::Vocabulary;
     use crate::fact;
     use crate::measure::{Declarations, Said, Spec};
+    use crate::profile::Settled;
+    use crate::time::Timestamp;
 
     const MINUTE: i64 = 60_000;
     const FACTS: &[&str] = &[
@@ -203,7 +114,9 @@ mod tests {
             derived: &derived,
             ..Declared::new(&vocabulary, &attributes)
         };
-        read(&source, declared).map_err(|reports| rendered(&reports))
+        let read = super::super::read(&FILE, &source, declared);
+        let read = read.map_err(|reports| rendered(&reports))?;
+        Ok(read.into_iter().next().expect("one"))
     }
 
     /// A customer whose last order was at minute 0, and who looked at something at 1 (for 3), 2 (for 5) and 5 (for 4).
@@ -270,16 +183,10 @@ mod tests {
         for (when, holds, expected) in CHANGES {
             let read = reading(&format!("segment: s\nwhen: \"{when}\"\n"));
             let segment = read.unwrap_or_else(|said| panic!("{said}"));
-            let at = |now| Scope {
-                event: None,
-                product: None,
-                profile: &settled,
-                previous: None,
-                now,
-            };
             let now = Timestamp(6 * MINUTE);
-            assert_eq!(segment.when.holds(&at(now)), *holds, "{when}");
-            let next = segment.when.next_change(&at(now)).map(|at| at.0);
+            let (found, next) = segment.holds_at(&settled, now);
+            assert_eq!(found, *holds, "{when}");
+            let next = next.map(|at| at.0);
             let (found, wanted) = (next.unwrap_or(-1), expected.unwrap_or(-1));
             let near = if when.contains("score >=") {
                 60 * MINUTE
@@ -289,7 +196,7 @@ mod tests {
             assert!((found - wanted).abs() <= near, "{when}: {next:?}");
             // To the millisecond: before it, nothing is another.
             if let Some(next) = next.filter(|_| when.contains("score")) {
-                let at = |ms| segment.when.holds(&at(Timestamp(ms)));
+                let at = |ms| segment.holds_at(&settled, Timestamp(ms)).0;
                 assert!(at(next - 1) == *holds && at(next) != *holds, "{when}");
             }
         }
