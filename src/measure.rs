@@ -218,6 +218,55 @@ impl Spec {
         }
     }
 
+    /// Takes in what was kept of other events; how many had to make way that might still have been asked for.
+    pub fn join(&self, held: &mut Held, other: Held) -> u32 {
+        match (held, other) {
+            (Held::Entries(own), Held::Entries(others)) => {
+                let entered = others.into_iter();
+                entered.map(|(at, said)| self.enter(own, at, said)).sum()
+            }
+            (
+                Held::Sum { n, micros },
+                Held::Sum {
+                    n: more,
+                    micros: other,
+                },
+            ) => {
+                *n = n.saturating_add(more);
+                *micros = micros.saturating_add(other);
+                0
+            }
+            (Held::Extreme(own), Held::Extreme(other)) => {
+                *own = match self.measure {
+                    Measure::Min => other.min(*own),
+                    _ => other.max(*own),
+                };
+                0
+            }
+            (
+                Held::Score { at, score },
+                Held::Score {
+                    at: other_at,
+                    score: other,
+                },
+            ) => {
+                let Measure::Score(half_life_ms) = self.measure else {
+                    return 0;
+                };
+                let newest = other_at.max(*at);
+                *score = faded(*score, newest.0 - at.0, half_life_ms)
+                    + faded(other, newest.0 - other_at.0, half_life_ms);
+                *at = newest;
+                0
+            }
+            // Of one definition both are kept alike.
+            (
+                Held::Entries(_) | Held::Sum { .. } | Held::Extreme(_) | Held::Score { .. },
+                Held::Entries(_) | Held::Sum { .. } | Held::Extreme(_) | Held::Score { .. },
+            ) => 0,
+        }
+    }
+
     fn enter(&self, entries: &mut Vec<(Timestamp, Said)>, at: Timestamp, said: Said) -> u32 {
         let newest = entries.last().map_or(at, |(time, _)| at.max(*time));
         if let Some(over_ms) = self.over_ms {

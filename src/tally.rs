@@ -125,6 +125,8 @@ pub struct Figures {
     pub treated: u64,
     /// Moments refused, by reason.
     pub refused: BTreeMap<Text, u64>,
+    /// Commands taken back.
+    pub withdrawn: u64,
     /// What the commands cost.
     pub cost: Amount,
     /// Commands of which a sender reported something.
@@ -253,6 +255,7 @@ impl Figures {
     /// Adds others.
     pub fn add(&mut self, other: &Self) {
         self.treated += other.treated;
+        self.withdrawn += other.withdrawn;
         self.cost = self.cost + other.cost;
         for (reason, count) in &other.refused {
             *self.refused.entry(reason.clone()).or_default() += count;

@@ -80,6 +80,8 @@ pub enum Target {
     UserId,
     /// `anonymousId`.
     AnonymousId,
+    /// `previousId`.
+    PreviousId,
     /// `messageId`.
     MessageId,
     /// `timestamp`.
@@ -215,6 +217,7 @@ impl<'a> Planner<'a> {
             (Place::Call, "event") => Target::Event,
             (Place::Call, "userId") => Target::UserId,
             (Place::Call, "anonymousId") => Target::AnonymousId,
+            (Place::Call, "previousId") => Target::PreviousId,
             (Place::Call, "messageId") => Target::MessageId,
             (Place::Call, "timestamp") => Target::Timestamp,
             (Place::Properties, name) => match self.vocabulary.property_named(name) {

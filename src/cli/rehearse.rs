@@ -322,6 +322,28 @@ fn print(format: Format, summary: &Summary) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Who is no customer by herself any more.
+fn removed(summary: &Summary) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    if summary.erased > 0 || summary.expired > 0 {
+        let _ = writeln!(
+            text,
+            "{} erased, {} events from before their erasure dropped, {} expired",
+            summary.erased, summary.dropped_as_erased, summary.expired
+        );
+    }
+    if summary.united > 0 || !summary.kept_apart.is_empty() {
+        let apart: u64 = summary.kept_apart.values().sum();
+        let _ = writeln!(
+            text,
+            "{} became one with who they were before, {apart} were kept apart",
+            summary.united
+        );
+    }
+    text
+}
+
 fn text(summary: &Summary) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
@@ -344,13 +366,7 @@ fn text(summary: &Summary) -> String {
             summary.duplicates, summary.late
         );
     }
-    if summary.erased > 0 || summary.expired > 0 {
-        let _ = writeln!(
-            text,
-            "{} erased, {} events from before their erasure dropped, {} expired",
-            summary.erased, summary.dropped_as_erased, summary.expired
-        );
-    }
+    text.push_str(&removed(summary));
     for (reason, count) in &summary.rejected {
         let are = if *count == 1 {
             "record is no event"

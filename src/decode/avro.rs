@@ -131,6 +131,7 @@ impl<'d, 'a> Reader<'d, 'a> {
             Target::Event => self.call.event = self.scalar(layout)?,
             Target::UserId => self.call.user_id = self.scalar(layout)?,
             Target::AnonymousId => self.call.anonymous_id = self.scalar(layout)?,
+            Target::PreviousId => self.call.previous_id = self.scalar(layout)?,
             Target::MessageId => self.call.message_id = self.scalar(layout)?,
             Target::Timestamp => self.call.timestamp = self.scalar(layout)?,
             Target::Property(id) => {

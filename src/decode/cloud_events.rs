@@ -228,7 +228,7 @@ mod tests {
             (
                 envelope(&format!(r#""data":{}"#, envelope(r#""data":{}"#))),
                 &[],
-                "unknown_type: `type` is `order`; expected track, identify, page or screen",
+                "unknown_type: `type` is `order`; expected track, identify, alias, page or screen",
             ),
         ] {
             assert_eq!(shown(decode(&value, headers)), expected, "{value}");

@@ -12,8 +12,8 @@ use crate::event::record::{
     Attributes, Origin, PRODUCT_FIELDS, Reject, TRACEPARENT, is_placeholder,
 };
 use crate::event::{
-    CustomerId, EVERY_CHANNEL, Event, EventName, Product, Property, PropertyId, Text, Touchpoint,
-    Traits, Type, limits,
+    CustomerId, EVERY_CHANNEL, Event, EventName, Former, Product, Property, PropertyId, Text,
+    Touchpoint, Traits, Type, limits,
 };
 use crate::time::Timestamp;
 
@@ -161,6 +161,7 @@ pub(super) struct Call<'de> {
     pub(super) event: Scalar<'de>,
     pub(super) user_id: Scalar<'de>,
     pub(super) anonymous_id: Scalar<'de>,
+    pub(super) previous_id: Scalar<'de>,
     pub(super) message_id: Scalar<'de>,
     pub(super) timestamp: Scalar<'de>,
     /// Of a page or a screen, where they stand beside `properties`.
@@ -207,6 +208,10 @@ impl Call<'_> {
             true => (CustomerId::default(), false),
             false => self.customer(decoder)?,
         };
+        let formers = match origin.everybody {
+            true => Vec::new(),
+            false => self.formers(decoder, &customer, known),
+        };
         let time = self.time()?;
         self.fit(name, decoder);
         if name == EventName::UNSUBSCRIBED && self.defects.iter().any(|it| it.name == "channel") {
@@ -241,6 +246,7 @@ impl Call<'_> {
                 .header(TRACEPARENT)
                 .filter(|parent| parent.len() <= TRACEPARENT_BYTES)
                 .map(Text::from),
+            formers,
         };
         Ok(Decoded {
             event,
@@ -298,6 +304,7 @@ impl Call<'_> {
             Scalar::Text(kind) => match kind.as_ref() {
                 "track" => {}
                 "identify" => return Ok(EventName::IDENTIFY),
+                "alias" => return Ok(EventName::ALIAS),
                 "page" => return Ok(EventName::PAGE_VIEWED),
                 "screen" => return Ok(EventName::SCREEN_VIEWED),
                 _ => return Err(Reject::UnknownType(format!("`{}`", shortened(kind)))),
@@ -349,6 +356,36 @@ impl Call<'_> {
         }))
     }
 
+    /// The other ids that the call says she had: what cannot be one is a defect, or told as one with the customer's.
+    fn formers(&mut self, decoder: &Decoder, customer: &CustomerId, known: bool) -> Vec<Former> {
+        let mut formers: Vec<Former> = Vec::new();
+        for (name, is_alias) in [("previousId", true), ("anonymousId", false)] {
+            let id = match is_alias {
+                true => &self.previous_id,
+                // Without a `userId` it is who she is.
+                false if known => &self.anonymous_id,
+                false => continue,
+            };
+            if id.is_empty() {
+                continue;
+            }
+            let is_exact = !matches!(id, Scalar::Number(number) if number.abs() > WHOLE_MAX);
+            let is_id = |id: &Text| {
+                id.len() <= limits::ID_BYTES
+                    && !id.chars().any(char::is_control)
+                    && !is_placeholder(id, &decoder.placeholders)
+            };
+            match id.text().filter(|id| is_exact && is_id(id)) {
+                Some(id) if id == *customer || formers.iter().any(|it| it.id == id) => {}
+                Some(id) => formers.push(Former { id, is_alias }),
+                None => self
+                    .defects
+                    .push(Defect::new(name, "an id of somebody", id)),
+            }
+        }
+        formers
+    }
+
     fn time(&self) -> Result<Timestamp, Reject> {
         if matches!(self.timestamp, Scalar::Null) {
             return Err(Reject::NoTime);
@@ -390,6 +427,7 @@ object_seed!(CallSeed, self, key, map, {
         "event" => call.event = map.next_value()?,
         "userId" => call.user_id = map.next_value()?,
         "anonymousId" => call.anonymous_id = map.next_value()?,
+        "previousId" => call.previous_id = map.next_value()?,
         "messageId" => call.message_id = map.next_value()?,
         "timestamp" => call.timestamp = map.next_value()?,
         "name" => call.name = map.next_value()?,

@@ -287,6 +287,49 @@ mod tests {
         );
     }
 
+    /// What stands in a call beside its time; the name of the event, whose it is, and who she was so far, `!` before an alias; defects.
+    #[rustfmt::skip]
+    const IDS: &[(&str, &str, &str)] = &[
+        (r#""type":"identify","userId":"ana","anonymousId":"d1""#, "Identify ana d1", ""),
+        (r#""event":"Order Completed","userId":"ana","anonymousId":"d1""#, "Order Completed ana d1", ""),
+        (r#""type":"identify","anonymousId":"d1""#, "Identify d1", ""),
+        (r#""type":"alias","userId":"ana","previousId":"d1""#, "Alias ana !d1", ""),
+        (r#""type":"alias","userId":"ana","previousId":"old","anonymousId":"d1""#, "Alias ana !old d1", ""),
+        (r#""type":"alias","userId":"ana","previousId":"d1","anonymousId":"d1""#, "Alias ana !d1", ""),
+        (r#""type":"alias","anonymousId":"d2","previousId":"d1""#, "Alias d2 !d1", ""),
+        (r#""type":"alias","userId":"ana","previousId":"ana","anonymousId":"ana""#, "Alias ana", ""),
+        (r#""type":"alias","userId":12,"previousId":11"#, "Alias 12 !11", ""),
+        (r#""type":"alias","userId":"ana","previousId":"undefined""#, "Alias ana", "previousId"),
+        (r#""type":"identify","userId":"ana","anonymousId":"null""#, "Identify ana", "anonymousId"),
+        (r#""type":"alias","userId":"ana","previousId":{}"#, "Alias ana", "previousId"),
+        (r#""type":"alias","userId":"ana","previousId":null"#, "Alias ana", ""),
+    ];
+
+    #[test]
+    fn a_call_says_who_she_was_so_far() {
+        for (ids, expected, defects) in IDS {
+            let text = format!(r#"{{{ids},"timestamp":"2026-03-02T10:00:00Z"}}"#);
+            let Decoded {
+                event,
+                defects: found,
+                ..
+            } = decode(&text).expect("an event");
+            let name = &Vocabulary::standard()
+                .event(event.name)
+                .expect("a name")
+                .name
+                .clone();
+            let formers = event.formers.iter().map(|former| match former.is_alias {
+                true => format!(" !{}", former.id),
+                false => format!(" {}", former.id),
+            });
+            let shown = format!("{name} {}{}", event.customer, formers.collect::<String>());
+            assert_eq!(shown, *expected, "{ids}");
+            let found: Vec<&str> = found.iter().map(|defect| defect.name.as_str()).collect();
+            assert_eq!(found.join(" "), *defects, "{ids}");
+        }
+    }
+
     #[test]
     fn an_identify_call_is_read() {
         let decoded = decode(

@@ -25,6 +25,13 @@ pub fn call(event: &Event, vocabulary: &Vocabulary) -> Json {
     );
     let id = if event.known { "userId" } else { "anonymousId" };
     put(id, event.customer.as_str().into());
+    for former in &event.formers {
+        let name = match former.is_alias {
+            true => "previousId",
+            false => "anonymousId",
+        };
+        put(name, former.id.as_str().into());
+    }
     if event.has_message_id {
         put("messageId", event.id.as_str().into());
     }

@@ -111,6 +111,12 @@ impl Customers {
         self.find(id).is_some()
     }
 
+    /// Whether there is a profile of somebody, committed or not.
+    pub fn has_profile(&self, id: &str) -> bool {
+        let slot = self.find(id);
+        slot.is_some_and(|slot| self.is_there(&self.entries[slot as usize]))
+    }
+
     fn unpack(&mut self, slot: Slot, plan: &Plan) -> &mut Working {
         let entry = &self.entries[slot as usize];
         if entry.working == NONE {
@@ -167,6 +173,12 @@ impl Customers {
         let slot = working.slot;
         self.hot.changed(self.current);
         self.schedule(slot, look);
+    }
+
+    /// The customer being worked on is written in this transaction, whoever else is not.
+    pub fn write_soon(&mut self) {
+        let slot = self.hot.at(self.current).slot;
+        self.flush.insert(slot);
     }
 
     /// Ends a look. A profile that was unpacked for it and has nothing to write is dropped.

@@ -4,10 +4,7 @@
 //! that time by [`Policy::erasure_memory_ms`](crate::trigger::plan::Policy). Like a profile it belongs to the transaction that
 //! changes it. The salt decides nothing: with another one the same events give the same decisions.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use sha2::{Digest, Sha256};
-
+use super::hashed::{Hash, Hashed, Salt};
 use crate::stored::StoredError;
 use crate::time::Timestamp;
 
@@ -16,59 +13,47 @@ pub const KEY: &[u8] = b"\0erased\0";
 
 /// Entries of a task: about 100 MB, and more erasures than a shop has in a month. Beyond it the oldest makes way.
 const ERASURES_MAX: usize = 1 << 20;
+
 /// Version of the value.
 const VERSION: u8 = 1;
-
-/// The first 128 bits of a salted SHA-256 of the customer's id.
-type Hash = [u8; 16];
 
 /// A changelog record: key, and value; none is a tombstone.
 pub type Record = (Vec<u8>, Option<Vec<u8>>);
 
 #[derive(Debug)]
 pub(super) struct Erasures {
-    salted: Sha256,
-    /// By hash, up to when events are dropped.
-    until: BTreeMap<Hash, Timestamp>,
-    by_age: BTreeSet<(Timestamp, Hash)>,
-    /// What entries were before this transaction changed them.
-    before: Vec<(Hash, Option<Timestamp>)>,
-    /// The same of the sealed one.
-    sealed: Vec<(Hash, Option<Timestamp>)>,
+    salt: Salt,
+    /// Up to when events are dropped.
+    until: Hashed<Timestamp>,
 }
 
 impl Erasures {
-    pub fn new(salt: &str) -> Self {
-        // The salt's own digest has one length, so that no salt and id run into each other.
-        let salted = Sha256::new().chain_update(Sha256::digest(salt));
+    pub fn new(salt: Salt) -> Self {
         Self {
-            salted,
-            until: BTreeMap::new(),
-            by_age: BTreeSet::new(),
-            before: Vec::new(),
-            sealed: Vec::new(),
+            salt,
+            until: Hashed::default(),
         }
-    }
-
-    fn hash(&self, customer: &str) -> Hash {
-        let digest = self.salted.clone().chain_update(customer).finalize();
-        digest.first_chunk().copied().unwrap_or_default()
     }
 
     /// Whether a customer was erased at or after this time. Costs nothing for what is younger than every erasure.
     pub fn covers(&self, customer: &str, time: Timestamp) -> bool {
-        let latest = self.by_age.last();
-        latest.is_some_and(|(latest, _)| time <= *latest)
+        self.until
+            .youngest()
+            .is_some_and(|youngest| time <= youngest)
             && self
                 .until
-                .get(&self.hash(customer))
+                .get(&self.salt.hash(customer))
                 .is_some_and(|until| time <= *until)
     }
 
     /// From now on events of hers up to `until` are dropped.
     pub fn add(&mut self, customer: &str, until: Timestamp) {
-        let hash = self.hash(customer);
-        self.change(hash, Some(until));
+        self.add_hashed(self.salt.hash(customer), until);
+    }
+
+    /// The same, of somebody of whom only the hash is known.
+    pub fn add_hashed(&mut self, hash: Hash, until: Timestamp) {
+        self.until.change(hash, Some(until));
         if self.until.len() > ERASURES_MAX {
             self.remove_first();
         }
@@ -76,62 +61,33 @@ impl Erasures {
 
     /// Forgets erasures up to this time.
     pub fn forget(&mut self, up_to: Timestamp) {
-        while self
-            .by_age
-            .first()
-            .is_some_and(|(until, _)| *until <= up_to)
-        {
+        while self.until.oldest().is_some_and(|(until, _)| until <= up_to) {
             self.remove_first();
         }
     }
 
     fn remove_first(&mut self) {
-        if let Some((_, hash)) = self.by_age.first().copied() {
-            self.change(hash, None);
+        if let Some((_, hash)) = self.until.oldest() {
+            self.until.change(hash, None);
         }
-    }
-
-    fn change(&mut self, hash: Hash, until: Option<Timestamp>) {
-        let before = self.put(hash, until);
-        self.before.push((hash, before));
-    }
-
-    fn put(&mut self, hash: Hash, until: Option<Timestamp>) -> Option<Timestamp> {
-        let before = match until {
-            Some(until) => self.until.insert(hash, until),
-            None => self.until.remove(&hash),
-        };
-        if let Some(before) = before {
-            self.by_age.remove(&(before, hash));
-        }
-        if let Some(until) = until {
-            self.by_age.insert((until, hash));
-        }
-        before
     }
 
     // Transactions.
 
     /// The changelog records of what changed since the last seal.
     pub fn seal(&mut self) -> Vec<Record> {
-        self.sealed = std::mem::take(&mut self.before);
-        let changed: BTreeSet<Hash> = self.sealed.iter().map(|(hash, _)| *hash).collect();
-        let record = |hash: Hash| (key(&hash), self.until.get(&hash).map(|until| value(*until)));
-        changed.into_iter().map(record).collect()
+        let record = |(hash, until): (Hash, Option<&Timestamp>)| {
+            (key(&hash), until.map(|until| value(*until)))
+        };
+        self.until.seal().into_iter().map(record).collect()
     }
 
     pub fn committed(&mut self) {
-        self.sealed.clear();
+        self.until.committed();
     }
 
     pub fn rollback(&mut self) {
-        let undone = [
-            std::mem::take(&mut self.sealed),
-            std::mem::take(&mut self.before),
-        ];
-        for (hash, before) in undone.concat().into_iter().rev() {
-            self.put(hash, before);
-        }
+        self.until.rollback();
     }
 
     /// Takes a changelog record in; `key` without [`KEY`].
@@ -154,7 +110,7 @@ impl Erasures {
                 ));
             }
         };
-        self.put(hash, until);
+        self.until.put(hash, until);
         Ok(())
     }
 
@@ -177,7 +133,7 @@ mod tests {
 
     #[test]
     fn older_events_are_covered_until_the_erasure_is_forgotten() {
-        let mut erasures = Erasures::new("salt");
+        let mut erasures = Erasures::new(Salt::new("salt"));
         erasures.add("ana", Timestamp(100));
         erasures.add("ben", Timestamp(300));
         let covered =
@@ -202,7 +158,7 @@ mod tests {
 
     #[test]
     fn it_belongs_to_its_transaction() {
-        let mut erasures = Erasures::new("salt");
+        let mut erasures = Erasures::new(Salt::new("salt"));
         erasures.add("ana", Timestamp(100));
         let first = erasures.seal();
         erasures.committed();
@@ -215,12 +171,15 @@ mod tests {
         assert!(!erasures.covers("ana", Timestamp(101)));
         assert!(!erasures.covers("ben", Timestamp(1)));
 
-        let mut restored = Erasures::new("salt");
+        let mut restored = Erasures::new(Salt::new("salt"));
         for (key, value) in &first {
             let hash = key.strip_prefix(KEY).unwrap();
             restored.restore(hash, value.as_deref()).unwrap();
         }
-        assert_eq!(restored.until, erasures.until);
+        let until = |erasures: &Erasures| {
+            ["ana", "ben"].map(|id| erasures.until.get(&erasures.salt.hash(id)).copied())
+        };
+        assert_eq!(until(&restored), until(&erasures));
         erasures.forget(Timestamp(100));
         for (key, value) in erasures.seal() {
             assert_eq!(value, None);
@@ -232,7 +191,7 @@ mod tests {
     #[test]
     fn the_hash_tells_no_id_and_depends_on_the_salt() {
         let records = |salt| {
-            let mut erasures = Erasures::new(salt);
+            let mut erasures = Erasures::new(Salt::new(salt));
             erasures.add("ana@example.com", Timestamp(100));
             erasures.seal()
         };

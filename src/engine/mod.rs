@@ -21,11 +21,14 @@ mod customers;
 mod derived;
 mod erasures;
 mod fold;
+mod forwarding;
+mod hashed;
 mod looks;
 pub mod packed;
 pub mod sweep;
 mod tallies;
 mod time;
+pub mod unite;
 pub mod waiting;
 
 use std::sync::Arc;
@@ -38,11 +41,14 @@ use customers::Slot;
 use erasures::Erasures;
 pub use erasures::Record;
 use fold::{Expiry, Fold};
+use forwarding::Forwarding;
+use hashed::Salt;
 use sweep::Sweeping;
 use tallies::Tallies;
 pub use time::Moved;
+pub use unite::Apart;
 
-use crate::event::{Event, EventName, Text};
+use crate::event::{CustomerId, Event, EventName, Text};
 use crate::stored::StoredError;
 use crate::tally::{Outcome, Reaction};
 use crate::time::Timestamp;
@@ -92,6 +98,12 @@ pub enum Effect {
     DroppedAsErased,
     /// So many customers were idle for so long that they were removed.
     Expired(u64),
+    /// What was known of a former id of the customer is hers.
+    United,
+    /// A former id of the customer was said, and is not taken for hers.
+    KeptApart(Apart),
+    /// Of too many former ids, the one that nothing came under for longest is not known as somebody's any more.
+    FormerForgotten,
     /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark, or as many as
     /// [`limits::TAIL_BYTES`] hold: this one did not wait for its turn among them, but counted at once.
     TailFull,
@@ -121,6 +133,7 @@ pub struct Engine {
     plan: Arc<Plan>,
     customers: Customers,
     erasures: Erasures,
+    forwarding: Forwarding,
     told: Told,
     tallies: Tallies,
     watermark: Timestamp,
@@ -144,7 +157,8 @@ impl Engine {
         Self {
             plan,
             customers: Customers::default(),
-            erasures: Erasures::new(""),
+            erasures: Erasures::new(Salt::new("")),
+            forwarding: Forwarding::new(Salt::new("")),
             told: Told::default(),
             tallies: Tallies::default(),
             watermark: Timestamp::MIN,
@@ -166,11 +180,13 @@ impl Engine {
         self
     }
 
-    /// The same with a salt for the hashes of who was erased; it changes no effect. For an engine that nothing was told yet.
+    /// The same with a salt for the hashes of who was erased, and of former ids; it changes no effect. For an engine that nothing was told yet.
     #[must_use]
     pub fn salted(self, salt: &str) -> Self {
+        let salt = Salt::new(salt);
         Self {
-            erasures: Erasures::new(salt),
+            erasures: Erasures::new(salt.clone()),
+            forwarding: Forwarding::new(salt),
             ..self
         }
     }
@@ -184,6 +200,9 @@ impl Engine {
     pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoredError> {
         if let Some(hash) = key.strip_prefix(erasures::KEY) {
             return self.erasures.restore(hash, value);
+        }
+        if let Some(hash) = key.strip_prefix(forwarding::KEY) {
+            return self.forwarding.restore(hash, value);
         }
         if key == broadcast::KEY {
             return self.told.restore(value);
@@ -224,11 +243,17 @@ impl Engine {
         }
     }
 
-    fn event(&mut self, event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn event(&mut self, mut event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) {
+        let mut is_erased = false;
+        if let Some(whose) = self.whose(&event.customer) {
+            is_erased = self.erasures.covers(&event.customer, event.time);
+            self.forwarding.used(&event.customer, event.time);
+            event.customer = whose;
+        }
         if self.again.is_some() && self.has_behind(self.customers.find(&event.customer)) {
             return;
         }
-        if self.erasures.covers(&event.customer, event.time) {
+        if is_erased || self.erasures.covers(&event.customer, event.time) {
             effects.push(Effect::DroppedAsErased);
             return;
         }
@@ -238,6 +263,9 @@ impl Engine {
             return;
         }
         effects.append(&mut self.unsaid);
+        for former in std::mem::take(&mut event.formers) {
+            self.unite(&event, &former, now, effects);
+        }
         let plan = Arc::clone(&self.plan);
         let watermark = self.watermark;
         let working = self.customers.open(&event.customer, &plan);
@@ -299,6 +327,9 @@ impl Engine {
     /// Done when it is seen, and not when the watermark has passed: what is still to be decided for her is not.
     fn erase(&mut self, event: &Event, now: Timestamp, effects: &mut Vec<Effect>) {
         self.erasures.add(&event.customer, event.time);
+        for former in self.forwarding.forget(&event.customer) {
+            self.erasures.add_hashed(former, event.time);
+        }
         if !self.customers.knows(&event.customer) {
             return;
         }
@@ -330,8 +361,10 @@ impl Engine {
     pub fn checkpoint(&mut self, keep: Keep) -> (Vec<Record>, Option<u64>) {
         let erased = self.erasures.seal();
         let told = self.told.seal();
-        // These are there from the first moment on when something is taken again.
-        let keep = match erased.is_empty() && told.is_none() {
+        let moved = self.forwarding.seal();
+        let is_forgotten = moved.iter().any(|(_, entry)| entry.is_none());
+        // These are there, or not, from the first moment on when something is taken again.
+        let keep = match erased.is_empty() && told.is_none() && !is_forgotten {
             true => keep,
             false => Keep::NOBODY,
         };
@@ -362,6 +395,7 @@ impl Engine {
         self.customers.flush.clear();
         self.unsaid = settled;
         records.extend(erased);
+        records.extend(moved);
         records.extend(told);
         records.extend(self.tallies.seal());
         (records, kept_from)
@@ -390,6 +424,7 @@ impl Engine {
     pub fn committed(&mut self) {
         self.customers.commit();
         self.erasures.committed();
+        self.forwarding.committed();
         self.told.committed();
         self.tallies.committed();
     }
@@ -400,6 +435,7 @@ impl Engine {
         self.again = None;
         self.unsaid.clear();
         self.erasures.rollback();
+        self.forwarding.rollback();
         self.told.rollback();
         self.tallies.rollback();
         self.watermark = watermark;
@@ -442,6 +478,18 @@ impl Engine {
         self.erasures.len()
     }
 
+    /// Former ids of which it is known whose they are.
+    #[must_use]
+    pub fn former_ids(&self) -> usize {
+        self.forwarding.len()
+    }
+
+    /// Whose an id is by now, where that is not its own.
+    #[must_use]
+    pub fn went_to(&self, id: &str) -> Option<CustomerId> {
+        self.whose(id)
+    }
+
     /// Customers who are unpacked.
     #[must_use]
     pub fn open_customers(&self) -> usize {
@@ -449,10 +497,11 @@ impl Engine {
     }
 
     /// A customer as of what was taken in so far, committed or not, with her tail settled up to the watermark as far as no
-    /// deadline stands in between. `None` where she is not known.
+    /// deadline stands in between; of a former id, whose it is by now. `None` where she is not known.
     #[must_use]
     pub fn customer(&self, id: &str) -> Option<Customer> {
-        let customer = self.customers.as_she_is(id)?;
+        let whose = self.whose(id);
+        let customer = self.customers.as_she_is(whose.as_deref().unwrap_or(id))?;
         Some(self.settled(*customer))
     }
 

@@ -61,6 +61,10 @@ impl Tallies {
         let (reason, command) = match &decision.outcome {
             Decided::Treat(command) => (None, Some(command)),
             Decided::Refuse(reason, command) => (Some(reason), command.as_ref()),
+            Decided::Withdraw(_) => {
+                let own = (&decision.trigger, decision.generation);
+                return self.change(own, None, &[], |figures| figures.withdrawn += 1);
+            }
         };
         let treatment = command.map(|command| treatment(command));
         let own = (&decision.trigger, decision.generation);
@@ -168,6 +172,9 @@ impl Engine {
                 | Effect::TailFull
                 | Effect::OutsideAudience { .. }
                 | Effect::Orphaned(_)
+                | Effect::United
+                | Effect::KeptApart(_)
+                | Effect::FormerForgotten
                 | Effect::OpenLimit { .. } => {}
             }
         }

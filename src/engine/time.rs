@@ -146,6 +146,7 @@ impl Engine {
         }
         let memory = self.plan.policy.erasure_memory_ms;
         self.erasures.forget(self.watermark.plus(-memory));
+        self.forwarding.reach(self.watermark);
     }
 
     /// Looks at a customer whose time may have come.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, Text};
+use crate::event::{CustomerId, Event, Text};
 use crate::moment::{EventRef, Evidence, Moment};
 use crate::policy::{Held, Open, Past, Why};
 use crate::profile::Settled;
@@ -144,6 +144,26 @@ impl Waiting {
     pub fn holds(&self, trigger: u32, occurrence: &str) -> bool {
         let mut held = self.held.iter();
         held.any(|it| it.trigger == trigger && it.occurrence == occurrence)
+    }
+
+    /// Takes in what waits under another id of hers. What waits under both is one; what has no room is asked again at once, and held
+    /// no more.
+    pub(super) fn join(&mut self, other: Self, id: &CustomerId) {
+        for mut waits in other.held {
+            let is_same =
+                |own: &Waits| (own.trigger, &own.occurrence) == (waits.trigger, &waits.occurrence);
+            if self.held.iter().any(is_same) {
+                continue;
+            }
+            if let Some(event) = &mut waits.event {
+                event.customer.clone_from(id);
+            }
+            if self.is_full() {
+                waits.until = waits.at;
+            }
+            self.held.push(waits);
+        }
+        self.held.sort_by_key(|waits| waits.at);
     }
 
     /// Drops those of triggers that are in the set no more.

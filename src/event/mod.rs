@@ -71,6 +71,18 @@ pub struct Event {
     pub touchpoint: Option<Box<Touchpoint>>,
     /// W3C trace context of the record that brought it.
     pub traceparent: Option<Text>,
+    /// The other ids that it says she had so far. They are acted on when it is taken, and not kept.
+    #[serde(skip)]
+    pub formers: Vec<Former>,
+}
+
+/// An id that somebody had so far, as an event of hers says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// The id: a `previousId`, or the `anonymousId` beside a `userId`.
+    pub id: CustomerId,
+    /// Whether it is a `previousId`: then whoever had it becomes her, be she known or not.
+    pub is_alias: bool,
 }
 
 /// Where an event stood in its log.

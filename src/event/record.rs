@@ -170,7 +170,7 @@ pub enum Reject {
     #[error("the record does not follow its schema: {0}")]
     BadAvro(String),
     /// A call, but none that stands for an event.
-    #[error("`type` is {0}; expected track, identify, page or screen")]
+    #[error("`type` is {0}; expected track, identify, alias, page or screen")]
     UnknownType(String),
     /// A track call without the name of what happened.
     #[error("a track call needs `event`, the name of what happened")]

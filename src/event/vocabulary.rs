@@ -349,6 +349,8 @@ standard_events! {
     PRODUCT_RESTOCKED = "Product Restocked": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, CURRENCY, URL],
     PRICE_DROPPED = "Price Dropped": [PRODUCT_ID, SKU, CATEGORY, NAME, BRAND, VARIANT, PRICE, DISCOUNT, CURRENCY, URL],
     SPOT_AIRED = "Spot Aired": [NAME, CATEGORY, CHANNEL, CAMPAIGN_ID, CAMPAIGN_NAME],
+    // Segment's alias call: another id of hers.
+    ALIAS = "Alias": [],
 }
 
 /// Why an event or property of the configuration cannot join the vocabulary.

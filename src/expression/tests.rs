@@ -53,6 +53,7 @@ fn event() -> Event {
         traits: None,
         touchpoint: None,
         traceparent: None,
+        formers: Vec::new(),
     }
 }
 

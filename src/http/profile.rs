@@ -16,7 +16,7 @@ use crate::trigger::plan::Plan;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Customer)]
 pub struct Shown {
-    /// Her id.
+    /// Her id; another than the one that was asked for, where that one has become hers.
     customer: String,
     /// The watermark up to which her events are settled, RFC 3339; none before there is one.
     #[serde(skip_serializing_if = "Option::is_none")]

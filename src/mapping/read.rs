@@ -58,7 +58,8 @@ keys!(
     ],
     layer: [
         Known::optional("userId", VALUE, "Whose event it is; this or `anonymousId`."),
-        Known::optional("anonymousId", VALUE, "Whose event it is, where nobody knows her by name."),
+        Known::optional("anonymousId", VALUE, "Whose event it is, where nobody knows her by name; beside a `userId`, who she was so far."),
+        Known::optional("previousId", VALUE, "Another id that she had so far: what was known of it becomes hers."),
         Known::optional("messageId", VALUE, "By which a repeated event is recognised."),
         Known::optional("timestamp", VALUE, "When it happened."),
         Known::optional("properties", Shape::Each(&VALUE), "By our names, which the event must have."),

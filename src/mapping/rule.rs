@@ -31,6 +31,7 @@ pub struct Rule {
 pub(super) struct Fields {
     pub user_id: Option<Value>,
     pub anonymous_id: Option<Value>,
+    pub previous_id: Option<Value>,
     pub message_id: Option<Value>,
     pub timestamp: Option<Value>,
     /// What is copied by our names, and what is set.
@@ -83,6 +84,7 @@ impl Rule {
         for (name, value) in [
             ("userId", &fields.user_id),
             ("anonymousId", &fields.anonymous_id),
+            ("previousId", &fields.previous_id),
             ("messageId", &fields.message_id),
         ] {
             put(&mut call, name, value.as_ref(), scope);

@@ -116,6 +116,8 @@ pub struct AbsenceState {
     open: Vec<Open>,
     /// The latest event this trigger has seen of her, in the order of events.
     latest: Option<(Timestamp, Position)>,
+    /// By `per`, when the last `of` came, as far as an anchor under another id of hers may still be open then.
+    ended: Vec<(Text, Timestamp)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,6 +135,13 @@ enum Until {
     At(Timestamp),
     /// The end of a day (since 1970-01-01) in her zone, and so many ms after it.
     EndOf(i32, i64),
+}
+
+/// Version 2: what did not come was not remembered.
+#[derive(Deserialize)]
+struct StateV2 {
+    open: Vec<Open>,
+    latest: Option<(Timestamp, Position)>,
 }
 
 /// Version 1: of anchors that said nothing.
@@ -166,6 +175,25 @@ impl Absence {
             }
         }
         refused
+    }
+
+    /// Remembers that an `of` came. What came so long ago that it ends nothing that may be open is forgotten.
+    fn end(&self, state: &mut AbsenceState, time: Timestamp, keys: &PerKeys) {
+        let latest = time.max(state.latest.map_or(time, |(latest, _)| latest));
+        if let By::Within(within_ms) = self.by {
+            state.ended.retain(|(_, at)| at.plus(within_ms) > latest);
+            if time.plus(within_ms) <= latest {
+                return;
+            }
+        }
+        for per in keys {
+            let known = state.ended.iter().position(|(known, _)| known == per);
+            let before = known.map(|at| state.ended.remove(at).1);
+            let at = before.map_or(time, |before| before.max(time));
+            state.ended.push((per.clone(), at));
+        }
+        let beyond = state.ended.len().saturating_sub(OPEN_MAX);
+        state.ended.drain(..beyond);
     }
 
     /// Until when it lasts, as far as the event at hand says it; none: it is no anchor.
@@ -224,23 +252,31 @@ impl Until {
 }
 
 impl Stored for AbsenceState {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     /// Version 1 knew no other deadline than one so long after the anchor.
     fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
-        if version != 1 {
-            let never = format!("there is no version {version} of it");
-            return Err(StoredError::Damaged(never));
-        }
-        let StateV1 { open, latest } = postcard::from_bytes(bytes)?;
-        let open = open.into_iter().map(|(per, anchor)| Open {
-            per,
-            anchor,
-            until: None,
-        });
+        let StateV2 { open, latest } = match version {
+            1 => {
+                let StateV1 { open, latest } = postcard::from_bytes(bytes)?;
+                let open = open.into_iter().map(|(per, anchor)| Open {
+                    per,
+                    anchor,
+                    until: None,
+                });
+                let open = open.collect();
+                StateV2 { open, latest }
+            }
+            2 => postcard::from_bytes(bytes)?,
+            _ => {
+                let never = format!("there is no version {version} of it");
+                return Err(StoredError::Damaged(never));
+            }
+        };
         Ok(Self {
-            open: open.collect(),
+            open,
             latest,
+            ended: Vec::new(),
         })
     }
 }
@@ -314,6 +350,7 @@ impl MomentKind for Absence {
                 let in_time = open.anchor.time <= event.time && event.time <= deadline;
                 !(in_time && keys.contains(&open.per))
             });
+            self.end(state, event.time, &keys);
         }
         let stale = state.latest.is_some_and(|latest| event.order() < latest);
         if after && let Some(until) = self.until(event, scope) {
@@ -379,6 +416,49 @@ impl MomentKind for Absence {
         let mut open = state.iter().flat_map(|state| &state.open);
         self.from == From::Last
             && open.any(|open| open.per == per && open.anchor == EventRef::of(event))
+    }
+
+    /// An `of` under one id ends what is open under the other, too; where they are of one instant, it came behind. Of two anchors the
+    /// one stays that `from` says.
+    fn merge(&self, own: &mut AbsenceState, mut other: AbsenceState, both: &Settled) -> u32 {
+        let ends = |ended: &[(Text, Timestamp)], open: &Open| {
+            let in_time = |at: Timestamp| open.anchor.time <= at && at <= self.deadline(open, both);
+            ended
+                .iter()
+                .any(|(per, at)| *per == open.per && in_time(*at))
+        };
+        // Where there is one deadline, whatever came later moved the anchor or ended it.
+        let is_past = |latest: Option<(Timestamp, Position)>, open: &Open| {
+            let moves = matches!((&self.per, self.from), (Per::Customer, From::Last));
+            moves && latest.is_some_and(|(latest, _)| open.anchor.time < latest)
+        };
+        own.open
+            .retain(|open| !ends(&other.ended, open) && !is_past(other.latest, open));
+        other
+            .open
+            .retain(|open| !ends(&own.ended, open) && !is_past(own.latest, open));
+        let mut refused = 0;
+        for open in other.open {
+            let full = own.open.len() >= OPEN_MAX;
+            match own.open.iter_mut().find(|known| known.per == open.per) {
+                Some(known) => {
+                    let stays = match self.from {
+                        From::Last => known.anchor.time >= open.anchor.time,
+                        From::First => known.anchor.time <= open.anchor.time,
+                    };
+                    if !stays {
+                        *known = open;
+                    }
+                }
+                None if full => refused += 1,
+                None => own.open.push(open),
+            }
+        }
+        own.latest = own.latest.max(other.latest);
+        for (per, at) in other.ended {
+            self.end(own, at, &PerKeys::from_iter([per]));
+        }
+        refused
     }
 
     fn armed(&self, state: &AbsenceState, _settled: &Settled) -> usize {

@@ -330,6 +330,29 @@ impl MomentKind for Baseline {
         }
     }
 
+    /// Exact where one id was hers before the other, as it is with a guest who registers. Where she did such things under both at
+    /// the same time, gaps are those of the id by which more are known, and values stand in the order of the ids.
+    fn merge(&self, own: &mut BaselineState, mut other: BaselineState, _both: &Settled) -> u32 {
+        let at = |state: &BaselineState| state.last.as_ref().map(|last| last.time);
+        if at(&other) == at(own) {
+            own.fired |= other.fired;
+        }
+        if at(&other) > at(own) {
+            std::mem::swap(own, &mut other);
+        }
+        // `own` is the one that was there last.
+        match self.measure {
+            Measure::GapDays | Measure::GapExact => self.merge_gaps(own, other),
+            Measure::Value(_) => {
+                let later = std::mem::take(&mut own.recent);
+                own.sums.join(&other.sums);
+                own.recent = [other.recent, later].concat();
+                self.shorten(own);
+            }
+        }
+        0
+    }
+
     fn last_decided(state: &BaselineState) -> Option<Timestamp> {
         let last = state.last.as_ref().filter(|_| state.fired)?;
         Some(last.time)
@@ -361,17 +384,51 @@ impl Baseline {
             facts.insert(0, ("value", value.into()));
             facts
         });
+        state.recent.push(micros);
+        self.shorten(state);
+        state.arm(event);
+        Some(Moment::of_event(event, facts?))
+    }
+
+    /// Values that are not among the last any more count in the sums.
+    fn shorten(&self, state: &mut BaselineState) {
         let keep = match self.departs {
             Departure::Deviations(_) => 0,
             Departure::Ratio { last, .. } => last.saturating_sub(1) as usize,
         };
-        state.recent.push(micros);
         while state.recent.len() > keep {
             let oldest = state.recent.remove(0);
             state.sums.add(oldest);
         }
-        state.arm(event);
-        Some(Moment::of_event(event, facts?))
+    }
+
+    /// The gaps of both, and the one between them, where `earlier` had ended when the other began: its first is as long before its
+    /// last as its gaps are together.
+    fn merge_gaps(&self, own: &mut BaselineState, earlier: BaselineState) {
+        let (Some(last), Some(before)) = (&own.last, &earlier.last) else {
+            return;
+        };
+        let (end, last, before) = match self.measure {
+            Measure::GapExact => (last.time.0, last.time.0, before.time.0),
+            Measure::GapDays | Measure::Value(_) => (
+                own.last_day.max(earlier.last_day).into(),
+                own.last_day.into(),
+                earlier.last_day.into(),
+            ),
+        };
+        let first = last.saturating_sub(own.sums.sum);
+        if first >= before {
+            let is_gap = first > before || matches!(self.measure, Measure::GapExact);
+            if is_gap {
+                own.sums.add(first - before);
+            }
+            own.sums.join(&earlier.sums);
+        } else if earlier.sums.n > own.sums.n {
+            own.sums = earlier.sums;
+        }
+        if matches!(self.measure, Measure::GapDays) {
+            own.last_day = i32::try_from(end).unwrap_or(own.last_day);
+        }
     }
 
     /// Whether a value departs from the history before it, with the facts that say so.
@@ -457,6 +514,12 @@ impl Sums {
         self.squares = self
             .squares
             .saturating_add(i128::from(value) * i128::from(value));
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.n = self.n.saturating_add(other.n);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.squares = self.squares.saturating_add(other.squares);
     }
 
     fn mean(&self) -> Option<f64> {

@@ -92,6 +92,10 @@ impl MomentKind for Broadcast {
         None
     }
 
+    fn merge(&self, _own: &mut Nothing, _other: Nothing, _both: &Settled) -> u32 {
+        0
+    }
+
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
         let since = (telling.since)(", on %e %b %Y at %H:%M");
         Some(format!("{}{since}", self.of.first(telling)))

@@ -97,4 +97,8 @@ impl MomentKind for EventMoment {
     fn fire(&self, _state: &mut Nothing, _settled: &Settled) -> Option<Moment> {
         None
     }
+
+    fn merge(&self, _own: &mut Nothing, _other: Nothing, _both: &Settled) -> u32 {
+        0
+    }
 }

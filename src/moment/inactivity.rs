@@ -143,6 +143,16 @@ impl MomentKind for Inactivity {
         matching.is_some_and(|event| past.covers(event.time))
     }
 
+    /// The last event of both is the last.
+    fn merge(&self, own: &mut InactivityState, other: InactivityState, _both: &Settled) -> u32 {
+        if other.last.time > own.last.time {
+            *own = other;
+        } else if other.last.time == own.last.time {
+            own.fired |= other.fired;
+        }
+        0
+    }
+
     fn last_decided(state: &InactivityState) -> Option<Timestamp> {
         state.fired.then_some(state.last.time)
     }

@@ -106,6 +106,11 @@ pub trait MomentKind: Sized {
         false
     }
 
+    /// Takes in what it remembers of the same person under another id, which is hers from now on; what is settled of her is merged
+    /// already. What is open here and there stays open, unless what happened under the other id ended it; what came true under either
+    /// does not again. How much a bound left no place for.
+    fn merge(&self, own: &mut Self::State, other: Self::State, both: &Settled) -> u32;
+
     /// How many deadlines are armed.
     fn armed(&self, state: &Self::State, settled: &Settled) -> usize {
         usize::from(self.due(state, settled).is_some())
@@ -400,6 +405,7 @@ pub mod tests {
             traits: None,
             touchpoint: None,
             traceparent: None,
+            formers: Vec::new(),
         }
     }
 }

@@ -227,6 +227,20 @@ macro_rules! kinds {
                 }
             }
 
+            /// See [`MomentKind::merge`]. A state of another kind is left from an older definition, and makes way.
+            pub fn merge(&self, own: &mut State, other: State, both: &Settled) -> u32 {
+                match self {
+                    $(Self::$Kind(kind) => match (own, other) {
+                        (State::$Kind(own), State::$Kind(other)) => {
+                            return kind.merge(own, other.into_inner(), both);
+                        }
+                        (own, other @ State::$Kind(_)) => *own = other,
+                        (_, _) => {}
+                    },)*
+                }
+                0
+            }
+
             /// See [`MomentKind::armed`].
             #[must_use]
             pub fn armed(&self, state: &State, settled: &Settled) -> usize {

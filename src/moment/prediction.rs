@@ -216,6 +216,13 @@ impl MomentKind for Prediction {
         })
     }
 
+    /// Where the score of either was inside, that was decided: it has to be outside once before it is again.
+    fn merge(&self, own: &mut PredictionState, other: PredictionState, _both: &Settled) -> u32 {
+        own.asked = own.asked.max(other.asked);
+        own.inside |= other.inside;
+        0
+    }
+
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
         let score = (telling.fact)("score");
         let score = (score * 1000.0).round() / 1000.0;

@@ -236,6 +236,22 @@ impl MomentKind for Sequence {
         None
     }
 
+    /// What has begun under either id goes on. Whether a `without` of the other lay between is not known, nor whether the steps of
+    /// both together were whole before they were one.
+    fn merge(&self, own: &mut SequenceState, other: SequenceState, _both: &Settled) -> u32 {
+        if own.digest != self.digest {
+            *own = other;
+            return 0;
+        }
+        if other.digest != self.digest {
+            return 0;
+        }
+        own.newest = own.newest.max(other.newest);
+        own.open.extend(other.open);
+        own.open.sort_by_key(|begun| begun.first.time);
+        make_way(own)
+    }
+
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
         let step = |step: &Step| match step.times {
             1 => step.of.first(telling),
@@ -325,30 +341,34 @@ impl Sequence {
             first: EventRef::of(event),
             events: 1,
         }));
-        let open = &own.open;
-        let alike = |begun: &Begun, other: &Begun| {
-            (begun.events, &begun.same) == (other.events, &other.same)
-        };
-        let is_needed = |at: &usize| {
-            let same = |other: &&Begun| alike(&open[*at], other);
-            let is_first = !open[..*at].iter().any(|other| alike(&open[*at], other));
-            is_first || open[at + 1..].iter().filter(same).count() < ALIKE_MAX - 1
-        };
-        if open.len() > ALIKE_MAX {
-            let needed: Vec<bool> = (0..open.len()).map(|at| is_needed(&at)).collect();
-            let mut needed = needed.into_iter();
-            own.open.retain(|_| needed.next().unwrap_or(true));
-        }
-        let mut refused = 0;
-        while own.open.len() > OPEN_MAX {
-            let open = &own.open;
-            let has_later = |at: &usize| open[at + 1..].iter().any(|it| alike(&open[*at], it));
-            let spare = (0..open.len()).find(has_later);
-            refused += u32::from(spare.is_none());
-            own.open.remove(spare.unwrap_or(0));
-        }
-        refused
+        make_way(own)
     }
+}
+
+/// Keeps as many beginnings as may be; how many others had to make way that might have come true.
+fn make_way(own: &mut SequenceState) -> u32 {
+    let open = &own.open;
+    let alike =
+        |begun: &Begun, other: &Begun| (begun.events, &begun.same) == (other.events, &other.same);
+    let is_needed = |at: &usize| {
+        let same = |other: &&Begun| alike(&open[*at], other);
+        let is_first = !open[..*at].iter().any(|other| alike(&open[*at], other));
+        is_first || open[at + 1..].iter().filter(same).count() < ALIKE_MAX - 1
+    };
+    if open.len() > ALIKE_MAX {
+        let needed: Vec<bool> = (0..open.len()).map(|at| is_needed(&at)).collect();
+        let mut needed = needed.into_iter();
+        own.open.retain(|_| needed.next().unwrap_or(true));
+    }
+    let mut refused = 0;
+    while own.open.len() > OPEN_MAX {
+        let open = &own.open;
+        let has_later = |at: &usize| open[at + 1..].iter().any(|it| alike(&open[*at], it));
+        let spare = (0..open.len()).find(has_later);
+        refused += u32::from(spare.is_none());
+        own.open.remove(spare.unwrap_or(0));
+    }
+    refused
 }
 
 /// Reads its keys.

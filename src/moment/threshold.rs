@@ -245,6 +245,50 @@ impl MomentKind for Threshold {
         None
     }
 
+    /// What both come to is what is measured from now on. It is no event that makes it so, and nothing comes true by it.
+    fn merge(&self, own: &mut ThresholdState, other: ThresholdState, _both: &Settled) -> u32 {
+        if own.digest != self.digest {
+            *own = other;
+            return 0;
+        }
+        if other.digest != self.digest {
+            return 0;
+        }
+        let newest = own.newest.max(other.newest);
+        let fades =
+            |score: f64, at: Timestamp| faded(score, newest.0.0 - at.0, self.half_life_ms());
+        let (own_at, other_at) = (own.newest.0, other.newest.0);
+        own.newest = newest;
+        match (&mut own.held, other.held) {
+            (Held::Window(entries), Held::Window(others)) => {
+                for (time, value) in others {
+                    self.enter(entries, time, value);
+                }
+                self.make_way(entries)
+            }
+            (
+                Held::Ever { n, micros },
+                Held::Ever {
+                    n: more,
+                    micros: other,
+                },
+            ) => {
+                *n = n.saturating_add(more);
+                *micros = micros.saturating_add(other);
+                0
+            }
+            (Held::Score(score), Held::Score(other)) => {
+                *score = fades(*score, own_at) + fades(other, other_at);
+                0
+            }
+            // Of one measure both are kept alike.
+            (
+                Held::Window(_) | Held::Ever { .. } | Held::Score(_),
+                Held::Window(_) | Held::Ever { .. } | Held::Score(_),
+            ) => 0,
+        }
+    }
+
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
         let what = match self.measure {
             Measure::Count => "how many",
@@ -321,15 +365,7 @@ impl Threshold {
                 if self.over_ms.is_some_and(is_past) {
                     return 0;
                 }
-                if matches!(self.measure, Measure::Distinct(_)) {
-                    let same = entries.iter().position(|(_, known)| *known == value);
-                    if same.is_some_and(|at| entries[at].0 > time) {
-                        return 0;
-                    }
-                    same.map(|at| entries.remove(at));
-                }
-                let place = entries.partition_point(|(known, _)| *known <= time);
-                entries.insert(place, (time, value));
+                self.enter(entries, time, value);
                 self.make_way(entries)
             }
             (Held::Ever { n, micros }, Amount::Whole(value)) => {
@@ -345,6 +381,19 @@ impl Threshold {
             (Held::Window(_) | Held::Ever { .. }, Amount::Weight(_))
             | (Held::Score(_), Amount::Whole(_)) => 0,
         }
+    }
+
+    /// Puts an entry at its place in time; of different values, each stands where it came last.
+    fn enter(&self, entries: &mut Vec<(Timestamp, i64)>, time: Timestamp, value: i64) {
+        if matches!(self.measure, Measure::Distinct(_)) {
+            let same = entries.iter().position(|(_, known)| *known == value);
+            if same.is_some_and(|at| entries[at].0 > time) {
+                return;
+            }
+            same.map(|at| entries.remove(at));
+        }
+        let place = entries.partition_point(|(known, _)| *known <= time);
+        entries.insert(place, (time, value));
     }
 
     /// Keeps as many as may be, the newest. How many made way that would have been asked.

@@ -256,6 +256,12 @@ impl MomentKind for Transition {
         })
     }
 
+    /// Where she stands with the segment is what the later change says, and what came true of that is known.
+    fn merge(&self, own: &mut TransitionState, other: TransitionState, _both: &Settled) -> u32 {
+        own.last = own.last.max(other.last);
+        0
+    }
+
     fn last_decided(state: &TransitionState) -> Option<Timestamp> {
         state.last
     }

@@ -84,23 +84,28 @@ impl Cart {
         if quantity <= Amount::ZERO {
             return false;
         }
-        let id = said.id.cloned().unwrap_or_default();
+        self.put(said.id.cloned().unwrap_or_default(), price, quantity);
+        true
+    }
+
+    fn put(&mut self, product: Text, price: Option<Amount>, quantity: Amount) {
         // Of products without an id, those at one price are one line.
-        let same = |line: &&mut Line| line.product == id && (!id.is_empty() || line.price == price);
+        let same = |line: &&mut Line| {
+            line.product == product && (!product.is_empty() || line.price == price)
+        };
         if let Some(line) = self.lines.iter_mut().find(same) {
             line.quantity = line.quantity + quantity;
             line.price = price.or(line.price);
-            return true;
+            return;
         }
         if self.lines.len() >= limits::BASKET_LINES {
             self.lines.remove(0);
         }
         self.lines.push(Line {
-            product: id,
+            product,
             price,
             quantity,
         });
-        true
     }
 
     /// Takes something out; without a quantity, the whole line goes.
@@ -113,6 +118,30 @@ impl Cart {
         };
         if line.quantity <= Amount::ZERO {
             self.lines.remove(at);
+        }
+    }
+
+    /// Takes in what was put in under another id: what an order emptied since is not there any more.
+    fn merge(&mut self, mut other: Self, local: Local<'_>) {
+        self.void(other.emptied);
+        other.void(self.emptied);
+        if self.currency.is_unsaid() {
+            self.currency.clone_from(&other.currency);
+        }
+        let rate = local.currencies.rate(&other.currency, &self.currency);
+        for line in other.lines {
+            let price = line.price.zip(rate).map(|(price, rate)| price.times(rate));
+            self.put(line.product, price, line.quantity);
+        }
+        self.changed = self.changed.max(other.changed);
+        self.emptied = self.emptied.max(other.emptied);
+    }
+
+    /// Empties it, if an order did so at a time after which it was not changed.
+    fn void(&mut self, emptied: Option<Timestamp>) {
+        if emptied.is_some() && self.changed <= emptied {
+            self.lines.clear();
+            (self.changed, self.emptied) = (emptied, emptied);
         }
     }
 
@@ -392,6 +421,24 @@ impl Section for Basket {
             EventName::ORDER_COMPLETED => self.order(event),
             _ => self.add(event, local),
         }
+    }
+
+    /// Cart by cart, and those without an id are one. What was put in before an order that emptied all is bought.
+    fn merge(&mut self, other: Self, local: Local<'_>) {
+        self.emptied = self.emptied.max(other.emptied);
+        for cart in other.carts {
+            match self.carts.iter().position(|it| it.id == cart.id) {
+                Some(at) => {
+                    let mut own = self.carts.remove(at);
+                    own.merge(cart, local);
+                    self.keep(own);
+                }
+                None => self.keep(cart),
+            }
+        }
+        let emptied = self.emptied;
+        self.carts.iter_mut().for_each(|cart| cart.void(emptied));
+        self.carts.sort_by_key(|cart| cart.changed);
     }
 }
 

@@ -140,4 +140,19 @@ impl Section for Browsing {
             }
         }
     }
+
+    /// What she saw last, she saw under the other id.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        for product in &other.viewed {
+            push_newest(&mut self.viewed, Some(product), limits::VIEWED_PRODUCTS);
+        }
+        for Interest {
+            category,
+            score,
+            at,
+        } in other.interests
+        {
+            self.rise(&category, at, score);
+        }
+    }
 }

@@ -68,21 +68,48 @@ impl Consents {
         if of_many.any(|said| at < said.at && (given || said.channel == EVERY_CHANNEL)) {
             return;
         }
-        if self.channels.len() >= limits::CONSENTS {
-            // A no is never lost for want of room: the oldest yes makes way, or else the oldest no to one channel.
-            let oldest = (0..self.channels.len())
-                .filter(|i| !is_of_many(&self.channels[*i]))
-                .min_by_key(|i| (!self.channels[*i].given, self.channels[*i].at));
-            match oldest {
-                Some(oldest) if !given => self.channels.remove(oldest),
-                _ => return,
-            };
+        let is_full = self.channels.len() >= limits::CONSENTS;
+        if is_full && (given || !self.make_room()) {
+            return;
         }
         self.channels.push(Consent {
             channel: channel.into(),
             given,
             at,
         });
+    }
+
+    /// What she said of exactly this channel.
+    fn on(&self, channel: &str) -> Option<&Consent> {
+        self.channels.iter().find(|it| it.channel == channel)
+    }
+
+    /// Whether nothing that she said here stands against a yes that she said elsewhere, at this time at the latest.
+    fn allows(&self, channel: &str, at: Timestamp) -> bool {
+        if let Some(said) = self.on(channel) {
+            return said.given;
+        }
+        let of_all = self.on(EVERY_CHANNEL);
+        let of_others = self.on(OTHER_CHANNELS);
+        is_many(channel)
+            || of_all.is_none_or(|it| it.given) && of_others.is_none_or(|it| it.given || it.at < at)
+    }
+
+    /// A no to each channel to which there is one there, until something later than all of that is said.
+    pub fn refuse_as(&mut self, other: &Self) {
+        let refused = other.channels.iter().filter(|it| !it.given);
+        // What a list left out, it took back of each already.
+        for refused in refused.filter(|it| it.channel != OTHER_CHANNELS) {
+            self.say(&refused.channel, false, refused.at.plus(1));
+        }
+    }
+
+    /// Makes room for a no, which is never lost for want of it: the oldest yes makes way, or else the oldest no to one channel.
+    fn make_room(&mut self) -> bool {
+        let oldest = (0..self.channels.len())
+            .filter(|i| !is_of_many(&self.channels[*i]))
+            .min_by_key(|i| (!self.channels[*i].given, self.channels[*i].at));
+        oldest.map(|oldest| self.channels.remove(oldest)).is_some()
     }
 
     fn named(&self, given: bool) -> Value<'_> {
@@ -99,7 +126,11 @@ impl Consents {
 
 /// Whether it is not of one channel.
 fn is_of_many(consent: &Consent) -> bool {
-    [EVERY_CHANNEL, OTHER_CHANNELS].contains(&consent.channel.as_str())
+    is_many(&consent.channel)
+}
+
+fn is_many(channel: &str) -> bool {
+    [EVERY_CHANNEL, OTHER_CHANNELS].contains(&channel)
 }
 
 impl Stored for Consents {
@@ -138,6 +169,25 @@ impl Section for Consents {
         if let Some(channel) = event.refused_channel() {
             self.say(&channel, false, event.time);
         }
+    }
+
+    /// The most restrictive: a no under either id stands until she says yes once more.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        let own = std::mem::take(self);
+        for Consent { channel, .. } in own.channels.iter().chain(&other.channels) {
+            if self.on(channel).is_some() {
+                continue;
+            }
+            let said = [own.on(channel), other.on(channel)];
+            let at = said.into_iter().flatten().map(|it| it.at).max();
+            let at = at.unwrap_or(Timestamp::MIN);
+            self.channels.push(Consent {
+                channel: channel.clone(),
+                given: own.allows(channel, at) && other.allows(channel, at),
+                at,
+            });
+        }
+        while self.channels.len() > limits::CONSENTS && self.make_room() {}
     }
 }
 

@@ -53,6 +53,12 @@ pub type Standing = (u32, Option<(Timestamp, Text)>);
 /// What caps are counted by, of all triggers: beyond this the one that was sent longest ago makes way, and its cap begins anew.
 const KEYS_MAX: usize = 64;
 
+/// Commands after which moments are passed over, of two ids that become one: what caps count by, and as many triggers and channels.
+const PASSED_OVER_MAX: usize = 2 * KEYS_MAX;
+
+/// The most that a cap counts to.
+const TIMES_MAX: usize = 100;
+
 /// Of which commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of<'a> {
@@ -267,6 +273,14 @@ fn insert(times: &mut Vec<Timestamp>, at: Timestamp) {
     times.insert(place, at);
 }
 
+/// Takes the times of other commands in, as many as any cap may ask for.
+fn join(times: &mut Vec<Timestamp>, others: Vec<Timestamp>) {
+    times.extend(others);
+    times.sort_unstable();
+    let beyond = times.len().saturating_sub(TIMES_MAX);
+    times.drain(..beyond);
+}
+
 /// Nobody asks as of before `now`, and so not for what is older than that by more than a window.
 fn prune(times: &mut Vec<Timestamp>, keep: Keep, now: Timestamp) {
     let before = now.0.saturating_sub(keep.for_ms);
@@ -390,6 +404,50 @@ impl Section for Contacts {
 
     /// What was sent is noted when it is decided, not when an event comes.
     fn apply(&mut self, _event: &Event, _local: Local<'_>) {}
+
+    /// What was sent under either id was sent to her, and uses up her caps.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.count = self.count.saturating_add(other.count);
+        for (key, times) in other.by_trigger {
+            match self.by_trigger.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, own)) => join(own, times),
+                None => self.by_trigger.push((key, times)),
+            }
+        }
+        for (channel, times) in other.by_channel {
+            match self
+                .by_channel
+                .binary_search_by(|(known, _)| known.cmp(&channel))
+            {
+                Ok(place) => join(&mut self.by_channel[place].1, times),
+                Err(place) => self.by_channel.insert(place, (channel, times)),
+            }
+        }
+        join(&mut self.all, other.all);
+        for (trigger, key, times) in other.by_key {
+            let is_it = |it: &&mut (u32, u64, Vec<Timestamp>)| (it.0, it.1) == (trigger, key);
+            match self.by_key.iter_mut().find(is_it) {
+                Some((.., own)) => join(own, times),
+                None => self.by_key.push((trigger, key, times)),
+            }
+        }
+        for (whose, moments) in other.passed_over {
+            match self.passed_over.iter_mut().find(|(own, _)| *own == whose) {
+                Some((_, own)) => *own = moments.max(*own),
+                None => self.passed_over.push((whose, moments)),
+            }
+        }
+        while self.passed_over.len() > PASSED_OVER_MAX {
+            self.passed_over.remove(0);
+        }
+        self.by_key.sort_by_key(|(.., times)| times.last().copied());
+        let beyond = self.by_key.len().saturating_sub(KEYS_MAX);
+        self.by_key.drain(..beyond);
+        let at = |last: &Option<(Timestamp, Text)>| last.as_ref().map(|(at, _)| *at);
+        if at(&other.last) > at(&self.last) {
+            self.last = other.last;
+        }
+    }
 }
 
 #[cfg(test)]

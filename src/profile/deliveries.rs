@@ -45,6 +45,12 @@ impl Parcel {
         (self.arrived.is_some().into(), u32::from(late) + failed)
     }
 
+    fn merge(&mut self, other: &Self) {
+        self.promised = self.promised.or(other.promised);
+        self.arrived = self.arrived.or(other.arrived);
+        self.has_failed |= other.has_failed;
+    }
+
     fn tell(&mut self, event: &Event, local: Local<'_>) {
         let promised = event.deadline(PropertyId::PROMISED_AT, local.zone);
         self.promised = promised.or(self.promised);
@@ -181,6 +187,22 @@ impl Section for Deliveries {
         // Nobody knows of what is under way without an id when it arrives.
         if id.is_some() {
             self.keep(parcel);
+        }
+    }
+
+    /// A parcel that is known under both ids is one.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.delivered = self.delivered.saturating_add(other.delivered);
+        self.late = self.late.saturating_add(other.late);
+        self.last = self.last.max(other.last);
+        for parcel in other.known {
+            let mut own = self.take(parcel.id);
+            let (here, there) = (own.counted(), parcel.counted());
+            own.merge(&parcel);
+            let both = own.counted();
+            self.delivered = (self.delivered + both.0).saturating_sub(here.0 + there.0);
+            self.late = (self.late + both.1).saturating_sub(here.1 + there.1);
+            self.keep(own);
         }
     }
 }

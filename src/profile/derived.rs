@@ -38,6 +38,9 @@ impl Section for Derived {
 
     /// Nothing by itself: it does not know what is declared.
     fn apply(&mut self, _event: &Event, _local: Local<'_>) {}
+
+    /// Nothing by itself, again: [`Derived::join`] is told what is declared.
+    fn merge(&mut self, _other: Self, _local: Local<'_>) {}
 }
 
 impl Derived {
@@ -98,6 +101,36 @@ impl Derived {
         let refused = spec.take(&mut kept.by[known].1, at, said);
         kept.by[known..].rotate_left(1);
         refused
+    }
+
+    /// Takes in what was kept of a fact under another id of hers; how much had to make way that might still have been asked for.
+    pub fn join(&mut self, spec: &Spec, other: &Self) -> u32 {
+        let Some(others) = other.of(spec) else {
+            return 0;
+        };
+        let known = self.facts.binary_search_by_key(&spec.key, |it| it.key);
+        let place = match known {
+            Ok(place) if self.facts[place].digest == spec.digest => place,
+            Ok(place) => {
+                self.facts[place] = others.clone();
+                return 0;
+            }
+            Err(place) => {
+                self.facts.insert(place, others.clone());
+                return 0;
+            }
+        };
+        let by = &mut self.facts[place].by;
+        let mut refused = 0;
+        for (per, held) in &others.by {
+            match by.iter_mut().find(|(known, _)| known == per) {
+                Some((_, own)) => refused += spec.join(own, held.clone()),
+                None => by.push((per.clone(), held.clone())),
+            }
+        }
+        let beyond = by.len().saturating_sub(limits::KEYS);
+        by.drain(..beyond);
+        refused + u32::try_from(beyond).unwrap_or(u32::MAX)
     }
 
     /// Whether something is kept that nobody would ask for: `asked` has the digest of what is declared under a key.

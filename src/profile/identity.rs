@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::limits;
-use super::section::{Field, KeyedField, Local, Section, earliest, field, replace};
+use super::section::{
+    Field, KeyedField, Local, Section, earlier, earliest, field, fill_in, replace,
+};
 use crate::event::{Event, EventName, Property, Text, Traits, Type};
 use crate::stored::{Stored, StoredError};
 use crate::time::{Timestamp, Zone};
@@ -53,6 +55,13 @@ impl Addresses {
             Address::Postal => self.postal.as_ref(),
         }
     }
+
+    /// The hash of one of them, where it is known.
+    #[must_use]
+    pub fn hash(&self, address: Address) -> Option<u64> {
+        let known = self.get(address)?;
+        Some(xxhash_rust::xxh3::xxh3_64(known.as_bytes()))
+    }
 }
 
 impl Identity {
@@ -63,6 +72,26 @@ impl Identity {
             .as_deref()
             .and_then(Zone::named)
             .unwrap_or_default()
+    }
+
+    /// Leaves of traits what is not known here.
+    pub fn take_out_of(&self, traits: &mut Traits) {
+        let (own, known) = (&self.addresses, &mut *traits);
+        for (own, said) in [
+            (&own.email, &mut known.email),
+            (&own.phone, &mut known.phone),
+            (&own.push_token, &mut known.push_token),
+            (&own.postal, &mut known.address),
+            (&self.timezone, &mut known.timezone),
+            (&self.locale, &mut known.locale),
+            (&self.country, &mut known.country),
+        ] {
+            if own.is_some() {
+                *said = None;
+            }
+        }
+        let is_known = |name: &Text| self.attributes.iter().any(|(known, _)| known == name);
+        traits.attributes.retain(|(name, _)| !is_known(name));
     }
 
     /// Traits that are known replace those of before; an older identify changes nothing.
@@ -162,6 +191,26 @@ impl Section for Identity {
         }
         if event.name == EventName::SIGNED_UP {
             self.signed_up = earliest(self.signed_up, event.time);
+        }
+    }
+
+    /// She signed up when she first did.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.signed_up = earlier(self.signed_up, other.signed_up);
+        self.identified = self.identified.max(other.identified);
+        let (own, addresses) = (&mut self.addresses, other.addresses);
+        fill_in(&mut own.email, addresses.email);
+        fill_in(&mut own.phone, addresses.phone);
+        fill_in(&mut own.push_token, addresses.push_token);
+        fill_in(&mut own.postal, addresses.postal);
+        fill_in(&mut self.timezone, other.timezone);
+        fill_in(&mut self.locale, other.locale);
+        fill_in(&mut self.country, other.country);
+        for (name, value) in other.attributes {
+            let is_known = self.attributes.iter().any(|(known, _)| *known == name);
+            if !is_known && self.attributes.len() < limits::ATTRIBUTES {
+                self.attributes.push((name, value));
+            }
         }
     }
 }

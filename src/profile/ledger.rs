@@ -187,4 +187,18 @@ impl Section for Ledger {
 
     /// What was sent is noted when it is decided, what comes of it where the goals are known.
     fn apply(&mut self, _event: &Event, _local: Local<'_>) {}
+
+    /// What was sent to either was sent to her, and may have its goal still. She was counted under both ids by then.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.entries.extend(other.entries);
+        self.entries.sort_by_key(|entry| entry.at);
+        while self.entries.len() > ENTRIES_MAX
+            && let Some(spare) = self.entries.iter().position(|entry| !entry.is_first)
+        {
+            self.entries.remove(spare);
+        }
+        self.exposed.extend(other.exposed);
+        self.exposed.sort_unstable();
+        self.exposed.dedup();
+    }
 }

@@ -1,5 +1,7 @@
 //! How she takes our messages.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::section::{Field, Local, Section, field};
@@ -77,5 +79,17 @@ impl Section for Messages {
             self.last = Some(event.time);
             self.unanswered = 0;
         }
+    }
+
+    /// What was delivered under an id since a reaction under the other one is not known: what counts is said where she reacted last.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.opened = self.opened.saturating_add(other.opened);
+        self.clicked = self.clicked.saturating_add(other.clicked);
+        self.unanswered = match self.last.cmp(&other.last) {
+            Ordering::Less => other.unanswered,
+            Ordering::Equal => self.unanswered.saturating_add(other.unanswered),
+            Ordering::Greater => self.unanswered,
+        };
+        self.last = self.last.max(other.last);
     }
 }

@@ -51,4 +51,11 @@ impl Section for Nps {
             self.last = Some((score, event.time));
         }
     }
+
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        let at = |said: &Option<(u8, Timestamp)>| said.map(|(_, at)| at);
+        if at(&other.last) > at(&self.last) {
+            self.last = other.last;
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::section::{
-    Field, KeyedField, Local, Section, ThingId, earliest, field, keyed, thing_id,
+    Field, KeyedField, Local, Section, ThingId, earlier, earliest, field, keyed, thing_id,
 };
 use crate::event::{Event, EventName, PropertyId, Text, Type};
 use crate::money::{Amount, Currency};
@@ -157,6 +157,27 @@ impl Order {
         (self.rate != Amount::ZERO).then_some(value)
     }
 
+    /// Takes in what is known of the same order under another id.
+    fn merge(&mut self, other: Self) {
+        let told = |order: &Self| order.at.0.saturating_add(order.later_ms);
+        let latest = told(self).max(told(&other));
+        if told(&other) > told(self) {
+            (self.value, self.rate) = (other.value, other.rate);
+            self.currency = other.currency;
+        }
+        self.at = match (self.is_placed, other.is_placed) {
+            (false, true) => other.at,
+            (true, false) => self.at,
+            _ => self.at.min(other.at),
+        };
+        self.later_ms = latest.saturating_sub(self.at.0);
+        self.is_placed |= other.is_placed;
+        self.is_undone |= other.is_undone;
+        for (id, amount) in other.refunds {
+            self.refund(id, amount);
+        }
+    }
+
     /// Notes an amount refunded; one of an id that is known stands in its place.
     fn refund(&mut self, id: Option<ThingId>, amount: Amount) {
         let same = |(known, _): &&mut (Option<ThingId>, Amount)| known.is_some() && *known == id;
@@ -227,6 +248,45 @@ impl Orders {
         self.undone = (self.undone + is.undone).saturating_sub(was.undone);
         self.add(&before.0, -was.net);
         self.add(&after.0, is.net);
+    }
+
+    /// When she bought, here and there.
+    fn merged_times(&self, other: &Self) -> Times {
+        let placed = |orders: &Self| -> Vec<(Option<ThingId>, Timestamp)> {
+            let placed = orders.known.iter().filter(|order| order.is_placed);
+            placed.map(|order| (order.id, order.at)).collect()
+        };
+        let mut all = placed(self);
+        let new = placed(other);
+        let is_whole = |placed: &[_], orders: &Self| {
+            u32::try_from(placed.len()).is_ok_and(|known| known == orders.count)
+        };
+        let is_whole = is_whole(&all, self) && is_whole(&new, other);
+        let is_known = |id: Option<ThingId>| id.is_some() && all.iter().any(|it| it.0 == id);
+        let new: Vec<_> = new.into_iter().filter(|it| !is_known(it.0)).collect();
+        all.extend(new);
+        Times {
+            all: is_whole.then(|| all.into_iter().map(|(_, at)| at).collect()),
+            each: [self, other].map(|orders| (orders.first, orders.rhythm.clone())),
+        }
+    }
+
+    /// Adds other orders of hers to these, none of which is known in both, in the same main currency.
+    fn add_up(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.value = self.value + other.value;
+        self.refunded = self.refunded + other.refunded;
+        self.undone = self.undone.saturating_add(other.undone);
+        self.unrated = self.unrated.saturating_add(other.unrated);
+        self.first = earlier(self.first, other.first);
+        self.last = self.last.max(other.last);
+        for (currency, total) in other.totals {
+            self.add(&currency, total);
+        }
+        self.known.extend(other.known);
+        self.known.sort_by_key(|order| order.at);
+        let spare = self.known.len().saturating_sub(KNOWN_MAX);
+        self.known.drain(..spare);
     }
 
     fn add(&mut self, currency: &Currency, amount: Amount) {
@@ -359,7 +419,60 @@ impl Orders {
     }
 }
 
+/// Purchase times under two ids, as far as they are known.
+struct Times {
+    /// All of them, where none was forgotten.
+    all: Option<Vec<Timestamp>>,
+    /// Of each id, its first purchase and its rhythm.
+    each: [(Option<Timestamp>, Rhythm); 2],
+}
+
+impl Times {
+    /// The rhythm of both together: exact, where the times are known or one id was hers before the other; or else that of the id by
+    /// which more is known.
+    fn rhythm(self, local: Local<'_>) -> Rhythm {
+        let zone = (local.zone)();
+        if let Some(mut times) = self.all {
+            times.sort_unstable();
+            let mut rhythm = Rhythm::default();
+            times.iter().for_each(|time| rhythm.add(time.day(&zone)));
+            return rhythm;
+        }
+        let [(first, own), (others_first, other)] = self.each;
+        let begins = |first: Option<Timestamp>| first.map(|first| first.day(&zone));
+        let [one, another] = [(begins(first), own), (begins(others_first), other)];
+        let follows = |later: &(Option<i32>, Rhythm), before: &(Option<i32>, Rhythm)| {
+            later.0.is_some() && later.0 >= before.1.last_day
+        };
+        if follows(&another, &one) {
+            return one.1.followed_by(another);
+        }
+        if follows(&one, &another) {
+            return another.1.followed_by(one);
+        }
+        let last_day = one.1.last_day.max(another.1.last_day);
+        let more = if another.1.gaps > one.1.gaps {
+            another.1
+        } else {
+            one.1
+        };
+        Rhythm { last_day, ..more }
+    }
+}
+
 impl Rhythm {
+    /// That of purchases from a first day on comes after it.
+    fn followed_by(mut self, (first, other): (Option<i32>, Self)) -> Self {
+        if let Some(first) = first {
+            self.add(first);
+        }
+        self.gaps = self.gaps.saturating_add(other.gaps);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.squares = self.squares.saturating_add(other.squares);
+        self.last_day = self.last_day.max(other.last_day);
+        self
+    }
+
     fn add(&mut self, day: i32) {
         match self.last_day {
             Some(last) if day <= last => {}
@@ -590,6 +703,37 @@ impl Section for Orders {
             EventName::ORDER_UPDATED => {}
             _ => self.undo(event),
         }
+    }
+
+    /// An order that is known under both ids is one, of what was told of it last.
+    fn merge(&mut self, mut other: Self, local: Local<'_>) {
+        let main = local.currencies.main(match self.currency.is_unsaid() {
+            true => &other.currency,
+            false => &self.currency,
+        });
+        let main = main.clone();
+        for orders in [&mut *self, &mut other] {
+            if orders.currency != main {
+                orders.go_over(main.clone(), local);
+            }
+        }
+        let times = self.merged_times(&other);
+        for at in 0..other.known.len() {
+            let id = other.known[at].id;
+            let Some(same) = self.known.iter().position(|it| id.is_some() && it.id == id) else {
+                continue;
+            };
+            if self.known[same].is_placed && other.known[at].is_placed {
+                other.count = other.count.saturating_sub(1);
+            }
+            // It counts for nothing there any more, and here as both say it.
+            let mut told = Order::default();
+            other.change(at, |order| told = std::mem::take(order));
+            self.change(same, |order| order.merge(told));
+        }
+        other.known.retain(|order| *order != Order::default());
+        self.add_up(other);
+        self.rhythm = times.rhythm(local);
     }
 }
 

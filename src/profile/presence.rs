@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::section::{Field, Local, Section, earliest, field};
+use super::section::{Field, Local, Section, earlier, earliest, field};
 use crate::event::{Event, EventName, Type};
 use crate::stored::Stored;
 use crate::time::Timestamp;
@@ -50,5 +50,11 @@ impl Section for Presence {
         self.known |= event.known;
         self.first_seen = earliest(self.first_seen, event.time);
         self.last_seen = self.last_seen.max(Some(event.time));
+    }
+
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.known |= other.known;
+        self.first_seen = earlier(self.first_seen, other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
     }
 }

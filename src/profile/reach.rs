@@ -113,6 +113,20 @@ impl Section for Reach {
             Some(_) | None => {}
         }
     }
+
+    /// Of the addresses that are hers now; what was told last of each.
+    fn merge(&mut self, other: Self, local: Local<'_>) {
+        self.told.extend(other.told);
+        self.told
+            .retain(|it| it.hash == (local.address)(it.address));
+        self.told.sort_by_key(|it| std::cmp::Reverse(it.at));
+        let mut known = Vec::new();
+        self.told.retain(|it| {
+            let is_last = !known.contains(&it.address);
+            known.push(it.address);
+            is_last
+        });
+    }
 }
 
 #[cfg(test)]

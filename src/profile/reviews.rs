@@ -72,6 +72,24 @@ impl Section for Reviews {
             self.last = Some((event.time, event.number(PropertyId::RATING)));
         }
     }
+
+    /// One that is known under both ids is one.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.count = self.count.saturating_add(other.count);
+        for id in other.known {
+            if self.known.contains(&id) {
+                self.count = self.count.saturating_sub(1);
+            } else {
+                self.known.push(id);
+            }
+        }
+        let spare = self.known.len().saturating_sub(KNOWN_MAX);
+        self.known.drain(..spare);
+        let at = |said: &Option<(Timestamp, Option<f64>)>| said.map(|(at, _)| at);
+        if at(&other.last) > at(&self.last) {
+            self.last = other.last;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +114,7 @@ mod tests {
             traits: None,
             touchpoint: None,
             traceparent: None,
+            formers: Vec::new(),
         }
     }
 

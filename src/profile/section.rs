@@ -49,6 +49,10 @@ pub trait Section: Stored + Default + PartialEq + 'static {
     /// Takes an event in that changes it. Events normally come in time order, because only settled ones are applied for good. A
     /// late one comes out of order: it adds to counts and sums, but does not undo what a younger one said.
     fn apply(&mut self, event: &Event, local: Local<'_>);
+
+    /// Takes in what is known of the same person under another id, which is hers from now on. Where both say something of one
+    /// thing, what stands here goes before it, if nothing else is said of the family; what was counted is counted together.
+    fn merge(&mut self, other: Self, local: Local<'_>);
 }
 
 /// One field that expressions may name as `profile.PATH` (and `previous.PATH`).
@@ -123,6 +127,18 @@ pub(super) fn count(len: usize) -> f64 {
 
 pub(super) fn earliest(known: Option<Timestamp>, time: Timestamp) -> Option<Timestamp> {
     Some(known.map_or(time, |known| known.min(time)))
+}
+
+/// The earlier of two times, where they are known.
+pub(super) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
+
+/// What is known here, or else there.
+pub(super) fn fill_in<T>(known: &mut Option<T>, other: Option<T>) {
+    if known.is_none() {
+        *known = other;
+    }
 }
 
 pub(super) fn replace<T: Clone + PartialEq>(known: &mut Option<T>, new: Option<&T>) {

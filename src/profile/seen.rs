@@ -64,4 +64,19 @@ impl Section for Seen {
 
     /// A message is remembered when it is seen, not when it is settled.
     fn apply(&mut self, _event: &Event, _local: Local<'_>) {}
+
+    /// The last of both, in turn: neither knows when the other's came.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        let (mut own, mut others) = (std::mem::take(&mut self.messages), other.messages);
+        others.retain(|message| !own.contains(message));
+        while self.messages.len() < limits::VISIT_MESSAGE_IDS {
+            let newest = [own.pop(), others.pop()];
+            if newest == [None, None] {
+                break;
+            }
+            self.messages.extend(newest.into_iter().flatten());
+        }
+        self.messages.truncate(limits::VISIT_MESSAGE_IDS);
+        self.messages.reverse();
+    }
 }

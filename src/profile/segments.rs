@@ -161,6 +161,18 @@ impl Section for Segments {
 
     /// Nothing by itself: it does not know what is declared.
     fn apply(&mut self, _event: &Event, _local: Local<'_>) {}
+
+    /// Of a segment that she stands with under both ids, the later change counts. All are asked again with her next event.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.begun = false;
+        for standing in other.of {
+            match self.place(&standing.name) {
+                Ok(place) if standing.since > self.of[place].since => self.of[place] = standing,
+                Ok(_) => {}
+                Err(place) => self.of.insert(place, standing),
+            }
+        }
+    }
 }
 
 impl Standing {

@@ -112,6 +112,14 @@ impl Section for Sent {
 
     /// What was sent is noted when it is decided, not when an event comes.
     fn apply(&mut self, _event: &Event, _local: Local<'_>) {}
+
+    /// What was sent to either was sent to her, and is taken back under her id; the oldest make way.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.commands.extend(other.commands);
+        self.commands.sort_by_key(|it| it.decided_at);
+        let beyond = self.commands.len().saturating_sub(MAX);
+        self.commands.drain(..beyond);
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::section::{Field, Local, Section, field};
+use super::section::{Field, Local, Section, earlier, field};
 use crate::event::{Event, EventName, Type};
 use crate::stored::Stored;
 use crate::time::Timestamp;
@@ -83,5 +83,22 @@ impl Section for Sessions {
             self.started = Some(event.time);
         }
         self.last = self.last.max(Some(event.time));
+    }
+
+    /// Two last visits that are no further apart than half an hour are one.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        let begins_after = |one: &Self, before: &Self| {
+            let (started, last) = (one.started, before.last);
+            started
+                .zip(last)
+                .is_none_or(|(started, last)| started.0 - last.0 >= SESSION_GAP_MS)
+        };
+        let are_two = begins_after(self, &other) || begins_after(&other, self);
+        self.count = (self.count.saturating_add(other.count)).saturating_sub(u32::from(!are_two));
+        self.started = match are_two {
+            true => self.started.max(other.started),
+            false => earlier(self.started, other.started),
+        };
+        self.last = self.last.max(other.last);
     }
 }

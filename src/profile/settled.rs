@@ -56,14 +56,26 @@ macro_rules! sections {
                 let local = Local {
                     zone: &|| $who.zone(),
                     currencies,
-                    address: &|address| {
-                        let known = $who.addresses.get(address)?;
-                        Some(xxhash_rust::xxh3::xxh3_64(known.as_bytes()))
-                    },
+                    address: &|address| $who.addresses.hash(address),
                 };
                 $(if <$Family>::is_written_by(event) {
                     $family.apply(event, local);
                 })*
+            }
+
+            /// Takes in what is settled of the same person under another id, family by family; one that holds nothing is passed over.
+            /// What is declared of a company's own is taken in by whoever knows what that is.
+            pub fn merge(&mut self, other: Self, currencies: &Currencies) {
+                let Self { id: _, $who, $($family,)* } = self;
+                let zone = &Default::default;
+                let address = &|_| None;
+                merge($who, other.$who, Local { zone, currencies, address });
+                let local = Local {
+                    zone: &|| $who.zone(),
+                    currencies,
+                    address: &|address| $who.addresses.hash(address),
+                };
+                $(merge($family, other.$family, local);)*
             }
 
             /// Writes every family that holds anything.
@@ -227,6 +239,15 @@ fn writer<S: Section>(path: &str) -> Option<fn(&Event) -> bool> {
     let any: fn(&Event) -> bool = |_| true;
     let said: fn(&Event) -> bool = S::is_written_by;
     Some(if S::WRITTEN_BY.is_empty() { any } else { said })
+}
+
+fn merge<S: Section>(own: &mut Lazy<S>, other: Lazy<S>, local: Local<'_>) {
+    let nothing = S::default();
+    if **own == nothing {
+        *own = other;
+    } else if *other != nothing {
+        own.merge(other.into_inner(), local);
+    }
 }
 
 impl Settled {

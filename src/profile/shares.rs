@@ -44,4 +44,9 @@ impl Section for Shares {
         self.count = self.count.saturating_add(1);
         self.last = self.last.max(Some(event.time));
     }
+
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.count = self.count.saturating_add(other.count);
+        self.last = self.last.max(other.last);
+    }
 }

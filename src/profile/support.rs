@@ -42,6 +42,13 @@ impl Known {
         let is_solved = self.is_opened && self.is_solved;
         (self.is_opened.into(), is_solved.into())
     }
+
+    fn merge(&mut self, other: &Self) {
+        self.is_opened |= other.is_opened;
+        if other.at > self.at {
+            (self.at, self.is_solved) = (other.at, other.is_solved);
+        }
+    }
 }
 
 impl Support {
@@ -207,6 +214,34 @@ impl Section for Support {
         if !solves {
             self.last = self.last.max(Some(event.time));
         }
+    }
+
+    /// A ticket or a chat that is known under both ids is one.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        self.tickets = self.tickets.saturating_add(other.tickets);
+        self.solved = self.solved.saturating_add(other.solved);
+        self.chats = self.chats.saturating_add(other.chats);
+        self.last = self.last.max(other.last);
+        for known in other.known {
+            let Some(own) = self.known.iter_mut().find(|own| own.id == known.id) else {
+                self.known.push(known);
+                continue;
+            };
+            if !own.is_opened && !own.is_solved && !known.is_opened && !known.is_solved {
+                self.chats = self.chats.saturating_sub(1);
+                continue;
+            }
+            let before = [own.counted(), known.counted()];
+            own.merge(&known);
+            let after = own.counted();
+            let less = |count: u32, before: [u32; 2], after: u32| {
+                (count + after).saturating_sub(before[0] + before[1])
+            };
+            self.tickets = less(self.tickets, before.map(|it| it.0), after.0);
+            self.solved = less(self.solved, before.map(|it| it.1), after.1);
+        }
+        let spare = self.known.len().saturating_sub(KNOWN_MAX);
+        self.known.drain(..spare);
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::limits;
-use crate::event::Event;
+use crate::event::{CustomerId, Event, Traits};
 use crate::stored::{Stored, StoredError};
 use crate::time::Timestamp;
 
@@ -88,6 +88,23 @@ impl Tail {
         let fired = Vec::new();
         self.events.insert(at, TailEvent { event, fired });
         at
+    }
+
+    /// Takes in the events under another id of hers, which are under this one from now on. They may be more together than either may
+    /// be alone.
+    pub fn join(&mut self, other: Self, id: &CustomerId) {
+        for mut tail in other.events {
+            tail.event.customer.clone_from(id);
+            let at = self.take(tail.event);
+            self.events[at].fired = tail.fired;
+        }
+    }
+
+    /// What the events say of her, to be changed.
+    pub fn traits_mut(&mut self) -> impl Iterator<Item = &mut Traits> {
+        self.weight = None;
+        let events = self.events.iter_mut();
+        events.filter_map(|tail| tail.event.traits.as_deref_mut())
     }
 
     /// Drops the first so many.

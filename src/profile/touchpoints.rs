@@ -85,4 +85,14 @@ impl Section for Touchpoints {
             self.last = said();
         }
     }
+
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        let at = |said: &At| said.as_ref().map(|(at, _)| *at);
+        if at(&other.first).is_some_and(|first| at(&self.first).is_none_or(|own| first < own)) {
+            self.first = other.first;
+        }
+        if at(&other.last) > at(&self.last) {
+            self.last = other.last;
+        }
+    }
 }

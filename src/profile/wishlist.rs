@@ -54,4 +54,10 @@ impl Section for Wishlist {
             _ => self.products.retain(|known| !names(known)),
         }
     }
+
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        for product in &other.products {
+            push_newest(&mut self.products, Some(product), limits::WISHLIST_PRODUCTS);
+        }
+    }
 }

@@ -38,6 +38,10 @@ pub struct Summary {
     pub dropped_as_erased: u64,
     /// Customers who were removed because they were idle for so long.
     pub expired: u64,
+    /// Former ids of which what was known became a customer's.
+    pub united: u64,
+    /// Former ids that were not taken for the customer's, by reason.
+    pub kept_apart: BTreeMap<&'static str, u64>,
     /// Records that are no events, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
     /// Parts of events that could not be read, by name.
@@ -121,6 +125,8 @@ impl Summary {
             erased: 0,
             dropped_as_erased: 0,
             expired: 0,
+            united: 0,
+            kept_apart: BTreeMap::new(),
             rejected: BTreeMap::new(),
             defects: BTreeMap::new(),
             elapsed_seconds: 0.0,
@@ -164,8 +170,11 @@ impl Summary {
             Effect::Erased => self.erased += 1,
             Effect::DroppedAsErased => self.dropped_as_erased += 1,
             Effect::Expired(customers) => self.expired += customers,
+            Effect::United => self.united += 1,
+            Effect::KeptApart(why) => *self.kept_apart.entry(why.word()).or_default() += 1,
             // What waits is counted when it is decided.
             Effect::TailFull
+            | Effect::FormerForgotten
             | Effect::OpenLimit { .. }
             | Effect::OutsideAudience { .. }
             | Effect::Came(_)

@@ -46,7 +46,9 @@ pub struct Line {
     pub moments: u64,
     /// Of those, treated.
     pub treated: u64,
-    /// Of those, held out by lot.
+    /// Commands taken back: said of whole triggers alone.
+    pub withdrawn: u64,
+    /// Of those that came true, held out by lot.
     pub held_out: u64,
     /// Of those, refused, by reason.
     pub refused: BTreeMap<String, u64>,
@@ -193,6 +195,7 @@ impl Line {
             segment: of.segment.as_ref().map(owned),
             moments: figures.moments(),
             treated: figures.treated,
+            withdrawn: figures.withdrawn,
             held_out: refused(Reason::HeldOut.word()),
             refused: figures
                 .refused

@@ -52,7 +52,7 @@ pub(super) enum ToWorker {
     },
     /// Where the topics of a task end, for its lag.
     Lag { partition: i32, ends: Vec<i64> },
-    /// Somebody asks for a customer; the answer says up to which watermark she is settled.
+    /// Somebody asks for a customer, be it by a former id; the answer says up to which watermark she is settled.
     Customer {
         partition: i32,
         customer: String,

@@ -38,6 +38,21 @@ const EVENT: Keys = Keys {
             "The context of the call, such as `campaign`.",
         ),
         Known::optional("id", Shape::Text(256), "Its message id."),
+        Known::optional(
+            "userId",
+            Shape::Text(256),
+            "Whose it is, where that is another customer.",
+        ),
+        Known::optional(
+            "anonymousId",
+            Shape::Text(256),
+            "The same, where nobody knows her by name; beside a `userId`, who she was so far.",
+        ),
+        Known::optional(
+            "previousId",
+            Shape::Text(256),
+            "Another id that she had so far.",
+        ),
         Known::default(
             "everybody",
             "false",
@@ -94,6 +109,8 @@ struct Written {
     properties: Option<Node>,
     context: Option<Node>,
     id: Option<String>,
+    /// By the fields of a call; none: it is the scenario's customer's.
+    whose: Vec<(&'static str, String)>,
     everybody: bool,
 }
 
@@ -108,6 +125,9 @@ pub struct Happening {
 
 /// What stands before the name of what happened to everybody.
 const EVERYBODY: &str = "everybody:";
+
+/// The fields of a call that say whose it is: `anonymousId=d1` before the name of what happened.
+const WHOSE: [&str; 3] = ["userId", "anonymousId", "previousId"];
 
 /// What a scenario says of the customer, beside her events.
 #[derive(Clone, Copy)]
@@ -166,7 +186,15 @@ pub fn read(
     };
     for (i, written) in written.iter().enumerate() {
         let mut call = call(reader, written, i + 1)?;
-        if !written.everybody {
+        for (field, id) in &written.whose {
+            call[field] = id.as_str().into();
+        }
+        if !written.everybody
+            && written
+                .whose
+                .iter()
+                .all(|(field, _)| *field == "previousId")
+        {
             call[told.id()] = CUSTOMER.into();
         }
         let part = (&written.span, written.everybody);
@@ -211,6 +239,10 @@ fn one(reader: &mut Reader<'_>, node: &Node) -> Option<Written> {
                 properties: fields.get("properties").cloned(),
                 context: fields.get("context").cloned(),
                 id: fields.get("id").and_then(Node::text).map(str::to_owned),
+                whose: WHOSE
+                    .into_iter()
+                    .filter_map(|field| Some((field, fields.get(field)?.text()?.to_owned())))
+                    .collect(),
                 everybody: match fields.get("everybody") {
                     Some(node) => reader.boolean(node)?,
                     None => false,
@@ -242,6 +274,7 @@ fn line_of(reader: &mut Reader<'_>, node: &Node, part: Range<usize>) -> Option<W
         Some(name) => (true, name.trim()),
         None => (false, name),
     };
+    let (whose, name) = whose(name);
     let offset = part.end - rest.len() + brace;
     let properties = match &rest[brace..] {
         "" => None,
@@ -256,8 +289,22 @@ fn line_of(reader: &mut Reader<'_>, node: &Node, part: Range<usize>) -> Option<W
         properties,
         context: None,
         id: None,
+        whose,
         everybody,
     })
+}
+
+/// The ids that stand before the name of what happened, and the name.
+fn whose(mut name: &str) -> (Vec<(&'static str, String)>, &str) {
+    let mut whose = Vec::new();
+    while let Some((word, rest)) = name.split_once(char::is_whitespace)
+        && let Some((field, id)) = word.split_once('=')
+        && let Some(field) = WHOSE.into_iter().find(|known| *known == field)
+    {
+        whose.push((field, id.to_owned()));
+        name = rest.trim_start();
+    }
+    (whose, name)
 }
 
 fn properties(
@@ -302,6 +349,10 @@ fn call(reader: &mut Reader<'_>, written: &Written, number: usize) -> Option<Jso
         said.map_or(Some(()), |said| check_traits(reader, said))?;
         entries.insert("type".to_owned(), "identify".into());
         entries.insert("traits".to_owned(), said.map_or(Json::Null, Node::json));
+        return Some(call);
+    }
+    if written.name == "Alias" {
+        entries.insert("type".to_owned(), "alias".into());
         return Some(call);
     }
     let vocabulary = reader.declared.vocabulary;

@@ -75,6 +75,7 @@ const EXPECT: Keys = Keys {
             Shape::Any,
             "Whose, where nobody knows her by name.",
         ),
+        Known::optional("previousId", Shape::Any, "Another id that she had so far."),
         Known::optional("messageId", Shape::Any, "Its id."),
         Known::optional("timestamp", Shape::Instant, "When it happened."),
         Known::optional("properties", Shape::Any, "All its properties; null: none."),

@@ -22,6 +22,9 @@
 //!   are deadlines, at most 400 days.
 //! - `everybody:` before a name (or `everybody: true` in a mapping) says that it happened to everybody, as a topic for everybody
 //!   tells it: `2026-03-02T10:00:00Z  everybody: Price Dropped  { product_id: p1 }`.
+//! - Ids before a name (or as keys of a mapping) say whose it is, where that is not the one customer: `2026-03-02T10:00:00Z
+//!   anonymousId=d1 Product Viewed  { product_id: p1 }`, and then `userId=ana anonymousId=d1 Identify`, by which both become one;
+//!   `userId=ana previousId=a1 Alias`.
 //! - `expect` lists all treatments in order, each with the keys that are to be checked: `at` (when the
 //!   moment came true), `channel`, `template`, `offer`, `data`, `valid_until`; and among them each that is
 //!   taken back, with `withdrawn`, the reason. Of a mapping inside
@@ -144,6 +147,11 @@ const TREATMENT: Keys = Keys {
     known: &[
         Known::optional("at", Shape::Instant, "When the moment came true."),
         Known::optional("trigger", Shape::Text(NAME_BYTES), "Whose moment it was."),
+        Known::optional(
+            "customer",
+            Shape::Text(limits::TEXT_BYTES),
+            "The customer's id.",
+        ),
         Known::optional("channel", Shape::Text(limits::TEXT_BYTES), "Its channel."),
         Known::optional("template", Shape::Text(limits::TEXT_BYTES), "Its template."),
         Known::optional(
@@ -174,6 +182,11 @@ const REFUSAL: Keys = Keys {
     known: &[
         Known::optional("at", Shape::Instant, "When the moment came true."),
         Known::optional("trigger", Shape::Text(NAME_BYTES), "Whose moment it was."),
+        Known::optional(
+            "customer",
+            Shape::Text(limits::TEXT_BYTES),
+            "The customer's id.",
+        ),
         Known::optional("reason", Shape::Words(&REASONS), "Why it was refused."),
     ],
     later: &[],

@@ -90,7 +90,7 @@ impl Got {
     /// The value that an expectation may name.
     pub fn value(&self, key: &str) -> &Json {
         match key {
-            "reason" | "trigger" => &self.json[key],
+            "customer" | "reason" | "trigger" => &self.json[key],
             "withdrawn" if self.withdrawn.is_none() => &Json::Null,
             "withdrawn" => &self.json["reason"],
             key => &self.json["treatment"][key],

@@ -34,6 +34,8 @@ pub enum Count {
     Erased,
     /// Customers who expired.
     Expired,
+    /// Former ids that were said of customers, by what became of it.
+    Identities(Text),
     /// Records that are no event, by reason.
     Rejected(Text),
     /// Deadlines that were not opened, by trigger.
@@ -75,6 +77,7 @@ impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Defect(name) => write!(f, "defect.{name}"),
+            Self::Identities(outcome) => write!(f, "identities.{outcome}"),
             Self::Rejected(reason) => write!(f, "rejected.{reason}"),
             Self::OpenLimit(trigger) => write!(f, "open_limit.{trigger}"),
             Self::OutsideAudience(trigger) => write!(f, "outside_audience.{trigger}"),
@@ -116,6 +119,7 @@ impl From<&str> for Count {
                 Self::Withdrawn(trigger.into(), reason.into())
             }
             ("defect", _) => Self::Defect(rest.into()),
+            ("identities", _) => Self::Identities(rest.into()),
             ("rejected", _) => Self::Rejected(rest.into()),
             ("open_limit", _) => Self::OpenLimit(rest.into()),
             ("outside_audience", _) => Self::OutsideAudience(rest.into()),
@@ -151,6 +155,7 @@ mod tests {
         for (count, words) in [
             (Count::Defect("price".into()), "defect.price"),
             (Count::Rejected("bad_json".into()), "rejected.bad_json"),
+            (Count::Identities("united".into()), "identities.united"),
             (Count::OpenLimit("basket".into()), "open_limit.basket"),
             (
                 Count::OutsideAudience("back".into()),

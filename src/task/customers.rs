@@ -278,6 +278,9 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
         }
         engine::Effect::Orphaned(reaction) => counted(Count::Orphaned(reaction.word().into()), 1),
         engine::Effect::Expired(customers) => counted(Count::Expired, customers),
+        engine::Effect::United => counted(Count::Identities("united".into()), 1),
+        engine::Effect::KeptApart(why) => counted(Count::Identities(why.word().into()), 1),
+        engine::Effect::FormerForgotten => counted(Count::Identities("forgotten".into()), 1),
         engine::Effect::OutsideAudience { trigger, customers } => {
             counted(Count::OutsideAudience(trigger), customers)
         }

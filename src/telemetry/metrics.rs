@@ -116,6 +116,8 @@ metrics! {
         "Customers to whom what happened to everybody did not apply: nothing is decided of them.";
     CUSTOMERS_REMOVED: "moments_customers_removed_total", Kind::Counter, One, ["reason"],
         "Customers of whom nothing is kept any more: `erased`, or `expired`.";
+    IDENTITIES: "moments_identities_total", Kind::Counter, One, ["outcome"],
+        "Former ids that were said of customers: `united` (what was known of it is hers), `anothers` (it is another's already, as of a device that two share), `both_known` (somebody is known by it herself), `forgotten` (of too many, one makes way).";
     SAMPLED_KEYS: "moments_sampled_keys_total", Kind::Counter, One, ["topic"],
         "Records whose key was looked at: one of each batch.";
     MISPLACED_KEYS: "moments_misplaced_keys_total", Kind::Counter, One, ["topic"],

@@ -41,6 +41,7 @@ struct Inner {
     held: IntCounterVec,
     outcomes: IntCounterVec,
     orphaned: IntCounterVec,
+    identities: IntCounterVec,
     open_limit: IntCounterVec,
     outside_audience: IntCounterVec,
     removed: IntCounterVec,
@@ -193,6 +194,7 @@ impl Telemetry {
             held: make.counter(&metrics::HELD),
             outcomes: make.counter(&metrics::OUTCOMES),
             orphaned: make.counter(&metrics::ORPHANED),
+            identities: make.counter(&metrics::IDENTITIES),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
             outside_audience: make.counter(&metrics::OUTSIDE_AUDIENCE),
             removed: make.counter(&metrics::CUSTOMERS_REMOVED),
@@ -271,6 +273,9 @@ impl Telemetry {
                 refusals.inc_by(more);
             }
             Count::Defect(name) => inner.defects.with_label_values(&[name]).inc_by(more),
+            Count::Identities(outcome) => {
+                inner.identities.with_label_values(&[outcome]).inc_by(more);
+            }
             Count::Rejected(reason) => inner.rejected.with_label_values(&[reason]).inc_by(more),
             Count::Held(trigger, reason) => {
                 let held = inner.held.with_label_values(&[trigger, reason]);

@@ -63,6 +63,22 @@ impl Fold<'_> {
         self.decide_gathered((settled, waiting), ahead);
     }
 
+    /// Folds the first event beyond the watermark before its turn.
+    pub fn fold_first(&mut self, customer: &mut Customer) {
+        let Customer {
+            profile: Profile { settled, tail },
+            states,
+            waiting,
+        } = customer;
+        if let Some(TailEvent { event, fired }) = tail.events().first() {
+            let ahead = &tail.events()[1..];
+            let turn = Turn::Settles(fired);
+            self.fold_event((settled, states, waiting), (event, turn), ahead);
+            self.decide_gathered((settled, waiting), ahead);
+            tail.drop_first(1);
+        }
+    }
+
     /// Takes an event behind the watermark straight into the settled state.
     pub fn take_late(&mut self, customer: &mut Customer, event: &Event) {
         let Customer {

@@ -57,7 +57,7 @@ impl Fold<'_> {
         let (arm, command) = match &decision.outcome {
             Decided::Treat(command) => (Arm::Treated, command),
             Decided::Refuse(Reason::HeldOut, Some(command)) => (Arm::HeldOut, command),
-            Decided::Refuse(..) => return,
+            Decided::Refuse(..) | Decided::Withdraw(_) => return,
         };
         let at = decision.decided_at;
         let entry = Entry {

@@ -282,6 +282,7 @@ impl Fold<'_> {
                 outcome: Outcome::Withdraw(Box::new(withdrawal)),
                 evidence,
                 revision: self.plan.revision.clone(),
+                segments: Vec::new(),
             })));
         }
     }

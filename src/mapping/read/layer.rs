@@ -38,6 +38,7 @@ pub(super) const PRODUCTS: Keys = Keys {
 pub(super) struct Layer {
     pub user_id: Option<Value>,
     pub anonymous_id: Option<Value>,
+    pub previous_id: Option<Value>,
     pub message_id: Option<Value>,
     pub timestamp: Option<Value>,
     pub properties: Vec<Set>,
@@ -94,6 +95,7 @@ impl Layer {
         Self {
             user_id: single(reader, "userId", Type::Text),
             anonymous_id: single(reader, "anonymousId", Type::Text),
+            previous_id: single(reader, "previousId", Type::Text),
             message_id: single(reader, "messageId", Type::Text),
             timestamp: single(reader, "timestamp", Type::Time),
             properties: sets(

@@ -198,6 +198,7 @@ impl<'l> Rules<'l> {
         rule::Fields {
             user_id: one(&own.user_id, &common.user_id),
             anonymous_id: one(&own.anonymous_id, &common.anonymous_id),
+            previous_id: one(&own.previous_id, &common.previous_id),
             message_id: one(&own.message_id, &common.message_id),
             timestamp: one(&own.timestamp, &common.timestamp),
             properties: Object {

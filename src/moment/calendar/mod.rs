@@ -148,6 +148,19 @@ impl MomentKind for Calendar {
         })
     }
 
+    /// What was decided under either id is decided; the rest follows from the date and the zone that are hers now.
+    fn merge(&self, own: &mut CalendarState, other: CalendarState, both: &Settled) -> u32 {
+        let basis = self.basis(both);
+        let since = match (own.basis == basis, other.basis == basis) {
+            (true, _) => own.since,
+            (false, true) => other.since,
+            (false, false) => own.since.max(other.since),
+        };
+        let decided = own.decided.max(other.decided);
+        *own = self.begun(both, since, decided);
+        0
+    }
+
     /// The date, as its midnight in UTC.
     fn last_decided(state: &CalendarState) -> Option<Timestamp> {
         let midnight = |day| Timestamp(i64::from(day) * DAY_MS);

@@ -10,6 +10,7 @@ mod erasure;
 mod examples;
 mod fault;
 mod foreign;
+mod identity;
 pub mod installation;
 mod memory;
 mod once;

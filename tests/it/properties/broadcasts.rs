@@ -75,6 +75,7 @@ fn spot(number: usize, step: i64) -> Event {
         traits: None,
         touchpoint: None,
         traceparent: None,
+        formers: Vec::new(),
     }
 }
 

@@ -141,6 +141,7 @@ fn event(place: usize, base: i64, (customer, step, zone, own, ..): &Done) -> Eve
         traits: says.then(|| Box::new(traits)),
         touchpoint: None,
         traceparent: None,
+        formers: Vec::new(),
     }
 }
 

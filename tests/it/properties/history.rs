@@ -128,6 +128,7 @@ impl Happening {
             traits: None,
             touchpoint: None,
             traceparent: None,
+            formers: Vec::new(),
         };
         let mut say = |id, value| event.properties.push((id, value));
         if name == EventName::ORDER_COMPLETED {

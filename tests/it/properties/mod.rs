@@ -12,6 +12,7 @@ mod driver;
 mod facts;
 mod history;
 mod hold_out;
+mod identities;
 mod immediate;
 mod late;
 mod lives;

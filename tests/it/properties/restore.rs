@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use moments::engine::{Effect, Engine};
-use moments::event::EventName;
+use moments::event::{EventName, Former};
 use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 
@@ -118,6 +118,25 @@ fn erasing((told, now): &(Told, Timestamp)) -> (Told, Timestamp) {
     (told, *now)
 }
 
+/// A visitor and two customers, who become one again and again: by what carries both ids, and by aliases, in chains and circles.
+fn uniting((told, now): &(Told, Timestamp)) -> (Told, Timestamp) {
+    let mut told = told.clone();
+    if let Told::Event(event) = &mut told {
+        event.known = event.customer != "c1";
+        let former = match (event.customer.as_str(), event.position.offset % 5) {
+            ("c0" | "c2", 3) => Some(("c1", false)),
+            ("c2", 4) => Some(("c0", true)),
+            ("c0", 4) => Some(("c2", true)),
+            _ => None,
+        };
+        event.formers = Vec::from_iter(former.map(|(id, is_alias)| Former {
+            id: id.into(),
+            is_alias,
+        }));
+    }
+    (told, *now)
+}
+
 /// What happens to the task after an input.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
@@ -217,6 +236,12 @@ impl<'a> Task<'a> {
 fn check(told: &[(Told, Timestamp)], turns: &[Turn]) -> Result<(), TestCaseError> {
     let plan = &PLAN;
     held(plan, told, turns)?;
+    let uniting: Vec<_> = told.iter().map(uniting).collect();
+    held(plan, &uniting, turns)?;
+    let told = match told.len() % 2 {
+        0 => told,
+        _ => &uniting,
+    };
     // The same with customers who are erased, and who expire.
     let told: Vec<_> = told.iter().map(erasing).collect();
     held(&EXPIRING, &told, turns)

@@ -7,6 +7,7 @@ mod calendars;
 mod deadlines;
 mod erasure;
 mod holding;
+mod identity;
 mod policy;
 mod predictions;
 mod said;
@@ -79,7 +80,8 @@ impl Bench {
     }
 
     /// `TIME Event Name {properties}`, `TIME identify {traits}`, `now TIME`, `until TIME`; `odd TIME ...` where something of it
-    /// cannot be read. `#ID` at the end is the message's id.
+    /// cannot be read. `#ID` at the end is the message's id, and `anonymousId=d1` before the name says whose it is, if it is not
+    /// `ana`'s.
     fn line(&mut self, line: &str) {
         let (first, rest) = line.split_once(' ').expect("two words");
         let instant = |text: &str| Timestamp::parse(text).expect("an instant");
@@ -102,17 +104,19 @@ impl Bench {
 
     fn decoded(&mut self, time: &str, rest: &str) -> Decoded {
         let (rest, id) = rest.rsplit_once('#').unwrap_or((rest, ""));
+        let (whose, rest) = whose(rest);
         let (name, said) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
         let said = if said.trim().is_empty() { "{}" } else { said };
         let name = name.trim();
         let (kind, field, topic) = match name {
             "identify" => ("identify", "traits", 3),
+            "alias" => ("alias", "traits", 3),
             _ if name.starts_with("Order") => ("track", "properties", 4),
             "Product Added" | "Cart Viewed" => ("track", "properties", 0),
             _ => ("track", "properties", 1),
         };
         let text = format!(
-            r#"{{"type":"{kind}","event":"{name}","userId":"ana","messageId":"{id}","timestamp":"{time}","{field}":{said}}}"#
+            r#"{{"type":"{kind}","event":"{name}",{whose},"messageId":"{id}","timestamp":"{time}","{field}":{said}}}"#
         );
         self.offset += 1;
         let position = Position {
@@ -162,10 +166,29 @@ impl Bench {
             let at = decision.moment_at.to_string().replace(".000Z", "Z");
             let per = decision.occurrence.split_once('@');
             let per = per.map_or(String::new(), |(key, _)| format!("{key} "));
-            Some(format!("{at} {per}{word}"))
+            let whose = match decision.customer.as_str() {
+                "ana" => String::new(),
+                another => format!("{another} "),
+            };
+            Some(format!("{at} {whose}{per}{word}"))
         };
         self.effects.iter().filter_map(shown).collect()
     }
+}
+
+/// The fields that say whose an event is, and the rest of its line.
+fn whose(mut rest: &str) -> (String, &str) {
+    let mut fields = Vec::new();
+    while let Some((word, behind)) = rest.split_once(' ')
+        && let Some((field, id)) = word.split_once('=')
+    {
+        fields.push(format!(r#""{field}":"{id}""#));
+        rest = behind;
+    }
+    if fields.is_empty() {
+        fields.push(r#""userId":"ana""#.to_owned());
+    }
+    (fields.join(","), rest)
 }
 
 /// What is decided of one customer.

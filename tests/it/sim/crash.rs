@@ -3,6 +3,7 @@
 //!
 //! `MOMENTS_SEED=n` runs one seed; `MOMENTS_SEEDS=n` runs so many.
 
+use super::engine;
 use super::hand::GROUP;
 use super::history::{EVERYBODY, PARTITIONS, TOPICS};
 use super::log::{Log, Record, place};
@@ -345,6 +346,28 @@ fn run_varied<S: Subject>(seed: u64) {
     }
 }
 
+/// One history with everything that can go wrong, in which customers of a task become one, by twos, in chains and in circles. Under
+/// which id something is decided depends on when that was seen; that it is decided once does not.
+fn run_united(seed: u64) {
+    let mut world: World<Customers> = engine::uniting(|| World::new(seed, true, false));
+    world.run();
+    check(&mut world, false);
+    for topic in ["decisions", "treatments"] {
+        let (got, _) = moments::<Customers>(&world.log, topic);
+        let once: BTreeSet<&String> = got.iter().collect();
+        assert_eq!(once.len(), got.len(), "{topic}: each once");
+    }
+    // What each event itself made true, under whatever id.
+    let all = (0..PARTITIONS).flat_map(|partition| values(&world.log, "decisions", partition));
+    let mut seen = BTreeSet::new();
+    for decision in all {
+        let json: serde_json::Value = serde_json::from_slice(&decision).expect("a decision");
+        if json["trigger"] == "review" {
+            assert!(seen.insert(json["occurrence"].to_string()), "{json} again");
+        }
+    }
+}
+
 fn run_seeds(seeds: u64, run: fn(u64)) {
     let number = |name: &str| {
         std::env::var(name)
@@ -369,6 +392,11 @@ fn small_customers_are_decided_once_whatever_crashes() {
 #[test]
 fn the_engines_customers_are_decided_once_whatever_crashes() {
     run_seeds(ENGINE_SEEDS, run::<Customers>);
+}
+
+#[test]
+fn customers_who_become_one_are_decided_once_whatever_crashes() {
+    run_seeds(ENGINE_SEEDS, run_united);
 }
 
 #[test]

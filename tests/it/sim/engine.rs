@@ -13,6 +13,7 @@ use moments::task::customers::Customers;
 use moments::time::Timestamp;
 use moments::trigger::plan::Plan;
 use moments::trigger::set::{self, Basis};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -139,6 +140,25 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
 
 static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", COMMON, &varied(0)));
 
+thread_local! {
+    static UNITES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Makes a history in which customers of a task become one, again and again.
+pub fn uniting<T>(make: impl FnOnce() -> T) -> T {
+    UNITES.set(true);
+    let made = make();
+    UNITES.set(false);
+    made
+}
+
+/// Another customer of the same task, by the parity of its number.
+fn neighbour(customer: &str, time: i64) -> Option<String> {
+    let number: u8 = customer.strip_prefix('c')?.parse().ok()?;
+    let other = if time % 4 == 1 { 2 } else { 4 };
+    Some(format!("c{}", number ^ other))
+}
+
 pub fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
     let file = |(name, moment): &(&str, &str)| {
         let text = format!(
@@ -198,6 +218,17 @@ impl Subject for Customers {
             let at = Timestamp(time);
             let text = format!(
                 r#"{{"type":"track","event":"Spot Aired","messageId":"spot-{customer}{time}","timestamp":"{at}"}}"#
+            );
+            return text.into_bytes();
+        }
+        if UNITES.get()
+            && kind == 'c'
+            && time % 2 == 1
+            && let Some(other) = neighbour(customer, time)
+        {
+            let at = Timestamp(time);
+            let text = format!(
+                r#"{{"type":"alias","userId":"{customer}","previousId":"{other}","timestamp":"{at}"}}"#
             );
             return text.into_bytes();
         }

@@ -107,6 +107,7 @@ impl Record {
             "event" => call.event = map.next_value::<Raw>()?.plain(),
             "userId" => call.user_id = map.next_value::<Raw>()?.plain(),
             "anonymousId" => call.anonymous_id = map.next_value::<Raw>()?.plain(),
+            "previousId" => call.previous_id = map.next_value::<Raw>()?.plain(),
             "messageId" => call.message_id = map.next_value::<Raw>()?.plain(),
             "timestamp" => call.timestamp = map.next_value::<Raw>()?.plain(),
             "properties" => self.properties = map.next_value_seed(Place::Properties)?,

@@ -1,0 +1,146 @@
+//! Visitors who become customers on a real Kafka, with processes that are killed: nobody is reminded who bought, under whatever id,
+//! everybody else is once, and the journal replays it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::installation::{Installation, LIMIT, Member};
+use crate::support::broker::KafkaBroker;
+use crate::support::kafka::OwnedRecord;
+use moments::runtime::murmur2::partition;
+
+const PARTITIONS: i32 = 2;
+const CUSTOMERS: usize = 60;
+
+const REMINDER: (&str, &str) = (
+    "reminder",
+    "trigger: reminder\nmoment: { absence: { of: Order Completed, after: Product Added, within: 30m } }\n\
+     treatments: [{ channel: onsite, template: reminder }]\npolicy: { good_for: 3650d }\n",
+);
+
+fn at(minutes: i64) -> String {
+    let time = moments::time::Timestamp(1_772_445_600_000).plus(minutes * 60_000);
+    time.to_string()
+}
+
+fn call(name: &str, ids: &[(&str, &str)], minutes: i64) -> Value {
+    let mut call = json!({"type": "track", "event": name, "timestamp": at(minutes),
+        "messageId": format!("{name}-{ids:?}-{minutes}"), "properties": {"product_id": "p1", "price": 30}});
+    for (field, id) in ids {
+        call[field] = json!(id);
+    }
+    call
+}
+
+/// The visitor who becomes a customer: in the same task.
+fn visitor(customer: &str) -> String {
+    let home = |id: &str| partition(id.as_bytes(), PARTITIONS);
+    let mut ids = (0..).map(|number| format!("device-{customer}-{number}"));
+    let found = ids.find(|id| home(id) == home(customer));
+    found.expect("murmur2 reaches every partition")
+}
+
+/// What becomes of a customer, by her number.
+fn buys(number: usize) -> bool {
+    number.is_multiple_of(3)
+}
+
+fn becomes_one(number: usize) -> bool {
+    !number.is_multiple_of(5)
+}
+
+/// Time goes on in both partitions.
+fn pass(installation: &Installation, minutes: i64) {
+    for name in ["later-0", "later-1", "later-2", "later-3"] {
+        let view = json!({"event": "Product Viewed", "userId": name, "timestamp": at(minutes)});
+        installation.produce("clickstream", [view]);
+    }
+}
+
+fn killed(installation: &Installation, mut member: Member) -> Member {
+    member.process.kill9();
+    installation.start()
+}
+
+#[test]
+fn who_registers_and_buys_is_not_reminded_whatever_is_killed() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let extra = "[time]\nclock = \"event\"\nidle_delay = \"200ms\"\n";
+    let installation = Installation::new(broker, PARTITIONS, &[REMINDER], extra);
+    installation.create_topics();
+    let member = installation.start();
+    let ids: Vec<(String, String)> = (0..CUSTOMERS)
+        .map(|number| {
+            let customer = format!("customer-{number}");
+            (visitor(&customer), customer)
+        })
+        .collect();
+    let each = || ids.iter().enumerate();
+    let added = each().map(|(_, (device, _))| call("Product Added", &[("anonymousId", device)], 0));
+    installation.produce("cart", added.collect::<Vec<_>>());
+    let member = killed(&installation, member);
+    let logins = each().filter(|(number, _)| becomes_one(*number));
+    let logins = logins.map(|(_, (device, customer))| {
+        call(
+            "Signed In",
+            &[("userId", customer), ("anonymousId", device)],
+            10,
+        )
+    });
+    installation.produce("clickstream", logins.collect::<Vec<_>>());
+    let member = killed(&installation, member);
+    let orders = each().filter(|(number, _)| buys(*number));
+    let orders = orders.map(|(number, (device, customer))| match number % 2 {
+        // By the device alone, of whoever it is by then.
+        0 => call("Order Completed", &[("anonymousId", device)], 20),
+        _ => call(
+            "Order Completed",
+            &[("userId", customer), ("anonymousId", device)],
+            20,
+        ),
+    });
+    installation.produce("purchase", orders.collect::<Vec<_>>());
+    let member = killed(&installation, member);
+    pass(&installation, 600);
+    let left: BTreeSet<&str> = each()
+        .filter(|(number, _)| !buys(*number))
+        .map(|(number, (device, customer))| match becomes_one(number) {
+            true => customer.as_str(),
+            false => device.as_str(),
+        })
+        .collect();
+    let reminded = installation.wait_for("treatments.onsite", left.len());
+    let mut reminded: Vec<String> = reminded.iter().map(OwnedRecord::key_text).collect();
+    reminded.sort_unstable();
+    assert_eq!(
+        reminded,
+        Vec::from_iter(left),
+        "each once, and nobody who bought"
+    );
+
+    member.wait_until_ready();
+    let (device, customer) = &ids[1];
+    let (_, body) = member
+        .get(&format!("/customers/{device}"))
+        .expect("an answer");
+    let shown: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(
+        shown["customer"],
+        customer.as_str(),
+        "the old id says whose it is"
+    );
+    let mut member = member;
+    assert!(member.process.terminate(LIMIT).success());
+    let mut decided: Vec<String> = installation
+        .read("decisions")
+        .iter()
+        .map(OwnedRecord::text)
+        .collect();
+    let mut replayed = installation.replayed();
+    decided.sort_unstable();
+    replayed.sort_unstable();
+    assert_eq!(decided, replayed, "the journal replays it");
+}
