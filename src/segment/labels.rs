@@ -1,8 +1,7 @@
 //! Labels of recency, frequency and monetary value: of each she has one, asked as `profile.rfm.recency == "long"`.
 //!
-//! Who ordered nothing has none. Recency changes by time alone: what is exactly as old as a bound has passed it. The words are those
-//! of Hughes, "Strategic Database Marketing" (1994), with three grades in place of five; the bounds are the company's own, declared
-//! or fitted by quantiles (`moments fit rfm`).
+//! Who ordered nothing has none. Recency changes by time alone: what is exactly as old as a bound has passed it. The bounds are the company's
+//! own.
 
 use std::sync::Arc;
 
