@@ -63,6 +63,36 @@ fn killed(installation: &Installation, mut member: Member) -> Member {
     installation.start()
 }
 
+/// Visitors put something in their baskets; most become customers, some buy; and after each of it the process is killed.
+fn live(installation: &Installation, ids: &[(String, String)]) -> Member {
+    let each = || ids.iter().enumerate();
+    let member = installation.start();
+    let added = each().map(|(_, (device, _))| call("Product Added", &[("anonymousId", device)], 0));
+    installation.produce("cart", added.collect::<Vec<_>>());
+    let member = killed(installation, member);
+    let both = |(device, customer): &(String, String), name: &str, minutes| {
+        call(
+            name,
+            &[("userId", customer), ("anonymousId", device)],
+            minutes,
+        )
+    };
+    let logins = each().filter(|(number, _)| becomes_one(*number));
+    let logins = logins.map(|(_, ids)| both(ids, "Signed In", 10));
+    installation.produce("clickstream", logins.collect::<Vec<_>>());
+    let member = killed(installation, member);
+    let orders = each().filter(|(number, _)| buys(*number));
+    let orders = orders.map(|(number, ids)| match number % 2 {
+        // By the device alone, of whoever it is by then.
+        0 => call("Order Completed", &[("anonymousId", &ids.0)], 20),
+        _ => both(ids, "Order Completed", 20),
+    });
+    installation.produce("purchase", orders.collect::<Vec<_>>());
+    let member = killed(installation, member);
+    pass(installation, 600);
+    member
+}
+
 #[test]
 fn who_registers_and_buys_is_not_reminded_whatever_is_killed() {
     let Some(broker) = KafkaBroker::shared() else {
@@ -71,42 +101,11 @@ fn who_registers_and_buys_is_not_reminded_whatever_is_killed() {
     let extra = "[time]\nclock = \"event\"\nidle_delay = \"200ms\"\n";
     let installation = Installation::new(broker, PARTITIONS, &[REMINDER], extra);
     installation.create_topics();
-    let member = installation.start();
-    let ids: Vec<(String, String)> = (0..CUSTOMERS)
-        .map(|number| {
-            let customer = format!("customer-{number}");
-            (visitor(&customer), customer)
-        })
-        .collect();
-    let each = || ids.iter().enumerate();
-    let added = each().map(|(_, (device, _))| call("Product Added", &[("anonymousId", device)], 0));
-    installation.produce("cart", added.collect::<Vec<_>>());
-    let member = killed(&installation, member);
-    let logins = each().filter(|(number, _)| becomes_one(*number));
-    let logins = logins.map(|(_, (device, customer))| {
-        call(
-            "Signed In",
-            &[("userId", customer), ("anonymousId", device)],
-            10,
-        )
-    });
-    installation.produce("clickstream", logins.collect::<Vec<_>>());
-    let member = killed(&installation, member);
-    let orders = each().filter(|(number, _)| buys(*number));
-    let orders = orders.map(|(number, (device, customer))| match number % 2 {
-        // By the device alone, of whoever it is by then.
-        0 => call("Order Completed", &[("anonymousId", device)], 20),
-        _ => call(
-            "Order Completed",
-            &[("userId", customer), ("anonymousId", device)],
-            20,
-        ),
-    });
-    installation.produce("purchase", orders.collect::<Vec<_>>());
-    let member = killed(&installation, member);
-    pass(&installation, 600);
-    let left: BTreeSet<&str> = each()
-        .filter(|(number, _)| !buys(*number))
+    let customers = (0..CUSTOMERS).map(|number| format!("customer-{number}"));
+    let ids: Vec<(String, String)> = customers.map(|it| (visitor(&it), it)).collect();
+    let mut member = live(&installation, &ids);
+    let left = ids.iter().enumerate().filter(|(number, _)| !buys(*number));
+    let left: BTreeSet<&str> = left
         .map(|(number, (device, customer))| match becomes_one(number) {
             true => customer.as_str(),
             false => device.as_str(),
@@ -123,22 +122,16 @@ fn who_registers_and_buys_is_not_reminded_whatever_is_killed() {
 
     member.wait_until_ready();
     let (device, customer) = &ids[1];
-    let (_, body) = member
-        .get(&format!("/customers/{device}"))
-        .expect("an answer");
-    let shown: Value = serde_json::from_str(&body).expect("JSON");
+    let answer = member.get(&format!("/customers/{device}"));
+    let shown: Value = serde_json::from_str(&answer.expect("an answer").1).expect("JSON");
     assert_eq!(
         shown["customer"],
         customer.as_str(),
         "the old id says whose it is"
     );
-    let mut member = member;
     assert!(member.process.terminate(LIMIT).success());
-    let mut decided: Vec<String> = installation
-        .read("decisions")
-        .iter()
-        .map(OwnedRecord::text)
-        .collect();
+    let decided = installation.read("decisions");
+    let mut decided: Vec<String> = decided.iter().map(OwnedRecord::text).collect();
     let mut replayed = installation.replayed();
     decided.sort_unstable();
     replayed.sort_unstable();
