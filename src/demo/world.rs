@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use crate::config::topics::Source;
 use crate::config::{Clock, Config, Span};
 use crate::time::{DAY_MS, Timestamp};
-use crate::trigger::policy::Share;
 
 /// A day lasts so many milliseconds on the wall, which makes a millisecond nearly a minute.
 const DAY_ON_WALL_MS: f64 = 1_500.0;
@@ -87,8 +86,6 @@ pub fn config(bootstrap: &str, prefix: &str, customers: u32, pace: Pace) -> Conf
     let mut config = Config::default();
     config.application.id = format!("{prefix}moments");
     bootstrap.clone_into(&mut config.kafka.bootstrap);
-    // Everybody's story is told to its end.
-    config.policy.hold_out = Share::NOBODY;
     // The embedded broker wakes nobody for news, and a day is short.
     config
         .kafka

@@ -83,8 +83,7 @@ impl Engine {
             fold.settle(&mut working.customer, self.watermark, Expiry::Later);
         }
         let let_go = fold.let_go;
-        let stands = working.customer.stands();
-        let changed = forgotten || filled_in || asked || let_go || stands || effects.len() > before;
+        let changed = forgotten || filled_in || asked || let_go || effects.len() > before;
         working.dirty = changed;
         let look = plan.next_look(&working.customer);
         self.customers.gone_over(look);

@@ -63,11 +63,6 @@ impl Customer {
         tail.fired.iter().any(is_of)
     }
 
-    /// What was sent by other triggers, facts or segments is not asked again by these; whether there was anything.
-    pub(super) fn stands(&mut self) -> bool {
-        self.undone_at().is_some() && self.profile.settled.sent.stand(|_| true)
-    }
-
     /// When the first of such events is.
     pub(super) fn undone_at(&self) -> Option<Timestamp> {
         let tail = self.profile.tail.events().iter();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::event::{EventName, Text, Vocabulary};
 use crate::expression::Expression;
 use crate::fact::Fact;
@@ -43,6 +45,8 @@ pub struct Plan {
     by_event: ByName,
     /// The facts that take an event.
     facts_by_event: ByName,
+    /// Hash of the texts of facts, models and segments.
+    declared: u64,
     /// Whether any trigger has a goal.
     pub has_goals: bool,
     /// The triggers for whose goal an event may count.
@@ -201,6 +205,13 @@ impl Plan {
         let concerned = triggers.iter().map(|trigger| trigger.kind.concerns());
         let by_event = ByName::new(&vocabulary, concerned);
         let facts_by_event = ByName::new(&vocabulary, facts.iter().map(Fact::concerns));
+        let mut hasher = Xxh3::new();
+        let texts = facts.iter().map(|it| it.text);
+        let texts = texts.chain(models.iter().map(|it| it.text));
+        for text in texts.chain(segments.iter().map(|it| it.text)) {
+            hasher.update(&text.to_le_bytes());
+        }
+        let declared = hasher.digest();
         let has_goals = triggers.iter().any(|trigger| trigger.goal.is_some());
         let goals = triggers.iter().map(|trigger| {
             let goal = trigger.goal.as_ref();
@@ -238,6 +249,7 @@ impl Plan {
             revision,
             by_event,
             facts_by_event,
+            declared,
             has_goals,
             goals_by_event,
             by_broadcast,
@@ -258,6 +270,12 @@ impl Plan {
     /// The triggers for whose goal an event of this name may count.
     pub fn with_goal(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
         self.goals_by_event.of(name).map(|i| &self.triggers[i])
+    }
+
+    /// Hash of all that says what a trigger means: what was sent by another meaning is not asked again by this one.
+    #[must_use]
+    pub fn defined(&self, trigger: &Trigger) -> u64 {
+        trigger.text ^ self.declared
     }
 
     /// Whether an event of this name may make something true when it is seen.

@@ -97,7 +97,7 @@ impl Fold<'_> {
         let made_way = settled.sent.note(SentCommand {
             id: command.id.into_bytes(),
             key: trigger.key,
-            text: trigger.text,
+            text: self.plan.defined(trigger),
             trigger: decision.trigger.clone(),
             generation: decision.generation,
             occurrence: decision.occurrence.clone(),

@@ -63,7 +63,7 @@ impl Fold<'_> {
             let mut asked = plan.naming(folded.event.name);
             asked.any(|it| {
                 it.key == key
-                    && text.is_none_or(|text| text == it.text)
+                    && text.is_none_or(|text| text == plan.defined(it))
                     && (!folded.again || it.kind.takes_again())
                     && it.kind.undone(states.get(key), past, &scope)
             })
@@ -98,7 +98,7 @@ impl Fold<'_> {
         for trigger in fired.iter().filter_map(|key| plan.by_key(*key)) {
             let occurrence = &folded.event.id;
             let sent = settled.sent.of(trigger.key, occurrence);
-            let sent = sent.filter(|it| !it.stands && it.text == trigger.text);
+            let sent = sent.filter(|it| !it.stands && it.text == plan.defined(trigger));
             let before = sent.map(|it| (it.decided_at, it.before.clone()));
             if before.is_none() && !waiting.holds(trigger.key, occurrence) {
                 continue;
