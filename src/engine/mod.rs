@@ -243,6 +243,10 @@ impl Engine {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the way of an event, one step after the other"
+    )]
     fn event(&mut self, mut event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) {
         let mut is_erased = false;
         if let Some(whose) = self.whose(&event.customer) {

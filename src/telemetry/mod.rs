@@ -177,6 +177,7 @@ fn options(metric: &Metric) -> Opts {
 impl Telemetry {
     /// All metrics at 0; `topics` in the order in which tasks number them.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a line for each metric")]
     pub fn new(topics: &[String], plan: &Plan) -> Self {
         let make = Maker {
             registry: Registry::new(),
