@@ -249,6 +249,10 @@ fn a_topic_that_was_made_anew_is_refused_until_somebody_accepts_it() {
 
 /// Another customer's page under her key, and then a damaged one, keep her task from starting, until she is set aside.
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 fn a_page_that_cannot_be_read_is_set_aside_by_command() {
     let Some(broker) = KafkaBroker::shared() else {
         return;
