@@ -12,7 +12,11 @@ use moments::treatment::Order;
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
-use super::history::{Grid, Happening};
+use proptest::prelude::*;
+
+use super::history::{Grid, Happening, arrivals, in_order};
+use crate::reference::RefEvent;
+use crate::support::facts;
 
 /// Compiles triggers (name, moment) that treat on the site, which needs no consent.
 pub fn plan(moments: &[(String, String)]) -> Arc<Plan> {
@@ -134,4 +138,47 @@ pub fn customers(engine: &mut Engine) -> BTreeMap<String, Customer> {
         .customers()
         .map(|customer| (customer.profile.settled.id.to_string(), customer))
         .collect()
+}
+
+/// Holds an engine to what is expected of each customer's events until an instant (ms), in whatever order they arrive: what is
+/// found, but for the triggers that are no part of it, and what is known in the end.
+pub fn held_to(
+    plan: &Arc<Plan>,
+    (history, grid): (&[Happening], Grid),
+    expected: impl Fn(&str, &[RefEvent], i64) -> Vec<Found>,
+    is_part: impl Fn(&Found) -> bool,
+) -> Result<(), TestCaseError> {
+    let mut by_customer: BTreeMap<String, Vec<RefEvent>> = BTreeMap::new();
+    for place in in_order(history, grid) {
+        let customer = by_customer.entry(history[place].customer().to_string());
+        customer
+            .or_default()
+            .push(history[place].reference(place, grid));
+    }
+    let mut states = Vec::new();
+    for places in [in_order(history, grid), arrivals(history, grid)] {
+        let mut engine = Engine::new(Arc::clone(plan));
+        let mut effects = Vec::new();
+        let told = inputs(history, &places, grid);
+        for input in &told {
+            tell(&mut engine, input, &mut effects);
+        }
+        let until = told.last().expect("at least the end").1;
+        let each = by_customer.iter();
+        let mut all: Vec<Found> = each
+            .flat_map(|(customer, events)| expected(customer, events, until.0))
+            .collect();
+        all.sort();
+        let mut found = found(&effects);
+        found.retain(&is_part);
+        prop_assert_eq!(found, all);
+        let states_of = customers(&mut engine).into_iter();
+        states.push(
+            states_of
+                .map(|(id, it)| (id, facts(&it), it.states))
+                .collect::<Vec<_>>(),
+        );
+    }
+    prop_assert_eq!(&states[0], &states[1]);
+    Ok(())
 }

@@ -14,10 +14,9 @@ use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
 use super::cases;
-use super::driver::{Found, customers, found, inputs, tell};
-use super::history::{Grid, arrivals, history, in_order};
+use super::driver::{Found, held_to, inputs, tell};
+use super::history::{Grid, history, in_order};
 use crate::reference::RefEvent;
-use crate::support::facts;
 
 pub(super) const STEP: i64 = DAY_MS / 4;
 pub(super) const GRID: Grid = Grid {
@@ -182,32 +181,7 @@ proptest! {
 
     #[test]
     fn transitions_are_what_looking_at_every_instant_says(history in history(GRID, 30, 0..100)) {
-        let mut by_customer: BTreeMap<String, Vec<RefEvent>> = BTreeMap::new();
-        for place in in_order(&history, GRID) {
-            let customer = by_customer.entry(history[place].customer().to_string());
-            customer.or_default().push(history[place].reference(place, GRID));
-        }
-        let mut states = Vec::new();
-        for places in [in_order(&history, GRID), arrivals(&history, GRID)] {
-            let mut engine = Engine::new(Arc::clone(&PLAN));
-            let mut effects = Vec::new();
-            let told = inputs(&history, &places, GRID);
-            for input in &told {
-                tell(&mut engine, input, &mut effects);
-            }
-            let until = told.last().expect("at least the end").1;
-            let each = by_customer.iter();
-            let mut all: Vec<Found> = each
-                .flat_map(|(customer, events)| expected(customer, events, until.0))
-                .collect();
-            all.sort();
-            let mut found = found(&effects);
-            found.retain(|(_, trigger, ..)| !trigger.starts_with("asked"));
-            prop_assert_eq!(found, all);
-            let states_of = customers(&mut engine).into_iter();
-            states.push(states_of.map(|(id, it)| (id, facts(&it), it.states)).collect::<Vec<_>>());
-        }
-        prop_assert_eq!(&states[0], &states[1]);
+        held_to(&PLAN, (&history, GRID), expected, |(_, trigger, ..)| !trigger.starts_with("asked"))?;
     }
 
     /// In order, what is asked when an event is seen finds her in the segments that she is in then.
