@@ -17,7 +17,7 @@ use crate::moment::{CameTrue, EventRef, Evidence, Moment, States};
 use crate::policy::{self, Asked, Held};
 use crate::profile::contacts::Standing;
 use crate::profile::sent::SentCommand;
-use crate::profile::{Profile, Settled, TailEvent};
+use crate::profile::{Profile, Settled, TailEvent, segments};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Outcome, Reason, Undone, Withdrawal};
@@ -31,15 +31,6 @@ pub(super) struct Folded<'e> {
     /// What it is about was told before.
     pub again: bool,
 }
-
-/// What depends on conditions that may ask for what was sent.
-const STANDINGS: [&str; 5] = [
-    "profile.segments",
-    "profile.rfm",
-    "profile.personas",
-    "profile.stage",
-    "profile.milestones",
-];
 
 impl Fold<'_> {
     /// An event came too late: what it proves wrong is undone.
@@ -193,9 +184,14 @@ impl Fold<'_> {
             asks.any(|path| path.starts_with(of))
         };
         let of_contacts = |expression| asks(expression, "profile.contacts");
+        let asks_standing = |expression: &Expression| {
+            let paths = expression.asks().iter();
+            let mut paths = paths.filter_map(|path| path.strip_prefix("profile."));
+            paths.any(segments::Standing::is_of)
+        };
         let mut segments = self.plan.segments.iter();
         !is_known && of_contacts(expression)
-            || STANDINGS.iter().any(|of| asks(expression, of))
+            || asks_standing(expression)
                 && segments.any(|segment| segment.conditions().any(|it| of_contacts(it)))
     }
 
