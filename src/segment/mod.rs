@@ -180,9 +180,13 @@ impl Segment {
         };
         let any = |conditions: &[Arc<Expression>]| conditions.iter().any(|it| it.holds(&scope));
         let next = self.conditions().filter_map(|it| it.next_change(&scope));
+        let holds = any(&self.when) && !any(&self.unless);
         Answer {
-            holds: any(&self.when) && !any(&self.unless),
-            next: next.min(),
+            holds,
+            // What is kept is not asked again once it holds.
+            next: next
+                .min()
+                .filter(|_| !(self.is_kept && holds && self.held_ms == 0)),
             held_ms: self.held_ms,
         }
     }

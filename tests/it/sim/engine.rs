@@ -260,6 +260,10 @@ impl Subject for Customers {
             "id",
         ]
         .map(|name| json[name].to_string())
+        .into_iter()
+        // Of a decision, that of its command or withdrawal.
+        .chain([json["treatment"]["id"].to_string()])
+        .collect::<Vec<_>>()
         .join(" ")
     }
 
