@@ -1,12 +1,13 @@
 //! How much memory the process may take, who may take how much of it, and what happens near the end of it.
 //!
 //! What is at rest, packed customers, cannot be put anywhere else. So the rest is divided when the process starts ([`Shares`]); and
-//! a thread looks at what is resident. Near the ceiling ([`Memory::is_short`]) tasks take in no more than they work on, customers are
+//! who is about to take more looks at what is resident: a thread alone would look too late where it is not given the processor.
+//! Near the ceiling ([`Memory::is_short`]) tasks take in no more than they work on, customers are
 //! written as soon as they change, and HTTP answers its probes and metrics alone. What must stay true: it goes on, however little at a
 //! time, as time waits for what is not taken.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,13 +19,15 @@ use crate::config::Config;
 use crate::config::memory::{Bytes, Max};
 
 const MIB: u64 = 1024 * 1024;
-/// Between two looks: at 100 MB/s of fetched records far less than a share.
-const LOOK: Duration = Duration::from_millis(250);
+/// How old a look may be: at 100 MB/s of fetched records far less than a share. It takes 5 µs.
+const LOOK: Duration = Duration::from_millis(20);
+/// Between two looks of the thread, which gives back and says what there is.
+const TEND: Duration = Duration::from_millis(250);
 /// Where it comes and goes while a backlog is taken.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// Of eight parts of the ceiling, those from which on it is short, and those up to which it is not any more.
-const SHORT: u64 = 7;
-const ENOUGH: u64 = 6;
+const SHORT: u64 = 6;
+const ENOUGH: u64 = 5;
 /// A customer who is unpacked.
 const CUSTOMER_BYTES: u64 = 4096;
 /// More than a group of cgroups is ever nested.
@@ -37,6 +40,9 @@ pub(super) struct Memory {
     /// Where it comes from.
     pub from: &'static str,
     short: AtomicBool,
+    since: Instant,
+    /// When it was last looked, µs from `since` on.
+    looked: AtomicU64,
 }
 
 /// What each may take.
@@ -109,27 +115,41 @@ impl Memory {
             max,
             from,
             short: AtomicBool::new(false),
+            since: Instant::now(),
+            looked: AtomicU64::new(0),
         }
     }
 
-    /// Whether the ceiling is near.
+    /// Whether the ceiling is near, as of the last [`LOOK`].
     pub fn is_short(&self) -> bool {
+        let now = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let looked = self.looked.load(Ordering::Relaxed);
+        let is_due = u128::from(now.saturating_sub(looked)) >= LOOK.as_micros();
+        let looks = |from, to| {
+            self.looked
+                .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        if is_due
+            && looks(looked, now).is_ok()
+            && let Some(resident) = resident()
+        {
+            self.found(resident);
+        }
         self.short.load(Ordering::Relaxed)
     }
 
-    /// So much is resident: whether it has become short, or is not any more.
-    fn found(&self, resident: u64) -> Option<bool> {
+    /// So much is resident.
+    fn found(&self, resident: u64) {
         let eighth = self.max.bytes / 8;
-        let short = match self.is_short() {
+        let short = match self.short.load(Ordering::Relaxed) {
             false => resident >= eighth * SHORT,
             true => resident > eighth * ENOUGH,
         };
-        let was = self.short.swap(short, Ordering::Relaxed);
-        (was != short).then_some(short)
+        self.short.store(short, Ordering::Relaxed);
     }
 }
 
-/// Looks at what is resident; until the process ends.
+/// Tends to memory until the process ends.
 ///
 /// # Errors
 /// Where the thread cannot be started.
@@ -143,28 +163,29 @@ pub(super) fn start(context: &Arc<Context>) -> std::io::Result<()> {
         let _guard = EndsProcess;
         let mut said = None;
         loop {
-            look(&context, &mut said);
-            thread::park_timeout(LOOK);
+            tend(&context, &mut said);
+            thread::park_timeout(TEND);
         }
     })?;
     Ok(())
 }
 
 /// `said`: when it was last said that memory is short.
-fn look(context: &Context, said: &mut Option<Instant>) {
-    let Some(resident) = resident() else { return };
+fn tend(context: &Context, said: &mut Option<Instant>) {
     let memory = &context.memory;
-    if memory.is_short() {
-        give_back();
+    let short = memory.is_short();
+    context.telemetry.memory_short(short);
+    if !short {
+        return;
     }
     let (shown, max) = (
         Bytes {
-            bytes: resident / MIB * MIB,
+            bytes: resident().unwrap_or(0) / MIB * MIB,
         },
         memory.max,
     );
-    let is_news = said.is_none_or(|at| at.elapsed() >= SAY_AGAIN);
-    if memory.found(resident) == Some(true) && is_news {
+    give_back();
+    if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
         *said = Some(Instant::now());
         tracing::warn!(
             resident = %shown, %max, from = memory.from,
@@ -172,7 +193,6 @@ fn look(context: &Context, said: &mut Option<Instant>) {
              does not pass"
         );
     }
-    context.telemetry.memory_short(memory.is_short());
 }
 
 /// What is resident, bytes; none where the system does not say.
@@ -275,20 +295,19 @@ mod tests {
     #[test]
     fn it_is_short_near_the_ceiling_and_until_some_way_below() {
         let memory = Memory::new(Max::Bytes(Bytes { bytes: 800 }));
-        let found: Vec<_> = [600, 699, 700, 650, 601, 600, 699, 700]
-            .map(|resident| memory.found(resident))
-            .into();
-        let expected = [
-            None,
-            None,
-            Some(true),
-            None,
-            None,
-            Some(false),
-            None,
-            Some(true),
-        ];
-        assert_eq!(found, expected);
+        let found = [600, 699, 700, 650, 601, 600, 699, 700].map(|resident| {
+            memory.found(resident);
+            memory.short.load(Ordering::Relaxed)
+        });
+        assert_eq!(found, [false, false, true, true, true, false, false, true]);
+    }
+
+    #[test]
+    fn who_asks_looks() {
+        let memory = Memory::new(Max::Bytes(Bytes { bytes: 1 }));
+        assert!(!memory.is_short(), "looked just now");
+        thread::sleep(LOOK);
+        assert!(memory.is_short(), "more than a byte is resident");
     }
 
     #[test]

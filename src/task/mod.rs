@@ -437,7 +437,8 @@ impl<C: Core> Task<C> {
         self.commit_if_due();
     }
 
-    /// Memory is short, or is not any more: while it is, what is taken is committed at once, and every customer who changed is written.
+    /// Memory is short, or is not any more: while it is, what is taken is committed at once and nothing gathers beside it, and every
+    /// customer who changed is written.
     pub fn be_frugal(&mut self, frugal: bool) {
         self.frugal = frugal;
     }
@@ -457,6 +458,9 @@ impl<C: Core> Task<C> {
             return self.step_again();
         }
         if self.phase != Phase::Running || self.open.as_ref().is_some_and(Open::is_full) {
+            return false;
+        }
+        if self.frugal && self.in_flight.is_some() {
             return false;
         }
         if self.is_offered_another() {

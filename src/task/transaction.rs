@@ -19,8 +19,8 @@ pub const CUT_HEADER: &str = "moments.value.bytes";
 
 /// While records are at hand, a command waits for this part of the time that its event has waited already.
 const LATENESS_SHARE: i64 = 8;
-/// Bytes taken and made: with 32 tasks, two transactions each, half a GiB at worst.
-const TRANSACTION_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes taken and made: with 32 tasks, two transactions each, a quarter of a GiB at worst.
+const TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
 
 const _: () = assert!(TRANSACTION_BYTES > inbox::QUEUE_BYTES);
 
