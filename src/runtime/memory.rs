@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn it_is_short_near_the_ceiling_and_until_some_way_below() {
         let memory = Memory::new(Max::Bytes(Bytes { bytes: 800 }));
-        let found = [600, 699, 700, 650, 601, 600, 699, 700].map(|resident| {
+        let found = [500, 599, 600, 550, 501, 500, 599, 600].map(|resident| {
             memory.found(resident);
             memory.short.load(Ordering::Relaxed)
         });
