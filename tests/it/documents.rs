@@ -162,7 +162,7 @@ const BOUNDS: &[Bound] = &[
     ("records at hand", "2,048 or 1 MiB a topic and task", &[
         ("task/inbox.rs", "QUEUE_RECORDS: usize = 2048;"), ("task/inbox.rs", "QUEUE_BYTES: usize = 1024 * 1024;"),
     ]),
-    ("one transaction", "8 MiB taken and made", &[("task/transaction.rs", "TRANSACTION_BYTES: usize = 8 * 1024 * 1024;")]),
+    ("one transaction", "4 MiB taken and made", &[("task/transaction.rs", "TRANSACTION_BYTES: usize = 4 * 1024 * 1024;")]),
 ];
 
 #[test]
