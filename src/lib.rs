@@ -10,6 +10,7 @@ pub mod stats;
 pub mod stored;
 pub mod event;
 pub mod value;
+pub mod table;
 pub mod score;
 pub mod measure;
 pub mod money;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Text, Type};
 use crate::score;
 use crate::stats::faded;
+use crate::table::Table;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -76,6 +77,8 @@ pub struct Spec {
 /// What is declared beside events and attributes.
 #[derive(Clone, Debug, Default)]
 pub struct Declarations {
+    /// Reference tables by name.
+    pub tables: BTreeMap<String, Arc<Table>>,
     /// Facts by name.
     pub facts: BTreeMap<String, Spec>,
     /// Models by name.
@@ -92,6 +95,7 @@ pub struct Declarations {
 
 /// Nothing is.
 pub static NOTHING: Declarations = Declarations {
+    tables: BTreeMap::new(),
     facts: BTreeMap::new(),
     models: BTreeMap::new(),
     segments: BTreeSet::new(),

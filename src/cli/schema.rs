@@ -30,8 +30,10 @@ impl ValueEnum for What {
         &[
             Self::Files(Kind::Trigger),
             Self::Files(Kind::Fact),
+            Self::Files(Kind::Model),
             Self::Files(Kind::Segment),
             Self::Files(Kind::Suppression),
+            Self::Files(Kind::Table),
             Self::Files(Kind::Labels),
             Self::Files(Kind::Personas),
             Self::Files(Kind::Path),

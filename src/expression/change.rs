@@ -86,6 +86,7 @@ impl Tree {
             | Self::Fact { .. }
             | Self::Model(_) => Vec::new(),
             Self::Known(of) | Self::Not(of) | Self::Negative(of) => vec![of],
+            Self::Lookup { key, .. } => vec![key],
             Self::And(parts)
             | Self::Or(parts)
             | Self::Equal(parts)

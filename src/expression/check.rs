@@ -131,6 +131,9 @@ impl Checker<'_> {
     }
 
     fn path(&mut self, node: &IdedExpr) -> Result<Typed, ExpressionError> {
+        if let Some(found) = self.lookup(node) {
+            return found;
+        }
         let path = self.segments(node)?;
         let (kind, tree) = names::resolve(&path, self.environment)?;
         self.uses_event |= path.root == "event";
@@ -145,6 +148,53 @@ impl Checker<'_> {
             _ => {}
         }
         Ok((Some(kind), tree))
+    }
+
+    /// `tables.NAME[key].column`; none where it is something else.
+    fn lookup(&mut self, node: &IdedExpr) -> Option<Result<Typed, ExpressionError>> {
+        let Expr::Select(column) = &node.expr else {
+            return None;
+        };
+        let Expr::Call(CallExpr {
+            func_name, args, ..
+        }) = &column.operand.expr
+        else {
+            return None;
+        };
+        let [of, key] = &args[..] else { return None };
+        let Expr::Select(table) = &of.expr else {
+            return None;
+        };
+        let is_one = matches!(&table.operand.expr, Expr::Ident(root) if root == "tables");
+        if !is_one || func_name != cel_operators::INDEX {
+            return None;
+        }
+        let places = (
+            self.parsed.field_span(of, &table.field),
+            self.parsed.field_span(node, &column.field),
+        );
+        let found = names::of_tables(
+            (&table.field, places.0),
+            (&column.field, places.1),
+            self.environment,
+        );
+        Some(found.and_then(|(found, column, kind)| {
+            let (key_kind, tree) = self.node(key)?;
+            if !matches!(key_kind, Some(Type::Text | Type::Number)) {
+                let message = format!(
+                    "a row is found by a text or a number, and this is {}",
+                    described(key_kind)
+                );
+                return Err(self.fails(key, &message));
+            }
+            self.asks.push(format!("tables.{}", table.field));
+            let tree = Tree::Lookup {
+                table: found,
+                column,
+                key: Box::new(tree),
+            };
+            Ok((Some(kind), tree))
+        }))
     }
 
     pub(super) fn segments(&self, node: &IdedExpr) -> Result<Path, ExpressionError> {

@@ -1,6 +1,7 @@
 //! What a path of names stands for: a part of the event, a field of the profile, or now.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::model::Model;
 use super::tree::{EventPart, Tree, Whose, is_of_product};
@@ -10,6 +11,7 @@ use crate::event::{EventName, PropertyId, Type};
 use crate::measure::Declarations;
 use crate::profile::segments::Standing;
 use crate::profile::{FIELDS, KEYED_FIELDS, KeyedField};
+use crate::table::Table;
 
 /// A path such as `profile.interests["shoes"]`.
 pub struct Path {
@@ -56,6 +58,10 @@ pub fn resolve(
         "profile" => of_profile(path, environment, Whose::Now),
         "facts" => of_facts(path, &path.segments, environment, Whose::Now),
         "models" => of_models(path, environment),
+        "tables" => Err(ExpressionError {
+            expected: Some("a column of a row, such as `tables.companions[event.product_id].companion`".to_owned()),
+            ..error(&path.root_span, format!("`{}` alone is no value", path.dotted()))
+        }),
         "previous" if environment.previous => match path.segments.split_first() {
             Some((first, segments)) if first.name == "facts" => {
                 of_facts(path, segments, environment, Whose::Before)
@@ -75,14 +81,16 @@ pub fn resolve(
 
 fn unknown_root(path: &Path) -> ExpressionError {
     let written = dotted(&path.root, &path.segments);
-    let known = ["event", "previous", "profile", "facts", "models", "now"];
+    let known = [
+        "event", "previous", "profile", "facts", "models", "tables", "now",
+    ];
     let suggestion = closest(&path.root, known)
         .map(|root| dotted(root, &path.segments))
         .or_else(|| is_field(&written).then(|| format!("profile.{written}")))
         .or_else(|| path.segments.is_empty().then(|| format!("\"{written}\"")));
     ExpressionError {
         expected: Some(
-            "a path beginning with `event`, `profile`, `facts`, `models` or `previous`, or `now`"
+            "a path beginning with `event`, `profile`, `facts`, `models`, `tables` or `previous`, or `now`"
                 .to_owned(),
         ),
         suggestion,
@@ -435,6 +443,40 @@ fn of_models(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree),
     };
     let model = Model::compile(spec, environment)?;
     Ok((Type::Number, Tree::Model(Box::new(model))))
+}
+
+/// The column of a declared table by its name; the places are those of the two names.
+pub fn of_tables(
+    (table, table_span): (&str, Range<usize>),
+    (column, column_span): (&str, Range<usize>),
+    environment: &Environment<'_>,
+) -> Result<(Arc<Table>, usize, Type), ExpressionError> {
+    let tables = &environment.derived.tables;
+    let Some(found) = tables.get(table) else {
+        let declared = tables.keys().map(String::as_str);
+        let expected = match tables.len() {
+            0 => "tables are declared in files of their own, beside the triggers; none is here"
+                .to_owned(),
+            _ => format!("one of {}", listed(declared.clone())),
+        };
+        return Err(ExpressionError {
+            expected: Some(expected),
+            suggestion: closest(table, declared).map(str::to_owned),
+            ..error(&table_span, format!("no table is called `{table}`"))
+        });
+    };
+    let Some((place, kind)) = found.column(column) else {
+        let expected = format!("one of {}", listed(found.columns()));
+        return Err(ExpressionError {
+            expected: Some(expected),
+            suggestion: closest(column, found.columns()).map(str::to_owned),
+            ..error(
+                &column_span,
+                format!("`tables.{table}` has no column `{column}`"),
+            )
+        });
+    };
+    Ok((Arc::clone(found), place, kind.in_expressions()))
 }
 
 fn unknown_field(path: &Path, written: &str, environment: &Environment<'_>) -> ExpressionError {

@@ -1,5 +1,7 @@
 //! The checked expression, and how it is asked.
 
+use std::sync::Arc;
+
 use super::Scope;
 use super::functions::Function;
 use super::model::Model;
@@ -8,6 +10,7 @@ use crate::event::{Event, EventName, Product, PropertyId, Text, Type};
 use crate::measure::Spec;
 use crate::profile::Settled;
 use crate::profile::settled::{Read, ReadMember};
+use crate::table::Table;
 use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 
@@ -37,6 +40,12 @@ pub enum Tree {
         spec: Box<Spec>,
         key: Box<str>,
         whose: Whose,
+    },
+    /// A value of a row of a table, by a key.
+    Lookup {
+        table: Arc<Table>,
+        column: usize,
+        key: Box<Tree>,
     },
     /// The score of a declared model.
     Model(Box<Model>),
@@ -116,6 +125,14 @@ impl Tree {
                 known(whose.profile(scope).map_or(Value::Null, |profile| {
                     profile.derived.value(spec, key, scope.now)
                 }))
+            }
+            Self::Lookup { table, column, key } => {
+                let zone = || scope.profile.identity.zone();
+                known(match key.eval(scope) {
+                    Value::Text(key) => table.value(key, *column, &zone),
+                    Value::Number(key) => table.value(&key.to_string(), *column, &zone),
+                    _ => Value::Null,
+                })
             }
             Self::Model(model) => Value::number(model.score(scope)),
             Self::Negative(of) => match of.eval(scope) {

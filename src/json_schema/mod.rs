@@ -22,6 +22,7 @@ use crate::segment;
 use crate::suppression;
 use crate::trigger::definition;
 use crate::trigger::policy::file;
+use crate::trigger::table;
 
 /// Which files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,6 +37,8 @@ pub enum Kind {
     Segment,
     /// who is sent nothing, a suppression list, `NAME.yaml`
     Suppression,
+    /// what is looked up, a reference table, `NAME.yaml`
+    Table,
     /// labels of recency, frequency and monetary value, `NAME.yaml`
     Labels,
     /// a group of personas, `NAME.yaml`
@@ -64,6 +67,7 @@ impl Kind {
             Self::Model => "schemas/json/model.json",
             Self::Segment => "schemas/json/segment.json",
             Self::Suppression => "schemas/json/suppression.json",
+            Self::Table => "schemas/json/table.json",
             Self::Labels => "schemas/json/labels.json",
             Self::Personas => "schemas/json/personas.json",
             Self::Path => "schemas/json/path.json",
@@ -85,6 +89,10 @@ impl Kind {
             Self::Suppression => rooted(
                 "A suppression list of moments",
                 &Shape::Mapping(&suppression::KEYS),
+            ),
+            Self::Table => rooted(
+                "A reference table of moments",
+                &Shape::Mapping(&table::KEYS),
             ),
             Self::Labels => standing(&segment::LABELS),
             Self::Segment => standing(&segment::SEGMENT),

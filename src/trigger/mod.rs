@@ -6,4 +6,5 @@ pub mod policy;
 pub mod published;
 pub mod revision;
 pub mod set;
+pub mod table;
 pub mod warnings;

@@ -257,6 +257,18 @@ impl Plan {
         }
     }
 
+    /// The same, where its expressions look up tables of these texts, by their hashes.
+    #[must_use]
+    pub fn looking_up(mut self, texts: impl Iterator<Item = u64>) -> Self {
+        let mut hasher = Xxh3::new();
+        hasher.update(&self.declared.to_le_bytes());
+        for text in texts {
+            hasher.update(&text.to_le_bytes());
+        }
+        self.declared = hasher.digest();
+        self
+    }
+
     /// The triggers that take this event, most important first: those that name it, and those that concern everybody.
     pub fn naming(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
         self.by_event.of(name).map(|i| &self.triggers[i])

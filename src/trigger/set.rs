@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::definition::{self, Definition};
 use super::plan::Plan;
 use super::policy::{MARKETING, Policy, file as policy_file};
+use super::table::{self, Named};
 use crate::document::data;
 use crate::document::reader::Declared;
 use crate::document::report::{Report, Source, is_onnx};
@@ -156,9 +157,10 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         suppressions,
         policy,
         data: _,
+        tables,
     } = read;
     let triggers = triggers.into_iter();
-    let mut plan = Plan::new(
+    let plan = Plan::new(
         basis.vocabulary.clone(),
         triggers.map(|(definition, _)| definition.trigger).collect(),
         (
@@ -169,6 +171,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         policy,
         revision.into(),
     );
+    let mut plan = plan.looking_up(tables.iter().map(|(table, _)| table.text));
     plan.suppressions = suppressions.into_iter().map(|(list, _)| list).collect();
     Ok(plan)
 }
@@ -178,6 +181,8 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
 pub struct Read<'s> {
     /// Triggers.
     pub triggers: Vec<(Definition, &'s Source)>,
+    /// What is looked up.
+    pub tables: Vec<(Named, &'s Source)>,
     /// What is measured.
     pub facts: Vec<(Fact, &'s Source)>,
     /// What scores customers.
@@ -205,12 +210,19 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         rest = others;
         of
     };
-    let (of_facts, of_models) = (files("fact"), files("model"));
+    let (of_tables, of_facts, of_models) = (files("table"), files("fact"), files("model"));
     let suppressions = suppressions(&files("suppression"), plain, &data)?;
     let others = rest;
-    let mut derived = Declarations::default();
+    let tables = tables(&of_tables, plain, &data)?;
+    let by_name = tables.iter();
+    let by_name = by_name.map(|(it, _)| (it.name.to_string(), Arc::clone(&it.table)));
+    let mut derived = Declarations {
+        tables: by_name.collect(),
+        ..Declarations::default()
+    };
 
-    let (mut facts, mut reports) = all(&of_facts, |source| fact::read(source, plain));
+    let (mut facts, mut reports) =
+        all(&of_facts, |source| fact::read(source, plain.with(&derived)));
     facts.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
     reports.extend(collide(&facts, "facts", |fact| (&fact.name, fact.spec.key)));
     if !reports.is_empty() {
@@ -249,6 +261,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     triggers.sort_by(|(a, _), (b, _)| a.trigger.name.cmp(&b.trigger.name));
     Ok(Read {
         triggers,
+        tables,
         facts,
         models,
         segments,
@@ -343,6 +356,23 @@ fn suppressions<'s>(
     }
 }
 
+/// The reference tables of a set; `data`: its files of data.
+fn tables<'s>(
+    sources: &[&'s Source],
+    declared: Declared<'_>,
+    data: &[&Source],
+) -> Result<Vec<(Named, &'s Source)>, Vec<Report>> {
+    let (mut tables, mut reports) = all(sources, |source| table::read(source, declared, data));
+    tables.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    reports.extend(collide(&tables, "tables", |it| {
+        (&it.name, hashed(&it.name))
+    }));
+    match reports.is_empty() {
+        true => Ok(tables),
+        false => Err(reports),
+    }
+}
+
 /// What triggers are for that the policy does not say.
 fn undeclared_purposes(read: &[(Definition, &Source)], policy: &Policy) -> Vec<Report> {
     let known = policy.purposes.keys().map(Text::as_str);
@@ -414,7 +444,7 @@ fn keys(source: &Source) -> impl Iterator<Item = String> {
 /// Whether a file is of what all triggers have in common, and none of a trigger.
 #[must_use]
 pub fn is_shared(source: &Source) -> bool {
-    let shared = ["fact", "model", "suppression"].into_iter();
+    let shared = ["table", "fact", "model", "suppression"].into_iter();
     let shared = shared.chain(segment::FILES.iter().map(|file| file.word));
     let shared: Vec<&str> = shared.collect();
     is_onnx(source.name())
@@ -510,6 +540,10 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
     let text = |source: &Source| source.text().replace("\r\n", "\n");
     for (definition, source) in &read.triggers {
         part(definition.trigger.name.as_bytes());
+        part(text(source).as_bytes());
+    }
+    for (table, source) in &read.tables {
+        part(format!("tables.{}", table.name).as_bytes());
         part(text(source).as_bytes());
     }
     for (fact, source) in &read.facts {

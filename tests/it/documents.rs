@@ -159,6 +159,9 @@ const BOUNDS: &[Bound] = &[
     ("files of triggers, facts, segments, labels, personas and the path; treatments of one trigger", "1,000; 16", &[
         ("trigger/set.rs", "TRIGGERS: usize = 1000;"), ("trigger/definition/mod.rs", "TREATMENTS: usize = 16;"),
     ]),
+    ("rows and columns of a reference table", "100,000; 32", &[
+        ("table.rs", "ROWS: usize = 100_000;"), ("table.rs", "COLUMNS: usize = 32;"),
+    ]),
     ("records at hand", "2,048 or 1 MiB a topic and task", &[
         ("task/inbox.rs", "QUEUE_RECORDS: usize = 2048;"), ("task/inbox.rs", "QUEUE_BYTES: usize = 1024 * 1024;"),
     ]),

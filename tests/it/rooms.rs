@@ -9,12 +9,13 @@ use crate::support::generated;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
-const CORE: [&str; 25] = [
+const CORE: [&str; 26] = [
     "time",
     "stats",
     "stored",
     "event",
     "value",
+    "table",
     "score",
     "measure",
     "money",

@@ -402,3 +402,55 @@ fn two_triggers_of_one_name_are_told_with_both_files() {
             .contains("there are 0 trigger files")
     );
 }
+
+#[test]
+fn what_stands_in_a_table_is_looked_up() {
+    let table = Source::new(
+        "companions.yaml",
+        "table: companions\nkey: product_id\ncolumns: { companion: text, margin: number }\nrows: { p1: { companion: p9, margin: 3 } }\n".to_owned(),
+    );
+    let trigger = |audience: &str| {
+        let text = format!(
+            "trigger: one\nmoment: {{ event: Product Viewed }}\ntreatments:\n  - {{ channel: email, template: hello }}\naudience: {audience}\n"
+        );
+        Source::new("one.yaml", text)
+    };
+    let compiled = |audience: &str| compile(&[trigger(audience), table.clone()], &basis());
+    let found = compiled("'tables.companions[event.product_id].companion == \"p9\"'").unwrap();
+    let own = table.text().replace("margin: 3", "margin: 4");
+    let other = Source::new("companions.yaml", own);
+    let again = compile(&[trigger("true"), other], &basis()).unwrap();
+    let before = compiled("true").unwrap();
+    let defined = |plan: &Plan| plan.defined(&plan.triggers[0]);
+    assert_ne!(defined(&before), defined(&again));
+    assert_ne!(before.revision, again.revision);
+    assert_eq!(found.triggers.len(), 1);
+    let cases = [
+        (
+            "tables.companion[event.product_id].margin > 1",
+            "did you mean `companions`?",
+        ),
+        (
+            "tables.companions[event.product_id].margn > 1",
+            "did you mean `margin`?",
+        ),
+        (
+            "tables.companions[event.product_id].margin == \"x\"",
+            "stands between a number and a text",
+        ),
+        (
+            "tables.companions[event.time].margin > 1",
+            "a row is found by a text or a number",
+        ),
+        (
+            "tables.companions.p1.margin > 1",
+            "a column of a row, such as",
+        ),
+        ("tables > 1", "`tables` alone is no value"),
+    ];
+    for (audience, expected) in cases {
+        let reports = compiled(&format!("'{audience}'")).unwrap_err();
+        let said = crate::document::report::rendered(&reports);
+        assert!(said.contains(expected), "{audience}\n{said}");
+    }
+}

@@ -178,3 +178,26 @@ fn a_batch_sent_again_within_a_visit_is_recognised() {
     let rested = [once.clone(), over, once[300 - 32..].to_vec()].concat();
     assert_eq!(counts(&rested), 32);
 }
+
+#[test]
+fn what_goes_with_a_product_is_looked_up() {
+    let trigger = "moment: { event: { name: Product Added, where: 'tables.companions[event.product_id].margin >= 3' } }\n\
+         treatments: [{ channel: onsite, template: x }]\n===\n\
+         table: companions\nkey: product_id\ncolumns: { companion: text, margin: number }\n\
+         rows: { tent: { companion: pegs, margin: 3 }, 7: { margin: 4 }, lamp: { companion: oil }, cup: { margin: 2.9 } }";
+    let added = |minute: usize, product: &str| {
+        format!("2026-03-01T10:{minute:02}:00Z Product Added {{\"product_id\":\"{product}\"}}")
+    };
+    let products = ["tent", "lamp", "cup", "nothing", "7"];
+    let lines: Vec<String> = products
+        .iter()
+        .enumerate()
+        .map(|(i, it)| added(i, it))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    check(
+        trigger,
+        &lines,
+        &["2026-03-01T10:00:00Z treat", "2026-03-01T10:04:00Z treat"],
+    );
+}

@@ -1,0 +1,363 @@
+//! The file of a reference table: its rows, or the name of a .csv file beside it that has them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::document::data;
+use crate::document::keys::{Keys, Known, Shape};
+use crate::document::reader::{self, Declared, Fields, Reader};
+use crate::document::report::{Report, Source};
+use crate::document::suggest::{closest, listed};
+use crate::document::yaml::{self, Key, Node, Yaml};
+use crate::event::limits::TEXT_BYTES;
+use crate::event::{Property, Text, Type};
+use crate::table::{Table, limits};
+use crate::time::{Timestamp, parse_day};
+
+/// The keys of the file of a table.
+pub const KEYS: Keys = Keys {
+    of: "a reference table",
+    known: &[
+        Known::required(
+            "table",
+            Shape::Form("^[a-z][a-z0-9_]{0,63}$", "companions"),
+            "Its name, once in a set: lower-case letters, digits and underscores. Expressions ask for it as `tables.NAME[key].column`.",
+        ),
+        Known::optional(
+            "about",
+            Shape::Text(yaml::limits::FILE_BYTES),
+            "What it is, in its author's words. For people.",
+        ),
+        Known::required(
+            "key",
+            Shape::Form("^[a-z][a-z0-9_]{0,63}$", "product_id"),
+            "What its rows are found by; in a .csv file the heading of the column that has it.",
+        ),
+        Known::required(
+            "columns",
+            Shape::Each(&Shape::Words(TYPES)),
+            "What else a row says, with its type: `{ companion: text, price: number }`. A date is, as a time, the end of that day in the customer's zone; a list, in a .csv file, has its texts between bars: `a|b`.",
+        ),
+        Known::required(
+            "rows",
+            Shape::Either(&[Shape::Each(&Shape::Any), Shape::Text(data::BYTES)]),
+            "The rows by key, `p1: { companion: p9 }`; or the name of a file beside it, `companions.csv`, with a heading.",
+        ),
+    ],
+    later: &[],
+};
+const TYPES: &[&str] = &["bool", "number", "text", "time", "date", "list"];
+
+/// A checked table.
+#[derive(Debug)]
+pub struct Named {
+    /// Its name.
+    pub name: Text,
+    /// Hash of its text, and of that of its file of data.
+    pub text: u64,
+    /// Its rows.
+    pub table: Arc<Table>,
+}
+
+/// A value as it is written.
+enum Cell<'c> {
+    Text(&'c str),
+    List(Vec<&'c str>),
+}
+
+/// Reads the file of a table; `files`: those of data beside it.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(
+    source: &Source,
+    declared: Declared<'_>,
+    files: &[&Source],
+) -> Result<Named, Vec<Report>> {
+    let mut of_data = 0;
+    let read = reader::file(source, declared, KEYS, |reader, fields| {
+        let (name, table, text) = table(reader, fields, files)?;
+        of_data = text;
+        Some((name, table))
+    });
+    read.map(|(name, table)| Named {
+        name,
+        text: source.digest() ^ of_data,
+        table: Arc::new(table),
+    })
+}
+
+fn table(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    files: &[&Source],
+) -> Option<(Text, Table, u64)> {
+    let name = reader.required(fields, "table", "its name, such as companions");
+    let name = name.and_then(|node| {
+        let name = reader.identifier(node, ("a table", "companions"), limits::NAME_BYTES)?;
+        Some(Text::from(name))
+    });
+    if let Some(node) = fields.get("about") {
+        reader.text(node, "a sentence on what it is");
+    }
+    let key = reader.required(fields, "key", "what rows are found by, such as product_id");
+    let key =
+        key.and_then(|node| reader.identifier(node, ("a key", "product_id"), limits::NAME_BYTES));
+    let columns = reader.required(
+        fields,
+        "columns",
+        "what a row says, such as { companion: text }",
+    );
+    let columns = columns.and_then(|node| columns_of(reader, node));
+    let rows = reader.required(fields, "rows", "the rows, or the name of a .csv file");
+    let (name, key, columns, rows) = (name?, key?, columns?, rows?);
+    let mut table = Table::new(columns.iter().cloned());
+    let mut text = 0;
+    match &rows.value {
+        Yaml::Map(entries) => {
+            for (key, node) in entries {
+                written(reader, &mut table, (key, node), &columns);
+            }
+        }
+        Yaml::Scalar { text: named, .. } if data::is_named(named) => {
+            let file = data::beside(reader, rows, files)?;
+            text = file.digest();
+            filed(reader, &mut table, file, key, &columns);
+        }
+        _ => {
+            reader.unexpected(rows, "a mapping of rows by key, or the name of a .csv file");
+        }
+    }
+    if table.len() > limits::ROWS {
+        let message = format!("there are {} rows", table.len());
+        reader.fails(&rows.span, message, format!("at most {}", limits::ROWS));
+    }
+    Some((name, table, text))
+}
+
+fn columns_of(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(String, Type)>> {
+    let expected = || {
+        format!(
+            "from 1 to {} columns, such as {{ companion: text }}",
+            limits::COLUMNS
+        )
+    };
+    let Yaml::Map(entries) = &node.value else {
+        reader.unexpected(node, expected());
+        return None;
+    };
+    if entries.is_empty() || entries.len() > limits::COLUMNS {
+        reader.fails(
+            &node.span,
+            format!("there are {} columns", entries.len()),
+            expected(),
+        );
+        return None;
+    }
+    let column = |(key, node): &(Key, Node)| {
+        let name = Node {
+            span: key.span.clone(),
+            value: Yaml::Scalar {
+                text: key.text.clone(),
+                plain: false,
+            },
+        };
+        reader.identifier(&name, ("a column", "companion"), limits::NAME_BYTES)?;
+        let kind = reader.one_of(node, TYPES)?;
+        Some((key.text.clone(), Type::named(kind)?))
+    };
+    let found: Vec<_> = entries.iter().map(column).collect();
+    found.into_iter().collect()
+}
+
+/// A row that stands in the file itself.
+fn written(
+    reader: &mut Reader<'_>,
+    table: &mut Table,
+    (key, node): (&Key, &Node),
+    columns: &[(String, Type)],
+) {
+    let Yaml::Map(entries) = &node.value else {
+        reader.unexpected(node, "a row, such as { companion: p9 }");
+        return;
+    };
+    let names = || columns.iter().map(|(name, _)| name.as_str());
+    let mut row = vec![None; columns.len()];
+    for (name, node) in entries {
+        let Some(place) = columns.iter().position(|(known, _)| *known == name.text) else {
+            let message = format!("no column is called `{}`", name.text);
+            let report = Report::at(reader.source, name.span.clone(), message)
+                .expected(format!("one of {}", listed(names())))
+                .suggest(closest(&name.text, names()).map(str::to_owned));
+            reader.reports.push(report);
+            continue;
+        };
+        let said = match &node.value {
+            _ if node.is_null() => continue,
+            Yaml::Scalar { text, .. } => Some(Cell::Text(text)),
+            Yaml::List(items) => {
+                let items: Option<Vec<&str>> = items.iter().map(Node::text).collect();
+                items.map(Cell::List)
+            }
+            Yaml::Map(_) => None,
+        };
+        let kind = columns[place].1;
+        row[place] = said.and_then(|said| property(&said, kind));
+        if row[place].is_none() && node.text() != Some("") {
+            reader.unexpected(node, kind.described());
+        }
+    }
+    take(reader, table, (key.text.trim(), &key.span), row);
+}
+
+/// The rows of a file of data. What is wrong with it is said at its place.
+fn filed(
+    reader: &mut Reader<'_>,
+    table: &mut Table,
+    file: &Source,
+    key: &str,
+    columns: &[(String, Type)],
+) {
+    let fails =
+        |reader: &mut Reader<'_>, place: Range<usize>, message: String, expected: String| {
+            let report = Report::at(file, place, message);
+            reader.reports.push(report.expected(expected));
+        };
+    let text = file.text();
+    let heading = text.lines().next().unwrap_or_default();
+    let delimiter = [b',', b';', b'\t']
+        .into_iter()
+        .find(|it| heading.as_bytes().contains(it));
+    let mut records = csv::ReaderBuilder::new()
+        .delimiter(delimiter.unwrap_or(b','))
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let headings = match records.headers() {
+        Ok(headings) => headings.clone(),
+        Err(error) => {
+            return fails(
+                reader,
+                0..heading.len(),
+                error.to_string(),
+                "a file of CSV".to_owned(),
+            );
+        }
+    };
+    let place_of = |name: &str| headings.iter().position(|heading| heading == name);
+    let wanted = [key]
+        .into_iter()
+        .chain(columns.iter().map(|(name, _)| name.as_str()));
+    for missing in wanted.filter(|name| place_of(name).is_none()) {
+        let message = format!("no column is headed `{missing}`");
+        let expected = format!(
+            "it among the headings, which are {}",
+            listed(headings.iter())
+        );
+        fails(reader, 0..heading.len(), message, expected);
+    }
+    let places: Vec<_> = columns
+        .iter()
+        .filter_map(|(name, _)| place_of(name))
+        .collect();
+    let Some(key) = place_of(key).filter(|_| places.len() == columns.len()) else {
+        return;
+    };
+    for record in records.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                let at = error
+                    .position()
+                    .map_or(0, |at| usize::try_from(at.byte()).unwrap_or(0));
+                return fails(
+                    reader,
+                    line(text, at),
+                    error.to_string(),
+                    "as many values as headings".to_owned(),
+                );
+            }
+        };
+        let at = record
+            .position()
+            .map_or(0, |at| usize::try_from(at.byte()).unwrap_or(0));
+        let mut row = vec![None; columns.len()];
+        for (i, ((name, kind), place)) in columns.iter().zip(&places).enumerate() {
+            let said = record.get(*place).unwrap_or_default();
+            row[i] = property(&Cell::Text(said), *kind);
+            if row[i].is_none() && !said.is_empty() {
+                let message = format!("`{said}` in the column {name}");
+                fails(reader, line(text, at), message, kind.described().to_owned());
+            }
+        }
+        let key = record.get(key).unwrap_or_default();
+        let is_new = !key.is_empty() && key.len() <= TEXT_BYTES;
+        if !is_new || !table.insert(key.into(), row) {
+            let message = match is_new {
+                true => format!("`{key}` is the key of two rows"),
+                false => "a row has no key, or too long a one".to_owned(),
+            };
+            fails(reader, line(text, at), message, "each key once".to_owned());
+        }
+    }
+}
+
+/// The line that begins at a byte, or behind it where that is its end.
+fn line(text: &str, at: usize) -> Range<usize> {
+    let rest = text.get(at..).unwrap_or_default();
+    let begin = at + (rest.len() - rest.trim_start_matches(['\r', '\n']).len());
+    let length = text.get(begin..).and_then(|rest| rest.find(['\r', '\n']));
+    begin..length.map_or(text.len(), |length| begin + length)
+}
+
+fn take(
+    reader: &mut Reader<'_>,
+    table: &mut Table,
+    (key, span): (&str, &Range<usize>),
+    row: Vec<Option<Property>>,
+) {
+    if key.is_empty() || key.len() > TEXT_BYTES {
+        let expected = format!("a key of 1 to {} bytes", TEXT_BYTES);
+        reader.fails(span, "this is no key of a row", expected);
+    } else if !table.insert(key.into(), row) {
+        reader.fails(
+            span,
+            format!("`{key}` is the key of two rows"),
+            "each key once".to_owned(),
+        );
+    }
+}
+
+/// A value of this type; none where it is not known, or cannot be read as that.
+fn property(said: &Cell<'_>, kind: Type) -> Option<Property> {
+    let text = match said {
+        Cell::List(items) => {
+            let items = items.iter().map(|item| Text::from(*item)).collect();
+            return (kind == Type::List).then_some(Property::List(items));
+        }
+        Cell::Text(text) => text.trim(),
+    };
+    match kind {
+        _ if text.is_empty() => None,
+        Type::Bool => match text {
+            "true" => Some(Property::Bool(true)),
+            "false" => Some(Property::Bool(false)),
+            _ => None,
+        },
+        Type::Number => {
+            let number = text.parse().ok();
+            let number = number.filter(|number: &f64| number.is_finite());
+            number.map(Property::Number)
+        }
+        Type::Text => Some(Property::Text(text.into())),
+        Type::Time => Timestamp::parse(text).map(Property::Time),
+        Type::Date => parse_day(text).map(Property::Date),
+        Type::List => {
+            let items = text.split('|').map(str::trim).filter(|it| !it.is_empty());
+            Some(Property::List(items.map(Text::from).collect()))
+        }
+        Type::Duration => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
