@@ -18,6 +18,8 @@ use crate::moment::matcher::{self, Matcher};
 use crate::moment::per::{Per, key_text, per};
 use crate::value::Value;
 
+pub mod points;
+
 /// A fact's name: it stands in expressions.
 pub const NAME_BYTES: usize = 64;
 
@@ -35,11 +37,15 @@ pub const KEYS: Keys = Keys {
             Shape::Text(yaml::limits::FILE_BYTES),
             "What it is, in its author's words. For people.",
         ),
-        Known::required("of", matcher::SHAPE, "The events that it is measured of."),
+        Known::optional(
+            "of",
+            matcher::SHAPE,
+            "The events that it is measured of. Required, but for `points`.",
+        ),
         Known::required(
             "measure",
             Shape::Either(&[Shape::Words(TIMES), Shape::OneOf(&MEASURES)]),
-            "`count`: how many; `first`, `last`, `previous` (the last but one): when it was. Or of a value of each event: `first`, `last`, `previous`, `sum`, `mean`, `min`, `max`, `distinct` (how many different ones), `list` (the last ones), `score` (each adds its weight, and all fade).",
+            "`count`: how many; `first`, `last`, `previous` (the last but one): when it was. Or of a value of each event: `first`, `last`, `previous`, `sum`, `mean`, `min`, `max`, `distinct` (how many different ones), `list` (the last ones), `score` (each adds its weight, and all fade). Or, of the customer, `points`: what each of some conditions is worth as long as it holds.",
         ),
         Known::optional(
             "over",
@@ -101,6 +107,11 @@ pub const MEASURES: Keys = Keys {
             "score",
             Shape::Mapping(&SCORE),
             "Each event adds its weight, and what is there halves every `half_life`.",
+        ),
+        Known::optional(
+            "points",
+            Shape::List(&Shape::Mapping(&points::POINT), 1, points::POINTS_MAX),
+            "The sum of what each of these conditions on the customer is worth, as long as it holds. Without `of`.",
         ),
     ],
     later: &[],
@@ -241,14 +252,7 @@ pub fn read(source: &Source, declared: Declared<'_>) -> Result<Fact, Vec<Report>
 }
 
 fn fact(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Fact> {
-    let name = reader.required(fields, "fact", "its name, such as orders_by_category");
-    let name = name.and_then(|node| {
-        let name = reader.identifier(node, ("a fact", "orders_by_category"), NAME_BYTES)?;
-        Some(Text::from(name))
-    });
-    if let Some(node) = fields.get("about") {
-        reader.text(node, "a sentence on what it is");
-    }
+    let name = name(reader, fields);
     let of = matcher::required(reader, fields, "of");
     let over = fields.get("over");
     let over_ms = over.map_or(Some(None), |node| reader.duration(node).map(Some));
@@ -283,6 +287,16 @@ fn fact(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Fact> {
         per,
         value,
     })
+}
+
+/// Its name; what it is about is looked at besides.
+fn name(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Text> {
+    if let Some(node) = fields.get("about") {
+        reader.text(node, "a sentence on what it is");
+    }
+    let node = reader.required(fields, "fact", "its name, such as orders_by_category")?;
+    let name = reader.identifier(node, ("a fact", "orders_by_category"), NAME_BYTES)?;
+    Some(Text::from(name))
 }
 
 const MEASURED: &str =

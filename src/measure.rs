@@ -74,6 +74,15 @@ pub struct Spec {
     pub over_ms: Option<i64>,
 }
 
+/// A condition on a customer that is worth something as long as it holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// The condition, as its author wrote it.
+    pub condition: String,
+    /// What it is worth.
+    pub points: f64,
+}
+
 /// What is declared beside events and attributes.
 #[derive(Clone, Debug, Default)]
 pub struct Declarations {
@@ -81,6 +90,8 @@ pub struct Declarations {
     pub tables: BTreeMap<String, Arc<Table>>,
     /// Facts by name.
     pub facts: BTreeMap<String, Spec>,
+    /// Facts that follow from conditions, by name.
+    pub points: BTreeMap<String, Vec<Point>>,
     /// Models by name.
     pub models: BTreeMap<String, Arc<score::Spec>>,
     /// The names of segments.
@@ -97,6 +108,7 @@ pub struct Declarations {
 pub static NOTHING: Declarations = Declarations {
     tables: BTreeMap::new(),
     facts: BTreeMap::new(),
+    points: BTreeMap::new(),
     models: BTreeMap::new(),
     segments: BTreeSet::new(),
     labels: BTreeMap::new(),

@@ -96,6 +96,7 @@ impl Tree {
             Self::Choice(parts) => parts.iter().collect(),
             Self::Among(needle, items) => items.iter().chain([&**needle]).collect(),
             Self::Call(_, arguments) => arguments.iter().collect(),
+            Self::Points { of, .. } => of.iter().map(|(condition, _)| &condition.tree).collect(),
         }
     }
 
@@ -107,6 +108,14 @@ impl Tree {
                 profile.derived.next_change(spec, key, scope.now)
             }
             Self::Choice(parts) => parts[0].next_change(scope),
+            Self::Points { of, whose } => {
+                let profile = whose.profile(scope)?;
+                let scope = Scope { profile, ..*scope };
+                earliest(
+                    of.iter()
+                        .map(|(condition, _)| condition.next_change(&scope)),
+                )
+            }
             Self::Model(model) => earliest(inputs(model).map(|input| input.next_jump(scope))),
             _ => None,
         };

@@ -144,6 +144,11 @@ impl Checker<'_> {
                 self.asks
                     .extend(inputs.flat_map(|input| input.asks().iter().cloned()));
             }
+            Tree::Points { of, .. } => {
+                let asked = of.iter().flat_map(|(condition, _)| condition.asks());
+                self.asks.extend(asked.cloned());
+                self.asks.push(path.dotted());
+            }
             _ if path.root != "event" => self.asks.push(path.dotted()),
             _ => {}
         }

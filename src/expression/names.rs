@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::model::Model;
 use super::tree::{EventPart, Tree, Whose, is_of_product};
-use super::{Environment, ExpressionError};
+use super::{Environment, Expression, ExpressionError};
 use crate::document::suggest::{closest, listed};
 use crate::event::{EventName, PropertyId, Type};
-use crate::measure::Declarations;
+use crate::measure::{Declarations, Point};
 use crate::profile::segments::Standing;
 use crate::profile::{FIELDS, KEYED_FIELDS, KeyedField};
 use crate::table::Table;
@@ -371,9 +371,13 @@ fn of_facts(
             ..error(&path.root_span, "`facts` alone is no value".to_owned())
         });
     };
+    let points = &environment.derived.points;
+    if let Some(points) = points.get(&name.name) {
+        return of_points(points, segments, environment, whose);
+    }
     let Some(spec) = facts.get(&name.name) else {
-        let declared = facts.keys().map(String::as_str);
-        let expected = match facts.len() {
+        let declared = facts.keys().chain(points.keys()).map(String::as_str);
+        let expected = match facts.len() + points.len() {
             0 => "facts are declared in files of their own, beside the triggers; none is here"
                 .to_owned(),
             _ => format!(
@@ -412,6 +416,31 @@ fn of_facts(
         whose,
     };
     Ok((spec.kind, fact))
+}
+
+/// A fact of points, the conditions of which ask the customer alone.
+fn of_points(
+    points: &[Point],
+    segments: &[Segment],
+    environment: &Environment<'_>,
+    whose: Whose,
+) -> Result<(Type, Tree), ExpressionError> {
+    if let [name, extra, ..] = segments {
+        let message = format!("`facts.{}` is a number and has no fields", name.name);
+        return Err(error(&extra.span, message));
+    }
+    let environment = Environment {
+        events: None,
+        each_product: false,
+        previous: false,
+        ..*environment
+    };
+    let of = points.iter().map(|point| {
+        let condition = Expression::condition(&point.condition, &environment)?;
+        Ok((condition, point.points))
+    });
+    let of = of.collect::<Result<_, _>>()?;
+    Ok((Type::Number, Tree::Points { of, whose }))
 }
 
 /// The score of a model by its name.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Expression;
 use super::Scope;
 use super::functions::Function;
 use super::model::Model;
@@ -39,6 +40,11 @@ pub enum Tree {
     Fact {
         spec: Box<Spec>,
         key: Box<str>,
+        whose: Whose,
+    },
+    /// The sum of what each of some conditions is worth that holds of the customer.
+    Points {
+        of: Box<[(Expression, f64)]>,
         whose: Whose,
     },
     /// A value of a row of a table, by a key.
@@ -126,6 +132,17 @@ impl Tree {
                     profile.derived.value(spec, key, scope.now)
                 }))
             }
+            Self::Points { of, whose } => whose.profile(scope).map_or(Value::Null, |profile| {
+                let scope = Scope {
+                    event: None,
+                    product: None,
+                    previous: None,
+                    profile,
+                    now: scope.now,
+                };
+                let holding = of.iter().filter(|(condition, _)| condition.holds(&scope));
+                Value::Number(holding.map(|(_, points)| points).sum())
+            }),
             Self::Lookup { table, column, key } => {
                 let zone = || scope.profile.identity.zone();
                 known(match key.eval(scope) {

@@ -257,9 +257,9 @@ impl Plan {
         }
     }
 
-    /// The same, where its expressions look up tables of these texts, by their hashes.
+    /// The same, where its expressions ask what was declared by these texts besides, by their hashes.
     #[must_use]
-    pub fn looking_up(mut self, texts: impl Iterator<Item = u64>) -> Self {
+    pub fn asking(mut self, texts: impl Iterator<Item = u64>) -> Self {
         let mut hasher = Xxh3::new();
         hasher.update(&self.declared.to_le_bytes());
         for text in texts {

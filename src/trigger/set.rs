@@ -17,6 +17,7 @@ use crate::document::report::{Report, Source, is_onnx};
 use crate::document::suggest::closest;
 use crate::document::yaml::{self, Yaml};
 use crate::event::{Text, Type, Vocabulary};
+use crate::fact::points::{Points, is_points};
 use crate::fact::{self, Fact};
 use crate::mapping::Mappings;
 use crate::measure::Declarations;
@@ -158,6 +159,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         policy,
         data: _,
         tables,
+        points,
     } = read;
     let triggers = triggers.into_iter();
     let plan = Plan::new(
@@ -171,7 +173,9 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         policy,
         revision.into(),
     );
-    let mut plan = plan.looking_up(tables.iter().map(|(table, _)| table.text));
+    let texts = tables.iter().map(|(table, _)| table.text);
+    let texts = texts.chain(points.iter().map(|(points, _)| points.text));
+    let mut plan = plan.asking(texts);
     plan.suppressions = suppressions.into_iter().map(|(list, _)| list).collect();
     Ok(plan)
 }
@@ -185,6 +189,8 @@ pub struct Read<'s> {
     pub tables: Vec<(Named, &'s Source)>,
     /// What is measured.
     pub facts: Vec<(Fact, &'s Source)>,
+    /// What follows from conditions.
+    pub points: Vec<(Points, &'s Source)>,
     /// What scores customers.
     pub models: Vec<(Declaration, &'s Source)>,
     /// Who is meant by a name.
@@ -211,6 +217,8 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         of
     };
     let (of_tables, of_facts, of_models) = (files("table"), files("fact"), files("model"));
+    let (of_points, of_facts): (Vec<_>, Vec<_>) =
+        of_facts.into_iter().partition(|source| is_points(source));
     let suppressions = suppressions(&files("suppression"), plain, &data)?;
     let others = rest;
     let tables = tables(&of_tables, plain, &data)?;
@@ -231,6 +239,11 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     let specs = facts.iter();
     let specs = specs.map(|(fact, _)| (fact.name.to_string(), fact.spec.clone()));
     derived.facts = specs.collect();
+    let points = points(&of_points, plain.with(&derived), &facts)?;
+    let by_name = points.iter();
+    derived.points = by_name
+        .map(|(it, _)| (it.name.to_string(), it.of.clone()))
+        .collect();
 
     let (mut models, mut reports) = all(&of_models, |source| {
         model::read(source, plain.with(&derived), &onnx)
@@ -262,6 +275,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     Ok(Read {
         triggers,
         tables,
+        points,
         facts,
         models,
         segments,
@@ -352,6 +366,25 @@ fn suppressions<'s>(
     }));
     match reports.is_empty() {
         true => Ok(lists),
+        false => Err(reports),
+    }
+}
+
+/// The facts of a set that follow from conditions, which may ask for the others, `facts`.
+fn points<'s>(
+    sources: &[&'s Source],
+    declared: Declared<'_>,
+    facts: &[(Fact, &Source)],
+) -> Result<Vec<(Points, &'s Source)>, Vec<Report>> {
+    let (mut found, mut reports) = all(sources, |source| fact::points::read(source, declared));
+    found.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    let named = facts.iter().map(|(fact, source)| (&fact.name, *source));
+    let named = named.chain(found.iter().map(|(points, source)| (&points.name, *source)));
+    let mut named: Vec<_> = named.collect();
+    named.sort_by_key(|(name, _)| *name);
+    reports.extend(collide(&named, "facts", |name| (name, hashed(name))));
+    match reports.is_empty() {
+        true => Ok(found),
         false => Err(reports),
     }
 }
@@ -548,6 +581,10 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
     }
     for (fact, source) in &read.facts {
         part(format!("facts.{}", fact.name).as_bytes());
+        part(text(source).as_bytes());
+    }
+    for (points, source) in &read.points {
+        part(format!("facts.{}", points.name).as_bytes());
         part(text(source).as_bytes());
     }
     for (model, source) in &read.models {

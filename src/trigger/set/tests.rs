@@ -454,3 +454,68 @@ fn what_stands_in_a_table_is_looked_up() {
         assert!(said.contains(expected), "{audience}\n{said}");
     }
 }
+
+#[test]
+fn points_follow_from_conditions() {
+    let fact = |points: &str| {
+        let text = format!("fact: lead\nmeasure:\n  points: {points}\n");
+        Source::new("lead.yaml", text)
+    };
+    let trigger =
+        |audience: &str| Source::new("one.yaml", format!("{}audience: {audience}\n", text("one")));
+    let views = Source::new(
+        "views.yaml",
+        "fact: views\nof: Product Viewed\nmeasure: count\n".to_owned(),
+    );
+    let good =
+        fact("[{ while: facts.views > 2, points: 20 }, { while: profile.known, points: -5 }]");
+    let compiled = |sources: &[Source]| compile(sources, &basis());
+    let plan = compiled(&[trigger("facts.lead >= 15"), good.clone(), views.clone()]).unwrap();
+    let audience = plan.triggers[0].audience.as_ref().unwrap();
+    assert_eq!(
+        audience.asks(),
+        ["facts.views", "profile.known", "facts.lead"]
+    );
+    let cases = [
+        (
+            vec![trigger("facts.laed > 1"), good.clone(), views.clone()],
+            "did you mean `lead`?",
+        ),
+        (
+            vec![trigger("facts.lead.a > 1"), good.clone(), views],
+            "is a number and has no fields",
+        ),
+        (vec![trigger("true"), good], "no fact is called `views`"),
+        (vec![trigger("true"), fact("[]")], "there are 0 conditions"),
+        (
+            vec![
+                trigger("true"),
+                fact("[{ while: facts.lead > 1, points: 1 }]"),
+            ],
+            "no fact is called `lead`",
+        ),
+        (
+            vec![
+                trigger("true"),
+                fact("[{ while: event.price > 1, points: 1 }]"),
+            ],
+            "`event` is not there",
+        ),
+        (
+            vec![
+                trigger("true"),
+                fact("[{ while: profile.known, points: 1e13 }]"),
+            ],
+            "at most 1000000000000",
+        ),
+        (
+            vec![trigger("true"), fact("[{ while: profile.known }]")],
+            "points",
+        ),
+    ];
+    for (sources, expected) in cases {
+        let reports = compiled(&sources).unwrap_err();
+        let said = crate::document::report::rendered(&reports);
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+}

@@ -154,3 +154,25 @@ fn an_event_that_waits_is_decided_once_with_history_complete() {
     bench.line("until 2026-03-02T10:00:20Z");
     assert_eq!(bench.decisions(), ["2026-03-02T10:00:20Z treat"]);
 }
+
+#[test]
+fn points_come_and_go_with_their_conditions() {
+    let trigger = "moment: { transition: { enters: warm } }\n\
+         treatments: [{ channel: onsite, template: x }]\npolicy: { good_for: 1000d }\n===\n\
+         segment: warm\nwhen: facts.lead >= 30\n===\n\
+         fact: lately\nof: Product Viewed\nmeasure: count\nover: 1h\n===\n\
+         fact: lead\nmeasure:\n  points:\n    - { while: profile.orders.count > 0, points: 20 }\n    - { while: facts.lately >= 2, points: 10 }\n";
+    let lines = [
+        "2026-03-01T10:00:00Z Product Viewed {\"product_id\":\"a\"}",
+        "2026-03-01T10:10:00Z Product Viewed {\"product_id\":\"b\"}",
+        "2026-03-01T10:20:00Z Order Completed {\"order_id\":\"o1\"}",
+        // At 11:00 the first view leaves its hour, and the ten points are gone.
+        "2026-03-01T11:05:00Z Product Viewed {\"product_id\":\"c\"}",
+        "2026-03-01T11:30:00Z Product Viewed {\"product_id\":\"d\"}",
+        "2026-03-01T13:00:00Z Page Viewed",
+    ];
+    let expected =
+        ["10:20:00Z", "11:05:00Z", "11:30:00Z"].map(|it| format!("2026-03-01T{it} warm treat"));
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    check(trigger, &lines, &expected);
+}
