@@ -16,7 +16,9 @@ use crate::config::topics::Role;
 use crate::document::report;
 use crate::encode::Encoder;
 use crate::population::score::{Score, Scorer};
+use crate::rehearsal::compare::Fates;
 use crate::rehearsal::files::Lines;
+use crate::rehearsal::forecast::Sends;
 use crate::rehearsal::{
     self, Observer, Record, RehearsalSettings, Source, Summary, Taken, recording,
 };
@@ -26,6 +28,10 @@ use crate::treatment::{Decision, Outcome};
 use crate::trigger::plan::Plan;
 use crate::trigger::published::Entry;
 use crate::trigger::set::Basis;
+
+mod compare;
+mod text;
+mod vary;
 
 /// Try triggers on past events, with the same engine and policy as live.
 #[derive(Debug, Args)]
@@ -45,6 +51,19 @@ pub struct Rehearse {
     /// Score what triggers find by what `moments generate` wrote down as true.
     #[arg(long, value_name = "FILE", conflicts_with = "journal")]
     truth: Option<PathBuf>,
+    /// Rehearse another set of triggers as well, a file or a directory, and print what it would have decided differently.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["journal", "truth", "out"])]
+    compare: Option<PathBuf>,
+    /// Write a JSON line for each moment of which something else became.
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    differences: Option<PathBuf>,
+    /// Rehearse once for each value of a key of a trigger's file, such as `abandoned-basket.policy.cap=1 in 7d,2 in 7d`, and print how
+    /// that changes what is sent.
+    #[arg(long, value_name = "TRIGGER.KEY=A,B", value_parser = vary::parse, conflicts_with_all = ["journal", "truth", "out", "compare"])]
+    vary: Option<vary::Vary>,
+    /// Print what would be sent when: by channel, with the busiest day and hour.
+    #[arg(long, conflicts_with = "journal")]
+    forecast: bool,
     /// What is printed at the end.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -65,6 +84,12 @@ enum Format {
 /// # Errors
 /// Where a file cannot be read or written, or the triggers do not pass.
 pub fn run(args: &Rehearse) -> anyhow::Result<()> {
+    if let Some(path) = &args.compare {
+        return compare::run(args, path);
+    }
+    if let Some(vary) = &args.vary {
+        return vary::run(args, vary);
+    }
     let started = Instant::now();
     let (config, basis, plan) = args.shared.plan()?;
     let published = match &args.published {
@@ -80,6 +105,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         progress: progress.clone(),
         records: 0,
         scorer: Scorer::default(),
+        sends: Sends::default(),
     };
     let mut summary = match &args.journal {
         Some(journal) => {
@@ -101,7 +127,10 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         Some(path) => scores(&writer.scorer, path, summary.until)?,
         None => Vec::new(),
     };
-    print(args.format, &summary)
+    if args.forecast {
+        summary.forecast = Some(writer.sends.forecast());
+    }
+    text::print(args.format, &summary)
 }
 
 /// Rehearses files of events, and nothing more; the triggers, and what came of it.
@@ -114,19 +143,88 @@ pub(super) fn rehearsed(
 ) -> anyhow::Result<(Arc<Plan>, Summary)> {
     let (config, basis, plan) = shared.plan()?;
     let plan = Arc::new(plan);
-    let settings = settings(&config, &basis, Arc::clone(&plan), Vec::new())?;
-    let progress = progress(events)?;
-    let sources = sources(events, &config, &progress)?;
-    let mut writer = Writer {
-        encoder: Encoder::json(config.publishing()),
-        out: None,
-        progress: progress.clone(),
+    let once = once(
+        (&config, &basis),
+        Arc::clone(&plan),
+        events,
+        &progress(events)?,
+    )?;
+    Ok((plan, once.summary))
+}
+
+/// A set of triggers, rehearsed.
+struct Once {
+    summary: Summary,
+    fates: Fates,
+}
+
+impl Observer for Noted<'_> {
+    fn record(&mut self) {
+        self.records += 1;
+        if self.records.is_multiple_of(100_000) {
+            let said = format!("{} events", HumanCount(self.records));
+            self.progress.set_message(said);
+        }
+    }
+
+    fn decided(&mut self, decision: &Decision) -> io::Result<()> {
+        self.fates.decided(decision);
+        Ok(())
+    }
+}
+
+/// What is noted while a set is rehearsed to be compared.
+struct Noted<'p> {
+    progress: &'p ProgressBar,
+    records: u64,
+    fates: Fates,
+}
+
+fn once(
+    (config, basis): (&Config, &Basis),
+    plan: Arc<Plan>,
+    events: &[PathBuf],
+    progress: &ProgressBar,
+) -> anyhow::Result<Once> {
+    let started = Instant::now();
+    let settings = settings(config, basis, plan, Vec::new())?;
+    let sources = sources(events, config, progress)?;
+    let mut noted = Noted {
+        progress,
         records: 0,
-        scorer: Scorer::default(),
+        fates: Fates::default(),
     };
-    let summary = rehearsal::rehearse(&settings, sources, &mut writer)?;
+    let mut summary = rehearsal::rehearse(&settings, sources, &mut noted)?;
     progress.finish_and_clear();
-    Ok((plan, summary))
+    summary.elapsed_seconds = started.elapsed().as_secs_f64();
+    Ok(Once {
+        summary,
+        fates: noted.fates,
+    })
+}
+
+/// Rehearses several sets over the same events, two at a time; in their order.
+fn several(
+    of: (&Config, &Basis),
+    plans: Vec<Plan>,
+    events: &[PathBuf],
+) -> anyhow::Result<Vec<Once>> {
+    let mut plans = plans.into_iter().map(Arc::new);
+    let mut found = Vec::new();
+    let progress = progress(events)?;
+    while let Some(first) = plans.next() {
+        let (second, hidden) = (plans.next(), ProgressBar::hidden());
+        let (first, second) = std::thread::scope(|scope| {
+            let other = second.map(|plan| scope.spawn(|| once(of, plan, events, &hidden)));
+            let first = once(of, first, events, &progress);
+            (first, other.map(std::thread::ScopedJoinHandle::join))
+        });
+        found.push(first?);
+        if let Some(second) = second {
+            found.push(second.map_err(|_| anyhow::anyhow!("a rehearsal panicked"))??);
+        }
+    }
+    Ok(found)
 }
 
 fn settings(
@@ -286,6 +384,7 @@ struct Writer {
     progress: ProgressBar,
     records: u64,
     scorer: Scorer,
+    sends: Sends,
 }
 
 impl Observer for Writer {
@@ -302,155 +401,11 @@ impl Observer for Writer {
             self.scorer
                 .moment(&decision.trigger, &decision.customer, decision.moment_at);
         }
+        self.sends.decided(decision);
         let Some(out) = &mut self.out else {
             return Ok(());
         };
         out.write_all(&self.encoder.decision(decision).0)?;
         out.write_all(b"\n")
     }
-}
-
-fn print(format: Format, summary: &Summary) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    match format {
-        Format::Json => {
-            serde_json::to_writer(&mut out, summary)?;
-            writeln!(out)?;
-        }
-        Format::Text => out.write_all(text(summary).as_bytes())?,
-    }
-    Ok(())
-}
-
-/// Who is no customer by herself any more.
-fn removed(summary: &Summary) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    if summary.erased > 0 || summary.expired > 0 {
-        let _ = writeln!(
-            text,
-            "{} erased, {} events from before their erasure dropped, {} expired",
-            summary.erased, summary.dropped_as_erased, summary.expired
-        );
-    }
-    if summary.united > 0 || !summary.kept_apart.is_empty() {
-        let apart: u64 = summary.kept_apart.values().sum();
-        let _ = writeln!(
-            text,
-            "{} became one with who they were before, {apart} were kept apart",
-            summary.united
-        );
-    }
-    text
-}
-
-fn text(summary: &Summary) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    let time = |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| time.to_string());
-    let rate = summary.events as f64 / summary.elapsed_seconds.max(1e-9);
-    let _ = writeln!(
-        text,
-        "{} events of {} customers, {} to {}, in {:.1} s ({:.0} a second)",
-        HumanCount(summary.events),
-        HumanCount(summary.customers as u64),
-        time(summary.from),
-        time(summary.until),
-        summary.elapsed_seconds,
-        rate
-    );
-    if summary.duplicates > 0 || summary.late > 0 {
-        let _ = writeln!(
-            text,
-            "{} duplicates, {} late",
-            summary.duplicates, summary.late
-        );
-    }
-    text.push_str(&removed(summary));
-    for (reason, count) in &summary.rejected {
-        let are = if *count == 1 {
-            "record is no event"
-        } else {
-            "records are no events"
-        };
-        let _ = writeln!(text, "{count} {are}: {reason}");
-    }
-    text.push_str(&unread(summary));
-    let width = summary
-        .triggers
-        .iter()
-        .map(|t| t.trigger.len())
-        .max()
-        .unwrap_or(0)
-        .max(7);
-    let _ = writeln!(
-        text,
-        "\n{:width$}  {:>9}  {:>9}  {:>9}  {:>9}  refused",
-        "trigger", "moments", "customers", "treated", "open"
-    );
-    for trigger in &summary.triggers {
-        let refused = trigger.refused.iter();
-        let refused = refused.map(|(reason, n)| format!("{} {n}", reason.word()));
-        let withdrawn = trigger.withdrawn.iter();
-        let withdrawn = withdrawn.map(|(why, n)| format!("taken back {} {n}", why.word()));
-        let refused: Vec<_> = refused.chain(withdrawn).collect();
-        let _ = writeln!(
-            text,
-            "{:width$}  {:>9}  {:>9}  {:>9}  {:>9}{}{}",
-            trigger.trigger,
-            trigger.moments,
-            trigger.customers,
-            trigger.treatments,
-            trigger.open,
-            if refused.is_empty() { "" } else { "  " },
-            refused.join(", ")
-        );
-    }
-    text.push_str(&scored(&summary.scores));
-    text
-}
-
-/// What of events could not be read, with an example.
-fn unread(summary: &Summary) -> String {
-    let lines = summary.defects.iter().map(|(name, defect)| {
-        let times = match defect.count {
-            1 => "once".to_owned(),
-            many => format!("{many} times"),
-        };
-        let (example, expected) = (&defect.example, defect.expected);
-        format!("`{name}` cannot be read, {times}: {example}; expected {expected}\n")
-    });
-    lines.collect()
-}
-
-/// How well triggers do: of their moments how many are right, and of what there is how much they found.
-fn scored(scores: &[Score]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    if scores.is_empty() {
-        return text;
-    }
-    let percent = |part: u64, whole: u64| match whole {
-        0 => "-".to_owned(),
-        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64),
-    };
-    let _ = writeln!(
-        text,
-        "\n{:17}  {:>9}  {:>9}  {:>9}  {:>9}  of",
-        "by what is true", "right", "precision", "found", "recall"
-    );
-    for score in scores {
-        let _ = writeln!(
-            text,
-            "{:17}  {:>9}  {:>9}  {:>9}  {:>9}  {} {}",
-            score.trigger,
-            score.right,
-            percent(score.right, score.moments),
-            score.found,
-            percent(score.found, score.all),
-            score.all,
-            score.sought
-        );
-    }
-    text
 }

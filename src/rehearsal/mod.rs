@@ -8,8 +8,10 @@
 //!
 //! No result depends on the day on which it is run.
 
+pub mod compare;
 pub mod envelope;
 pub mod files;
+pub mod forecast;
 pub mod recording;
 mod replay;
 pub mod summary;

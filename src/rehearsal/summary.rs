@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde::Serialize;
 use serde::ser::Serializer;
 
+use super::forecast::Forecast;
 use crate::decode::Defect;
 use crate::engine::{Effect, Engine};
 use crate::event::record::Reject;
@@ -53,6 +54,9 @@ pub struct Summary {
     /// How well triggers do, where the truth is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<Score>,
+    /// What would be sent when, by channel; where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Vec<Forecast>>,
     /// What triggers did and what came of it.
     #[serde(skip)]
     pub figures: BTreeMap<Of, Figures>,
@@ -132,6 +136,7 @@ impl Summary {
             elapsed_seconds: 0.0,
             triggers,
             scores: Vec::new(),
+            forecast: None,
             figures: BTreeMap::new(),
             seen: HashSet::new(),
         }

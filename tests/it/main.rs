@@ -19,6 +19,7 @@ mod programmes;
 mod properties;
 mod real_data;
 mod reference;
+mod rehearsals;
 mod rooms;
 mod scenarios;
 mod schemas;

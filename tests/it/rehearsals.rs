@@ -1,0 +1,246 @@
+//! Rehearsals beside each other: what another set would have decided, what a value changes, and when what would be sent.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::data::{fixture, open, retail, shared_data};
+
+const CONFIGURATION: &str = "[policy]\nconsent_by_default = ['email']\nhold_out = '0%'\n";
+
+struct Bench {
+    dir: TempDir,
+}
+
+impl Bench {
+    fn new(sets: &[(&str, &[(&str, &str)])]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for (set, triggers) in sets {
+            fs::create_dir(dir.path().join(set)).expect("a folder");
+            for (name, rest) in *triggers {
+                let path = dir.path().join(set).join(format!("{name}.yaml"));
+                fs::write(path, format!("trigger: {name}\n{rest}\n")).expect("a trigger file");
+            }
+        }
+        fs::write(dir.path().join("moments.toml"), CONFIGURATION).expect("a configuration");
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, events: &Path, set: &str, more: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_moments"));
+        command.arg("rehearse").arg(events);
+        command.arg("--triggers").arg(self.path(set));
+        command.arg("--config").arg(self.path("moments.toml"));
+        command.current_dir(self.dir.path()).args(more);
+        command.output().expect("the program")
+    }
+
+    fn json(&self, events: &Path, set: &str, more: &[&str]) -> Value {
+        let output = self.run(events, set, &[more, &["--format", "json"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    fn lines(&self, name: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path(name)).expect("what was written");
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
+        lines.collect()
+    }
+
+    /// Orders: customer, day of March, hour.
+    fn orders(&self, orders: &[(&str, u32, u32)]) -> PathBuf {
+        let line = |(i, (customer, day, hour)): (usize, &(&str, u32, u32))| {
+            json!({"event": "Order Completed", "userId": customer, "messageId": format!("m{i}"),
+                "timestamp": format!("2026-03-{day:02}T{hour:02}:00:00Z"), "properties": {"order_id": format!("o{i}"), "total": 10}})
+            .to_string()
+        };
+        let lines: Vec<String> = orders.iter().enumerate().map(line).collect();
+        let path = self.path("orders.jsonl");
+        fs::write(&path, lines.join("\n")).expect("events");
+        path
+    }
+}
+
+fn thanks(cap: &str, template: &str) -> String {
+    format!(
+        "moment: {{ event: Order Completed }}\ntreatments: [{{ channel: email, template: {template} }}]\npolicy: {{ cap: {cap} }}"
+    )
+}
+
+const ORDERS: &[(&str, u32, u32)] = &[
+    ("ana", 1, 10),
+    ("ana", 2, 10),
+    ("ben", 2, 10),
+    ("eva", 2, 11),
+    ("ana", 9, 23),
+];
+
+#[test]
+fn another_set_is_rehearsed_and_what_differs_is_told() {
+    let (before, after) = (thanks("1 in 7d", "thanks"), thanks("2 in 7d", "thanks"));
+    let other = thanks("1 in 7d", "merci");
+    let bench = Bench::new(&[
+        ("before", &[("thanks", &before), ("gone", &other)]),
+        ("after", &[("thanks", &after), ("new", &other)]),
+        ("renamed", &[("thanks", &other), ("gone", &other)]),
+    ]);
+    let events = bench.orders(ORDERS);
+    let more = ["--compare", "after", "--differences", "all.jsonl"];
+    let found = bench.json(&events, "before", &more);
+    let changes = |of: &Value| of["changes"].clone();
+    let [gone, new, thanks] = &found["triggers"].as_array().expect("a list")[..] else {
+        panic!("{found}");
+    };
+    assert_eq!(thanks["moments"], json!([5, 5]));
+    assert_eq!(
+        (&thanks["treated"], &thanks["same"]),
+        (&json!([4, 5]), &json!(4))
+    );
+    assert_eq!(
+        changes(thanks),
+        json!([{"from": "capped", "to": "treated, email thanks", "moments": 1, "customers": 1, "examples": ["ana"]}])
+    );
+    assert_eq!(
+        (&gone["moments"], &new["moments"]),
+        (&json!([5, 0]), &json!([0, 5]))
+    );
+    assert_eq!(changes(new)[0]["from"], "nothing");
+    let lines = bench.lines("all.jsonl");
+    assert_eq!(lines.len(), 11);
+    assert_eq!(lines[10]["from"], "capped");
+    assert_eq!(lines[10]["moment_at"], "2026-03-02T10:00:00.000Z");
+    // What is sent otherwise differs, too; and what is the same does not.
+    let renamed = bench.json(&events, "before", &["--compare", "renamed"]);
+    assert_eq!(
+        changes(&renamed["triggers"][1])[0]["to"],
+        "treated, email merci"
+    );
+    let same = bench.json(&events, "before", &["--compare", "before"]);
+    assert_eq!(
+        (changes(&same["triggers"][0]), changes(&same["triggers"][1])),
+        (json!([]), json!([]))
+    );
+    let text = bench.run(&events, "before", &["--compare", "after"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(
+        text.contains("1  capped -> treated, email thanks, of 1 customers: ana\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_value_is_varied_and_what_it_changes_is_told() {
+    let trigger = thanks("1 in 7d", "thanks");
+    let bench = Bench::new(&[("set", &[("thanks", &trigger)])]);
+    let events = bench.orders(ORDERS);
+    let vary = ["--vary", "thanks.policy.cap=once,1 in 7d, 2 in 7d"];
+    let found = bench.json(&events, "set", &vary);
+    let values = found["values"].as_array().expect("a list");
+    let treated = values.iter().map(|it| {
+        let value = it["value"].as_str().unwrap_or_default();
+        (value, it["triggers"][0]["treatments"].as_u64())
+    });
+    let expected = [
+        ("once", Some(3)),
+        ("1 in 7d", Some(4)),
+        ("2 in 7d", Some(5)),
+    ];
+    assert_eq!(treated.collect::<Vec<_>>(), expected);
+    for (vary, said) in [
+        ("thansk.policy.cap=once", "did you mean `thanks`?"),
+        (
+            "thanks.policy.good_for=1d",
+            "`thanks.policy` has no `good_for`, but `cap`",
+        ),
+        ("thanks.policy.cap=often", "with often"),
+        ("thanks=1", "expected TRIGGER.KEY=A,B"),
+    ] {
+        let output = bench.run(&events, "set", &["--vary", vary]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && text.contains(said),
+            "{vary}: {text}"
+        );
+    }
+}
+
+#[test]
+fn what_would_be_sent_when_is_forecast() {
+    let trigger = thanks("1 in 7d", "thanks");
+    let bench = Bench::new(&[("set", &[("thanks", &trigger)])]);
+    let events = bench.orders(ORDERS);
+    let found = bench.json(&events, "set", &["--forecast"]);
+    let email = &found["forecast"][0];
+    assert_eq!(
+        (&email["channel"], &email["treatments"], &email["days"]),
+        (&json!("email"), &json!(4), &json!(3))
+    );
+    assert_eq!(email["daily_mean"].as_f64(), Some(4.0 / 9.0));
+    assert_eq!(email["busiest_day"], json!(["2026-03-02", 2]));
+    assert_eq!(email["busiest_hour"], json!(["2026-03-01T10", 1]));
+    assert_eq!(
+        (&email["by_hour_of_day"][10], &email["by_hour_of_day"][23]),
+        (&json!(2), &json!(1))
+    );
+    let text = bench.run(&events, "set", &["--forecast"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("2 on 2026-03-02"), "{text}");
+}
+
+/// Of a year of real orders, what differs is the symmetric difference of two rehearsals.
+#[test]
+fn of_real_orders_the_differences_are_those_of_two_rehearsals() {
+    let orders = shared_data(retail::FILE).unwrap_or_else(|| fixture(retail::SAMPLE));
+    let silent = |days: u32| {
+        format!(
+            "moment: {{ inactivity: {{ of: Order Completed, for: {days}d }} }}\ntreatments: [{{ channel: email, template: x }}]\npolicy: {{ good_for: 1000d }}"
+        )
+    };
+    let (sixty, ninety) = (silent(60), silent(90));
+    let bench = Bench::new(&[
+        ("sixty", &[("silent", &sixty)]),
+        ("ninety", &[("silent", &ninety)]),
+    ]);
+    let mut lines = Vec::new();
+    retail::convert(open(&orders).expect("data"), &mut lines).expect("converted");
+    let events = bench.path("purchase.jsonl");
+    fs::write(&events, lines).expect("events");
+    let mut treated = Vec::new();
+    for set in ["sixty", "ninety"] {
+        let out = format!("{set}.jsonl");
+        bench.json(&events, set, &["--out", &out]);
+        let of: BTreeSet<(String, String)> = bench
+            .lines(&out)
+            .iter()
+            .map(|line| (line["customer"].to_string(), line["occurrence"].to_string()))
+            .collect();
+        treated.push(of);
+    }
+    bench.json(
+        &events,
+        "sixty",
+        &["--compare", "ninety", "--differences", "all.jsonl"],
+    );
+    let differing: BTreeSet<_> = bench
+        .lines("all.jsonl")
+        .iter()
+        .map(|line| (line["customer"].to_string(), line["occurrence"].to_string()))
+        .collect();
+    let expected: BTreeSet<_> = treated[0]
+        .symmetric_difference(&treated[1])
+        .cloned()
+        .collect();
+    assert!(expected.len() > 10, "{}", expected.len());
+    assert_eq!(differing, expected);
+}
