@@ -1,9 +1,9 @@
-//! `moments fit`: the parameters of a model that past events make most likely.
+//! `moments fit`: the parameters of a model, or the bounds of labels, that past events make most likely.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -17,7 +17,9 @@ use crate::rehearsal::files::Lines;
 use crate::score::bg_nbd::{BgNbd, Fit as Fitted, History};
 use crate::time::{DAY_MS, Timestamp, Zone, parse_duration};
 
-/// Find the parameters of a model in past events.
+mod rfm;
+
+/// Find the parameters of a model, or the bounds of labels, in past events.
 #[derive(Debug, Args)]
 pub struct Fit {
     #[command(subcommand)]
@@ -27,6 +29,7 @@ pub struct Fit {
 #[derive(Debug, Subcommand)]
 enum What {
     Bgnbd(Bgnbd),
+    Rfm(rfm::Rfm),
 }
 
 /// Find the parameters of `bg_nbd`, the probability that a customer is one still; prints the file of the model.
@@ -62,6 +65,7 @@ type Purchases = BTreeMap<String, BTreeSet<i32>>;
 pub fn run(args: &Fit) -> anyhow::Result<()> {
     match &args.what {
         What::Bgnbd(args) => bgnbd(args),
+        What::Rfm(args) => rfm::run(args),
     }
 }
 
@@ -152,41 +156,38 @@ fn event(args: &Bgnbd, decoder: &Decoder, line: &[u8], purchases: &mut Purchases
 }
 
 fn table(path: &Path, purchases: &mut Purchases) -> anyhow::Result<()> {
-    let text = fs::read_to_string(path)?;
-    let mut lines = (1..).zip(text.lines().map(|line| cells(line.trim_end())));
-    let head = lines.next().map(|(_, cells)| cells).unwrap_or_default();
-    let column = |name: &str| {
-        let place = head.iter().position(|cell| cell.trim() == name);
-        place.with_context(|| format!("the head has no column `{name}`"))
-    };
-    let (customer, time) = (column("customer_id")?, column("time")?);
-    for (line, cells) in lines.filter(|(_, cells)| cells.iter().any(|cell| !cell.is_empty())) {
-        let cell = |at: usize| cells.get(at).map_or("", |cell| cell.trim());
-        let day = day(cell(time)).map_err(|said| anyhow::anyhow!("line {line}: {said}"))?;
-        if !cell(customer).is_empty() {
-            let days = purchases.entry(cell(customer).to_owned()).or_default();
+    for_rows(path, ["customer_id", "time"], |[customer, time]| {
+        let day = day(time).map_err(anyhow::Error::msg)?;
+        if !customer.is_empty() {
+            let days = purchases.entry(customer.to_owned()).or_default();
             days.insert(day);
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-/// The cells of a line, by commas that stand in no quotes.
-fn cells(line: &str) -> Vec<String> {
-    let mut quoted = false;
-    let mut cells = vec![String::new()];
-    for letter in line.chars() {
-        match letter {
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(String::new()),
-            letter => {
-                if let Some(cell) = cells.last_mut() {
-                    cell.push(letter);
-                }
-            }
-        }
+/// Takes the rows of a CSV file, of which the head names the columns.
+fn for_rows<const N: usize>(
+    path: &Path,
+    columns: [&str; N],
+    mut take: impl FnMut([&str; N]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut rows = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(path)?;
+    let head = rows.headers()?.clone();
+    let mut places = [0; N];
+    for (place, name) in places.iter_mut().zip(columns) {
+        let found = head.iter().position(|cell| cell == name);
+        *place = found.with_context(|| format!("the head has no column `{name}`"))?;
     }
-    cells
+    for row in rows.records() {
+        let row = row?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let cells = places.map(|at| row.get(at).unwrap_or_default());
+        take(cells).with_context(|| format!("line {line}"))?;
+    }
+    Ok(())
 }
 
 fn day(text: &str) -> Result<i32, String> {

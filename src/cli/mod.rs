@@ -113,13 +113,17 @@ impl Configured {
 impl Configured {
     /// What reads the topics' records.
     fn decoder(&self, config: &Config) -> anyhow::Result<(Decoder, Source)> {
-        let shared = Shared {
+        decoder(config, &self.shared().basis()?.1)
+    }
+
+    /// The same, where nobody names triggers.
+    fn shared(&self) -> Shared {
+        Shared {
             triggers: None,
             config: self.config.clone(),
             set: self.set.clone(),
             mapping: Vec::new(),
-        };
-        decoder(config, &shared.basis()?.1)
+        }
     }
 }
 

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use moments::config::Config;
-use moments::document::report::rendered;
+use moments::document::report::{Source, rendered};
 use moments::scenario;
 use moments::score::Given;
 use moments::score::onnx::Onnx;
@@ -15,8 +16,12 @@ use moments::trigger::set::{self, Basis};
 use crate::data::{fixture, shared_data};
 
 fn fit(arguments: &[&str], file: &Path) -> Result<String, String> {
+    fit_of("bgnbd", arguments, file)
+}
+
+fn fit_of(what: &str, arguments: &[&str], file: &Path) -> Result<String, String> {
     let output = Command::new(env!("CARGO_BIN_EXE_moments"))
-        .args(["fit", "bgnbd"])
+        .args(["fit", what])
         .args(arguments)
         .arg(file)
         .output()
@@ -250,4 +255,66 @@ fn a_model_of_a_file_is_a_part_of_a_set() {
     bytes.extend([0xfa, 0x3f, 0x00]);
     fs::write(folder.path().join("churn.onnx"), &bytes).expect("a file");
     assert_ne!(load().expect("a set").revision, before);
+}
+
+/// Nine customers, of whom each ordered once more and later than the one before.
+#[test]
+fn the_bounds_of_labels_are_fitted_to_orders() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (events, table) = (folder.path().join("e.jsonl"), folder.path().join("t.csv"));
+    let (mut lines, mut rows) = (String::new(), "customer_id,time,value\n".to_owned());
+    for customer in 1..=9 {
+        for order in 0..customer {
+            let time = format!("2026-03-{:02}T10:00:00Z", customer * 3 - order / 4);
+            let _infallible = writeln!(
+                lines,
+                r#"{{"event":"Order Completed","userId":"c{customer}","messageId":"{customer}-{order}","timestamp":"{time}","properties":{{"order_id":"{customer}-{order}","total":10.5}}}}"#
+            );
+            let _infallible = writeln!(rows, "c{customer},{time},10.5");
+        }
+    }
+    fs::write(&events, lines).expect("a file");
+    fs::write(&table, rows).expect("a file");
+    let fitted = fit_of("rfm", &[], &events).expect("it fits");
+    assert_eq!(fitted, fit_of("rfm", &[], &table).expect("it fits"));
+    for said in [
+        "9 customers who bought, as of 2026-03-27T10:00:00.000Z",
+        "recency: { recent: 9d, medium: 18d }",
+        "frequency: { regular: 4, often: 7 }",
+        "monetary: { average: 42, spender: 73.5 }",
+    ] {
+        assert!(fitted.contains(said), "{said}: {fitted}");
+    }
+    // What is printed is a file of a set.
+    let trigger = "trigger: t\nmoment: { transition: { enters: long } }\ntreatments: none\n===\n\
+        segment: long\nwhen: profile.rfm.recency == \"long\"\n";
+    let texts = trigger.split("===\n").chain([fitted.as_str()]);
+    let sources: Vec<Source> = texts
+        .map(|text| Source::new("t.yaml", text.to_owned()))
+        .collect();
+    let config = Config::default();
+    let basis = Basis {
+        vocabulary: Arc::new(config.vocabulary().expect("words")),
+        ..Basis::default()
+    };
+    set::compile(&sources, &basis)
+        .map_err(|it| rendered(&it))
+        .expect("a set");
+    let other = fit_of("rfm", &["--shares", "50,90"], &table).expect("it fits");
+    assert!(other.contains("{ regular: 6, often: 9 }"), "{other}");
+    let wrong = fit_of("rfm", &["--shares", "90,50"], &table).expect_err("shares");
+    assert!(
+        wrong.contains("expected two shares of a hundred"),
+        "{wrong}"
+    );
+    fs::write(
+        &table,
+        "customer_id,time,value\na,2026-03-01,1\nb,2026-03-01,1\n",
+    )
+    .expect("a file");
+    let alike = fit_of("rfm", &[], &table).expect_err("alike");
+    assert!(
+        alike.contains("2 customers differ too little in recency"),
+        "{alike}"
+    );
 }
