@@ -12,6 +12,7 @@ use crate::event::Text;
 use crate::stored::StoredError;
 use crate::tally::{Figures, Of, limits};
 use crate::treatment::{Decision, Outcome as Decided, Reason};
+use crate::trigger::definition::key;
 
 /// What the changelog keys of figures begin with. No customer id has control characters.
 pub const KEY: &[u8] = b"\0tally\0";
@@ -47,12 +48,16 @@ impl Tallies {
                     treatment: treatment.cloned(),
                     segment: segment.cloned(),
                 };
-                let known = self.rows.get(&of);
-                if known.is_none() && self.rows.len() >= limits::ROWS {
-                    continue;
+                let full = self.rows.len() >= limits::ROWS;
+                if let Some(figures) = self.rows.get_mut(&of) {
+                    if !self.before.contains_key(&of) {
+                        self.before.insert(of, Some(figures.clone()));
+                    }
+                    change(figures);
+                } else if !full {
+                    self.before.insert(of.clone(), None);
+                    change(self.rows.entry(of).or_default());
                 }
-                self.before.entry(of.clone()).or_insert(known.cloned());
-                change(self.rows.entry(of).or_default());
             }
         }
     }
@@ -138,8 +143,7 @@ impl Engine {
                 Effect::Decided(decision) if self.again.is_none() => {
                     let plan = &self.plan;
                     self.tallies.decided(decision, |treatment| {
-                        let mut triggers = plan.triggers.iter();
-                        let trigger = triggers.find(|it| it.name == decision.trigger);
+                        let trigger = plan.by_key(key(&decision.trigger, decision.generation));
                         let mut choices = trigger.iter().flat_map(|it| &it.treatments);
                         let is_it = |channel: &str, template: &str| {
                             treatment.split_once('/') == Some((channel, template))

@@ -213,6 +213,29 @@ pub enum Reject {
 }
 
 impl Reject {
+    /// All words for them.
+    pub const WORDS: [&'static str; 19] = [
+        "empty",
+        "oversized",
+        "invalid_utf8",
+        "bad_json",
+        "cloud_event",
+        "bad_wire_format",
+        "unknown_schema",
+        "incompatible_schema",
+        "bad_avro",
+        "unknown_type",
+        "ignored",
+        "unmapped",
+        "no_event_name",
+        "no_customer",
+        "invalid_customer",
+        "placeholder_customer",
+        "no_time",
+        "invalid_time",
+        "absurd_time",
+    ];
+
     /// The word for it in headers and metrics.
     #[must_use]
     pub const fn word(&self) -> &'static str {

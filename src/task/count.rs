@@ -73,6 +73,13 @@ const WORDS: [(Count, &str); 11] = [
     (Count::Expired, "expired"),
 ];
 
+impl Count {
+    /// Those of records that were taken, and of customers, in a word.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        WORDS.iter().map(|(_, word)| *word)
+    }
+}
+
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

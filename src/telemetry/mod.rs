@@ -17,7 +17,10 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::event::record::Reject;
+use crate::task::core::Rejection;
 use crate::task::count::Count;
+use crate::treatment::Reason;
 use crate::trigger::plan::Plan;
 use crate::trigger::revision;
 
@@ -246,6 +249,13 @@ impl Telemetry {
         for outcome in Outcome::ALL {
             let _ = inner.transactions.with_label_values(&[outcome.word()]);
         }
+        for kind in Count::words() {
+            let _ = inner.taken.with_label_values(&[kind]);
+        }
+        let rejected = Reject::WORDS.into_iter().chain([Rejection::UNREADABLE]);
+        for reason in rejected.filter(|it| *it != Rejection::IGNORED) {
+            let _ = inner.rejected.with_label_values(&[reason]);
+        }
         let this = Self {
             inner: Arc::new(inner),
         };
@@ -377,6 +387,12 @@ impl Telemetry {
             .revision
             .set(i64::try_from(number).unwrap_or(i64::MAX));
         inner.sending_stopped.set(plan.policy.is_stopped().into());
+        let expired = Reason::Expired.word();
+        for trigger in plan.triggers.iter().map(|trigger| trigger.name.as_str()) {
+            let _ = inner.moments.with_label_values(&[trigger]);
+            let _ = inner.treatments.with_label_values(&[trigger]);
+            let _ = inner.refusals.with_label_values(&[trigger, expired]);
+        }
         inner.build.reset();
         inner
             .build
@@ -538,7 +554,8 @@ impl Telemetry {
                 reason = "a count of a whole number of refusals"
             )]
             let count = metric.get_counter().get_value() as u64;
-            (label("trigger")? == trigger).then_some((label("reason")?, count))
+            let counted = count > 0 && label("trigger")? == trigger;
+            counted.then_some((label("reason")?, count))
         });
         Decided {
             moments: of(&self.inner.moments),

@@ -2,7 +2,13 @@
 //! says what to do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use moments::document::report::Source;
+use moments::event::Vocabulary;
+use moments::event::record::Reject;
+use moments::telemetry::Telemetry;
+use moments::trigger::set::{self, Basis};
 use serde_json::Value;
 
 use super::promql::Known;
@@ -155,5 +161,46 @@ fn each_alert_is_tested_where_it_comes_and_where_it_must_not() {
             comes > 0 && stays_away > 0,
             "{name}: {comes} and {stays_away} cases"
         );
+    }
+}
+
+/// A counter that first comes to be at 60 has not risen, as Prometheus sees it, and a first flood would go by unseen.
+#[test]
+fn each_counter_that_a_rule_asks_for_is_there_from_the_start() {
+    let trigger = "trigger: t\nmoment: { event: Signed Up }\ntreatments: none\n";
+    let source = Source::new("t.yaml", trigger.to_owned());
+    let basis = Basis {
+        vocabulary: Arc::new(Vocabulary::standard()),
+        ..Basis::default()
+    };
+    let plan = set::compile(&[source], &basis).expect("a plan");
+    let telemetry = Telemetry::new(&["cart".to_owned()], &plan);
+    let shown = telemetry.text();
+    let asked = rules(ALERTS).into_iter().chain(rules(RECORDING));
+    let asked: Vec<String> = asked.map(|rule| text(&rule, "expr").to_owned()).collect();
+    let mut seen = 0;
+    for rest in asked
+        .iter()
+        .flat_map(|asked| asked.split("moments_").skip(1))
+    {
+        let end = rest.find(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+        let (name, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        let selector = behind.strip_prefix('{').and_then(|it| it.split_once('}'));
+        let selector = selector.map_or("", |(selector, _)| selector);
+        // What is excluded need not be there.
+        if !name.ends_with("_total") || selector.contains('!') || selector.contains('~') {
+            continue;
+        }
+        let name = format!("moments_{name}");
+        let is_there = shown
+            .lines()
+            .any(|line| line.starts_with(&name) && line.ends_with(" 0") && line.contains(selector));
+        assert!(is_there, "{name}{{{selector}}} in\n{shown}");
+        seen += 1;
+    }
+    assert!(seen > 8, "{seen}");
+    for reason in Reject::WORDS {
+        let line = format!("moments_rejected_total{{reason=\"{reason}\"}} 0");
+        assert_eq!(shown.contains(&line), reason != "ignored", "{line}");
     }
 }
