@@ -33,6 +33,7 @@ pub mod trigger;
 pub mod policy;
 pub mod lift;
 pub mod engine;
+pub mod explain;
 pub mod report;
 pub mod encode;
 pub mod task;

@@ -204,6 +204,38 @@ pub fn format_duration(ms: i64) -> String {
     }
 }
 
+/// The nth of several in figures: `1st`, `22nd`, `13th`.
+#[must_use]
+pub fn ordinal(nth: i32) -> String {
+    let ending = match (nth % 10, nth % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{nth}{ending}")
+}
+
+/// A length of time, ms, in words: `30 minutes`, `7 days`; in the largest unit of which it is whole.
+#[must_use]
+pub fn duration_in_words(ms: i64) -> String {
+    let units = [
+        (DAY_MS, "day"),
+        (3_600_000, "hour"),
+        (60_000, "minute"),
+        (1_000, "second"),
+        (1, "ms"),
+    ];
+    let fits = |(unit, _): &(i64, &str)| ms >= *unit && ms % unit == 0;
+    let (unit, word) = units.into_iter().find(fits).unwrap_or((1, "ms"));
+    match (ms / unit, word) {
+        (many, "ms") => format!("{many} ms"),
+        (1, word) => format!("1 {word}"),
+        (many, word) => format!("{many} {word}s"),
+    }
+}
+
 /// The form nearly every producer writes, `YYYY-MM-DDTHH:MM:SS[.fraction]Z`, read without detours.
 fn parse_utc(text: &[u8]) -> Option<Timestamp> {
     let (&last, body) = text.split_last()?;

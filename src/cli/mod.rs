@@ -6,6 +6,7 @@ mod customers;
 mod dead_letters;
 mod demo;
 mod doctor;
+mod explain;
 mod fit;
 mod generate;
 mod man;
@@ -50,6 +51,7 @@ enum Commands {
     DeadLetters(dead_letters::DeadLetters),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
+    Explain(explain::Explain),
     Fit(fit::Fit),
     Generate(generate::Generate),
     Map(map::Map),
@@ -221,6 +223,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Commands::DeadLetters(args) => dead_letters::run(args),
         Commands::Demo(args) => demo::run(args),
         Commands::Doctor(args) => doctor::run(args),
+        Commands::Explain(args) => explain::run(args),
         Commands::Fit(args) => fit::run(args),
         Commands::Generate(args) => generate::run(args),
         Commands::Map(args) => map::run(args),

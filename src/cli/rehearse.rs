@@ -227,7 +227,11 @@ fn several(
     Ok(found)
 }
 
-fn settings(
+/// What a rehearsal is told by a configuration.
+///
+/// # Errors
+/// Where schemas cannot be read.
+pub(super) fn settings(
     config: &Config,
     basis: &Basis,
     plan: Arc<Plan>,
@@ -261,7 +265,10 @@ fn scores(scorer: &Scorer, path: &Path, until: Option<Timestamp>) -> anyhow::Res
 }
 
 /// The sets in a file of them, one JSON object a line: `number`, `set`.
-fn published(path: &Path, basis: &Basis) -> anyhow::Result<Vec<Arc<Plan>>> {
+///
+/// # Errors
+/// Where it cannot be read, or a set does not pass.
+pub(super) fn published(path: &Path, basis: &Basis) -> anyhow::Result<Vec<Arc<Plan>>> {
     let file = File::open(path).with_context(|| path.display().to_string())?;
     let mut plans = Vec::new();
     for (number, line) in (1..).zip(BufReader::new(file).lines()) {
@@ -281,7 +288,10 @@ fn topic(name: &str) -> &str {
 }
 
 /// What is rehearsed: each file a topic, or a recording of several.
-fn sources(
+///
+/// # Errors
+/// Where one cannot be read.
+pub(super) fn sources(
     paths: &[PathBuf],
     config: &Config,
     progress: &ProgressBar,
@@ -328,7 +338,7 @@ fn sources(
 }
 
 /// Where the events of a topic come from.
-enum Events {
+pub(super) enum Events {
     File(Lines),
     Partition(recording::Partition),
 }
@@ -354,7 +364,11 @@ fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
     Ok(BufWriter::new(file))
 }
 
-fn open(paths: &[PathBuf], progress: &ProgressBar) -> io::Result<Vec<(String, Lines)>> {
+/// Files of events as a replay takes them, each with its name.
+///
+/// # Errors
+/// Where one cannot be opened.
+pub(super) fn open(paths: &[PathBuf], progress: &ProgressBar) -> io::Result<Vec<(String, Lines)>> {
     let open = |path: &PathBuf| {
         let progress = progress.clone();
         let lines = Lines::open(path, move |bytes| progress.inc(bytes))?;

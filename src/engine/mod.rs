@@ -522,6 +522,13 @@ impl Engine {
         self.customers.all_committed().map(|customer| *customer)
     }
 
+    /// A customer as far as is known at `now`: all that she did is taken in, settled or not, and nothing of it is decided.
+    #[must_use]
+    pub fn as_known(plan: &Plan, customer: &Customer, now: Timestamp) -> Customer {
+        let mut effects = Vec::new();
+        Fold::new(plan, now, &mut effects).known(customer, now)
+    }
+
     fn settled(&self, mut customer: Customer) -> Customer {
         let mut effects = Vec::new();
         let mut fold = Fold::new(&self.plan, self.watermark, &mut effects);

@@ -201,7 +201,8 @@ impl Waits {
     }
 
     /// It, as others see it.
-    pub(super) fn open(&self) -> Open<'_> {
+    #[must_use]
+    pub fn open(&self) -> Open<'_> {
         Open {
             trigger: self.trigger,
             channel: &self.channel,

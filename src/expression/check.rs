@@ -6,6 +6,7 @@ use cel::common::ast::{
     CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, operators as cel_operators,
 };
 
+use super::conjunct::Leaf;
 use super::functions::{FUNCTIONS, Function, FunctionDoc};
 use super::names::{self, Path, Segment};
 use super::operators::Binary;
@@ -23,6 +24,8 @@ pub struct Checked {
     pub uses_event: bool,
     pub uses_previous: bool,
     pub asks: Vec<String>,
+    pub leaves: Vec<Leaf>,
+    pub conjuncts: Vec<Range<usize>>,
 }
 
 /// A node with its type; `None` is the type of `null` itself.
@@ -39,6 +42,7 @@ pub fn check(
         uses_event: false,
         uses_previous: false,
         asks: Vec::new(),
+        leaves: Vec::new(),
     };
     let (kind, tree) = checker.node(&parsed.root)?;
     let kind = kind.ok_or_else(|| {
@@ -53,7 +57,20 @@ pub fn check(
         uses_event: checker.uses_event,
         uses_previous: checker.uses_previous,
         asks: checker.asks,
+        leaves: checker.leaves,
+        conjuncts: conjuncts(parsed, &parsed.root),
     })
+}
+
+/// Where the parts of a condition stand that are joined by `&&`.
+fn conjuncts(parsed: &Parsed<'_>, node: &IdedExpr) -> Vec<Range<usize>> {
+    match &node.expr {
+        Expr::Call(call) if call.func_name == cel_operators::LOGICAL_AND => {
+            let parts = call.args.iter();
+            parts.flat_map(|part| conjuncts(parsed, part)).collect()
+        }
+        _ => vec![parsed.span(node)],
+    }
 }
 
 /// A check under way.
@@ -63,6 +80,7 @@ pub(super) struct Checker<'c> {
     uses_event: bool,
     uses_previous: bool,
     asks: Vec<String>,
+    leaves: Vec<Leaf>,
 }
 
 impl Checker<'_> {
@@ -152,6 +170,11 @@ impl Checker<'_> {
             _ if path.root != "event" => self.asks.push(path.dotted()),
             _ => {}
         }
+        self.leaves.push(Leaf {
+            span: self.parsed.span(node),
+            name: path.dotted(),
+            tree: names::resolve(&path, self.environment)?.1,
+        });
         Ok((Some(kind), tree))
     }
 

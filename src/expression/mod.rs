@@ -24,6 +24,7 @@
 mod change;
 mod check;
 mod check_operators;
+mod conjunct;
 mod functions;
 pub mod model;
 mod names;
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
+pub use conjunct::Conjunct;
 pub use functions::{FUNCTIONS, FunctionDoc};
 pub use operators::{OPERATORS, OperatorDoc};
 
@@ -113,6 +115,10 @@ pub struct Expression {
     uses_event: bool,
     uses_previous: bool,
     asks: Vec<String>,
+    /// The names in it, in order.
+    leaves: Vec<conjunct::Leaf>,
+    /// Where the parts stand that are joined by `&&`.
+    conjuncts: Vec<Range<usize>>,
 }
 
 impl Expression {
@@ -130,6 +136,8 @@ impl Expression {
             uses_event: checked.uses_event,
             uses_previous: checked.uses_previous,
             asks: checked.asks,
+            leaves: checked.leaves,
+            conjuncts: checked.conjuncts,
         })
     }
 

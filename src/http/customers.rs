@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::page::Page;
 use super::problem::Problem;
@@ -19,8 +19,22 @@ use crate::admin::decisions::{self, Decisions};
 use crate::admin::{AdminError, Log, Sender};
 use crate::avro::wire;
 use crate::encode::avro;
+use crate::engine::Customer as Known;
+use crate::explain::{self, Explanation};
 use crate::runtime;
 use crate::time::Timestamp;
+
+/// Decisions in an explanation, at most.
+const DECISIONS: usize = 50;
+
+/// What is to be explained.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// Only of this trigger.
+    trigger: Option<String>,
+}
 
 /// A page of decisions.
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,24 +92,77 @@ pub(super) async fn one(
     State(api): State<Api>,
     Segment(id): Segment<String>,
 ) -> Result<Json<Shown>, Problem> {
-    let partition = api.tasks.partition_of(&id);
-    match api.tasks.states().get(&partition) {
-        None => return Err(Problem::elsewhere(partition)),
-        Some(runtime::State::Restoring | runtime::State::Refused) => {
-            let detail = format!(
-                "the task of partition {partition} has not restored its state; /api/v1/tasks/{partition} says how far it is"
-            );
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            return Err(Problem::new(status, "not yet", detail));
-        }
-        Some(runtime::State::Running | runtime::State::Waiting) => {}
-    }
-    let found = api.tasks.customer(&id).await;
-    let (customer, watermark) = found.ok_or_else(|| {
-        Problem::unknown("no event of this customer has come, or she was removed")
-    })?;
+    let (customer, watermark) = api.known(&id).await?;
     let shown = profile::shown(&customer, watermark, &api.tasks.plan(), runtime::clock());
     Ok(Json(shown))
+}
+
+/// Why something was decided for a customer, and why something was not: for each trigger what would have to be true, and what each gate
+/// would say now. Of what was decided, the newest 50 of what a page of decisions reads.
+#[utoipa::path(get, path = "/api/v1/customers/{id}/explain", operation_id = "explainCustomer", tag = "customers",
+    params(("id" = String, Path, description = "Her `userId`, or `anonymousId`."), Which),
+    responses(
+        (status = 200, body = Explanation),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The query cannot be read."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "Nothing is known of her, or of the trigger."),
+        (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has her."),
+        (status = 502, body = Problem, content_type = "application/problem+json", description = "Kafka does not answer."),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "Her task has not restored its state."),
+    ))]
+pub(super) async fn explain(
+    State(api): State<Api>,
+    Segment(id): Segment<String>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Explanation>, Problem> {
+    let Query(Which { trigger }) =
+        which.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let plan = api.tasks.plan();
+    let is_known = |name: &String| plan.triggers.iter().any(|it| it.name == name.as_str());
+    if let Some(name) = trigger.as_ref().filter(|name| !is_known(name)) {
+        return Err(Problem::unknown(format!("no trigger is called `{name}`")));
+    }
+    let (customer, watermark) = api.known(&id).await?;
+    let now = runtime::clock();
+    let now = api
+        .tasks
+        .config()
+        .time
+        .mode()
+        .reading(now)
+        .unwrap_or(watermark);
+    let name = trigger.as_deref();
+    let as_of = (watermark, now.max(watermark));
+    let mut explained = explain::explained(&plan, &customer, as_of, name);
+    let whose = explained.customer.clone();
+    let read = api
+        .blocking(move |api| api.decisions(&whose, None, DECISIONS))
+        .await?;
+    let decided = read.found.iter().filter_map(|record| decision(record));
+    let meant = decided.filter(|it| name.is_none_or(|name| it["trigger"] == name));
+    explained.decided = meant.collect();
+    Ok(Json(explained))
+}
+
+impl Api {
+    /// A customer of a task that runs here, and the watermark up to which she is settled.
+    async fn known(&self, id: &str) -> Result<(Box<Known>, Timestamp), Problem> {
+        let partition = self.tasks.partition_of(id);
+        match self.tasks.states().get(&partition) {
+            None => return Err(Problem::elsewhere(partition)),
+            Some(runtime::State::Restoring | runtime::State::Refused) => {
+                let detail = format!(
+                    "the task of partition {partition} has not restored its state; /api/v1/tasks/{partition} says how far it is"
+                );
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                return Err(Problem::new(status, "not yet", detail));
+            }
+            Some(runtime::State::Running | runtime::State::Waiting) => {}
+        }
+        let found = self.tasks.customer(id).await;
+        found.ok_or_else(|| {
+            Problem::unknown("no event of this customer has come, or she was removed")
+        })
+    }
 }
 
 /// What was decided for a customer, newest first. Any process answers; a page reads at most 100,000 records of the topic.

@@ -75,6 +75,7 @@ const BODY_BYTES: usize = 16 * 1024;
     ),
     paths(
         customers::one,
+        customers::explain,
         customers::list_decisions,
         customers::erase,
         triggers::list,
@@ -211,6 +212,7 @@ fn router(api: Api) -> Router {
         .route("/openapi.json", get(openapi))
         .route("/customers/{id}", get(customers::one))
         .route("/api/v1/customers/{id}", get(customers::one))
+        .route("/api/v1/customers/{id}/explain", get(customers::explain))
         .route(
             "/api/v1/customers/{id}/decisions",
             get(customers::list_decisions),

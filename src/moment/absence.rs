@@ -15,8 +15,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    AFTER_WATERMARK, CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Moment,
-    MomentKind, Telling,
+    AFTER_WATERMARK, CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Missing,
+    Moment, MomentKind, Telling,
 };
 use super::matcher::{self, Matcher};
 use super::per::{Per, PerKeys, per};
@@ -27,7 +27,7 @@ use crate::event::{Event, Position, Text, Type};
 use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stored::{Stored, StoredError};
-use crate::time::{DAY_MS, Timestamp, Zone, parse_duration};
+use crate::time::{DAY_MS, Timestamp, Zone, duration_in_words, parse_duration};
 use crate::value::Value;
 
 /// Deadlines one trigger may have open for one customer: a wide basket, each product on its own.
@@ -463,6 +463,65 @@ impl MomentKind for Absence {
 
     fn armed(&self, state: &AbsenceState, _settled: &Settled) -> usize {
         state.open.len()
+    }
+
+    fn said(&self) -> String {
+        let (of, after) = (self.of.said(), self.after.said());
+        let by = match &self.by {
+            By::Within(within_ms) => format!("within {}", duration_in_words(*within_ms)),
+            By::Until(until, 0) => format!("by `{}`", until.source()),
+            By::Until(until, plus_ms) => {
+                let side = if *plus_ms < 0 { "before" } else { "after" };
+                let long = duration_in_words(plus_ms.abs());
+                format!("by {long} {side} `{}`", until.source())
+            }
+        };
+        let per = match &self.per {
+            Per::Customer => String::new(),
+            Per::Key(key) => format!(", for each `{}` by itself", key.source()),
+        };
+        let from = match self.from {
+            From::Last => "",
+            From::First => ", counted from the first",
+        };
+        format!("when no {of} follows {after} {by}{from}{per}")
+    }
+
+    fn explain(&self, state: Option<&AbsenceState>, scope: &Scope<'_>) -> Vec<Missing> {
+        let (of, after) = (self.of.said(), self.after.said());
+        let open = |open: &Open| {
+            let due = self.deadline(open, scope.profile);
+            let anchor = open.anchor.time;
+            let per = match open.per.as_str() {
+                "" => String::new(),
+                per => format!(" for {per}"),
+            };
+            let says = format!(
+                "It comes true{per} at {due}, unless {of} comes by then: {after} came at {anchor}."
+            );
+            let missing = Missing::due(due, says).by("anchor", anchor.to_string());
+            match open.per.as_str() {
+                "" => missing,
+                per => missing.by("per", per),
+            }
+        };
+        let mut all: Vec<Missing> = state.iter().flat_map(|it| &it.open).map(open).collect();
+        all.sort_by_key(|missing| missing.due);
+        match all.is_empty() {
+            true => vec![Missing::event(format!(
+                "Nothing is open: it waits for {after}."
+            ))],
+            false => all,
+        }
+    }
+
+    fn expressions(&self) -> Vec<&Expression> {
+        let until = match &self.by {
+            By::Within(_) => None,
+            By::Until(until, _) => Some(until),
+        };
+        let matchers = self.of.expressions().chain(self.after.expressions());
+        matchers.chain(until).chain(self.per.expression()).collect()
     }
 
     fn told(&self, telling: &Telling<'_>) -> Option<String> {

@@ -16,8 +16,8 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    AFTER_WATERMARK, CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Moment,
-    MomentKind, Telling,
+    AFTER_WATERMARK, CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Missing,
+    Moment, MomentKind, Telling,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -358,6 +358,82 @@ impl MomentKind for Baseline {
         Some(last.time)
     }
 
+    fn said(&self) -> String {
+        let of = self.of.said();
+        let history = |what: &str| format!("once {} {what} are known", self.history_min);
+        let (measured, history) = match &self.measure {
+            Measure::GapDays => ("her silence, in days of hers,".to_owned(), history("gaps")),
+            Measure::GapExact => ("her silence".to_owned(), history("gaps")),
+            Measure::Value(value) => (format!("`{}`", value.source()), history("values")),
+        };
+        match self.departs {
+            Departure::Deviations(k) => {
+                let side = if k < 0.0 { "below" } else { "above" };
+                let than = match self.measure {
+                    Measure::Value(_) => "of those before",
+                    Measure::GapDays | Measure::GapExact => "of her gaps",
+                };
+                format!(
+                    "when {measured} of {of} is more than {} standard deviations {side} the mean {than}, {history}",
+                    k.abs()
+                )
+            }
+            Departure::Ratio { last, below } => format!(
+                "when the mean of her last {last} {measured} of {of} is below {below} times the mean of those before, {history}"
+            ),
+        }
+    }
+
+    fn explain(&self, state: Option<&BaselineState>, scope: &Scope<'_>) -> Vec<Missing> {
+        let of = self.of.said();
+        let Some((state, last)) = state.and_then(|it| Some((it, it.last.as_ref()?))) else {
+            return vec![Missing::event(format!(
+                "Nothing is known of her: it waits for {of}."
+            ))];
+        };
+        let known = match self.measure {
+            Measure::GapDays | Measure::GapExact => state.sums.n as usize,
+            Measure::Value(_) => state.sums.n as usize + state.recent.len(),
+        };
+        let needed = self.history_min as usize;
+        let missing = match (self.due(state, scope.profile), &self.measure) {
+            _ if known < needed => Missing::event(format!(
+                "{known} of {needed} are known of her history: it needs {} more {of}.",
+                needed - known
+            )),
+            (Some(due), _) => Missing::due(
+                due,
+                format!(
+                    "It comes true at {due}, unless {of} comes by then: the last was at {}.",
+                    last.time
+                ),
+            ),
+            (None, Measure::Value(value)) => Missing::event(format!(
+                "It waits for {of} of which `{}` departs from those before it.",
+                value.source()
+            )),
+            (None, Measure::GapDays | Measure::GapExact) => Missing::event(format!(
+                "It came true of her silence since {}: it waits for {of}, and for silence after it.",
+                last.time
+            )),
+        };
+        let missing = missing.by("last", last.time.to_string());
+        vec![self.history(state).into_iter().fold(
+            missing.by("known", known).by("needed", needed),
+            |missing, (name, value)| {
+                missing.by(name, &Value::Number((value * 1000.0).round() / 1000.0))
+            },
+        )]
+    }
+
+    fn expressions(&self) -> Vec<&Expression> {
+        let value = match &self.measure {
+            Measure::GapDays | Measure::GapExact => None,
+            Measure::Value(value) => Some(value),
+        };
+        self.of.expressions().chain(value).collect()
+    }
+
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
         let fact = telling.fact;
         Some(match self.departs {
@@ -476,6 +552,20 @@ impl Baseline {
                 })
             }
         }
+    }
+
+    /// What her history says, in days or in the unit of the value, as far as it is known.
+    fn history(&self, state: &BaselineState) -> Vec<(&'static str, f64)> {
+        let (names, unit) = match self.measure {
+            Measure::GapDays => (["mean_days", "deviation_days", "bound_days"], 1.0),
+            Measure::GapExact => (["mean_days", "deviation_days", "bound_days"], float(DAY_MS)),
+            Measure::Value(_) => (["mean", "deviation", "bound"], MICROS),
+        };
+        let values = [state.sums.mean(), state.sums.deviation(), self.bound(state)];
+        let known = names.into_iter().zip(values);
+        known
+            .filter_map(|(name, value)| Some((name, value? / unit)))
+            .collect()
     }
 
     /// On which side of mean + k standard deviations a gap or value lies.

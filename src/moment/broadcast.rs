@@ -5,13 +5,13 @@
 //! refusal of every customer.
 
 use super::event::Nothing;
-use super::kind::{Concerns, Described, Found, Kept, Moment, MomentKind, Sees, Telling};
+use super::kind::{Concerns, Described, Found, Kept, Missing, Moment, MomentKind, Sees, Telling};
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{EVENTS, Reader};
 use crate::document::yaml::{Node, Yaml};
 use crate::event::Event;
-use crate::expression::Scope;
+use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::time::Timestamp;
 
@@ -94,6 +94,21 @@ impl MomentKind for Broadcast {
 
     fn merge(&self, _own: &mut Nothing, _other: Nothing, _both: &Settled) -> u32 {
         0
+    }
+
+    fn said(&self) -> String {
+        format!("at each {} that happens to everybody", self.of.said())
+    }
+
+    fn explain(&self, _state: Option<&Nothing>, _scope: &Scope<'_>) -> Vec<Missing> {
+        vec![Missing::event(format!(
+            "It comes true at the next {} that happens to everybody, for whoever is in the audience then.",
+            self.of.said()
+        ))]
+    }
+
+    fn expressions(&self) -> Vec<&Expression> {
+        self.of.expressions().collect()
     }
 
     fn told(&self, telling: &Telling<'_>) -> Option<String> {

@@ -56,6 +56,18 @@ impl Crosses {
         }
     }
 
+    /// It, for people: `at least 3`.
+    #[must_use]
+    pub fn said(self) -> String {
+        let side = match self.side {
+            Side::AtLeast => "at least",
+            Side::Above => "above",
+            Side::AtMost => "at most",
+            Side::Below => "below",
+        };
+        format!("{side} {}", self.bound)
+    }
+
     /// Whether a number is inside.
     #[must_use]
     pub fn holds(self, number: f64) -> bool {

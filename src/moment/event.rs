@@ -6,14 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    Concerns, Described, Found, Kept, Moment, MomentKind, Sees, WHEN, WHEN_SEEN, when,
+    Concerns, Described, Found, Kept, Missing, Moment, MomentKind, Sees, WHEN, WHEN_SEEN, when,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{EVENTS, Reader};
 use crate::document::yaml::{Node, Yaml};
 use crate::event::Event;
-use crate::expression::Scope;
+use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::Stored;
 use crate::time::Timestamp;
@@ -96,6 +96,21 @@ impl MomentKind for EventMoment {
 
     fn fire(&self, _state: &mut Nothing, _settled: &Settled) -> Option<Moment> {
         None
+    }
+
+    fn said(&self) -> String {
+        format!("at each {}", self.of.said())
+    }
+
+    fn explain(&self, _state: Option<&Nothing>, _scope: &Scope<'_>) -> Vec<Missing> {
+        vec![Missing::event(format!(
+            "It comes true at the next {}.",
+            self.of.said()
+        ))]
+    }
+
+    fn expressions(&self) -> Vec<&Expression> {
+        self.of.expressions().collect()
     }
 
     fn merge(&self, _own: &mut Nothing, _other: Nothing, _both: &Settled) -> u32 {

@@ -6,18 +6,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    AFTER_WATERMARK, CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Moment,
-    MomentKind, Telling,
+    AFTER_WATERMARK, CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Missing,
+    Moment, MomentKind, Telling,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
 use crate::event::{Event, EventName};
-use crate::expression::Scope;
+use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::Stored;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, duration_in_words};
 
 const KEYS: Keys = Keys {
     of: "`inactivity`",
@@ -155,6 +155,36 @@ impl MomentKind for Inactivity {
 
     fn last_decided(state: &InactivityState) -> Option<Timestamp> {
         state.fired.then_some(state.last.time)
+    }
+
+    fn said(&self) -> String {
+        let long = duration_in_words(self.for_ms);
+        format!("when no {} has come for {long}", self.of.said())
+    }
+
+    fn explain(&self, state: Option<&InactivityState>, _scope: &Scope<'_>) -> Vec<Missing> {
+        let of = self.of.said();
+        let Some(InactivityState { last, fired }) = state else {
+            let says = format!("She never did what would have to stop: it waits for {of}.");
+            return vec![Missing::event(says)];
+        };
+        let (last, due) = (last.time, last.time.plus(self.for_ms));
+        let missing = match fired {
+            true => Missing::event(format!(
+                "It came true of her silence since {last}: it waits for {of}, and for silence after it."
+            )),
+            false => Missing::due(
+                due,
+                format!(
+                    "It comes true at {due}, unless {of} comes by then: the last was at {last}."
+                ),
+            ),
+        };
+        vec![missing.by("last", last.to_string())]
+    }
+
+    fn expressions(&self) -> Vec<&Expression> {
+        self.of.expressions().collect()
     }
 
     fn told(&self, telling: &Telling<'_>) -> Option<String> {

@@ -9,7 +9,7 @@ use crate::document::keys::{Known, Shape};
 use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::Node;
 use crate::event::{Event, EventName, Text};
-use crate::expression::Scope;
+use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::{Lazy, Stored};
 use crate::time::Timestamp;
@@ -115,6 +115,16 @@ pub trait MomentKind: Sized {
     fn armed(&self, state: &Self::State, settled: &Settled) -> usize {
         usize::from(self.due(state, settled).is_some())
     }
+
+    /// When it comes true, for people: half a sentence that begins with `when`, `at` or `each time`.
+    fn said(&self) -> String;
+
+    /// Why it is not true of a customer as of the scope's `now`, and what would have to be: one entry for each thing that stands open,
+    /// the nearest first. `state` is what it remembers of her; the scope has no event.
+    fn explain(&self, state: Option<&Self::State>, scope: &Scope<'_>) -> Vec<Missing>;
+
+    /// The expressions in it, which say what it needs of events and customers.
+    fn expressions(&self) -> Vec<&Expression>;
 
     /// What came true, in a sentence for people; none: what the trigger is for says it.
     fn told(&self, _telling: &Telling<'_>) -> Option<String> {
@@ -326,6 +336,54 @@ pub struct Found {
     pub moment: Option<Moment>,
     /// What a bound left no place for: deadlines that were not opened, entries that made way too early.
     pub refused: u32,
+}
+
+/// What is missing for a moment to come true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Missing {
+    /// A sentence.
+    pub says: String,
+    /// When it comes true if nothing more happens; none: something has to happen.
+    pub due: Option<Timestamp>,
+    /// What it goes by, by names that stay: `per`, `anchor`, `step`, `measured`, `bound`, ...
+    pub facts: Vec<(&'static str, serde_json::Value)>,
+}
+
+impl Missing {
+    /// Something has to happen.
+    #[must_use]
+    pub fn event(says: String) -> Self {
+        Self {
+            says,
+            due: None,
+            facts: Vec::new(),
+        }
+    }
+
+    /// Time alone makes it true.
+    #[must_use]
+    pub fn due(at: Timestamp, says: String) -> Self {
+        Self {
+            due: Some(at),
+            ..Self::event(says)
+        }
+    }
+
+    /// The same, going by one thing more.
+    #[must_use]
+    pub fn by(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        self.facts.push((name, value.into()));
+        self
+    }
+}
+
+/// A sentence that begins with a capital letter.
+#[must_use]
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 /// What a moment is told from: names of events, and what its decision recorded.

@@ -60,6 +60,8 @@ pub struct Matcher {
 /// Names with one condition.
 #[derive(Debug)]
 struct Part {
+    /// As their author wrote them.
+    written: Vec<String>,
     /// All that are known of those that are meant.
     names: Vec<EventName>,
     /// Every event is meant, also one whose name nobody declared.
@@ -132,6 +134,28 @@ impl Matcher {
         }
     }
 
+    /// It, for people: `Order Completed or Order Refunded where ...`.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let names = |part: &Part| {
+            let words = part.written.iter().map(|word| match word.as_str() {
+                ANY => "any event",
+                word => word,
+            });
+            listed_or(words)
+        };
+        let parts = self.parts.iter().map(|part| match &part.condition {
+            Some(condition) => format!("{} where `{}`", names(part), condition.source()),
+            None => names(part),
+        });
+        listed_or(parts)
+    }
+
+    /// The expressions in it.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.parts.iter().filter_map(|part| part.condition.as_ref())
+    }
+
     /// Whether it matches every event of this name, and no other.
     #[must_use]
     pub fn is_just(&self, name: EventName) -> bool {
@@ -144,6 +168,15 @@ impl Matcher {
     pub fn uses_previous(&self) -> bool {
         let mut conditions = self.parts.iter().filter_map(|part| part.condition.as_ref());
         conditions.any(Expression::uses_previous)
+    }
+}
+
+/// Several, with commas and an `or`.
+fn listed_or(words: impl IntoIterator<Item: Into<String>>) -> String {
+    let mut words: Vec<String> = words.into_iter().map(Into::into).collect();
+    match (words.pop(), words.is_empty()) {
+        (Some(last), false) => format!("{} or {last}", words.join(", ")),
+        (last, _) => last.unwrap_or_default(),
     }
 }
 
@@ -221,7 +254,9 @@ fn part(reader: &mut Reader<'_>, node: &Node, written: &mut usize) -> Option<Par
 
 /// Names as they are written: each a name, a prefix, or `any`.
 fn named(reader: &mut Reader<'_>, nodes: &[&Node]) -> Option<Part> {
+    let words = nodes.iter().filter_map(|node| node.text());
     let mut part = Part {
+        written: words.map(str::to_owned).collect(),
         names: Vec::new(),
         any: false,
         condition: None,

@@ -25,7 +25,7 @@ use crate::document::reader::Reader;
 use crate::document::suggest::listed;
 use crate::document::yaml::{Node, Yaml};
 use crate::event::{Event, EventName};
-use crate::expression::Scope;
+use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::{Inventory, Lazy, Part, Stored, StoredError, read};
 use crate::time::Timestamp;
@@ -37,8 +37,8 @@ pub use calendar::Calendar;
 pub use event::EventMoment;
 pub use inactivity::Inactivity;
 pub use kind::{
-    CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind, Sees,
-    Telling,
+    CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Missing, Moment, MomentKind,
+    Sees, Telling,
 };
 pub use matcher::Matcher;
 pub use per::Per;
@@ -249,6 +249,33 @@ macro_rules! kinds {
                         State::$Kind(own) => kind.armed(own, settled),
                         _ => 0,
                     },)*
+                }
+            }
+
+            /// See [`MomentKind::said`].
+            #[must_use]
+            pub fn said(&self) -> String {
+                match self {
+                    $(Self::$Kind(kind) => kind.said(),)*
+                }
+            }
+
+            /// See [`MomentKind::explain`].
+            #[must_use]
+            pub fn explain(&self, state: Option<&State>, scope: &Scope<'_>) -> Vec<Missing> {
+                match self {
+                    $(Self::$Kind(kind) => match state {
+                        Some(State::$Kind(own)) => kind.explain(Some(own), scope),
+                        _ => kind.explain(None, scope),
+                    },)*
+                }
+            }
+
+            /// See [`MomentKind::expressions`].
+            #[must_use]
+            pub fn expressions(&self) -> Vec<&Expression> {
+                match self {
+                    $(Self::$Kind(kind) => kind.expressions(),)*
                 }
             }
 

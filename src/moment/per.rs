@@ -48,6 +48,15 @@ impl Per {
         keys
     }
 
+    /// The expression, where there is one.
+    #[must_use]
+    pub fn expression(&self) -> Option<&Expression> {
+        match self {
+            Self::Customer => None,
+            Self::Key(expression) => Some(expression),
+        }
+    }
+
     /// As its author wrote it.
     #[must_use]
     pub fn source(&self) -> &str {

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::crosses::{Crosses, SIDES, crosses};
 use super::kind::{
-    Concerns, Described, Evidence, Found, Kept, Moment, MomentKind, Sees, Telling, WHEN, when,
+    Concerns, Described, Evidence, Found, Kept, Missing, Moment, MomentKind, Sees, Telling, WHEN,
+    when,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -21,10 +22,11 @@ use crate::document::suggest::{closest, listed};
 use crate::document::yaml::Node;
 use crate::event::Event;
 use crate::expression::model::Model;
-use crate::expression::{Scope, read};
+use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stored::Stored;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, duration_in_words};
+use crate::value::Value;
 
 /// At the most often by time alone, ms: each is a look at every customer. What has to be known sooner, an event says.
 pub const EVERY_MIN_MS: i64 = 60_000;
@@ -223,6 +225,52 @@ impl MomentKind for Prediction {
         0
     }
 
+    fn said(&self) -> String {
+        format!(
+            "when the score of the model {} comes to {}, asked {}",
+            self.model.spec().name,
+            self.crosses.said(),
+            self.asked()
+        )
+    }
+
+    fn explain(&self, state: Option<&PredictionState>, scope: &Scope<'_>) -> Vec<Missing> {
+        let (name, bound) = (&self.model.spec().name, self.crosses.said());
+        let explained = self.model.explained(scope);
+        let score = explained
+            .as_ref()
+            .map(|it| (it.score * 1000.0).round() / 1000.0);
+        let now = match score {
+            Some(score) => format!("The score of {name} would be {score} now"),
+            None => format!("The score of {name} is not known, as an input is not"),
+        };
+        let was_inside = state.is_some_and(|state| state.inside);
+        let has_to = match was_inside {
+            true => format!("it was {bound} when it was asked last, and has to be otherwise once"),
+            false => format!("it has to come to {bound}"),
+        };
+        let asked = match state.and_then(|state| self.due(state, scope.profile)) {
+            Some(due) => format!("It is asked at {due} at the latest"),
+            None => format!("It is asked {}", self.asked()),
+        };
+        let missing = Missing::event(format!("{now}: {has_to}. {asked}."))
+            .by("score", &Value::number(score))
+            .by("bound", &Value::Number(self.crosses.bound))
+            .by("inputs", self.model.shown(scope));
+        vec![match explained {
+            Some(explained) => {
+                let contributions = explained.contributions.into_iter();
+                let contributions = contributions.map(|(name, value)| (name, value.into()));
+                missing.by("contributions", serde_json::Map::from_iter(contributions))
+            }
+            None => missing,
+        }]
+    }
+
+    fn expressions(&self) -> Vec<&Expression> {
+        self.on.expressions().chain(self.model.inputs()).collect()
+    }
+
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
         let score = (telling.fact)("score");
         let score = (score * 1000.0).round() / 1000.0;
@@ -231,6 +279,16 @@ impl MomentKind for Prediction {
 }
 
 impl Prediction {
+    /// When it is asked, for people.
+    fn asked(&self) -> String {
+        let on = self.on.said();
+        let on = (!on.is_empty()).then(|| format!("at each {on}"));
+        let every = self.every_ms.map(duration_in_words);
+        let every = every.map(|long| format!("{long} after it was asked last"));
+        let both: Vec<String> = on.into_iter().chain(every).collect();
+        both.join(" and ")
+    }
+
     /// Asks the model as of the scope's `now`; what the moment says, if it comes true.
     fn ask(
         &self,

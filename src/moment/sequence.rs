@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::kind::{
-    Concerns, Described, EventRef, Evidence, Found, Kept, Moment, MomentKind, Sees, Telling, WHEN,
-    when,
+    Concerns, Described, EventRef, Evidence, Found, Kept, Missing, Moment, MomentKind, Sees,
+    Telling, WHEN, when,
 };
 use super::matcher::{self, Matcher};
 use super::per::{Per, PerKeys, per};
@@ -25,10 +25,10 @@ use crate::document::keys::{Keys, Known, Need, Shape};
 use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::{Node, Yaml};
 use crate::event::{Event, EventName, Position, Text};
-use crate::expression::Scope;
+use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::Stored;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, duration_in_words};
 
 /// Events that a sequence may be of, each counted as often as it is asked for: more of one kind is a threshold.
 pub const EVENTS_MAX: usize = 32;
@@ -135,6 +135,15 @@ struct Begun {
     first: EventRef,
     /// How many events it has.
     events: u8,
+}
+
+impl Step {
+    fn said(&self) -> String {
+        match self.times {
+            1 => self.of.said(),
+            times => format!("{times} times {}", self.of.said()),
+        }
+    }
 }
 
 impl Stored for SequenceState {
@@ -252,6 +261,58 @@ impl MomentKind for Sequence {
         make_way(own)
     }
 
+    fn said(&self) -> String {
+        let steps: Vec<String> = self.steps.iter().map(Step::said).collect();
+        let within = self.within_ms.map_or_else(String::new, |within_ms| {
+            format!(" within {}", duration_in_words(within_ms))
+        });
+        let without = self.without.as_ref().map_or_else(String::new, |without| {
+            format!(", with no {} in between", without.said())
+        });
+        let same = match &self.same {
+            Per::Customer => String::new(),
+            Per::Key(key) => format!(", all of one `{}`", key.source()),
+        };
+        format!(
+            "when there is {}{within}{without}{same}",
+            steps.join(", then ")
+        )
+    }
+
+    /// What has begun furthest first.
+    fn explain(&self, state: Option<&SequenceState>, scope: &Scope<'_>) -> Vec<Missing> {
+        let is_open = |begun: &&Begun| {
+            let until = self.until(begun);
+            until.is_none_or(|until| until >= scope.now)
+        };
+        let own = state.filter(|state| state.digest == self.digest);
+        let mut open: Vec<&Begun> = own
+            .iter()
+            .flat_map(|own| &own.open)
+            .filter(is_open)
+            .collect();
+        open.sort_by_key(|begun| (std::cmp::Reverse(begun.events), begun.first.time));
+        // Of what is equally far the last has longest to go on, and says the same.
+        let mut shown: Vec<(&Text, u8)> = Vec::new();
+        open.retain(|begun| {
+            let is_new = !shown.contains(&(&begun.same, begun.events));
+            shown.push((&begun.same, begun.events));
+            is_new
+        });
+        match open.is_empty() {
+            true => vec![Missing::event(format!(
+                "Nothing has begun: the first step is {}.",
+                self.steps[0].said()
+            ))],
+            false => open.into_iter().map(|begun| self.missing(begun)).collect(),
+        }
+    }
+
+    fn expressions(&self) -> Vec<&Expression> {
+        let matchers = self.matchers().flat_map(Matcher::expressions);
+        matchers.chain(self.same.expression()).collect()
+    }
+
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
         let step = |step: &Step| match step.times {
             1 => step.of.first(telling),
@@ -268,6 +329,47 @@ impl MomentKind for Sequence {
 impl Sequence {
     fn matchers(&self) -> impl Iterator<Item = &Matcher> {
         self.steps.iter().map(|step| &step.of).chain(&self.without)
+    }
+
+    /// Until when what has begun may be whole.
+    fn until(&self, begun: &Begun) -> Option<Timestamp> {
+        self.within_ms
+            .map(|within_ms| begun.first.time.plus(within_ms))
+    }
+
+    /// What is missing of what has begun.
+    fn missing(&self, begun: &Begun) -> Missing {
+        let step = self.step_after(begun.events);
+        let before: u8 = self.steps[..step].iter().map(|step| step.times).sum();
+        let of = &self.steps[step];
+        let times = match of.times {
+            1 => String::new(),
+            times => format!(", {} of {times} times so far", begun.events - before),
+        };
+        let until = self.until(begun);
+        let by = until.map_or_else(String::new, |until| format!(" by {until}"));
+        let same = match begun.same.as_str() {
+            "" => String::new(),
+            same => format!(" for {same}"),
+        };
+        let (number, steps) = (step + 1, self.steps.len());
+        let missing = Missing::event(format!(
+            "Step {number} of {steps} is missing{same}: {}{by}{times}. It began at {}.",
+            of.of.said(),
+            begun.first.time,
+        ));
+        let missing = missing
+            .by("step", number)
+            .by("steps", steps)
+            .by("began", begun.first.time.to_string());
+        let missing = match until {
+            Some(until) => missing.by("until", until.to_string()),
+            None => missing,
+        };
+        match begun.same.as_str() {
+            "" => missing,
+            same => missing.by("same", same),
+        }
     }
 
     /// How many events it is of.

@@ -16,7 +16,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::crosses::{Crosses, SIDES, Side, VALUE_MAX, crosses};
 use super::kind::{
-    Concerns, Described, Found, Kept, Moment, MomentKind, Sees, Telling, WHEN, WHEN_SEEN, when,
+    Concerns, Described, Found, Kept, Missing, Moment, MomentKind, Sees, Telling, WHEN, WHEN_SEEN,
+    capitalised, when,
 };
 use super::matcher::{self, Matcher};
 use super::per::key_text;
@@ -28,7 +29,7 @@ use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stats::faded;
 use crate::stored::Stored;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, duration_in_words};
 use crate::value::Value;
 
 /// Entries of a window, each some ten bytes of the profile: more than one a day for the longest that anybody remembers. Of more,
@@ -289,6 +290,54 @@ impl MomentKind for Threshold {
         }
     }
 
+    fn said(&self) -> String {
+        format!("when {} comes to {}", self.what(), self.crosses.said())
+    }
+
+    fn explain(&self, state: Option<&ThresholdState>, scope: &Scope<'_>) -> Vec<Missing> {
+        let own = state.filter(|own| own.digest == self.digest);
+        let nothing = match self.measure {
+            Measure::Mean(_) => Level::Unknown,
+            Measure::Count | Measure::Sum(_) | Measure::Distinct(_) | Measure::Score { .. } => {
+                Level::Exact(0, 1)
+            }
+        };
+        let level = own.map_or(nothing, |own| {
+            let mut own = own.clone();
+            self.pass(&mut own, scope.now);
+            self.level(&own)
+        });
+        let (what, bound) = (self.what(), self.crosses.said());
+        let measured = (level.shown() * 1000.0).round() / 1000.0;
+        let says = match level {
+            Level::Unknown => format!("Nothing is known yet of {what}: it has to come to {bound}."),
+            level if is_inside(self.crosses, level) => format!(
+                "{what} is {measured}, {bound} already: it comes true when it has been otherwise, and comes to that again."
+            ),
+            _ => {
+                let missing = ((self.crosses.bound - measured) * 1000.0).round() / 1000.0;
+                format!(
+                    "{what} is {measured}: it has to come to {bound}, {} away.",
+                    missing.abs()
+                )
+            }
+        };
+        let bound = &Value::Number(self.crosses.bound);
+        let missing = Missing::event(capitalised(&says))
+            .by("measured", &Value::Number(measured))
+            .by("bound", bound);
+        vec![missing]
+    }
+
+    fn expressions(&self) -> Vec<&Expression> {
+        let measured = match &self.measure {
+            Measure::Count => None,
+            Measure::Sum(value) | Measure::Mean(value) | Measure::Distinct(value) => Some(value),
+            Measure::Score { weight, .. } => Some(weight),
+        };
+        self.of.expressions().chain(measured).collect()
+    }
+
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
         let what = match self.measure {
             Measure::Count => "how many",
@@ -308,6 +357,30 @@ impl MomentKind for Threshold {
 }
 
 impl Threshold {
+    /// What is measured, for people.
+    fn what(&self) -> String {
+        let of = self.of.said();
+        let over = self.over_ms.map_or_else(String::new, |over_ms| {
+            format!(" in {}", duration_in_words(over_ms))
+        });
+        match &self.measure {
+            Measure::Count => format!("the number of {of}{over}"),
+            Measure::Sum(value) => format!("the sum of `{}` of {of}{over}", value.source()),
+            Measure::Mean(value) => format!("the mean of `{}` of {of}{over}", value.source()),
+            Measure::Distinct(value) => {
+                format!("the number of different `{}` of {of}{over}", value.source())
+            }
+            Measure::Score {
+                weight,
+                half_life_ms,
+            } => format!(
+                "the score of {of}, by `{}` each and halved every {},",
+                weight.source(),
+                duration_in_words(*half_life_ms)
+            ),
+        }
+    }
+
     /// What an event brings; none: it is not counted.
     fn amount(&self, scope: &Scope<'_>) -> Option<Amount> {
         Some(match &self.measure {
@@ -343,17 +416,22 @@ impl Threshold {
 
     /// Time passes up to an event.
     fn pass_to(&self, state: &mut ThresholdState, event: &Event) {
-        let elapsed_ms = event.time.0 - state.newest.0.0;
+        self.pass(state, event.time);
+        state.newest = event.order();
+    }
+
+    /// What is past leaves the window, and what fades has faded, at an instant.
+    fn pass(&self, state: &mut ThresholdState, at: Timestamp) {
+        let elapsed_ms = at.0 - state.newest.0.0;
         match &mut state.held {
             Held::Window(entries) => {
                 if let Some(over_ms) = self.over_ms {
-                    entries.retain(|(time, _)| event.time.0 - time.0 < over_ms);
+                    entries.retain(|(time, _)| at.0 - time.0 < over_ms);
                 }
             }
             Held::Ever { .. } => {}
             Held::Score(score) => *score = faded(*score, elapsed_ms, self.half_life_ms()),
         }
-        state.newest = event.order();
     }
 
     /// Counts an event at its place in time; how many others had to make way for it.

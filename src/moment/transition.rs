@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    AFTER_WATERMARK, Concerns, Described, Evidence, Found, Kept, Moment, MomentKind, Telling,
+    AFTER_WATERMARK, Concerns, Described, Evidence, Found, Kept, Missing, Moment, MomentKind,
+    Telling,
 };
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
@@ -15,11 +16,11 @@ use crate::document::report::Report;
 use crate::document::suggest::{closest, listed};
 use crate::document::yaml::{Node, Yaml};
 use crate::event::{Event, Text};
-use crate::expression::Scope;
+use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::profile::segments::Standing;
 use crate::stored::Stored;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, duration_in_words};
 
 const NAME: Shape = Shape::Form("^[a-z0-9][a-z0-9-]{0,63}$", "gold");
 const MILESTONE: Shape = Shape::Form("^[a-z][a-z0-9_]{0,63}$", "first_order");
@@ -266,6 +267,87 @@ impl MomentKind for Transition {
         state.last
     }
 
+    fn said(&self) -> String {
+        let of = &self.of[0];
+        let (group, name) = Standing::parts(of);
+        match (self.change, group) {
+            (Change::Changes, _) => format!("when `{}` changes", self.of.join("` or `")),
+            (Change::Enters, Standing::MILESTONE) => {
+                format!("when she reaches the milestone {name}")
+            }
+            (Change::Enters, Standing::OVERDUE) => format!("when the milestone {name} is overdue"),
+            (Change::Enters, Standing::SEGMENT) => format!("when she enters the segment {name}"),
+            (Change::Leaves, Standing::SEGMENT) => format!("when she leaves the segment {name}"),
+            (Change::Outstays(for_ms), Standing::SEGMENT) => format!(
+                "when she has been in the segment {name} for {}",
+                duration_in_words(for_ms)
+            ),
+            (Change::Enters, label) => format!("when `{label}` becomes {name}"),
+            (Change::Leaves, label) => format!("when `{label}` is {name} no more"),
+            (Change::Outstays(for_ms), label) => format!(
+                "when `{label}` has been {name} for {}",
+                duration_in_words(for_ms)
+            ),
+        }
+    }
+
+    fn explain(&self, state: Option<&TransitionState>, scope: &Scope<'_>) -> Vec<Missing> {
+        let segments = &scope.profile.segments;
+        if self.change == Change::Changes {
+            let is = |group: &Text| {
+                let mut own = segments.of_group(group).filter(|(_, it)| it.is_in);
+                own.next().map_or("not known", |(name, _)| name).to_owned()
+            };
+            let each = self.of.iter().map(|group| {
+                let is = is(group);
+                let says = format!("`{group}` is {is}: it has to become another.");
+                Missing::event(says)
+                    .by("label", group.as_str())
+                    .by("is", is)
+            });
+            return each.collect();
+        }
+        let of = &self.of[0];
+        let standing = segments.get(of);
+        let is_in = standing.is_some_and(|it| it.is_in);
+        let since = standing.and_then(|it| it.since);
+        let word = if is_in { "in" } else { "not in" };
+        let stands = match since {
+            Some(since) => format!("She is {word} {of} since {since}"),
+            None => format!("She is {word} {of}, and never was"),
+        };
+        let due = state.and_then(|state| self.due(state, scope.profile));
+        let asked = standing.and_then(|it| it.due);
+        let missing = match (self.change, is_in, due) {
+            (Change::Outstays(_), true, Some(due)) => Missing::due(
+                due,
+                format!("{stands}: it comes true at {due}, unless she leaves it before."),
+            ),
+            (Change::Enters | Change::Outstays(_), true, _) => Missing::event(format!(
+                "{stands}: she has to leave it, and enter it again."
+            )),
+            (Change::Leaves, true, _) => Missing::event(format!("{stands}: she has to leave it.")),
+            (Change::Leaves, false, _) => {
+                Missing::event(format!("{stands}: she has to be in it, and leave it."))
+            }
+            (_, _, _) => Missing::event(format!("{stands}: she has to enter it.")),
+        };
+        let missing = missing.by("of", of.as_str()).by("in", is_in);
+        let missing = match since {
+            Some(since) => missing.by("since", since.to_string()),
+            None => missing,
+        };
+        vec![match asked {
+            Some(asked) => missing.by("asked_again", asked.to_string()),
+            None => missing,
+        }]
+    }
+
+    /// What segments ask, their own files say.
+    fn expressions(&self) -> Vec<&Expression> {
+        Vec::new()
+    }
+
     fn told(&self, telling: &Telling<'_>) -> Option<String> {
         let of = self.of.join(" or ");
         Some(match self.change {
@@ -278,6 +360,12 @@ impl MomentKind for Transition {
 }
 
 impl Transition {
+    /// The full names of the segments that it is of, or of the labels.
+    #[must_use]
+    pub fn of(&self) -> &[Text] {
+        &self.of
+    }
+
     /// What of its labels changed at an instant: what each was, and is.
     fn changed(
         &self,

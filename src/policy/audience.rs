@@ -18,12 +18,23 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 }
 
 fn explain(case: &Case<'_>) -> String {
-    match &case.trigger.audience {
-        Some(audience) => format!(
-            "it is for those of whom this is true: {}",
-            audience.source()
-        ),
-        None => "it is for everybody".to_owned(),
+    let Some(audience) = &case.trigger.audience else {
+        return "it is for everybody".to_owned();
+    };
+    let parts = audience.conjuncts();
+    let fails = parts.iter().filter(|part| !part.holds(&case.scope));
+    let fails = fails.map(|part| {
+        let values = part.values(&case.scope);
+        let values = values
+            .iter()
+            .map(|(name, value)| format!("{name} is {value}"));
+        let values: Vec<String> = values.collect();
+        format!("`{}` is not true: {}", part.text, values.join(", "))
+    });
+    let fails: Vec<String> = fails.collect();
+    match fails.is_empty() {
+        true => format!("`{}` is true", audience.source()),
+        false => fails.join("; "),
     }
 }
 

@@ -55,25 +55,37 @@ fn is_reached(case: &Case<'_>, of: Of<'_>, cap: Cap) -> bool {
     cap.is_reached(sent, of, case.decided_at(), &case.zone())
 }
 
+/// When all of those that are used up let something through again; none where time alone does not bring that.
+pub(super) fn free_again(case: &Case<'_>) -> Option<Timestamp> {
+    let reached = caps(case).filter(|(of, cap)| is_reached(case, *of, *cap));
+    let free: Option<Vec<Timestamp>> = reached.map(|(of, cap)| frees(case, of, cap)).collect();
+    free?.into_iter().max()
+}
+
+fn frees(case: &Case<'_>, of: Of<'_>, cap: Cap) -> Option<Timestamp> {
+    let sent = &case.scope.profile.contacts;
+    cap.free_again(sent, of, case.decided_at(), &case.zone())
+}
+
 fn explain(case: &Case<'_>) -> String {
     let shown = |(of, cap): (Of<'_>, Cap)| {
         let whose = match of {
-            Of::Trigger(_) => "by the trigger",
-            Of::Key(..) => "by the trigger about the same",
-            Of::Channel(channel) => channel,
-            Of::All => "by all channels",
+            Of::Trigger(_) => "of this trigger".to_owned(),
+            Of::Key(..) => "of this trigger about the same".to_owned(),
+            Of::Channel(channel) => format!("by {channel}"),
+            Of::All => "by all channels together".to_owned(),
         };
-        let used_up = if is_reached(case, of, cap) {
-            ", used up"
-        } else {
-            ""
+        let used = match (is_reached(case, of, cap), frees(case, of, cap)) {
+            (true, Some(free)) => format!("used up, free again at {free}"),
+            (true, None) => "used up".to_owned(),
+            (false, _) => "not used up".to_owned(),
         };
-        format!("{cap} {whose}{used_up}")
+        format!("{cap} {whose} is {used}")
     };
     let shown: Vec<String> = caps(case).map(shown).collect();
     match shown.is_empty() {
         true => "nothing is capped".to_owned(),
-        false => format!("at most {}", shown.join("; ")),
+        false => format!("the cap {}", shown.join("; the cap ")),
     }
 }
 

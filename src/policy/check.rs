@@ -43,7 +43,7 @@ pub fn check(policy: &str, triggers: &[&str], customer: &str, at: &str, outcome:
         });
         asked.collect::<Vec<_>>()
     };
-    let explained = explained(&plan, &profile, &ahead, &asked()[0], instant(now));
+    let explained = explained(&plan, &profile, (&ahead, &[]), &asked()[0], instant(now));
     let decided = decide(&plan, &mut profile, (&ahead, &[]), asked(), instant(now));
     let words: Vec<String> = decided.iter().map(word).collect();
     assert_eq!(
@@ -52,13 +52,11 @@ pub fn check(policy: &str, triggers: &[&str], customer: &str, at: &str, outcome:
         "{policy} {triggers:?} {customer} {at} {now}: {explained:?}"
     );
     // Asked one by one, the gates say the same of the first, and why.
-    let stopped = explained
-        .last()
-        .filter(|(_, verdict, _)| *verdict != Verdict::Pass);
-    let why = stopped.map_or("treat", |(reason, ..)| reason.word());
+    let stopped = explained.iter().find(|it| it.verdict != Verdict::Pass);
+    let why = stopped.map_or("treat", |it| it.gate.word());
     let alone = words[0] == Reason::Outranked.word() || words[0].starts_with(why);
     assert!(alone, "{words:?} {explained:?}");
-    assert!(explained.iter().all(|(.., said)| !said.is_empty()));
+    assert!(explained.iter().all(|it| !it.says.is_empty()));
 }
 
 fn word(decided: &Decided) -> String {

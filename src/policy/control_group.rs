@@ -32,6 +32,7 @@ fn is_in(case: &Case<'_>) -> bool {
 fn explain(case: &Case<'_>) -> String {
     let share = case.policy().control_group;
     match is_in(case) {
+        _ if share.is_nobody() => "there is no control group".to_owned(),
         true => format!("she is in the control group of {share}"),
         false => format!("she is not in the control group of {share}"),
     }

@@ -343,25 +343,50 @@ pub fn refused(
     decision(plan, profile, asked, now, outcome)
 }
 
-/// What the gates say of one moment alone, up to the one that stops it: their reason, verdict and words.
+/// What a gate says of one moment alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    /// Which gate.
+    pub gate: Reason,
+    /// What it makes of the moment.
+    pub verdict: Verdict,
+    /// Until when it stands in the way, where time alone moves it.
+    pub until: Option<Timestamp>,
+    /// What it goes by, in words.
+    pub says: String,
+}
+
+/// What each gate says of one moment alone, in their order and whatever those before it say; up to the one where it turns out that
+/// there is no treatment, without which the others have nothing to go by.
 #[must_use]
 pub fn explained(
     plan: &Plan,
     profile: &Settled,
-    ahead: &[TailEvent],
+    (ahead, open): (&[TailEvent], &[Open<'_>]),
     asked: &Asked<'_>,
     now: Timestamp,
-) -> Vec<(Reason, Verdict, String)> {
-    let case = Case::new(plan, profile, (ahead, &[]), asked, now);
-    let mut said = Vec::new();
+) -> Vec<Said> {
+    let case = Case::new(plan, profile, (ahead, open), asked, now);
+    let mut all = Vec::new();
     for gate in GATES {
         let verdict = (gate.ask)(&case, &[&case]);
-        said.push((gate.reason, verdict, (gate.explain)(&case)));
-        if verdict != Verdict::Pass {
+        let until = match verdict {
+            Verdict::Hold { until, .. } => Some(until),
+            Verdict::Refuse(Reason::Capped) => cap::free_again(&case),
+            Verdict::Refuse(_) | Verdict::Pass => None,
+        };
+        all.push(Said {
+            gate: gate.reason,
+            verdict,
+            until,
+            says: (gate.explain)(&case),
+        });
+        let nothing = [Reason::Counted, Reason::NoTreatmentFits].map(Verdict::Refuse);
+        if nothing.contains(&verdict) {
             break;
         }
     }
-    said
+    all
 }
 
 /// Whether a moment is of somebody for whom its trigger is.

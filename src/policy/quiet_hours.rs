@@ -44,7 +44,8 @@ fn explain(case: &Case<'_>) -> String {
     let mode = case.trigger.policy.quiet_hours.word();
     match end(case) {
         Some(end) => format!("{channel} is quiet {hours} until {end}, and the trigger says {mode}"),
-        None => format!("{channel} is quiet {hours}, and it is not now"),
+        None if hours.is_none() => format!("{channel} has no quiet hours"),
+        None => format!("{channel} is quiet {hours}, which it is not now"),
     }
 }
 

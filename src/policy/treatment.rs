@@ -19,7 +19,7 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 
 fn explain(case: &Case<'_>) -> String {
     match case.choice() {
-        Some(choice) => format!("{} by {}", choice.template, choice.channel),
+        Some(choice) => format!("it sends {} by {}", choice.template, choice.channel),
         None => "none of its treatments fits".to_owned(),
     }
 }

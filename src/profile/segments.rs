@@ -36,7 +36,7 @@ pub struct Standing {
     /// The same before that: what is entered and left at one instant is neither.
     before: Option<Timestamp>,
     /// When to ask again, if no event comes before.
-    due: Option<Timestamp>,
+    pub due: Option<Timestamp>,
     /// Since when it had held, and when it held no more: what holds again at that instant was not broken. Only where it has to hold
     /// for so long.
     lost: Option<(Timestamp, Timestamp)>,

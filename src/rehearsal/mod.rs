@@ -100,6 +100,14 @@ pub trait Observer {
     /// # Errors
     /// Where what was decided cannot be written.
     fn decided(&mut self, decision: &Decision) -> std::io::Result<()>;
+
+    /// Up to when it looks on: what arrived later is not taken, and time stops there. None: to the end.
+    fn until(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// It is over, at this reading of the clock: this is how everybody stands. Of a journal, said of each task.
+    fn ends(&mut self, _engine: &Engine, _now: Timestamp) {}
 }
 
 /// The next record of a topic, decoded.
@@ -185,7 +193,11 @@ pub fn rehearse<S: Source>(
         Summary::new([&*settings.plan]),
     );
     merge.fill()?;
+    let until = observer.until();
     while let Some(next) = merge.take()? {
+        if until.is_some_and(|until| next.arrived > Some(until)) {
+            break;
+        }
         observer.record();
         match next.head {
             Err(reject) => work.summary.reject(&reject),
@@ -206,7 +218,11 @@ pub fn rehearse<S: Source>(
         time.watermarks.set_task(watermark);
         work.step(Input::Watermark(watermark), observer)?;
     }
-    time.ends(&mut work, observer)?;
+    match until {
+        Some(until) => time.stops_at(until, &mut work, observer)?,
+        None => time.ends(&mut work, observer)?,
+    }
+    observer.ends(&work.engine, work.now);
     Ok(work.end())
 }
 
@@ -267,6 +283,19 @@ impl Time {
             false => Some(arrived),
         };
         work.now = work.now.max(now.unwrap_or(Timestamp::MIN));
+    }
+
+    /// The clock runs to where somebody looks on no more.
+    fn stops_at(
+        &mut self,
+        until: Timestamp,
+        work: &mut Work,
+        observer: &mut impl Observer,
+    ) -> std::io::Result<()> {
+        self.runs_to(until, work, observer)?;
+        work.now = work.now.max(until);
+        work.summary.until = self.watermarks.last();
+        Ok(())
     }
 
     /// Nothing comes any more: time moves to the largest event time that may be believed.

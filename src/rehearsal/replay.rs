@@ -99,17 +99,22 @@ pub fn replay<S: Source>(
     let mut topics: Vec<&str> = records.keys().map(|(topic, _)| topic.as_str()).collect();
     topics.dedup();
     let mut summary = Summary::new(settings.plans().map(|plan| &**plan));
-    let mut engines: BTreeMap<i32, Engine> = BTreeMap::new();
+    let mut engines: BTreeMap<i32, (Engine, Timestamp)> = BTreeMap::new();
     for (number, text) in (1..).zip(journal.lines()) {
         let read = journal_line(&text?).map_err(|detail| ReplayError::Journal {
             line: number,
             detail,
         })?;
-        let Some(line) = read else { continue };
+        let Some(mut line) = read else { continue };
+        let is_past = |now| observer.until().is_some_and(|until| until < now);
+        line.steps.retain(|step| !is_past(step.now));
+        if line.steps.is_empty() && is_past(line.now) {
+            continue;
+        }
         let plan = settings.plan_of(&line, number)?;
         let engine = engines
             .remove(&line.task)
-            .unwrap_or_else(|| Engine::new(Arc::clone(plan)));
+            .map_or_else(|| Engine::new(Arc::clone(plan)), |(engine, _)| engine);
         let mut work = Work::new(engine, summary);
         work.now = line.now;
         let task = line.task;
@@ -125,10 +130,12 @@ pub fn replay<S: Source>(
         play(settings, &records, &topics, plan, line, &mut work, observer)?;
         work.engine.checkpoint(keep);
         work.engine.committed();
-        engines.insert(task, work.engine);
+        engines.insert(task, (work.engine, work.now));
         summary = work.summary;
     }
-    for engine in engines.values() {
+    for (engine, now) in engines.values() {
+        let now = observer.until().map_or(*now, |until| until.max(*now));
+        observer.ends(engine, now);
         summary.end(engine);
     }
     Ok(summary)

@@ -5,6 +5,7 @@ pub mod plan;
 pub mod policy;
 pub mod published;
 pub mod revision;
+pub mod said;
 pub mod set;
 pub mod table;
 pub mod warnings;

@@ -7,6 +7,7 @@ mod data;
 mod demo;
 mod deploy;
 mod documents;
+mod explaining;
 mod goldens;
 mod kafka;
 mod kafka_smoke;

@@ -116,6 +116,38 @@ impl Fold<'_> {
         }
     }
 
+    /// A customer as far as is known at `now`: with her tail taken in by every trigger, though nothing of it is settled, and nothing is
+    /// decided.
+    pub fn known(&self, customer: &Customer, now: Timestamp) -> Customer {
+        let mut known = customer.clone();
+        let Profile { settled, tail } = &mut known.profile;
+        let plan = self.plan;
+        for TailEvent { event, .. } in tail.events() {
+            if plan.expiry(settled) < event.time {
+                settled.forget_facts();
+                known.states = States::default();
+            }
+            let naming = || plan.naming(event.name);
+            let asks = naming().any(|trigger| trigger.kind.uses_previous())
+                || plan.measures_previous(event);
+            let previous = asks.then(|| settled.clone());
+            let again = plan.apply(settled, event, previous.as_ref(), |_, _| {});
+            for trigger in naming().filter(|it| !again || it.kind.takes_again()) {
+                shown(
+                    trigger,
+                    event,
+                    settled,
+                    previous.as_ref(),
+                    &mut known.states,
+                );
+            }
+        }
+        let taken = tail.events().len();
+        tail.drop_first(taken);
+        plan.pass(settled, now);
+        known
+    }
+
     /// Takes an event in that has spoken already, or stands before those that may.
     pub(super) fn see(&self, view: &mut Ahead, event: &Event) {
         let naming = || self.plan.naming(event.name);

@@ -5,7 +5,7 @@ use jiff::civil::{Date as Civil, Weekday};
 use crate::event::Event;
 use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
-use crate::time::{DAY_MS, Timestamp, Zone};
+use crate::time::{DAY_MS, Timestamp, Zone, ordinal};
 use crate::value::Value;
 
 /// Which days.
@@ -57,6 +57,39 @@ pub(super) struct Own {
 }
 
 impl Date {
+    /// It, for people.
+    pub fn said(&self) -> String {
+        let nth = |nth: i8| match nth {
+            -1 => "last".to_owned(),
+            nth if nth < 0 => format!("{} from last", ordinal(-i32::from(nth))),
+            nth => ordinal(nth.into()),
+        };
+        match self {
+            Self::Field { field, .. } => format!("on the day of `{}`, every year", field.source()),
+            Self::Once(date) => format!("on {date}"),
+            Self::MonthDay { month, day } => format!("on {day} {}, every year", month_name(*month)),
+            Self::Nth {
+                nth: n,
+                weekday,
+                month,
+            } => {
+                let of = match month {
+                    Some(month) => format!("{}, every year", month_name(*month)),
+                    None => "every month".to_owned(),
+                };
+                format!("on the {} {} of {of}", nth(*n), weekday.said())
+            }
+            Self::OfMonth { day } => format!("on the {} day of every month", ordinal(*day)),
+            Self::OfQuarter { day } => format!("on the {} day of every quarter", ordinal(*day)),
+            Self::OfWeek {
+                every: 1, weekday, ..
+            } => format!("on every {weekday:?}"),
+            Self::OfWeek { every, weekday, .. } => {
+                format!("on {weekday:?} of every {} week", ordinal(*every))
+            }
+        }
+    }
+
     /// Whether an event may change it; none: it is the same for all.
     pub fn written_by(&self) -> Option<fn(&Event) -> bool> {
         match self {
@@ -142,6 +175,13 @@ impl Date {
 }
 
 impl Days {
+    fn said(self) -> String {
+        match self {
+            Self::Of(weekday) => format!("{weekday:?}"),
+            Self::Working => "working day".to_owned(),
+        }
+    }
+
     /// The nth of a month, or from its end where negative, by its first day.
     fn nth_of(self, first: Civil, nth: i8) -> Option<Civil> {
         match self {
@@ -160,6 +200,12 @@ impl Days {
             }
         }
     }
+}
+
+/// The English name of a month, 1 to 12.
+fn month_name(month: i8) -> String {
+    let date = first_of(2000, month);
+    date.map_or_else(String::new, |date| date.strftime("%B").to_string())
 }
 
 /// A month and day of a year; 29 February is the 28th where there is none.

@@ -18,16 +18,16 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::kind::{
-    AFTER_WATERMARK, Concerns, Described, Evidence, Found, Kept, Moment, MomentKind,
+    AFTER_WATERMARK, Concerns, Described, Evidence, Found, Kept, Missing, Moment, MomentKind,
 };
 use crate::document::keys::Shape;
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
 use crate::event::Event;
-use crate::expression::Scope;
+use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::Stored;
-use crate::time::{DAY_MS, Timestamp, Zone};
+use crate::time::{DAY_MS, Timestamp, Zone, duration_in_words};
 use date::{Date, civil, days, own};
 
 /// The compiled form.
@@ -159,6 +159,56 @@ impl MomentKind for Calendar {
         let decided = own.decided.max(other.decided);
         *own = self.begun(both, since, decided);
         0
+    }
+
+    fn said(&self) -> String {
+        let minutes = self.at_ms / 60_000;
+        let at = format!("at {:02}:{:02} her time", minutes / 60, minutes % 60);
+        let date = self.date.said();
+        let (days, side) = match self.offset_days {
+            0 => return format!("{at} {date}"),
+            days if days < 0 => (-days, "before"),
+            days => (days, "after"),
+        };
+        let long = duration_in_words(i64::from(days) * DAY_MS);
+        format!("{at}, {long} {side} the day that is {date}")
+    }
+
+    fn explain(&self, state: Option<&CalendarState>, scope: &Scope<'_>) -> Vec<Missing> {
+        let Some(state) = state else {
+            let says = "It begins with her first event.".to_owned();
+            return vec![Missing::event(says)];
+        };
+        let missing = match self.known(state, scope.profile) {
+            Some(Next { at, day }) => {
+                let date = civil(day).map_or_else(String::new, |date| date.to_string());
+                let says = format!("It comes true at {at}, for {date}.");
+                Missing::due(at, says).by("date", date)
+            }
+            None => Missing::event(match &self.date {
+                Date::Field { field, .. } if self.date.time(scope.profile).is_none() => {
+                    format!("`{}` is not known of her.", field.source())
+                }
+                _ => "Its day is past.".to_owned(),
+            }),
+        };
+        let decided = state.decided.and_then(civil);
+        vec![match decided {
+            Some(date) => missing.by("decided", date.to_string()),
+            None => missing,
+        }]
+    }
+
+    fn expressions(&self) -> Vec<&Expression> {
+        match &self.date {
+            Date::Field { field, .. } => vec![field],
+            Date::Once(_)
+            | Date::MonthDay { .. }
+            | Date::Nth { .. }
+            | Date::OfMonth { .. }
+            | Date::OfQuarter { .. }
+            | Date::OfWeek { .. } => Vec::new(),
+        }
     }
 
     /// The date, as its midnight in UTC.

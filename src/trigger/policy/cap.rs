@@ -13,7 +13,7 @@ use super::channel;
 use crate::document::reader::DURATION_MAX_MS;
 use crate::event::Text;
 use crate::profile::{Contacts, Keep, Of};
-use crate::time::{DAY_MS, Timestamp, Zone, format_duration, parse_duration};
+use crate::time::{DAY_MS, Timestamp, Zone, format_duration, ordinal, parse_duration};
 
 /// At most so many commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +117,30 @@ impl Cap {
         }
     }
 
+    /// When time alone lets more through, where it is used up at `at`; none where time does not: it is once ever, or counts moments.
+    #[must_use]
+    pub fn free_again(
+        self,
+        sent: &Contacts,
+        of: Of<'_>,
+        at: Timestamp,
+        zone: &Zone,
+    ) -> Option<Timestamp> {
+        match self {
+            Self::Rolling { count, window_ms } => {
+                let mut times = sent.times(of).to_vec();
+                times.sort_unstable_by(|a, b| b.cmp(a));
+                let last = times.get(count as usize - 1)?;
+                Some(last.plus(window_ms))
+            }
+            Self::Day { .. } => Some(Timestamp::start_of_day(
+                at.day(zone).saturating_add(1),
+                zone,
+            )),
+            Self::Once | Self::Every { .. } => None,
+        }
+    }
+
     /// How many moments it passes over after a command.
     #[must_use]
     pub fn passes_over(self) -> u32 {
@@ -206,14 +230,8 @@ impl fmt::Display for Cap {
             Self::Day { count } => write!(f, "{count} a day"),
             Self::Once => f.write_str("once"),
             Self::Every { nth } => {
-                let ending = match (nth % 10, nth % 100) {
-                    (_, 11..=13) => "th",
-                    (1, _) => "st",
-                    (2, _) => "nd",
-                    (3, _) => "rd",
-                    _ => "th",
-                };
-                write!(f, "every {nth}{ending}")
+                let nth = ordinal(i32::try_from(*nth).unwrap_or(i32::MAX));
+                write!(f, "every {nth}")
             }
         }
     }

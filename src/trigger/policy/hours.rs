@@ -77,6 +77,12 @@ impl QuietHours {
 }
 
 impl Hours {
+    /// Whether no hour is quiet.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Where `at` is quiet in `zone`, the instant at which it no longer is, which is later than `at`.
     #[must_use]
     pub fn end(&self, at: Timestamp, zone: &Zone) -> Option<Timestamp> {

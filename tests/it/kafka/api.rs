@@ -184,6 +184,8 @@ fn every_path_answers_as_its_document_says() {
     });
     asked.check(customer, 0, &at(&nobody.expect("one of many")), 404);
 
+    explanations(&asked, [&mine, &theirs]);
+
     let triggers = ("get", "/api/v1/triggers");
     let first = asked.check(triggers, 0, "/api/v1/triggers?limit=1", 200);
     let next = first["next"].as_str().expect("a second page");
@@ -224,6 +226,39 @@ fn every_path_answers_as_its_document_says() {
     });
     strangers(&members[0], &mine);
     drop(installation);
+}
+
+/// Why what was decided for a customer was, and why nothing else is.
+fn explanations(asked: &Asked<'_>, [mine, theirs]: [&str; 2]) {
+    let operation = ("get", "/api/v1/customers/{id}/explain");
+    let at = |id: &str, query: &str| format!("/api/v1/customers/{id}/explain{query}");
+    let explained = asked.check(operation, 0, &at(mine, ""), 200);
+    let triggers = explained["triggers"].as_array().expect("a list");
+    let missing = |it: &Value| it["missing"][0]["says"].clone();
+    let said: Vec<Value> = triggers.iter().map(missing).collect();
+    assert_eq!(
+        said,
+        [
+            "Nothing is open: it waits for Product Added.",
+            "It comes true at the next Order Completed."
+        ]
+    );
+    assert_eq!(
+        explained["decided"][0]["moment_at"],
+        "2026-03-16T10:00:00.000Z"
+    );
+    let one = asked.check(operation, 0, &at(mine, "?trigger=welcome"), 200);
+    assert_eq!(one["triggers"].as_array().map(Vec::len), Some(1));
+    assert_eq!(one["decided"].as_array().map(Vec::len), Some(7));
+    let capped = |gate: &&Value| gate["gate"] == "capped";
+    let gates = one["triggers"][0]["gates"].as_array().expect("a list");
+    assert_eq!(
+        gates.iter().find(capped).expect("the gate")["verdict"],
+        "refuses"
+    );
+    asked.check(operation, 0, &at(mine, "?trigger=none"), 404);
+    asked.check(operation, 0, &at(mine, "?triger=welcome"), 400);
+    asked.check(operation, 0, &at(theirs, ""), 421);
 }
 
 /// Pages of a customer whose task another process has.
