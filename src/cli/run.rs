@@ -45,7 +45,7 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     tracing::info!(triggers = plan.triggers.len(), revision = %plan.revision, partitions = found.partitions, application = config.application.id, "starting");
-    let listen = config.http.listen;
+    let (listen, advertised) = (config.http.listen, config.http.clone());
     let token = config.http.token()?;
     let watch = config.triggers.watch.then(|| config.clone());
     let runtime = Runtime::start(config, plan, basis.clone(), found)?;
@@ -58,6 +58,9 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let server = http::Server::bind(listen, token.as_deref(), runtime.tasks())
         .with_context(|| format!("http.listen = {listen}"))?;
+    if let Some(address) = advertised.reached_at(server.address()?) {
+        runtime.tasks().is_reached_at(address);
+    }
     let served = std::thread::Builder::new().name("http".to_owned()).spawn({
         let stop = Arc::clone(&stop);
         move || serve(server, stop)

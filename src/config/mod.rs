@@ -131,6 +131,8 @@ pub struct Http {
     /// Address and port. Another address than the machine's own needs a token. Default `127.0.0.1:9464`.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// Address and port by which the other processes reach it, to be asked for customers that it has. Default: the one it listens to, unless that is any (`0.0.0.0`).
+    pub advertised: String,
     /// Names by which it may be asked where there is no token, besides `localhost` and addresses. Default none.
     pub hosts: Vec<String>,
     /// Connections at a time; of those beyond, one that asks nothing makes way. At most a quarter of the file descriptors, whatever is said here. Default 64.
@@ -215,6 +217,7 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
             useful_within: Span { ms: 60_000 },
+            advertised: String::new(),
             hosts: Vec::new(),
             connections: 64,
             write: false,
@@ -430,6 +433,15 @@ impl Config {
 }
 
 impl Http {
+    /// Where others reach the server that listens there, if they do.
+    #[must_use]
+    pub fn reached_at(&self, listens: SocketAddr) -> Option<String> {
+        match self.advertised.is_empty() {
+            true => (!listens.ip().is_unspecified()).then(|| listens.to_string()),
+            false => Some(self.advertised.clone()),
+        }
+    }
+
     /// The bearer token that is asked for, if any.
     ///
     /// # Errors

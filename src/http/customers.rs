@@ -85,7 +85,8 @@ pub struct Accepted {
     responses(
         (status = 200, body = Shown),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "Nothing is known of her."),
-        (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has her."),
+        (status = 502, body = Problem, content_type = "application/problem+json", description = "The process that has her does not answer."),
+        (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has her, and where that is reached is not known yet."),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "Her task has not restored its state."),
     ))]
 pub(super) async fn one(
@@ -105,7 +106,7 @@ pub(super) async fn one(
         (status = 200, body = Explanation),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The query cannot be read."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "Nothing is known of her, or of the trigger."),
-        (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has her."),
+        (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has her, and where that is reached is not known yet."),
         (status = 502, body = Problem, content_type = "application/problem+json", description = "Kafka does not answer."),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "Her task has not restored its state."),
     ))]
@@ -241,7 +242,7 @@ fn decision(record: &[u8]) -> Option<Value> {
 
 impl Api {
     /// Does what waits for Kafka aside, one after the other.
-    async fn blocking<T: Send + 'static>(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, AdminError> + Send + 'static,
     ) -> Result<T, Problem> {

@@ -10,8 +10,8 @@
 //! | `/customers/{id}` | as `/api/v1/customers/{id}` |
 //!
 //! Everything that is not 2xx is `application/problem+json`, but for `/health/ready`. It reads only, unless the configuration
-//! says otherwise; whoever may reach the port may read profiles, unless there is a token ([`guard`]). Deliberately absent: TLS (a
-//! proxy does it), and asking other processes.
+//! says otherwise; whoever may reach the port may read profiles, unless there is a token ([`guard`]). What another process has, that one is
+//! asked for ([`via`]). Deliberately absent: TLS (a proxy does it).
 
 mod customers;
 mod guard;
@@ -23,6 +23,7 @@ mod server;
 mod signs;
 mod tasks;
 mod triggers;
+mod via;
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -192,6 +193,14 @@ impl Server {
         Ok(Self { listener, api })
     }
 
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
     /// Answers until `stop` is ready. What goes wrong is logged: without it everything else works.
     pub fn run(self, stop: impl Future<Output = ()>) {
         let most = server::most(self.api.tasks.config().http.connections);
@@ -226,6 +235,7 @@ fn router(api: Api) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn_with_state(api.clone(), via::owner))
         .layer(middleware::from_fn_with_state(api.clone(), guard::guarded))
         .with_state(api)
 }

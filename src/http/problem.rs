@@ -23,7 +23,15 @@ pub struct Problem {
     #[serde(skip)]
     #[schema(ignore)]
     after: Option<u32>,
+    /// The partition that another process has.
+    #[serde(skip)]
+    #[schema(ignore)]
+    elsewhere: Option<i32>,
 }
+
+/// An answer that another process has to give: the one with this partition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elsewhere(pub i32);
 
 impl Problem {
     pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
@@ -33,6 +41,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             after: None,
+            elsewhere: None,
         }
     }
 
@@ -60,9 +69,12 @@ impl Problem {
     /// Another process has it.
     pub(super) fn elsewhere(partition: i32) -> Self {
         let detail = format!(
-            "partition {partition} is not assigned to this process; the members of the consumer group say which process has it"
+            "partition {partition} is not assigned to this process, and where the one that has it is reached is not known yet"
         );
-        Self::new(StatusCode::MISDIRECTED_REQUEST, "not here", detail)
+        Self {
+            elsewhere: Some(partition),
+            ..Self::new(StatusCode::MISDIRECTED_REQUEST, "not here", detail)
+        }
     }
 
     /// Kafka does not give what was asked for.
@@ -83,9 +95,13 @@ impl IntoResponse for Problem {
             .after
             .map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        match after {
+        let mut response = match after {
             Some(after) => (status, kind, after, body).into_response(),
             None => (status, kind, body).into_response(),
+        };
+        if let Some(partition) = self.elsewhere {
+            response.extensions_mut().insert(Elsewhere(partition));
         }
+        response
     }
 }

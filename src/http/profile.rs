@@ -18,6 +18,9 @@ use crate::trigger::plan::Plan;
 pub struct Shown {
     /// Her id; another than the one that was asked for, where that one has become hers.
     customer: String,
+    /// The address of the process that answered in the place of this one, as it has her task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<String>,
     /// The watermark up to which her events are settled, RFC 3339; none before there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<String>,
@@ -79,6 +82,7 @@ pub(super) fn shown(
         })
     });
     Shown {
+        via: None,
         customer: settled.id.to_string(),
         as_of: (watermark > Timestamp::MIN).then(|| watermark.to_string()),
         profile: fields(settled, now),

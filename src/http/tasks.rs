@@ -87,7 +87,8 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Tasks> {
         (status = 200, body = Shown),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The partition is no number."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such partition."),
-        (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has it."),
+        (status = 502, body = Problem, content_type = "application/problem+json", description = "The process that has it does not answer."),
+        (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has it, and where that is reached is not known yet."),
     ))]
 pub(super) async fn one(
     State(api): State<Api>,

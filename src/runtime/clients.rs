@@ -189,6 +189,21 @@ pub fn common(config: &Config) -> ClientConfig {
     client
 }
 
+/// Between the client id of a member and where its process is reached.
+const AT: char = '@';
+
+/// Where the process of a member is reached, as its client id says.
+#[must_use]
+pub(super) fn reached_at(client_id: &str) -> Option<&str> {
+    client_id.rsplit_once(AT).map(|(_, address)| address)
+}
+
+/// The client id by which a member tells the others where its process is reached.
+#[must_use]
+pub(super) fn telling(config: &Config, address: &str) -> String {
+    format!("{}{AT}{address}", client_id(config))
+}
+
 /// The member of the group, which reads the topics that come in.
 #[must_use]
 pub(super) fn member(config: &Config) -> ClientConfig {

@@ -164,7 +164,10 @@ pub(super) fn run(
     timeout: Duration,
     stop: &AtomicBool,
 ) -> KafkaResult<()> {
-    let config = clients::member(&context.config);
+    let mut config = clients::member(&context.config);
+    if let Some(address) = context.reached_at.get() {
+        config.set("client.id", clients::telling(&context.config, address));
+    }
     loop {
         let member = Member::new(context, workers.to_vec(), timeout);
         let consumer: Arc<BaseConsumer<Member>> = Arc::new(config.create_with_context(member)?);

@@ -43,7 +43,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -175,6 +175,8 @@ struct Context {
     remake: AtomicBool,
     /// The process leaves the group.
     stopping: AtomicBool,
+    /// Where this process is reached by the others.
+    reached_at: OnceLock<String>,
 }
 
 /// The tasks of this process, for those who ask from outside.
@@ -296,6 +298,7 @@ impl Runtime {
             assignments: AtomicU64::new(0),
             remake: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            reached_at: OnceLock::new(),
         });
         start_asker(&context, asked)?;
         let (mut workers, mut threads) = (Vec::new(), Vec::new());
@@ -444,6 +447,18 @@ impl Tasks {
                 _ => Taken::Done,
             }
         });
+    }
+
+    /// Where the process is reached that has a partition, as the group last said; none where that is not known.
+    #[must_use]
+    pub fn owner(&self, partition: i32) -> Option<String> {
+        let seen = self.context.surroundings.lock();
+        seen.owners.get(&partition).cloned()
+    }
+
+    /// Others reach this process there; said before it joins the group, and once.
+    pub fn is_reached_at(&self, address: String) {
+        let _ = self.context.reached_at.set(address);
     }
 
     /// The partition of a customer.

@@ -37,6 +37,7 @@ const MISSING: Duration = Duration::from_secs(20);
 struct Look {
     in_group: bool,
     owned: BTreeSet<i32>,
+    owners: BTreeMap<i32, String>,
     topics: Vec<String>,
     unread: BTreeMap<String, i32>,
 }
@@ -140,18 +141,25 @@ impl Observer {
         let groups = client.client().fetch_group_list(Some(group), TIMEOUT)?;
         let own = self.context.member_id();
         let (mut in_group, mut owned) = (false, BTreeSet::new());
+        let mut owners = BTreeMap::new();
         for member in groups
             .groups()
             .iter()
             .flat_map(rdkafka::groups::GroupInfo::members)
         {
             in_group |= !own.is_empty() && member.id() == own;
-            owned.extend(assigned(member.assignment().unwrap_or_default()));
+            let partitions = assigned(member.assignment().unwrap_or_default());
+            if let Some(address) = clients::reached_at(member.client_id()) {
+                let of_member = partitions.iter().map(|it| (*it, address.to_owned()));
+                owners.extend(of_member);
+            }
+            owned.extend(partitions);
         }
         self.transactions.look(&self.context);
         Ok(Look {
             in_group,
             owned,
+            owners,
             topics,
             unread,
         })
@@ -175,6 +183,7 @@ impl Observer {
         seen.unreached = None;
         seen.in_group = look.in_group;
         seen.unowned = unowned.collect();
+        seen.owners.clone_from(&look.owners);
         seen.topics.clone_from(&look.topics);
         drop(seen);
         self.misses(look.in_group);

@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub in_group: bool,
     /// Partitions that nobody has.
     pub unowned: Vec<i32>,
+    /// Where the member of the group is reached that has a partition.
+    pub owners: BTreeMap<i32, String>,
     /// What is not as it was when the process started.
     pub topics: Vec<String>,
     /// Who gets nowhere, and since when.

@@ -177,7 +177,17 @@ fn every_path_answers_as_its_document_says() {
         asked.check(customer, 1, &at(&theirs), 200)["customer"],
         customers[1]
     );
-    asked.check(customer, 0, &at(&theirs), 421);
+    // Whoever is asked answers; who was asked by another process only where it has her.
+    let other = format!("GET {}", at(&theirs));
+    wait_until("where the other is reached to be known", LIMIT, || {
+        ask(&members[0], &other, "").0 == 200
+    });
+    let passed_on = asked.check(customer, 0, &at(&theirs), 200);
+    assert_eq!(passed_on["via"], members[1].address().expect("an address"));
+    assert_eq!(passed_on["profile"]["orders"]["count"], 6);
+    let handed_on = ["Authorization: Bearer secret", "Moments-Handed-On: 1"];
+    let (status, ..) = members[0].ask(&other, &handed_on, "").expect("an answer");
+    assert_eq!(status, 421);
     let nobody = (0..).map(|i| format!("nobody-{i}")).find(|name| {
         let partition = |name: &str| moments::runtime::murmur2::partition(name.as_bytes(), 2);
         partition(name) == partition(&customers[0])
@@ -212,7 +222,8 @@ fn every_path_answers_as_its_document_says() {
         (&shown["customers"], &shown["state"]),
         (&json!(2), &json!("running"))
     );
-    asked.check(task, 0, &format!("/api/v1/tasks/{}", 1 - partition), 421);
+    let of_the_other = asked.check(task, 0, &format!("/api/v1/tasks/{}", 1 - partition), 200);
+    assert_eq!(of_the_other["partition"], 1 - partition);
     asked.check(task, 0, "/api/v1/tasks/2", 404);
     asked.check(task, 0, "/api/v1/tasks/x", 400);
     asked.check(("get", "/health/live"), 0, "/health/live", 200);
@@ -258,7 +269,12 @@ fn explanations(asked: &Asked<'_>, [mine, theirs]: [&str; 2]) {
     );
     asked.check(operation, 0, &at(mine, "?trigger=none"), 404);
     asked.check(operation, 0, &at(mine, "?triger=welcome"), 400);
-    asked.check(operation, 0, &at(theirs, ""), 421);
+    let passed_on = asked.check(operation, 0, &at(theirs, "?trigger=welcome"), 200);
+    assert_eq!(
+        passed_on["via"],
+        asked.members[1].address().expect("an address")
+    );
+    asked.check(operation, 0, &at(theirs, "?trigger=none"), 404);
 }
 
 /// Pages of a customer whose task another process has.

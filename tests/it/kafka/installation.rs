@@ -280,15 +280,17 @@ impl Member {
         Some((status, body))
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> Option<String> {
+        let output = self.process.output();
+        let mut lines = output.lines();
+        let address = lines.find_map(|line| line.split("address=").nth(1))?;
+        Some(address.trim().to_owned())
+    }
+
     /// The answer to a method and path with these headers and this body: status, headers, body.
     pub fn ask(&self, what: &str, headers: &[&str], body: &str) -> Option<(u16, String, String)> {
-        let output = self.process.output();
-        let address = output
-            .lines()
-            .find_map(|line| line.split("address=").nth(1))?
-            .trim()
-            .to_owned();
-        let mut stream = TcpStream::connect(address).ok()?;
+        let mut stream = TcpStream::connect(self.address()?).ok()?;
         let length = format!("Content-Length: {}", body.len());
         let lines = ["Host: localhost", "Connection: close", &length];
         let lines = [&lines[..], headers].concat().join("\r\n");
