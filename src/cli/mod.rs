@@ -11,10 +11,12 @@ mod fit;
 mod generate;
 mod man;
 mod map;
+mod new;
 mod rehearse;
 mod report;
 mod run;
 mod schema;
+mod show;
 mod state;
 mod test;
 mod topics;
@@ -55,11 +57,13 @@ enum Commands {
     Fit(fit::Fit),
     Generate(generate::Generate),
     Map(map::Map),
+    New(new::New),
     Rehearse(rehearse::Rehearse),
     Report(report::Report),
     Test(test::Test),
     Run(run::Run),
     Schema(schema::Schema),
+    Show(show::Show),
     State(state::State),
     Topics(topics::Topics),
     Triggers(triggers::Triggers),
@@ -227,11 +231,13 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Commands::Fit(args) => fit::run(args),
         Commands::Generate(args) => generate::run(args),
         Commands::Map(args) => map::run(args),
+        Commands::New(args) => new::run(args),
         Commands::Rehearse(args) => rehearse::run(args),
         Commands::Report(args) => report::run(args),
         Commands::Test(args) => test::run(args),
         Commands::Run(args) => run::run(args),
         Commands::Schema(args) => schema::run(args),
+        Commands::Show(args) => show::run(args),
         Commands::State(args) => state::run(args),
         Commands::Topics(args) => topics::run(args),
         Commands::Triggers(args) => triggers::run(args),

@@ -10,41 +10,67 @@ use crate::trigger::plan::Plan;
 use crate::trigger::set::{self, Basis};
 
 macro_rules! shipped {
-    ($($path:literal,)*) => {
+    ($($stem:literal,)*) => {
         /// Name and text of each trigger file below `deploy/triggers`.
-        pub const SHIPPED: &[(&str, &str)] =
-            &[$(($path, include_str!(concat!("../../deploy/triggers/", $path))),)*];
+        pub const SHIPPED: &[(&str, &str)] = &[$((
+            concat!($stem, ".yaml"),
+            include_str!(concat!("../../deploy/triggers/", $stem, ".yaml")),
+        ),)*];
+
+        /// Name and text of the scenarios beside each.
+        pub const SCENARIOS: &[(&str, &str)] = &[$((
+            concat!($stem, ".test.yaml"),
+            include_str!(concat!("../../deploy/triggers/", $stem, ".test.yaml")),
+        ),)*];
     };
 }
 
 shipped! {
-    "acquisition/call-centre-opt-in.yaml",
-    "acquisition/interest-scoring.yaml",
-    "acquisition/store-opt-in.yaml",
-    "acquisition/web-opt-in.yaml",
-    "advocacy/anniversary.yaml",
-    "advocacy/brand-lovers.yaml",
-    "advocacy/clickers.yaml",
-    "advocacy/referral-invitation.yaml",
-    "awareness/negative-remarketing.yaml",
-    "awareness/remarketing.yaml",
-    "engagement/abandoned-basket.yaml",
-    "engagement/abandoned-wish-list.yaml",
-    "engagement/back-in-stock.yaml",
-    "engagement/browse-retargeting.yaml",
-    "engagement/post-purchase-survey.yaml",
-    "engagement/post-purchase.yaml",
-    "onboarding/cross-channel.yaml",
-    "onboarding/first-purchase.yaml",
-    "onboarding/user-profiling.yaml",
-    "onboarding/welcome.yaml",
-    "retention/detractor-low-score.yaml",
-    "retention/frequency-drop.yaml",
-    "retention/lapsed.yaml",
-    "retention/late-delivery.yaml",
-    "retention/re-engagement.yaml",
-    "retention/reactivation.yaml",
-    "retention/win-back.yaml",
+    "acquisition/call-centre-opt-in",
+    "acquisition/interest-scoring",
+    "acquisition/store-opt-in",
+    "acquisition/web-opt-in",
+    "advocacy/anniversary",
+    "advocacy/brand-lovers",
+    "advocacy/clickers",
+    "advocacy/referral-invitation",
+    "awareness/negative-remarketing",
+    "awareness/remarketing",
+    "engagement/abandoned-basket",
+    "engagement/abandoned-wish-list",
+    "engagement/back-in-stock",
+    "engagement/browse-retargeting",
+    "engagement/post-purchase-survey",
+    "engagement/post-purchase",
+    "onboarding/cross-channel",
+    "onboarding/first-purchase",
+    "onboarding/user-profiling",
+    "onboarding/welcome",
+    "retention/detractor-low-score",
+    "retention/frequency-drop",
+    "retention/lapsed",
+    "retention/late-delivery",
+    "retention/re-engagement",
+    "retention/reactivation",
+    "retention/win-back",
+}
+
+macro_rules! declared {
+    ($($path:literal,)*) => {
+        /// Name and text of each file of facts, labels and the like beside them.
+        pub const DECLARED: &[(&str, &str)] =
+            &[$(($path, include_str!(concat!("../../deploy/triggers/", $path))),)*];
+    };
+}
+
+declared! {}
+
+/// The files of the set that is shipped: the triggers, and what they ask for.
+#[must_use]
+pub fn sources() -> Vec<Source> {
+    let files = SHIPPED.iter().chain(DECLARED);
+    let source = |(path, text): &(&str, &str)| Source::new(path, (*text).to_owned());
+    files.map(source).collect()
 }
 
 /// The shipped triggers, compiled, with what their authors say of them.
@@ -61,10 +87,7 @@ impl Programmes {
     /// # Errors
     /// What is wrong with them, against this configuration.
     pub fn shipped(basis: &Basis) -> Result<Self, Vec<Report>> {
-        let sources: Vec<_> = SHIPPED
-            .iter()
-            .map(|(path, text)| Source::new(path, (*text).to_owned()))
-            .collect();
+        let sources = sources();
         let plan = Arc::new(set::compile(&sources, basis)?);
         let mut abouts = BTreeMap::new();
         for (Definition { trigger, about, .. }, _) in set::read(&sources, basis)?.triggers {
@@ -96,7 +119,9 @@ mod tests {
             .iter()
             .map(|file| file.strip_prefix(&folder).expect("below it"))
             .collect();
-        let carried: Vec<_> = SHIPPED.iter().map(|(path, _)| Path::new(path)).collect();
+        let all = SHIPPED.iter().chain(DECLARED);
+        let mut carried: Vec<_> = all.map(|(path, _)| Path::new(path)).collect();
+        carried.sort();
         assert_eq!(below, carried);
     }
 }

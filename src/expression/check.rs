@@ -69,7 +69,7 @@ fn conjuncts(parsed: &Parsed<'_>, node: &IdedExpr) -> Vec<Range<usize>> {
             let parts = call.args.iter();
             parts.flat_map(|part| conjuncts(parsed, part)).collect()
         }
-        _ => vec![parsed.span(node)],
+        _ => vec![parsed.balanced(parsed.span(node))],
     }
 }
 

@@ -120,6 +120,10 @@ mod tests {
             ("!has(profile.last_order)", true, "profile.last_order=null"),
             ("has(profile.last_order)", false, "profile.last_order=null"),
         ]),
+        ("!(profile.attributes.vip) && (profile.orders.count + 1) * 2 > 1", &[
+            ("!(profile.attributes.vip)", true, "profile.attributes.vip=null"),
+            ("(profile.orders.count + 1) * 2 > 1", true, "profile.orders.count=0"),
+        ]),
         ("profile.orders.count > 2 || profile.attributes.vip && 1 < 2", &[
             ("profile.orders.count > 2 || profile.attributes.vip && 1 < 2", false, "profile.orders.count=0 profile.attributes.vip=null"),
         ]),

@@ -26,14 +26,13 @@ impl Parsed<'_> {
                 start..self.after_field(own.end, &select.field)
             }
             Expr::Call(call) => {
-                let first = call.target.as_deref().or(call.args.first());
                 let mut span = own.clone();
                 if is_word(&call.func_name) {
                     // The token is the opening bracket; the name stands before it.
                     span.start = self.before_bracket(own.start, &call.func_name);
                     span.end = self.closing(own.start, ')');
                 }
-                for part in first.into_iter().chain(call.args.iter()) {
+                for part in call.target.as_deref().into_iter().chain(&call.args) {
                     let part = self.span(part);
                     span = span.start.min(part.start)..span.end.max(part.end);
                 }
@@ -46,6 +45,25 @@ impl Parsed<'_> {
             Expr::Map(_) => own.start..self.closing(own.start, '}'),
             _ => own,
         }
+    }
+
+    /// The same with the brackets around it that close or open within.
+    pub fn balanced(&self, span: Range<usize>) -> Range<usize> {
+        let (mut open, mut lacking) = (0usize, 0usize);
+        for (_, character) in outside_quotes(&self.text[span.clone()]) {
+            match character {
+                '(' => open += 1,
+                ')' if open > 0 => open -= 1,
+                ')' => lacking += 1,
+                _ => {}
+            }
+        }
+        let behind = self.text[span.end..].char_indices();
+        let closing = behind.filter(|(_, it)| *it == ')').take(open).last();
+        let before = self.text[..span.start].char_indices().rev();
+        let opening = before.filter(|(_, it)| *it == '(').take(lacking).last();
+        let start = opening.map_or(span.start, |(at, _)| at);
+        start..closing.map_or(span.end, |(at, _)| span.end + at + 1)
     }
 
     /// The bytes of a call's name.

@@ -5,12 +5,11 @@ pub mod asyncapi;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::config::Config;
-use crate::demo::programmes::SHIPPED;
+use crate::demo;
 use crate::document::keys::{Known, Need, Shape};
-use crate::document::reader::Declared;
-use crate::document::report::Source;
 use crate::event::{Type, Vocabulary};
 use crate::expression::{FUNCTIONS, OPERATORS};
 use crate::fact;
@@ -22,7 +21,9 @@ use crate::profile::{FIELDS, KEYED_FIELDS};
 use crate::segment;
 use crate::telemetry::metrics::METRICS;
 use crate::treatment::Reason;
-use crate::trigger::definition;
+use crate::trigger::definition::{self, Definition};
+use crate::trigger::set::{self, Basis};
+use crate::trigger::{needs, said};
 
 /// Stands at the head of each page.
 const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test reference_pages`; do not edit. -->";
@@ -248,30 +249,55 @@ fn reasons() -> String {
     )
 }
 
-/// The triggers that are shipped.
+/// The triggers that are shipped, as a catalogue by stage.
 fn programmes() -> String {
-    let vocabulary = Vocabulary::standard();
-    let attributes = BTreeMap::new();
-    let declared = Declared::new(&vocabulary, &attributes);
-    let row = |(path, text): &(&str, &str)| {
-        let source = Source::new(path, (*text).to_owned());
-        let definition = definition::read(&source, declared).ok()?;
-        let name = &definition.trigger.name;
-        Some(vec![
-            definition.stage.unwrap_or_default().to_owned(),
-            format!("[{name}](../../deploy/triggers/{path})"),
-            definition.trigger.kind.word().to_owned(),
-            definition.about.unwrap_or_default(),
-        ])
+    let basis = Basis {
+        vocabulary: Arc::new(Vocabulary::standard()),
+        attributes: BTreeMap::new(),
+        policy: Config::default().policy(),
+        mappings: Arc::default(),
     };
-    page(
-        "Programmes",
-        "The triggers in `deploy/triggers`, each with its scenarios beside it. Begin by copying the nearest.",
-        &[Table::new(
-            &["stage", "trigger", "moment", "about"],
-            SHIPPED.iter().filter_map(row),
-        )],
-    )
+    let sources = demo::programmes::sources();
+    // A test loads what is shipped.
+    let read = set::read(&sources, &basis).map_or_else(|_| Vec::new(), |read| read.triggers);
+    let mut text = format!(
+        "{MADE}\n\n# Programmes\n\nThe triggers in `deploy/triggers` by stage, each with its scenarios beside it: what it is for, what it \
+         says, and what it needs of your data. `moments new NAME --like PROGRAMME` begins one from another, `moments show` says yours \
+         back like this.\n"
+    );
+    for stage in definition::STAGES {
+        let _infallible = write!(text, "\n## {stage}\n");
+        let own = read.iter().filter(|(it, _)| it.stage == Some(*stage));
+        for (definition, source) in own {
+            text.push_str(&programme(definition, source.name(), &basis.vocabulary));
+        }
+    }
+    text
+}
+
+/// A programme, and what it needs.
+fn programme(definition: &Definition, path: &str, vocabulary: &Vocabulary) -> String {
+    let Definition { trigger, about, .. } = definition;
+    let about = about.as_deref().unwrap_or_default().trim();
+    let said = said::sentences(trigger).join(" ");
+    let mut text = format!(
+        "\n### {name}\n\n{about}\n\n{said} ([{kind}](../../deploy/triggers/{path}))\n\n",
+        name = trigger.name,
+        kind = trigger.kind.word(),
+    );
+    let needs = needs::needs(trigger, vocabulary);
+    let of = [
+        ("Events", needs.events),
+        ("Properties", needs.properties),
+        ("Of the customer", needs.of_customer),
+    ];
+    for (what, names) in of {
+        if !names.is_empty() {
+            let names: Vec<String> = names.iter().map(|name| code(name)).collect();
+            let _infallible = writeln!(text, "- {what}: {}.", names.join(", "));
+        }
+    }
+    text
 }
 
 /// What Prometheus finds.

@@ -1,6 +1,7 @@
 //! The declared rule: file, checked definition, compiled plan; and the expression language.
 
 pub mod definition;
+pub mod needs;
 pub mod plan;
 pub mod policy;
 pub mod published;

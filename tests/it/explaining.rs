@@ -258,3 +258,98 @@ fn it_is_told_in_sentences() {
     let nothing = nothing.expect_err("no such trigger");
     assert!(nothing.contains("no trigger is called `u`"), "{nothing}");
 }
+
+/// A command in a folder.
+fn moments(folder: &std::path::Path, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_moments"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("the program");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    }
+}
+
+#[test]
+fn a_trigger_is_said_back() {
+    let birthday = "trigger: t\nstage: engagement\nabout: Her day.\nmoment: { calendar: { date: profile.last_order, at: \"09:00\", offset: -3d } }\n\
+        treatments: [{ channel: onsite, template: x }]\n";
+    let shop = Shop::new(&[("t", birthday)], &[ORDERED]);
+    let folder = shop.folder.path();
+    let show = ["show", "t", "--triggers", "triggers"];
+    let said = moments(
+        folder,
+        &[&show[..], &["--events", "clickstream.jsonl"]].concat(),
+    );
+    assert_eq!(
+        said.expect("sentences"),
+        "t (engagement)\nHer day.\n\n\
+         It comes true at 09:00 her time, 3 days before the day that is on the day of `profile.last_order`, every year.\n\
+         It is for everybody.\nIt sends x by onsite.\n\
+         Its priority is 50; quiet hours do not concern it; it makes sense for 10 minutes.\n\n\
+         ana at 2026-03-02T10:01:05.000Z:\n  It comes true at 2027-02-27T09:00:00.000Z, for 2027-03-02.\n"
+    );
+    let example = [
+        "--for",
+        r#"{"timezone":"Europe/Madrid"}"#,
+        "--at",
+        "2026-03-02T10:00:00Z",
+    ];
+    let said = moments(folder, &[&show[..], &example].concat()).expect("sentences");
+    assert!(
+        said.ends_with(
+            "example at 2026-03-02T10:00:00.000Z:\n  `profile.last_order` is not known of her.\n"
+        ),
+        "{said}"
+    );
+    for (arguments, expected) in [
+        (
+            &["show", "u", "--triggers", "triggers"][..],
+            "no trigger is called `u`",
+        ),
+        (
+            &["show", "t", "--triggers", "triggers", "--for", "[]"],
+            "expected an object of traits",
+        ),
+    ] {
+        let error = moments(folder, arguments).expect_err("an error");
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// Every programme can be begun from, in a folder of its own, and what is begun passes its scenarios.
+#[test]
+fn a_trigger_begins_from_a_programme() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, _) in moments::demo::programmes::SHIPPED {
+        let like = path.split(['/', '.']).nth(1).expect("a name");
+        let own = format!("my-{like}");
+        let made = moments(folder.path(), &["new", &own, "--like", like, like]);
+        let made = made.unwrap_or_else(|error| panic!("{error}"));
+        assert!(
+            made.starts_with(&format!("{like}/{own}.yaml\n{like}/{own}.test.yaml\n")),
+            "{made}"
+        );
+        let tested = moments(folder.path(), &["test", &format!("{like}/{own}.test.yaml")]);
+        assert!(tested.is_ok(), "{like}: {tested:?}");
+    }
+    for (arguments, expected) in [
+        (
+            ["new", "x", "--like", "abandoned-baskt"],
+            "did you mean `abandoned-basket`?",
+        ),
+        (
+            ["new", "X", "--like", "abandoned-basket"],
+            "lower-case letters",
+        ),
+    ] {
+        let error = moments(folder.path(), &arguments).expect_err("an error");
+        assert!(error.contains(expected), "{error}");
+    }
+    let again = ["new", "my-welcome", "--like", "welcome", "welcome"];
+    let error = moments(folder.path(), &again).expect_err("it is there");
+    assert!(error.contains("is there already"), "{error}");
+}
