@@ -28,6 +28,7 @@ pub mod model;
 pub mod segment;
 pub mod tally;
 pub mod treatment;
+pub mod journey;
 pub mod suppression;
 pub mod trigger;
 pub mod policy;

@@ -354,6 +354,20 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// A local time of day, `09:00`, in ms after midnight.
+    pub fn time_of_day(&mut self, node: &Node) -> Option<i64> {
+        let parts = node.text().and_then(|text| text.split_once(':'));
+        let two = |text: &str, below: i64| -> Option<i64> {
+            let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|number| digits && *number < below)
+        };
+        let found = parts.and_then(|(hour, minute)| two(hour, 24).zip(two(minute, 60)));
+        if found.is_none() {
+            self.unexpected(node, "a local time, such as \"09:00\"");
+        }
+        found.map(|(hour, minute)| (hour * 60 + minute) * 60_000)
+    }
+
     /// An instant: RFC 3339, or a date, which is its midnight in UTC.
     pub fn instant(&mut self, node: &Node) -> Option<Timestamp> {
         let text = node.text().unwrap_or_default();

@@ -76,6 +76,7 @@ impl Engine {
         let (working, forgotten) = self.customers.go_over(slot, &plan);
         let filled_in = plan.fill_in(&mut working.customer);
         let mut fold = Fold::adopting(&plan, now, effects);
+        let edited = fold.takes_edits(&mut working.customer.profile.settled, self.watermark);
         fold.settle(&mut working.customer, self.watermark, Expiry::Later);
         let asked = plan.ask_all_segments(&mut working.customer.profile.settled, self.watermark);
         if asked {
@@ -83,7 +84,7 @@ impl Engine {
             fold.settle(&mut working.customer, self.watermark, Expiry::Later);
         }
         let let_go = fold.let_go;
-        let changed = forgotten || filled_in || asked || let_go || effects.len() > before;
+        let changed = forgotten || filled_in || edited || asked || let_go || effects.len() > before;
         working.dirty = changed;
         let look = plan.next_look(&working.customer);
         self.customers.gone_over(look);

@@ -2,6 +2,7 @@
 
 use super::waiting::Waiting;
 use crate::moment::States;
+use crate::profile::journeys;
 use crate::profile::seen::Seen;
 use crate::profile::sessions::SESSION_GAP_MS;
 use crate::profile::settled::Settled;
@@ -25,10 +26,14 @@ impl Customer {
     pub(super) fn begin_anew(&mut self) {
         let events = self.profile.tail.events().iter().map(|tail| &tail.event);
         let ids = events.filter(|event| event.has_message_id);
+        let events = || self.profile.tail.events().iter();
+        let is_ahead = |id: &str| events().any(|tail| tail.event.id == id);
+        let journeys = self.profile.settled.journeys.ahead(is_ahead);
         let seen = Seen::last_of(ids.map(|event| event.id.as_str()));
         self.profile.settled = Settled {
             id: std::mem::take(&mut self.profile.settled.id),
             seen: seen.into(),
+            journeys: journeys.into(),
             ..Settled::default()
         };
         self.states = States::default();
@@ -57,7 +62,9 @@ impl Customer {
     pub(super) fn may_be_undone(&self, tail: &TailEvent) -> bool {
         let occurrence = &tail.event.id;
         let is_of = |key: &u32| {
-            self.profile.settled.sent.of(*key, occurrence).is_some()
+            let mut sent = self.profile.settled.sent.iter();
+            sent.any(|it| it.key == *key && journeys::is_of(&it.occurrence, occurrence))
+                || self.profile.settled.journeys.of(*key, occurrence).is_some()
                 || self.waiting.holds(*key, occurrence)
         };
         tail.fired.iter().any(is_of)
@@ -86,10 +93,15 @@ impl Customer {
         if entered {
             self.profile.settled.ledger.forget(&is_gone);
         }
+        let journeys = &mut self.profile.settled.journeys;
+        let inside = journeys.has_any_of(&is_gone);
+        if inside {
+            journeys.forget(&is_gone);
+        }
         let waited = self.waiting.iter().any(|waits| is_gone(waits.trigger));
         if waited {
             self.waiting.forget(&is_gone);
         }
-        self.states.forget(is_gone) || counted || waited || entered
+        self.states.forget(is_gone) || counted || waited || entered || inside
     }
 }

@@ -9,6 +9,7 @@
 mod at_once;
 mod deciding;
 mod everybody;
+mod journeys;
 mod outcomes;
 mod taken_back;
 
@@ -25,6 +26,7 @@ use crate::stored::Lazy;
 use crate::time::Timestamp;
 use crate::trigger::plan::{Plan, Trigger};
 
+use journeys::{Sending, Step};
 use taken_back::Folded;
 
 /// One input being worked in.
@@ -88,7 +90,7 @@ impl<'a> Fold<'a> {
 pub(super) enum Due {
     /// The deadline of the trigger with this key.
     Deadline(u32),
-    /// Moments that wait are to be asked again.
+    /// Moments that wait are to be asked again, or journeys go on.
     Waiting,
     /// The customer was idle for too long.
     Expiry,
@@ -139,6 +141,8 @@ struct Came<'p, 'e> {
     waited: Option<Timestamp>,
     /// For what.
     past: Past,
+    /// The step of a journey that it is.
+    step: Option<Step<'p>>,
 }
 
 impl<'a> Fold<'a> {
@@ -206,7 +210,9 @@ impl<'a> Fold<'a> {
                 && due.is_none_or(|(at, _)| passes <= at)
             {
                 if self.gathered_at().is_some_and(|at| at < passes) {
+                    // A journey that it begins may be due before.
                     self.decide_gathered((settled, waiting), &tail.events()[taken..]);
+                    continue;
                 }
                 if self.closes(settled) <= passes {
                     self.close(settled, passes);
@@ -221,6 +227,7 @@ impl<'a> Fold<'a> {
                     let fired = &tail.events()[taken].fired;
                     if self.gathered_at().is_some_and(|at| at < event.time) {
                         self.decide_gathered((settled, waiting), &tail.events()[taken..]);
+                        continue;
                     }
                     let ahead = &tail.events()[taken + 1..];
                     let turn = Turn::Settles(fired);
@@ -235,9 +242,15 @@ impl<'a> Fold<'a> {
             Some((_, Due::Expiry)) | None => None,
         };
         // What is due at the same instant is decided with it.
-        if fires.is_none() || fires != self.gathered_at() {
-            self.decide_gathered((settled, waiting), &tail.events()[taken..]);
-        }
+        let due = match self.gathered_at() {
+            Some(at) if fires != Some(at) => {
+                self.decide_gathered((settled, waiting), &tail.events()[taken..]);
+                // It may have begun a journey.
+                let due = self.next_due(settled, states, waiting);
+                due.filter(|(at, _)| *at <= watermark)
+            }
+            _ => due,
+        };
         if taken > 0 {
             tail.drop_first(taken);
         }
@@ -266,7 +279,8 @@ impl<'a> Fold<'a> {
             Some((trigger.kind.due(state, settled)?, self.plan.rank(key), key))
         });
         let deadline = due.min().map(|(at, _, key)| (at, Due::Deadline(key)));
-        let waits = waiting.due().map(|at| (at, Due::Waiting));
+        let waits = waiting.due().into_iter().chain(settled.journeys.due());
+        let waits = waits.min().map(|at| (at, Due::Waiting));
         let deadline = deadline.into_iter().chain(waits).min_by_key(|(at, _)| *at);
         let expiry = self.plan.expiry(settled);
         match deadline {
@@ -311,9 +325,16 @@ impl<'a> Fold<'a> {
                     cause: cause.map(|(event, previous)| (*event, previous.as_ref())),
                     waited: Some(at),
                     past: waits.past(),
+                    step: None,
                 });
             }
         }
+        if settled.journeys.due().is_some_and(|due| due <= at) {
+            // Where she stands may change without anything being told.
+            self.asked_in_vain = true;
+        }
+        let steps = self.go_on(settled, at, |_| true);
+        came.extend(steps.iter().map(Sending::came));
         came.sort_by_key(|came| plan.rank(came.trigger.key));
         self.decide(came, (settled, waiting), tail.events(), self.now.max(at));
     }
@@ -338,7 +359,8 @@ impl<'a> Fold<'a> {
                 .naming(event.name)
                 .any(|it| spoke(it) && it.uses_previous)
             || plan.measures_previous(event)
-            || plan.goals_ask_previous(event.name);
+            || plan.goals_ask_previous(event.name)
+            || plan.journeys_ask_previous(settled);
         let previous = asks.then(|| settled.clone());
         let again = plan.apply(settled, event, previous.as_ref(), |fact, refused| {
             self.effects.push(Effect::OpenLimit {
@@ -349,6 +371,7 @@ impl<'a> Fold<'a> {
         if plan.has_goals {
             self.come_of(settled, (event, previous.as_ref()), again);
         }
+        self.tells_journeys(settled, (event, previous.as_ref()), again);
         let mut held_true = Vec::new();
         for trigger in folding().filter(|it| !again || it.kind.takes_again()) {
             let found = shown(trigger, event, settled, previous.as_ref(), states);
@@ -418,6 +441,7 @@ impl<'p> Came<'p, '_> {
             cause: None,
             waited: None,
             past: Past::default(),
+            step: None,
         }
     }
 }

@@ -20,6 +20,10 @@ impl Plan {
         if self.may_come_of(event, settled) {
             return event.time;
         }
+        // Whatever she does may take her on, or out.
+        if self.has_journeys && !settled.journeys.open().is_empty() {
+            return event.time;
+        }
         let looks = self
             .naming(event.name)
             .filter_map(|trigger| trigger.kind.looks_again(event, settled));
@@ -57,6 +61,7 @@ impl Plan {
             .chain(tail)
             .chain(passes)
             .chain(waiting.due())
+            .chain(profile.settled.journeys.due())
             .min()
             .unwrap_or(Timestamp::MAX);
         next.min(closes).min(self.expiry(&profile.settled))

@@ -13,6 +13,7 @@ use crate::stored::StoredError;
 use crate::tally::{Figures, Of, limits};
 use crate::treatment::{Decision, Outcome as Decided, Reason};
 use crate::trigger::definition::key;
+use crate::trigger::plan::Trigger;
 
 /// What the changelog keys of figures begin with. No customer id has control characters.
 pub const KEY: &[u8] = b"\0tally\0";
@@ -144,7 +145,7 @@ impl Engine {
                     let plan = &self.plan;
                     self.tallies.decided(decision, |treatment| {
                         let trigger = plan.by_key(key(&decision.trigger, decision.generation));
-                        let mut choices = trigger.iter().flat_map(|it| &it.treatments);
+                        let mut choices = trigger.into_iter().flat_map(Trigger::choices);
                         let is_it = |channel: &str, template: &str| {
                             treatment.split_once('/') == Some((channel, template))
                         };

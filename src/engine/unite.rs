@@ -173,6 +173,9 @@ impl Plan {
             }
         }
         let id = settled.id.clone();
+        if !settled.journeys.open().is_empty() {
+            settled.journeys.are_of(&id);
+        }
         let mut ahead = other.profile.tail.into_inner();
         // What she is known by goes before what was said of a visitor, however late.
         for traits in ahead.traits_mut() {

@@ -243,6 +243,7 @@ fn gates(
         },
         cause: None,
         past: Past::default(),
+        step: None,
     };
     let scope = scope(profile, now);
     let said = policy::explained(plan, profile, (&[], open), &asked, now);

@@ -33,6 +33,8 @@ pub struct Shown {
     open: Vec<Open>,
     /// Moments that came true and wait to be asked again.
     held: Vec<Held>,
+    /// Journeys that she is inside.
+    inside: Vec<Inside>,
     /// Events beyond the watermark.
     unsettled_events: usize,
 }
@@ -53,6 +55,20 @@ pub struct Open {
     pub(super) trigger: String,
     /// When it comes true, RFC 3339.
     pub(super) due: String,
+}
+
+/// A journey that she is inside.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Inside {
+    /// The trigger.
+    trigger: String,
+    /// The step at which she stands; none: she leaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
+    /// Since when, RFC 3339.
+    since: String,
+    /// When she goes on, or what is held back there is asked again, if nothing comes before; RFC 3339.
+    due: String,
 }
 
 /// A moment that waits.
@@ -81,6 +97,12 @@ pub(super) fn shown(
             until: waits.until.to_string(),
         })
     });
+    let inside = settled.journeys.open().iter().map(|place| Inside {
+        trigger: place.trigger.to_string(),
+        step: place.step.as_ref().map(ToString::to_string),
+        since: place.since.to_string(),
+        due: place.due().to_string(),
+    });
     Shown {
         via: None,
         customer: settled.id.to_string(),
@@ -89,6 +111,7 @@ pub(super) fn shown(
         sent: sent(settled, plan),
         open: open(customer, plan),
         held: held.collect(),
+        inside: inside.collect(),
         unsettled_events: customer.profile.tail.events().len(),
     }
 }

@@ -140,7 +140,7 @@ fn shown(api: &Api, plan: &Plan, trigger: &Trigger) -> Shown {
     let mut events: Vec<String> = events.collect();
     events.sort();
     events.dedup();
-    let treatments = trigger.treatments.iter().map(|choice| Treatment {
+    let treatments = trigger.choices().map(|choice| Treatment {
         channel: choice.channel.to_string(),
         template: choice.template.to_string(),
     });

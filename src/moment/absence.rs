@@ -128,9 +128,9 @@ struct Open {
     until: Option<Until>,
 }
 
-/// What an anchor said.
+/// Until when something lasts that ends at a time or a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Until {
+pub enum Until {
     /// An instant.
     At(Timestamp),
     /// The end of a day (since 1970-01-01) in her zone, and so many ms after it.
@@ -204,14 +204,15 @@ impl Absence {
         let Value::Time(at) = at.eval(scope) else {
             return None;
         };
-        let until = Until::of(at, *plus_ms, &scope.profile.identity.zone());
-        (until.instant(scope.profile) > event.time).then_some(Some(until))
+        let zone = scope.profile.identity.zone();
+        let until = Until::of(at, *plus_ms, &zone);
+        (until.instant(&zone) > event.time).then_some(Some(until))
     }
 
     fn deadline(&self, open: &Open, settled: &Settled) -> Timestamp {
         match (&self.by, open.until) {
             (By::Within(within_ms), _) => open.anchor.time.plus(*within_ms),
-            (By::Until(..), Some(until)) => until.instant(settled),
+            (By::Until(..), Some(until)) => until.instant(&settled.identity.zone()),
             // It was armed before its trigger said `until`.
             (By::Until(..), None) => Timestamp::MAX,
         }
@@ -220,7 +221,8 @@ impl Absence {
 
 impl Until {
     /// A time, or where it is the end of a day in her zone or 00:00 UTC a date, and so many ms after it.
-    fn of(at: Timestamp, plus_ms: i64, zone: &Zone) -> Self {
+    #[must_use]
+    pub fn of(at: Timestamp, plus_ms: i64, zone: &Zone) -> Self {
         let day = match at.0.rem_euclid(DAY_MS) {
             0 => at.0.div_euclid(DAY_MS),
             // What is of type `date` is the last instant of its day in her zone.
@@ -240,12 +242,19 @@ impl Until {
         Self::EndOf(i32::try_from(day).unwrap_or(i32::MAX - 1), rest_ms)
     }
 
-    fn instant(self, settled: &Settled) -> Timestamp {
+    /// Whether it ends with a day.
+    #[must_use]
+    pub fn is_of_a_day(self) -> bool {
+        matches!(self, Self::EndOf(_, 0))
+    }
+
+    /// When that is for whoever lives in a zone.
+    #[must_use]
+    pub fn instant(self, zone: &Zone) -> Timestamp {
         match self {
             Self::At(at) => at,
             Self::EndOf(day, plus_ms) => {
-                let zone = settled.identity.zone();
-                Timestamp::start_of_day(day.saturating_add(1), &zone).plus(plus_ms)
+                Timestamp::start_of_day(day.saturating_add(1), zone).plus(plus_ms)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Audience: she is not one of those for whom the trigger is.
+//! Audience: she is not one of those for whom the trigger is. Of a journey it is asked when she enters, and not at its steps.
 
 use super::{Case, Gate, Verdict};
 use crate::treatment::Reason;
@@ -11,7 +11,7 @@ pub(super) const GATE: Gate = Gate {
 };
 
 fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
-    if case.holds(case.trigger.audience.as_ref()) {
+    if case.step.is_some() || case.holds(case.trigger.audience.as_ref()) {
         return Verdict::Pass;
     }
     Verdict::Refuse(Reason::Audience)
@@ -21,6 +21,9 @@ fn explain(case: &Case<'_>) -> String {
     let Some(audience) = &case.trigger.audience else {
         return "it is for everybody".to_owned();
     };
+    if case.step.is_some() {
+        return "she is inside the journey".to_owned();
+    }
     let parts = audience.conjuncts();
     let fails = parts.iter().filter(|part| !part.holds(&case.scope));
     let fails = fails.map(|part| {

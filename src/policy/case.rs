@@ -3,12 +3,14 @@
 use std::cell::{Cell, OnceCell};
 
 use super::hold::{Open, Past};
+use super::step::Sends;
 use super::{Asked, Verdict};
 use crate::expression::{Expression, Scope};
 use crate::moment::Moment;
 use crate::profile::{Settled, TailEvent};
 use crate::time::{Timestamp, Zone};
-use crate::trigger::plan::{Plan, TreatmentChoice, Trigger};
+use crate::treatment::choice::TreatmentChoice;
+use crate::trigger::plan::{Plan, Trigger};
 use crate::trigger::policy::Policy;
 use crate::value::Value;
 
@@ -26,6 +28,8 @@ pub struct Case<'a> {
     pub ahead: &'a [TailEvent],
     /// What waits of hers.
     pub open: &'a [Open<'a>],
+    /// The step of a journey that it is, where it is one.
+    pub step: Option<Sends<'a>>,
     past: &'a Past,
     /// Others of its digest share its fate.
     pub(super) carries: Cell<bool>,
@@ -57,6 +61,7 @@ impl<'a> Case<'a> {
             },
             ahead,
             open,
+            step: asked.step,
             past: &asked.past,
             carries: Cell::new(false),
             verdict: Cell::new(Verdict::Pass),
@@ -94,9 +99,7 @@ impl<'a> Case<'a> {
     /// Where she lives.
     #[must_use]
     pub fn zone(&self) -> Zone {
-        let own = self.scope.profile.identity.timezone.as_deref();
-        let own = own.and_then(Zone::named);
-        own.unwrap_or_else(|| self.policy().default_timezone.zone())
+        self.plan.zone(self.scope.profile)
     }
 
     /// Whether a condition holds; one that is absent does.
@@ -109,7 +112,8 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn choice(&self) -> Option<&'a TreatmentChoice> {
         *self.choice.get_or_init(|| {
-            let mut choices = self.trigger.treatments.iter();
+            let choices = self.step.map(|step| step.choices);
+            let mut choices = choices.unwrap_or(&self.trigger.treatments).iter();
             choices.find(|choice| self.holds(choice.condition.as_ref()))
         })
     }

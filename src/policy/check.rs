@@ -40,6 +40,7 @@ pub fn check(policy: &str, triggers: &[&str], customer: &str, at: &str, outcome:
             moment: moment(&trigger.name),
             cause: None,
             past: Past::default(),
+            step: None,
         });
         asked.collect::<Vec<_>>()
     };

@@ -3,8 +3,8 @@
 use super::{Case, consent};
 use crate::event::Text;
 use crate::expression::Scope;
+use crate::treatment::choice::{Fill, TreatmentChoice};
 use crate::treatment::{Command, Fields, addresses, command_id, traceparent};
-use crate::trigger::plan::{Fill, TreatmentChoice};
 
 /// Fills the command of a treatment; `gathered`: the moments of its digest, where it is of one.
 pub(super) fn command(

@@ -11,7 +11,7 @@ pub(super) const GATE: Gate = Gate {
 };
 
 fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
-    if case.trigger.treatments.is_empty() {
+    if case.trigger.treatments.is_empty() && case.trigger.journey.is_none() {
         return Verdict::Refuse(Reason::Counted);
     }
     Verdict::Pass
@@ -19,6 +19,7 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 
 fn explain(case: &Case<'_>) -> String {
     match case.trigger.treatments.len() {
+        _ if case.trigger.journey.is_some() => "it has a journey".to_owned(),
         0 => "it has no treatments, and counts".to_owned(),
         1 => "it has a treatment".to_owned(),
         several => format!("it has {several} treatments"),

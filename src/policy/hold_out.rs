@@ -6,6 +6,7 @@
 
 use super::{Case, Gate, Verdict};
 use crate::treatment::Reason;
+use crate::trigger::plan::{Plan, Trigger};
 use crate::trigger::policy::Share;
 
 pub(super) const GATE: Gate = Gate {
@@ -30,12 +31,16 @@ fn share(case: &Case<'_>) -> Share {
 }
 
 fn is_in(case: &Case<'_>) -> bool {
-    let parts = [
-        case.policy().draw.as_str(),
-        &case.trigger.name,
-        &case.scope.profile.id,
-    ];
-    share(case).takes(&parts)
+    match case.step {
+        Some(step) => step.held_out,
+        None => is_drawn(case.plan, case.trigger, &case.scope.profile.id),
+    }
+}
+
+/// Whether a customer is one of them.
+pub(super) fn is_drawn(plan: &Plan, trigger: &Trigger, customer: &str) -> bool {
+    let share = trigger.policy.hold_out.unwrap_or(plan.policy.hold_out);
+    share.takes(&[plan.policy.draw.as_str(), &trigger.name, customer])
 }
 
 fn explain(case: &Case<'_>) -> String {

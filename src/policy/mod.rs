@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: what is sent by others than these triggers.
 
+mod again;
 mod arbitration;
 mod audience;
 mod cap;
@@ -20,10 +21,12 @@ mod digest;
 mod expired;
 mod hold;
 mod hold_out;
+mod journey;
 mod off;
 mod quiet_hours;
 mod reachable;
 mod shadow;
+mod step;
 mod stopped;
 mod suppressed;
 mod treatment;
@@ -41,6 +44,7 @@ use crate::trigger::policy::Arbitration;
 
 pub use case::Case;
 pub use hold::{Open, Past, Why};
+pub use step::Sends;
 
 /// What a gate makes of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +83,8 @@ pub const GATES: &[Gate] = &[
     expired::GATE,
     audience::GATE,
     counted::GATE,
+    again::GATE,
+    journey::GATE,
     treatment::GATE,
     consent::GATE,
     reachable::GATE,
@@ -104,6 +110,8 @@ pub struct Asked<'a> {
     pub cause: Option<(&'a Event, Option<&'a Settled>)>,
     /// What it has waited for before.
     pub past: Past,
+    /// The step of a journey that it is, where it is one.
+    pub step: Option<Sends<'a>>,
 }
 
 /// What became of a moment.
@@ -227,6 +235,9 @@ fn round(
             Found::Outcome(outcome, counted, gathered) => {
                 let trigger = asked.trigger;
                 gathered.told_in(&mut asked.moment.evidence);
+                if outcome == Outcome::Refuse(Reason::Entered, None) {
+                    journey::enter(plan, profile, &asked);
+                }
                 let decision = decision(plan, profile, asked, now, outcome);
                 note(plan, profile, (trigger, &counted), &decision, now);
                 Decided::Now(Box::new(decision))
@@ -338,6 +349,7 @@ pub fn refused(
         moment: held.moment,
         cause: None,
         past: held.past,
+        step: None,
     };
     let outcome = Outcome::Refuse(held.why.reason(), None);
     decision(plan, profile, asked, now, outcome)

@@ -12,6 +12,7 @@ pub mod contacts;
 pub mod deliveries;
 pub mod derived;
 pub mod identity;
+pub mod journeys;
 pub mod ledger;
 pub mod messages;
 pub mod nps;

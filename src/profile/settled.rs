@@ -9,6 +9,7 @@ use super::contacts::Contacts;
 use super::deliveries::Deliveries;
 use super::derived::Derived;
 use super::identity::Identity;
+use super::journeys::Journeys;
 use super::ledger::Ledger;
 use super::messages::Messages;
 use super::nps::Nps;
@@ -163,6 +164,7 @@ sections! {
     contacts: Contacts,
     ledger: Ledger,
     sent: Sent,
+    journeys: Journeys,
     seen: Seen,
 }
 
@@ -284,9 +286,10 @@ impl Settled {
         }
     }
 
-    /// Takes over what was sent to her as she is seen beyond the watermark.
+    /// Takes over what was sent to her as she is seen beyond the watermark, and where she stands in journeys by then.
     pub fn take_sent(&mut self, ahead: Self) {
         (self.contacts, self.ledger, self.sent) = (ahead.contacts, ahead.ledger, ahead.sent);
+        self.journeys = ahead.journeys;
     }
 
     /// A new customer of the same id, as far as facts go: what was sent to her stays, and which messages were seen.
@@ -296,6 +299,7 @@ impl Settled {
             contacts: std::mem::take(&mut self.contacts),
             ledger: std::mem::take(&mut self.ledger),
             sent: std::mem::take(&mut self.sent),
+            journeys: std::mem::take(&mut self.journeys),
             seen: std::mem::take(&mut self.seen),
             ..Self::default()
         };

@@ -13,6 +13,7 @@ use crate::document::keys::{Known, Need, Shape};
 use crate::event::{Type, Vocabulary};
 use crate::expression::{FUNCTIONS, OPERATORS};
 use crate::fact;
+use crate::journey::keys as journey;
 use crate::mapping::Mappings;
 use crate::model;
 use crate::moment::{DESCRIBED, Described, KINDS};
@@ -30,7 +31,7 @@ const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 12] {
+pub fn pages() -> [(&'static str, String); 13] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
@@ -39,6 +40,7 @@ pub fn pages() -> [(&'static str, String); 12] {
         ("docs/reference/facts.md", facts()),
         ("docs/reference/models.md", models()),
         ("docs/reference/segments.md", segments()),
+        ("docs/reference/journeys.md", journeys()),
         ("docs/reference/reasons.md", reasons()),
         ("docs/reference/metrics.md", metrics()),
         ("docs/reference/asyncapi.yaml", topics()),
@@ -205,6 +207,19 @@ fn segments() -> String {
             let _infallible = write!(text, "\nOf {}:\n", keys.of);
             table(&mut text, &parameters_of(keys.known));
         }
+    }
+    text
+}
+
+/// What `journey` of a trigger file may hold.
+fn journeys() -> String {
+    let mut text = format!(
+        "{MADE}\n\n# Journeys\n\nWhat `journey` of a trigger file may hold: a list of steps, or a mapping. Examples and exact words are in \
+         [triggers.md](../triggers.md#journeys).\n"
+    );
+    for keys in journey::tables() {
+        let _infallible = write!(text, "\nOf {}:\n", keys.of);
+        table(&mut text, &parameters_of(keys.known));
     }
     text
 }

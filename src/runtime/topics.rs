@@ -13,7 +13,7 @@ use super::described::{Described, Right, Topics};
 use super::wanted::Need;
 pub use super::wanted::{Report, TopicsError, Wanted};
 use crate::config::Config;
-use crate::trigger::plan::Plan;
+use crate::trigger::plan::{Plan, Trigger};
 
 /// A day: a changelog that is never compacted grows with traffic rather than with customers.
 const COMPACTION_LAG_MS: &str = "86400000";
@@ -105,7 +105,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
 }
 
 fn channels(plan: &Plan) -> BTreeSet<&str> {
-    let treatments = plan.triggers.iter().flat_map(|trigger| &trigger.treatments);
+    let treatments = plan.triggers.iter().flat_map(Trigger::choices);
     treatments
         .map(|treatment| treatment.channel.as_str())
         .collect()

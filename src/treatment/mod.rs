@@ -3,6 +3,8 @@
 //!
 //! Ids are derived, never random: the same moment gives the same id on every machine, at any restart.
 
+mod channel;
+pub mod choice;
 mod reason;
 mod trace;
 mod withdrawal;
@@ -19,22 +21,13 @@ use crate::profile::Address;
 use crate::profile::identity::Addresses;
 use crate::time::Timestamp;
 
+pub use channel::{CHANNEL_BYTES, is_channel};
 pub use reason::Reason;
 pub use trace::TraceContext;
 pub use withdrawal::{Undone, Withdrawal, WithdrawalOf};
 
 /// Namespace of command ids (itself version 5, of the name `moments` in the namespace of URLs).
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d6f_6d65_6e74_5753_8a2d_7472_6561_746d);
-
-/// A channel is the end of a topic's name.
-pub const CHANNEL_BYTES: usize = 32;
-
-/// Whether a text can be the name of a channel.
-#[must_use]
-pub fn is_channel(text: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    text.len() <= CHANNEL_BYTES && text.chars().all(fits)
-}
 
 /// A treatment command.
 #[derive(Clone, Debug, PartialEq)]

@@ -15,6 +15,10 @@ pub enum Reason {
     Audience,
     /// The trigger has no treatments: it counts its moments.
     Counted,
+    /// She is inside the journey, or may not enter it again.
+    NotAgain,
+    /// It begins a journey, of which the steps are decided each by itself.
+    Entered,
     /// None of the treatments' conditions holds.
     NoTreatmentFits,
     /// No consent for the channel.
@@ -43,13 +47,15 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
         Self::Expired,
         Self::Audience,
         Self::Counted,
+        Self::NotAgain,
+        Self::Entered,
         Self::NoTreatmentFits,
         Self::NoConsent,
         Self::Unreachable,
@@ -75,6 +81,8 @@ impl Reason {
             | Self::Expired
             | Self::Audience
             | Self::Counted
+            | Self::NotAgain
+            | Self::Entered
             | Self::NoTreatmentFits
             | Self::NoConsent
             | Self::Unreachable
@@ -97,6 +105,8 @@ impl Reason {
             Self::Expired => "expired",
             Self::Audience => "audience",
             Self::Counted => "counted",
+            Self::NotAgain => "not_again",
+            Self::Entered => "entered",
             Self::NoTreatmentFits => "no_treatment_fits",
             Self::NoConsent => "no_consent",
             Self::Unreachable => "unreachable",

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{Fill, Trigger};
+use super::plan::Trigger;
 use crate::event::{EventName, Vocabulary};
 use crate::expression::Expression;
+use crate::journey::Journey;
+use crate::treatment::choice::Fill;
 
 /// What it needs, each in the order of names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +54,8 @@ pub fn needs(trigger: &Trigger, vocabulary: &Vocabulary) -> Needs {
 fn expressions(trigger: &Trigger) -> Vec<&Expression> {
     let mut all = trigger.kind.expressions();
     all.extend(&trigger.audience);
-    for choice in &trigger.treatments {
+    all.extend(trigger.journey.iter().flat_map(Journey::expressions));
+    for choice in trigger.choices() {
         all.extend(&choice.condition);
         for (_, fill) in choice.offer.iter().chain(&choice.data) {
             if let Fill::Expression(of) = fill {

@@ -8,12 +8,15 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::event::{EventName, Text, Vocabulary};
 use crate::expression::Expression;
 use crate::fact::Fact;
+use crate::journey::Journey;
 use crate::model::Declaration;
 use crate::moment::{Concerns, Kind, Matcher};
 use crate::money::Amount;
+use crate::profile::Settled;
 use crate::segment::Segment;
 use crate::suppression::Suppression;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Zone};
+use crate::treatment::choice::TreatmentChoice;
 
 pub use super::policy::Policy;
 use super::policy::TriggerPolicy;
@@ -47,6 +50,8 @@ pub struct Plan {
     facts_by_event: ByName,
     /// Hash of the texts of facts, models and segments.
     declared: u64,
+    /// Whether any trigger has a journey.
+    pub has_journeys: bool,
     /// Whether any trigger has a goal.
     pub has_goals: bool,
     /// The triggers for whose goal an event may count.
@@ -104,8 +109,10 @@ pub struct Trigger {
     pub kind: Kind,
     /// For whom; everybody where absent.
     pub audience: Option<Expression>,
-    /// What is done: the first whose condition holds.
+    /// What is done: the first whose condition holds; none where it counts, or has a journey.
     pub treatments: Vec<TreatmentChoice>,
+    /// What is done in several steps.
+    pub journey: Option<Journey>,
     /// Within which limits.
     pub policy: TriggerPolicy,
     /// What its treatments are sent for.
@@ -124,6 +131,14 @@ pub struct Trigger {
     pub uses_previous: bool,
 }
 
+impl Trigger {
+    /// Everything that it may send.
+    pub fn choices(&self) -> impl Iterator<Item = &TreatmentChoice> {
+        let steps = self.journey.iter().flat_map(Journey::choices);
+        self.treatments.iter().chain(steps)
+    }
+}
+
 /// Whether a trigger sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -134,23 +149,6 @@ pub enum Mode {
     Shadow,
     /// Moments are recorded, nothing is decided.
     Off,
-}
-
-/// One of a trigger's treatments.
-#[derive(Debug)]
-pub struct TreatmentChoice {
-    /// Its condition; always where absent.
-    pub condition: Option<Expression>,
-    /// `email`, `push`, `sms`, `onsite`, `print`, `phone`, ... : the topic is `treatments.<channel>`.
-    pub channel: Text,
-    /// The campaign tool's template.
-    pub template: Text,
-    /// The offer, filled.
-    pub offer: Vec<(Text, Fill)>,
-    /// The data of the template, filled.
-    pub data: Vec<(Text, Fill)>,
-    /// What one costs, in the company's currency.
-    pub cost: Amount,
 }
 
 /// What treatments are sent for.
@@ -175,15 +173,6 @@ impl Goal {
         let value = self.value.as_ref();
         self.of.uses_previous() || value.is_some_and(Expression::uses_previous)
     }
-}
-
-/// A value of an offer or of template data.
-#[derive(Debug)]
-pub enum Fill {
-    /// As written.
-    Constant(serde_json::Value),
-    /// Computed from profile and event.
-    Expression(Expression),
 }
 
 impl Plan {
@@ -212,6 +201,7 @@ impl Plan {
             hasher.update(&text.to_le_bytes());
         }
         let declared = hasher.digest();
+        let has_journeys = triggers.iter().any(|trigger| trigger.journey.is_some());
         let has_goals = triggers.iter().any(|trigger| trigger.goal.is_some());
         let goals = triggers.iter().map(|trigger| {
             let goal = trigger.goal.as_ref();
@@ -250,6 +240,7 @@ impl Plan {
             by_event,
             facts_by_event,
             declared,
+            has_journeys,
             has_goals,
             goals_by_event,
             by_broadcast,
@@ -288,6 +279,14 @@ impl Plan {
     #[must_use]
     pub fn defined(&self, trigger: &Trigger) -> u64 {
         trigger.text ^ self.declared
+    }
+
+    /// Where a customer lives: in a zone of her own, else in that of all of whom nothing is known.
+    #[must_use]
+    pub fn zone(&self, settled: &Settled) -> Zone {
+        let own = settled.identity.timezone.as_deref();
+        let own = own.and_then(Zone::named);
+        own.unwrap_or_else(|| self.policy.default_timezone.zone())
     }
 
     /// Whether an event of this name may make something true when it is seen.

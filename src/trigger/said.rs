@@ -1,10 +1,11 @@
 //! A trigger in plain English sentences: when it comes true, for whom, what is done, within which limits, and what for.
 
-use super::plan::{Fill, Mode, TreatmentChoice, Trigger};
+use super::plan::{Mode, Trigger};
 use super::policy::AtNight;
 use crate::event::Text;
 use crate::expression::Expression;
 use crate::time::duration_in_words;
+use crate::treatment::choice::{Fill, TreatmentChoice};
 
 /// Its sentences, in that order.
 #[must_use]
@@ -36,10 +37,16 @@ fn audience(trigger: &Trigger) -> String {
 }
 
 fn treatments(trigger: &Trigger) -> Vec<String> {
-    let all = &trigger.treatments;
-    if all.is_empty() {
-        return vec!["It sends nothing, and counts.".to_owned()];
+    if let Some(journey) = &trigger.journey {
+        return journey.said(|choices| sent(choices).join(" "));
     }
+    match trigger.treatments.is_empty() {
+        true => vec!["It sends nothing, and counts.".to_owned()],
+        false => sent(&trigger.treatments),
+    }
+}
+
+fn sent(all: &[TreatmentChoice]) -> Vec<String> {
     let said = all.iter().enumerate().map(|(place, choice)| {
         let what = format!("{} by {}{}", choice.template, choice.channel, offer(choice));
         match (&choice.condition, place) {

@@ -75,7 +75,7 @@ fn never_meets(trigger: &Trigger) -> Option<String> {
 /// It holds everybody out.
 fn never_sends(plan: &Plan, trigger: &Trigger) -> Option<String> {
     let share = trigger.policy.hold_out.unwrap_or(plan.policy.hold_out);
-    let never = share == Share::EVERYBODY && !trigger.treatments.is_empty();
+    let never = share == Share::EVERYBODY && trigger.choices().next().is_some();
     never.then(|| {
         format!(
             "{}: everybody is held out, so nothing is sent",
@@ -88,7 +88,7 @@ fn never_sends(plan: &Plan, trigger: &Trigger) -> Option<String> {
 fn outwaits(plan: &Plan, trigger: &Trigger) -> Option<String> {
     let good_for_ms = trigger.policy.good_for_ms;
     let window = |channel: &str| plan.policy.arbitration_window.of(channel);
-    let channels = trigger.treatments.iter().map(|choice| &choice.channel);
+    let channels = trigger.choices().map(|choice| &choice.channel);
     let mut windows = channels.filter_map(|channel| Some((channel, window(channel)?)));
     let (channel, window_ms) = windows.find(|(_, window_ms)| *window_ms > good_for_ms)?;
     Some(format!(
@@ -113,7 +113,7 @@ fn caps_in_vain(plan: &Plan, trigger: &Trigger) -> Option<String> {
             .find(|cap| covers(**cap, own))
             .copied()
     };
-    let mut channels = trigger.treatments.iter().map(|choice| &choice.channel);
+    let mut channels = trigger.choices().map(|choice| &choice.channel);
     let first = channels.next()?;
     let common = on(Of::All).or_else(|| {
         let by_first = on(Of::Channel(first))?;
@@ -150,7 +150,7 @@ fn covers(common: Cap, own: Cap) -> bool {
 
 /// Another comes true whenever it does, for whoever it is for, and takes its place.
 fn is_shadowed(sources: &[Source], plan: &Plan, trigger: &Trigger) -> Option<String> {
-    if plan.policy.arbitration != Arbitration::Instant {
+    if plan.policy.arbitration != Arbitration::Instant || trigger.journey.is_some() {
         return None;
     }
     let said = |name: &str, key: &str| said(sources, name, key);

@@ -153,11 +153,18 @@ const BOUNDS: &[Bound] = &[
         ("profile/sent.rs", "MAX: usize = 32;"), ("profile/sent.rs", "KEPT_MS: i64 = 30 * DAY_MS;"),
     ]),
     ("beginnings of a sequence of a customer", "64", &[("moment/sequence.rs", "OPEN_MAX: usize = 64;")]),
+    ("journeys that a customer is inside", "16", &[("profile/journeys.rs", "OPEN_MAX: usize = 16;")]),
+    ("journeys of which it is known when she entered them (`re_enter`)", "64 a customer", &[
+        ("profile/journeys.rs", "ENTERED_MAX: usize = 64;"),
+    ]),
+    ("steps of a journey; branches or ways of a step", "64; 16", &[
+        ("journey/mod.rs", "STEPS: usize = 64;"), ("journey/mod.rs", "WAYS: usize = 16;"),
+    ]),
     ("entries of a fact's window, different values; values of its `per`", "256; 64", &[
         ("measure.rs", "ENTRIES: usize = 256;"), ("measure.rs", "KEYS: usize = 64;"),
     ]),
     ("files of triggers, facts, segments, labels, personas and the path; treatments of one trigger", "1,000; 16", &[
-        ("trigger/set.rs", "TRIGGERS: usize = 1000;"), ("trigger/definition/mod.rs", "TREATMENTS: usize = 16;"),
+        ("trigger/set.rs", "TRIGGERS: usize = 1000;"), ("treatment/choice.rs", "TREATMENTS: usize = 16;"),
     ]),
     ("rows and columns of a reference table", "100,000; 32", &[
         ("table.rs", "ROWS: usize = 100_000;"), ("table.rs", "COLUMNS: usize = 32;"),

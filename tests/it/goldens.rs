@@ -92,6 +92,15 @@ const MORE: &[(&str, &str)] = &[
         "moment: { event: Order Completed }\npolicy: { cap: every 9th per event.order_id }",
     ),
     (
+        "inside",
+        "moment: { event: Order Completed }\njourney: { per: event.order_id, re_enter: never, until: 'now - profile.last_order > duration(\"90d\")', \
+         steps: [{ send: { channel: email, template: x } }, { wait: 90d }] }",
+    ),
+    (
+        "inside-held",
+        "moment: { event: Order Completed }\njourney: [{ send: { channel: onsite, template: x } }]\npolicy: { quiet_hours: hold, good_for: 90d }",
+    ),
+    (
         "held",
         "moment: { event: { name: Order Completed, where: previous.orders.count > 0 } }\npolicy: { quiet_hours: hold, good_for: 90d }",
     ),
@@ -135,7 +144,10 @@ fn samples() -> BTreeMap<u16, Vec<Part>> {
         .iter()
         .map(|path| Source::load(path).expect("can be read"));
     let more = MORE.iter().map(|(name, said)| {
-        let treatments = "treatments: [{ channel: onsite, template: x }]";
+        let treatments = match said.contains("journey:") {
+            true => "",
+            false => "treatments: [{ channel: onsite, template: x }]",
+        };
         Source::new(name, format!("trigger: {name}\n{said}\n{treatments}\n"))
     });
     let facts = FACTS.iter().chain(SEGMENTS);

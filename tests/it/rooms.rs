@@ -9,7 +9,7 @@ use crate::support::generated;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
-const CORE: [&str; 26] = [
+const CORE: [&str; 27] = [
     "time",
     "stats",
     "stored",
@@ -30,6 +30,7 @@ const CORE: [&str; 26] = [
     "model",
     "segment",
     "treatment",
+    "journey",
     "suppression",
     "trigger",
     "policy",

@@ -69,6 +69,12 @@ fn every_shipped_file_fits_its_schema() {
     all_fit(Kind::Trigger, "deploy/triggers", is_trigger_file);
     all_fit(Kind::Scenario, "deploy/triggers", is_scenario_file);
     all_fit(Kind::Scenario, "tests/fixtures/edges", is_scenario_file);
+    all_fit(Kind::Scenario, "tests/fixtures/journeys", is_scenario_file);
+    all_fit(
+        Kind::Trigger,
+        "tests/fixtures/journeys",
+        set::is_trigger_file,
+    );
     all_fit(Kind::Mapping, "deploy/mappings", is_mapping_file);
     all_fit(Kind::MappingTest, "deploy/mappings", is_scenario_file);
 }

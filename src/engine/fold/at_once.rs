@@ -195,5 +195,6 @@ impl Fold<'_> {
             }
         }
         self.decide(came, (&mut view.settled, waiting), ahead, self.now);
+        self.go_on_at_once((&mut view.settled, waiting), ahead, event.time);
     }
 }

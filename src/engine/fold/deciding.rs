@@ -2,7 +2,7 @@
 
 use super::super::Effect;
 use super::super::waiting::{Waiting, Waits};
-use super::{Came, Fold};
+use super::{Came, Fold, journeys};
 use crate::event::Text;
 use crate::moment::Evidence;
 use crate::policy::{self, Asked, Decided, Open};
@@ -11,7 +11,7 @@ use crate::profile::sent::SentCommand;
 use crate::profile::{Settled, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
-use crate::treatment::Decision;
+use crate::treatment::{Decision, Outcome, Reason};
 use crate::trigger::plan::Trigger;
 
 impl Fold<'_> {
@@ -32,28 +32,43 @@ impl Fold<'_> {
             return;
         }
         let plan = self.plan;
-        let causes = came.iter().map(|it| (it.trigger, it.cause, it.waited));
+        let causes = came
+            .iter()
+            .map(|it| (it.trigger, it.cause, (it.waited, it.step.clone())));
         let causes: Vec<_> = causes.collect();
         let asked = came.into_iter().map(|it| Asked {
             trigger: it.trigger,
             moment: it.moment,
             cause: it.cause,
             past: it.past,
+            step: it.step.map(|step| step.sends()),
         });
         let asked: Vec<Asked<'_>> = asked.collect();
         let gathers = !plan.policy.arbitration_window.is_empty()
             || asked.iter().any(|it| it.trigger.policy.digest_ms.is_some());
         // What waits stays bytes where nobody waits for others.
+        let places = match gathers {
+            true => settled.journeys.open().to_vec(),
+            false => Vec::new(),
+        };
         let open: Vec<Open<'_>> = match gathers {
-            true => waiting.iter().map(Waits::open).collect(),
+            true => {
+                let held = places.iter().filter_map(journeys::open);
+                waiting.iter().map(Waits::open).chain(held).collect()
+            }
             false => Vec::new(),
         };
         let mut before = settled.contacts.standing();
         let decided = policy::decide(plan, settled, (ahead, &open), asked, now);
         drop(open);
-        for (decided, (trigger, cause, waited)) in decided.into_iter().zip(causes) {
+        for (decided, (trigger, cause, (waited, step))) in decided.into_iter().zip(causes) {
             if let Decided::Now(decision) = &decided {
-                before = self.note(settled, (trigger, decision), before);
+                let began = step.as_ref().map(|step| step.began_at);
+                before = self.note(settled, (trigger, decision, began), before);
+                self.note_full(settled, trigger, decision);
+            }
+            if let Some(step) = &step {
+                Self::stepped(settled, trigger, step, &decided, waited.unwrap_or(now));
             }
             let effect = match decided {
                 Decided::Now(mut decision) => {
@@ -61,6 +76,10 @@ impl Fold<'_> {
                     decision.asked_at = waited.unwrap_or(decision.asked_at);
                     Effect::Decided(decision)
                 }
+                Decided::Held(held) if step.is_some() => Effect::Held {
+                    trigger: trigger.name.clone(),
+                    reason: held.why.reason(),
+                },
                 Decided::Held(held) if waiting.is_full() => {
                     let decision = policy::refused(plan, settled, trigger, held, now);
                     Effect::Decided(Box::new(decision))
@@ -78,11 +97,22 @@ impl Fold<'_> {
         }
     }
 
+    /// Notes that there was no room for a journey.
+    fn note_full(&mut self, settled: &Settled, trigger: &Trigger, decision: &Decision) {
+        if decision.outcome == Outcome::Refuse(Reason::NotAgain, None) && settled.journeys.is_full()
+        {
+            self.effects.push(Effect::OpenLimit {
+                trigger: trigger.name.clone(),
+                refused: 1,
+            });
+        }
+    }
+
     /// Notes a command, to be taken back if need be; what was sent until then.
     fn note(
         &mut self,
         settled: &mut Settled,
-        (trigger, decision): (&Trigger, &Decision),
+        (trigger, decision, began): (&Trigger, &Decision, Option<Timestamp>),
         before: Standing,
     ) -> Standing {
         let Some(command) = decision.command() else {
@@ -102,7 +132,8 @@ impl Fold<'_> {
             generation: decision.generation,
             occurrence: decision.occurrence.clone(),
             channel: command.channel.clone(),
-            moment_at: decision.moment_at,
+            // What undoes the moment that began a journey undoes its steps.
+            moment_at: began.unwrap_or(decision.moment_at),
             decided_at: decision.decided_at,
             valid_until: command.valid_until,
             since: events.first().map(|event| event.time),

@@ -66,6 +66,7 @@ impl Fold<'_> {
                 moment,
                 cause,
                 past: Past::default(),
+                step: None,
             };
             if policy::is_in_audience(plan, settled, ahead, &asked, self.now) {
                 came.push(Came {
@@ -77,5 +78,6 @@ impl Fold<'_> {
             }
         }
         self.decide(came, (settled, waiting), ahead, self.now);
+        self.go_on_at_once((settled, waiting), ahead, event.time);
     }
 }

@@ -10,12 +10,14 @@ use uuid::Uuid;
 use super::super::Effect;
 use super::super::customer::Customer;
 use super::super::waiting::{Waiting, Waits};
+use super::journeys::is_undone;
 use super::{Fold, shown};
 use crate::event::Event;
 use crate::expression::{Expression, Scope};
 use crate::moment::{CameTrue, EventRef, Evidence, Moment, States};
 use crate::policy::{self, Asked, Held};
 use crate::profile::contacts::Standing;
+use crate::profile::journeys::{self, Place};
 use crate::profile::sent::SentCommand;
 use crate::profile::{Profile, Settled, TailEvent, segments};
 use crate::stored::Lazy;
@@ -39,7 +41,7 @@ impl Fold<'_> {
         (settled, states, waiting): (&mut Settled, &States, &mut Lazy<Waiting>),
         folded: Folded<'_>,
     ) {
-        if settled.sent.is_empty() && waiting.is_empty() {
+        if settled.sent.is_empty() && waiting.is_empty() && settled.journeys.open().is_empty() {
             return;
         }
         let plan = self.plan;
@@ -69,11 +71,15 @@ impl Fold<'_> {
             undone(it.trigger, None, CameTrue { at, since, per })
         });
         let held: Vec<Waits> = held.cloned().collect();
+        let open = settled.journeys.open().iter();
+        let begun = open.filter(|it| is_undone(it, |past| undone(it.key, None, past)));
+        let begun: Vec<Place> = begun.cloned().collect();
         let event = folded.event;
         self.take_back(settled, Undone::LateEvent, event, |it| {
             sent.contains(&it.id)
         });
         self.drop_held(settled, waiting, event, |it| held.contains(it));
+        self.drop_journeys(settled, event, |it| begun.contains(it));
     }
 
     /// An event settles on which these triggers spoke when it was seen: what does not hold is undone. `found`: what it makes true now,
@@ -88,16 +94,20 @@ impl Fold<'_> {
         let plan = self.plan;
         for trigger in fired.iter().filter_map(|key| plan.by_key(*key)) {
             let occurrence = &folded.event.id;
-            let sent = settled.sent.of(trigger.key, occurrence);
+            let is_it = |it: &SentCommand| is_of(trigger, it, occurrence);
+            let sent = settled.sent.iter().find(|it| is_it(it));
             let sent = sent.filter(|it| !it.stands && it.text == plan.defined(trigger));
             let before = sent.map(|it| (it.decided_at, it.before.clone()));
-            if before.is_none() && !waiting.holds(trigger.key, occurrence) {
+            let place = settled.journeys.of(trigger.key, occurrence);
+            let is_begun = place.is_some_and(|it| !it.stands);
+            if before.is_none() && !is_begun && !waiting.holds(trigger.key, occurrence) {
                 continue;
             }
             if !self.still_holds(settled, trigger, folded, found, (before, ahead)) {
                 let event = folded.event;
-                self.take_back(settled, Undone::SettledOtherwise, event, |it| {
-                    it.key == trigger.key && it.occurrence == *occurrence
+                self.take_back(settled, Undone::SettledOtherwise, event, is_it);
+                self.drop_journeys(settled, event, |it| {
+                    it.key == trigger.key && it.began.occurrence == *occurrence
                 });
                 self.drop_held(settled, waiting, event, |it| {
                     it.trigger == trigger.key && it.occurrence == *occurrence
@@ -114,7 +124,7 @@ impl Fold<'_> {
         found: &[(u32, Moment)],
         ahead: &[TailEvent],
     ) {
-        if folded.again || settled.sent.is_empty() {
+        if folded.again || settled.sent.is_empty() && settled.journeys.open().is_empty() {
             return;
         }
         let later: Vec<&TailEvent> = of_the_same(folded.event, ahead).collect();
@@ -122,14 +132,23 @@ impl Fold<'_> {
         for trigger in plan.naming(folded.event.name) {
             let is_it = |it: &SentCommand| {
                 let mut later = later.iter();
-                it.key == trigger.key && later.any(|tail| tail.event.id == it.occurrence)
+                later.any(|tail| is_of(trigger, it, &tail.event.id))
+            };
+            let is_hers = |it: &Place| {
+                let mut later = later.iter();
+                it.key == trigger.key && later.any(|tail| tail.event.id == it.began.occurrence)
             };
             let before = settled.sent.iter().find(|it| is_it(it));
             let before = before.map(|it| (it.decided_at, it.before.clone()));
-            if before.is_some()
+            let is_begun = settled.journeys.open().iter().any(is_hers);
+            if (before.is_some() || is_begun)
                 && self.still_holds(settled, trigger, folded, found, (before, ahead))
             {
                 settled.sent.stand(is_it);
+                if is_begun {
+                    let places = settled.journeys.open_mut().filter(|it| is_hers(it));
+                    places.for_each(|it| it.stands = true);
+                }
             }
         }
     }
@@ -168,6 +187,7 @@ impl Fold<'_> {
                 moment,
                 cause: Some((folded.event, folded.previous)),
                 past: policy::Past::default(),
+                step: None,
             };
             let asks = |asked: &Expression| self.asks_what_was_sent(asked, is_sent);
             trigger.audience.as_ref().is_some_and(asks)
@@ -202,7 +222,7 @@ impl Fold<'_> {
             waiting,
             ..
         } = customer;
-        if settled.sent.is_empty() && waiting.is_empty() {
+        if settled.sent.is_empty() && waiting.is_empty() && settled.journeys.open().is_empty() {
             return;
         }
         let (plan, now) = (self.plan, self.now.max(said.time));
@@ -218,6 +238,10 @@ impl Fold<'_> {
         let held: Vec<Waits> = held.cloned().collect();
         self.take_back(settled, Undone::NoConsent, said, |it| sent.contains(&it.id));
         self.drop_held(settled, waiting, said, |it| held.contains(it));
+        let ahead = tail.events();
+        self.drop_steps(settled, said, |settled, key, channel| {
+            policy::closes((plan, plan.by_key(key)), (settled, ahead), said, channel)
+        });
     }
 
     /// She is erased: everything that may still be sent is undone.
@@ -230,6 +254,9 @@ impl Fold<'_> {
             it.valid_until > now
         });
         self.drop_held(&profile.settled, waiting, erased, |_| true);
+        self.drop_journeys(&mut profile.settled, erased, |it| {
+            it.began.at <= erased.time
+        });
     }
 
     /// A later event of the same thing made the trigger true before an older one came: its command stands for both; what only waits
@@ -242,7 +269,8 @@ impl Fold<'_> {
     ) -> bool {
         for tail in of_the_same(event, ahead) {
             let later = &tail.event.id;
-            if settled.sent.of(trigger.key, later).is_some() {
+            let is_sent = settled.sent.iter().any(|it| is_of(trigger, it, later));
+            if is_sent || settled.journeys.of(trigger.key, later).is_some() {
                 return true;
             }
             self.drop_held(settled, waiting, event, |it| {
@@ -322,6 +350,15 @@ impl SentCommand {
             per: self.per.as_deref(),
         }
     }
+}
+
+/// Whether a command is of a moment of a trigger, or of a step of the journey that it began.
+fn is_of(trigger: &Trigger, command: &SentCommand, occurrence: &str) -> bool {
+    command.key == trigger.key
+        && match trigger.journey.is_some() {
+            true => journeys::is_of(&command.occurrence, occurrence),
+            false => command.occurrence == occurrence,
+        }
 }
 
 /// Later events that tell of the same thing as one, and on which somebody spoke.

@@ -152,7 +152,7 @@ pub(super) fn calendar(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<C
     let offset = fields.get("offset");
     let offset_days = offset.map_or(Some(0), |node| offset_of(reader, node));
     let at = fields.get("at");
-    let at_ms = at.map_or(Some(0), |node| time_of_day(reader, node));
+    let at_ms = at.map_or(Some(0), |node| reader.time_of_day(node));
     let (date, offset_days, at_ms) = (date?, offset_days?, at_ms?);
     let said = match &date {
         Date::Field { field, .. } => field.source().to_owned(),
@@ -327,17 +327,4 @@ fn offset_of(reader: &mut Reader<'_>, node: &Node) -> Option<i32> {
         reader.unexpected(node, expected);
     }
     Some(sign * days?)
-}
-
-fn time_of_day(reader: &mut Reader<'_>, node: &Node) -> Option<i64> {
-    let parts = node.text().and_then(|text| text.split_once(':'));
-    let two = |text: &str, below: i64| -> Option<i64> {
-        let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|number| digits && *number < below)
-    };
-    let found = parts.and_then(|(hour, minute)| two(hour, 24).zip(two(minute, 60)));
-    if found.is_none() {
-        reader.unexpected(node, "a local time, such as \"09:00\"");
-    }
-    found.map(|(hour, minute)| (hour * 60 + minute) * 60_000)
 }

@@ -1,34 +1,31 @@
 //! A trigger file, read and checked: YAML in, [`Trigger`] out, or everything that is wrong with it.
 //!
 //! Each key of the file is read in one place, by the room that its meaning belongs to: [`moment`],
-//! [`treatment`], [`policy`]; what is left is here.
+//! [`choice`], [`policy`]; what is left is here.
 
 mod goal;
 mod policy;
-mod treatment;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::plan::{Fill, Goal, Mode, TreatmentChoice, Trigger};
+use super::plan::{Goal, Mode, Trigger};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
 use crate::document::yaml;
 use crate::event::{EventName, Text};
 use crate::expression::{Environment, Expression, read};
+use crate::journey::Journey;
+use crate::journey::keys as journey;
+use crate::journey::read::journey as read_journey;
 use crate::moment::{self, Kind};
 use crate::time::Timestamp;
+use crate::treatment::choice::{self, TreatmentChoice};
 
 /// Bounds of a trigger file.
 pub mod limits {
     /// A trigger's name: it stands in topics' records, metrics and ids.
     pub const NAME_BYTES: usize = 64;
-    /// Treatments of a trigger: they are tried one after the other at every moment.
-    pub const TREATMENTS: usize = 16;
-    /// Entries of `data` or `offer`, each computed for every command.
-    pub const FILLS: usize = 32;
-    /// Text of a template's name, a constant key, and the like.
-    pub const TEXT_BYTES: usize = 256;
 }
 
 /// Where on the path the customer is, as MISSION names it.
@@ -100,13 +97,22 @@ pub const KEYS: Keys = Keys {
             Shape::Expression,
             "A condition, asked when it is decided. Whoever does not meet it is refused, `audience`.",
         ),
-        Known::required(
+        Known::optional(
             "treatments",
             Shape::Either(&[
-                Shape::List(&Shape::Mapping(&treatment::KEYS), 1, limits::TREATMENTS),
-                Shape::Words(&[treatment::NONE]),
+                Shape::List(
+                    &Shape::Mapping(&choice::KEYS),
+                    1,
+                    choice::limits::TREATMENTS,
+                ),
+                Shape::Words(&[choice::NONE]),
             ]),
-            "What may be done: the first of which `if` holds is the one. `none`: nothing; its moments are recorded, `counted`.",
+            "What may be done: the first of which `if` holds is the one. `none`: nothing; its moments are recorded, `counted`. Either this or `journey`.",
+        ),
+        Known::optional(
+            "journey",
+            journey::SHAPE,
+            "What is done in several steps, one after the other: a list of steps, or `{ steps, until, re_enter, per }`.",
         ),
         Known::optional(
             "policy",
@@ -119,10 +125,7 @@ pub const KEYS: Keys = Keys {
             "What its treatments are sent for: reports count who met it, treated and held out.",
         ),
     ],
-    later: &[(
-        "journey",
-        "`treatments`, a list of which the first that fits is sent",
-    )],
+    later: &[],
 };
 
 /// A checked trigger file.
@@ -182,28 +185,44 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
     let environment = names
         .as_ref()
         .map(|names| read::environment(declared, names.as_deref(), names.is_some()));
-    let (audience, choices) = treated(reader, fields, environment.as_ref());
-    let onsite = |choices: &Vec<TreatmentChoice>| {
-        let mut channels = choices.iter().map(|choice| choice.channel.as_str());
-        !choices.is_empty() && channels.all(|channel| channel == "onsite")
-    };
-    let onsite_only = choices.as_ref().is_none_or(onsite);
+    let audience = fields.get("audience").zip(environment.as_ref());
+    let audience =
+        audience.and_then(|(node, environment)| read::condition(reader, node, environment));
+    let treated = treated(reader, fields, environment.as_ref());
+    let onsite_only = treated.as_ref().is_none_or(Treated::is_onsite);
+    let is_journey = fields.get("journey").is_some();
+    // What was before the event is not kept as long as a journey lasts.
+    let environment = environment.map(|environment| Environment {
+        previous: environment.previous && !is_journey,
+        ..environment
+    });
     let policy = policy::read(
         reader,
         fields.get("policy"),
         onsite_only,
         environment.as_ref(),
     );
+    if let Some(node) = fields.get("policy").filter(|_| is_journey)
+        && policy.digest_ms.is_some()
+    {
+        let message = "a journey's steps are not gathered";
+        reader.fails(&node.span, message, "no `digest`".to_owned());
+    }
     let goal = fields.get("goal").map(|node| goal::read(reader, node));
 
     let (name, generation) = (name?, generation?);
+    let Treated {
+        treatments,
+        journey,
+    } = treated?;
     let mut trigger = Trigger {
         key: key(&name, generation),
         name,
         generation,
         kind: kind?,
         audience,
-        treatments: choices?,
+        treatments,
+        journey,
         policy,
         goal: goal.map_or(Some(None), |read| read.map(Some))?,
         mode: mode?,
@@ -256,39 +275,60 @@ fn events_at_hand(fields: &Fields<'_>, kind: Option<&Kind>) -> Option<Option<Vec
     }
 }
 
-/// Reads what is asked and filled when a treatment is decided: the audience and the treatments. Where it is not known whether there
-/// is an event, nothing is: better one error than many.
+/// What is done about a moment.
+struct Treated {
+    treatments: Vec<TreatmentChoice>,
+    journey: Option<Journey>,
+}
+
+impl Treated {
+    /// Whether it is all on the site, and anything.
+    fn is_onsite(&self) -> bool {
+        let steps = self.journey.iter().flat_map(Journey::choices);
+        let mut channels = self.treatments.iter().chain(steps).peekable();
+        channels.peek().is_some() && channels.all(|choice| choice.channel == "onsite")
+    }
+}
+
+/// Reads what is done: treatments or a journey. Where it is not known whether there is an event, nothing is: better one error than
+/// many.
 fn treated(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
     environment: Option<&Environment<'_>>,
-) -> (Option<Expression>, Option<Vec<TreatmentChoice>>) {
-    let node = reader.required(fields, "treatments", "a list of what may be done");
-    let Some(environment) = environment else {
-        return (None, None);
+) -> Option<Treated> {
+    let Some(node) = fields.get("journey") else {
+        let node = reader.required(
+            fields,
+            "treatments",
+            "a list of what may be done; or `journey`",
+        );
+        return Some(Treated {
+            treatments: choice::choices(reader, node?, environment?)?,
+            journey: None,
+        });
     };
-    let audience = fields.get("audience");
-    let audience = audience.and_then(|node| read::condition(reader, node, environment));
-    (
-        audience,
-        node.and_then(|node| treatment::choices(reader, node, environment)),
-    )
+    if let Some((key, _)) = fields.entry("treatments") {
+        let message = "`treatments` beside `journey`";
+        reader.fails(&key.span, message, "one of both".to_owned());
+    }
+    Some(Treated {
+        treatments: Vec::new(),
+        journey: Some(read_journey(reader, node, environment?)?),
+    })
 }
 
 fn uses_previous(trigger: &Trigger) -> bool {
     let asks = |expression: Option<&Expression>| expression.is_some_and(Expression::uses_previous);
-    let filled = |(_, fill): &(Text, Fill)| matches!(fill, Fill::Expression(expression) if expression.uses_previous());
-    let chosen = |choice: &TreatmentChoice| {
-        asks(choice.condition.as_ref())
-            || choice.offer.iter().any(filled)
-            || choice.data.iter().any(filled)
-    };
     trigger.kind.uses_previous()
         || asks(trigger.audience.as_ref())
         || asks(trigger.policy.value.as_ref())
         || asks(trigger.policy.cap_per.as_ref())
         || trigger.goal.as_ref().is_some_and(Goal::uses_previous)
-        || trigger.treatments.iter().any(chosen)
+        || trigger
+            .treatments
+            .iter()
+            .any(TreatmentChoice::uses_previous)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::moment::Per;
 use crate::moment::absence::{By, From};
 use crate::moment::baseline::{Departure, Measure};
 use crate::time::{DAY_MS, Timestamp};
+use crate::treatment::choice::Fill;
 use crate::trigger::policy::Cap;
 
 const BASKET: &str = r#"# deploy/triggers/engagement/abandoned-cart.yaml
@@ -216,7 +217,6 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     (EVENT, "goal: { event: Order Completed, within: 3d, at_most: 0 }", "0", "not valid here", "above 0"),
     (EVENT, "goal: { event: Order Completed, within: 3d, margin: 40 }", "40", "not valid here", "from 0 to 1"),
     (EVENT, "treatments: [{ channel: email, template: t, cost: free }]", "free", "not valid here", "such as 0.85"),
-    (EVENT, "journey: []", "journey", "known, but not in this version", "`treatments`"),
     (EVENT, "stage: engagement\nstage: retention", "stage", "`stage` stands here a second time", ""),
     (EVENT, "treatments: []", "[]", "a list is not valid here", "1 to 16 treatments"),
     (EVENT, "treatments: [{ channel: email }]", "", "`template` is missing", "template"),

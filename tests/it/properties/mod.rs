@@ -14,6 +14,7 @@ mod history;
 mod hold_out;
 mod identities;
 mod immediate;
+mod journeys;
 mod late;
 mod lives;
 mod policies;

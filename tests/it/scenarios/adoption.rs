@@ -8,7 +8,7 @@ use moments::trigger::plan::Policy;
 use super::{Bench, onsite, plan};
 
 /// Goes over to another definition; whether anybody changed.
-fn adopt(bench: &mut Bench, trigger: &str, policy: Policy) -> bool {
+pub fn adopt(bench: &mut Bench, trigger: &str, policy: Policy) -> bool {
     bench.engine.seal();
     bench.engine.committed();
     let plan = Arc::new(plan(trigger, policy));

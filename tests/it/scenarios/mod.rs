@@ -8,6 +8,7 @@ mod deadlines;
 mod erasure;
 mod holding;
 mod identity;
+mod journeys;
 mod policy;
 mod predictions;
 mod said;

@@ -42,6 +42,7 @@ pub fn facts(customer: &Customer) -> Settled {
     Settled {
         id: Default::default(),
         contacts: Default::default(),
+        ledger: Default::default(),
         sent: Default::default(),
         seen: Default::default(),
         ..customer.profile.settled.clone()

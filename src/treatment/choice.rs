@@ -4,7 +4,6 @@
 //! `event.` or `previous.`, is an expression; so is `${ ... }`, quoted or not. Everything else is
 //! constant, and `valid_for` always is; but an unquoted text with such a name inside is refused.
 
-use super::limits;
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::{Key, Node, Yaml};
@@ -13,11 +12,61 @@ use crate::expression::read;
 use crate::expression::{Environment, Expression};
 use crate::money::Amount;
 use crate::time::parse_duration;
-use crate::treatment::{CHANNEL_BYTES, is_channel};
-use crate::trigger::plan::{Fill, TreatmentChoice};
+
+use super::channel::{CHANNEL_BYTES, is_channel};
+
+/// Bounds of what may be done.
+pub mod limits {
+    /// Treatments in one list: they are tried one after the other at every moment.
+    pub const TREATMENTS: usize = 16;
+    /// Entries of `data` or `offer`, each computed for every command.
+    pub const FILLS: usize = 32;
+    /// Text of a template's name, a constant key, and the like.
+    pub const TEXT_BYTES: usize = 256;
+}
 
 /// The most that one treatment costs.
 const COST_MAX: f64 = 1e6;
+
+/// One of several treatments.
+#[derive(Debug)]
+pub struct TreatmentChoice {
+    /// Its condition; always where absent.
+    pub condition: Option<Expression>,
+    /// `email`, `push`, `sms`, `onsite`, `print`, `phone`, ... : the topic is `treatments.<channel>`.
+    pub channel: Text,
+    /// The campaign tool's template.
+    pub template: Text,
+    /// The offer, filled.
+    pub offer: Vec<(Text, Fill)>,
+    /// The data of the template, filled.
+    pub data: Vec<(Text, Fill)>,
+    /// What one costs, in the company's currency.
+    pub cost: Amount,
+}
+
+/// A value of an offer or of template data.
+#[derive(Debug)]
+pub enum Fill {
+    /// As written.
+    Constant(serde_json::Value),
+    /// Computed from profile and event.
+    Expression(Expression),
+}
+
+impl TreatmentChoice {
+    /// Whether it asks for the profile before the event.
+    #[must_use]
+    pub fn uses_previous(&self) -> bool {
+        let asks = |fill: &Fill| matches!(fill, Fill::Expression(expression) if expression.uses_previous());
+        let mut fills = self.offer.iter().chain(&self.data).map(|(_, fill)| fill);
+        fills.any(asks)
+            || self
+                .condition
+                .as_ref()
+                .is_some_and(Expression::uses_previous)
+    }
+}
 
 /// The keys of a treatment.
 pub const KEYS: Keys = Keys {
@@ -111,7 +160,8 @@ fn has_no_condition(node: &Node) -> bool {
     matches!(&node.value, Yaml::Map(entries) if !entries.iter().any(|(key, _)| key.text == "if"))
 }
 
-fn choice(
+/// Reads one treatment.
+pub fn choice(
     reader: &mut Reader<'_>,
     node: &Node,
     environment: &Environment<'_>,

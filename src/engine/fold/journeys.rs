@@ -1,0 +1,546 @@
+//! How a customer goes through her journeys.
+//!
+//! She enters when a moment is decided, and goes on in three ways: at an instant at which a step is over or time makes a condition
+//! true, with an event that settles and is waited for or makes a condition true, and when a step that sends was decided. A step that
+//! sends is a moment of its own, decided with all others of its instant; what holds it back is kept at her place. Nothing else of a
+//! journey is told.
+
+use std::borrow::Cow;
+
+use super::super::Effect;
+use super::super::waiting::Waiting;
+use super::{Came, Fold};
+use crate::event::{Event, Text};
+use crate::expression::{Expression, Scope};
+use crate::journey::{At, Journey, Stop, Walk};
+use crate::moment::{CameTrue, EventRef, Evidence, Moment};
+use crate::policy::{self, Decided, Held, Open, Past, Sends, Why};
+use crate::profile::journeys::{self, Hold, Place, Stays};
+use crate::profile::{Settled, TailEvent};
+use crate::stored::Lazy;
+use crate::time::Timestamp;
+use crate::treatment::{Outcome, Reason};
+use crate::trigger::plan::{Plan, Trigger};
+
+/// A step that is decided.
+#[derive(Clone)]
+pub(super) struct Step<'p> {
+    sends: Sends<'p>,
+    at: At<'p>,
+    began: Text,
+    /// When the moment came true that began the journey.
+    pub began_at: Timestamp,
+}
+
+/// The same, with what it is decided on.
+pub(super) struct Sending<'p> {
+    trigger: &'p Trigger,
+    step: Step<'p>,
+    moment: Moment,
+    event: Option<Event>,
+    past: Past,
+    waited: Option<Timestamp>,
+}
+
+/// What becomes of her place.
+enum Turn<'p> {
+    Leaves,
+    /// What is waited for came: she goes on from there.
+    Passes(Option<At<'p>>),
+    /// She stays where she is.
+    Stays,
+    Waits(At<'p>, Timestamp),
+    Sends(At<'p>, Sends<'p>),
+}
+
+impl<'p> Sending<'p> {
+    pub fn came(&self) -> Came<'p, '_> {
+        Came {
+            cause: self.event.as_ref().map(|event| (event, None)),
+            waited: self.waited,
+            past: self.past.clone(),
+            step: Some(self.step.clone()),
+            ..Came::new(self.trigger, self.moment.clone())
+        }
+    }
+}
+
+impl<'p> Step<'p> {
+    pub fn sends(&self) -> Sends<'p> {
+        self.sends
+    }
+}
+
+impl Plan {
+    /// Whether an event that one of her journeys may wait for is told from others by the profile before it.
+    pub(super) fn journeys_ask_previous(&self, settled: &Settled) -> bool {
+        let open = settled.journeys.open().iter();
+        let mut journeys = open.filter_map(|place| self.by_key(place.key)?.journey.as_ref());
+        self.has_journeys && journeys.any(Journey::uses_previous)
+    }
+}
+
+impl<'a> Fold<'a> {
+    // By time.
+
+    /// Goes on with those of her journeys that are due and meant: the steps that are to be decided.
+    pub(super) fn go_on(
+        &mut self,
+        settled: &mut Settled,
+        at: Timestamp,
+        is_meant: impl Fn(&Place) -> bool,
+    ) -> Vec<Sending<'a>> {
+        let open = settled.journeys.open().iter();
+        let due = open.filter(|place| place.due() <= at && is_meant(place));
+        let due: Vec<Place> = due.cloned().collect();
+        due.into_iter()
+            .filter_map(|place| self.goes_on(settled, place, at))
+            .collect()
+    }
+
+    fn goes_on(
+        &mut self,
+        settled: &mut Settled,
+        place: Place,
+        at: Timestamp,
+    ) -> Option<Sending<'a>> {
+        let plan = self.plan;
+        let trigger = plan.by_key(place.key)?;
+        let Some(journey) = &trigger.journey else {
+            self.leaves(settled, &place, at);
+            return None;
+        };
+        let turn = {
+            let scope = scope(&place, settled, at);
+            due(plan, (trigger, journey), &place, &scope)
+        };
+        let own = settled
+            .journeys
+            .of_mut(place.key, &place.began.occurrence)?;
+        match turn {
+            Turn::Leaves => {
+                self.leaves(settled, &place, at);
+                return None;
+            }
+            Turn::Passes(to) => own.goes(to.map(stands), at),
+            Turn::Stays => {}
+            Turn::Waits(step, until) => {
+                own.goes(Some(stands(step)), at);
+                own.stays = Some(Stays::Until(until));
+            }
+            Turn::Sends(step, sends) => {
+                own.goes(Some(stands(step)), at);
+                own.asks = None;
+                return Some(sending(trigger, (step, sends), place, at));
+            }
+        }
+        asks_again(settled, journey, &place, at);
+        None
+    }
+
+    /// Goes on with what began at an instant just now, beyond what is settled.
+    pub(super) fn go_on_at_once(
+        &mut self,
+        (settled, waiting): (&mut Settled, &mut Lazy<Waiting>),
+        ahead: &[TailEvent],
+        at: Timestamp,
+    ) {
+        if !self.plan.has_journeys {
+            return;
+        }
+        let is_new =
+            |place: &Place| place.began.at == at && place.since == at && place.stays.is_none();
+        loop {
+            let steps = self.go_on(settled, at, is_new);
+            if steps.is_empty() {
+                return;
+            }
+            let came = steps.iter().map(Sending::came).collect();
+            self.decide(came, (settled, waiting), ahead, self.now);
+        }
+    }
+
+    // By decisions.
+
+    /// What was decided of a step: she goes on, or waits there. `asked_at`: as of when.
+    pub(super) fn stepped(
+        settled: &mut Settled,
+        trigger: &Trigger,
+        step: &Step<'_>,
+        decided: &Decided,
+        asked_at: Timestamp,
+    ) {
+        let Some(place) = settled.journeys.of_mut(trigger.key, &step.began) else {
+            return;
+        };
+        match decided {
+            Decided::Now(_) => {
+                place.sent.push(step.at.key());
+                place.goes(step.at.next().map(stands), asked_at);
+            }
+            Decided::Held(held) => {
+                place.stays = Some(Stays::Held(Hold {
+                    until: held.until,
+                    at: held.moment.at,
+                    channel: held.channel.clone(),
+                    competes: held.why == Why::Window,
+                    window: held.past.window.clone().unwrap_or_default(),
+                }));
+            }
+        }
+        if let Some(journey) = &trigger.journey {
+            let place = place.clone();
+            asks_again(settled, journey, &place, asked_at);
+        }
+    }
+
+    // By events.
+
+    /// An event settles, and the profile has taken it in.
+    pub(super) fn tells_journeys(
+        &mut self,
+        settled: &mut Settled,
+        (event, previous): (&Event, Option<&Settled>),
+        again: bool,
+    ) {
+        if !self.plan.has_journeys || settled.journeys.open().is_empty() {
+            return;
+        }
+        let places: Vec<Place> = settled.journeys.open().to_vec();
+        for place in places.iter().filter(|it| it.began.at < event.time) {
+            let trigger = self.plan.by_key(place.key);
+            let Some((trigger, journey)) = trigger.and_then(|it| Some((it, it.journey.as_ref()?)))
+            else {
+                continue;
+            };
+            let said = Scope {
+                event: Some(event),
+                previous,
+                ..scope(place, settled, event.time)
+            };
+            match told((trigger, journey), place, &said, again) {
+                Turn::Leaves => self.leaves(settled, place, event.time),
+                Turn::Passes(to) => {
+                    let began = &place.began.occurrence;
+                    if let Some(own) = settled.journeys.of_mut(place.key, began) {
+                        own.goes(to.map(stands), event.time);
+                    }
+                }
+                Turn::Stays | Turn::Waits(..) | Turn::Sends(..) => {}
+            }
+            asks_again(settled, journey, place, event.time);
+        }
+    }
+
+    // The end.
+
+    /// She leaves a journey; what was held back there is dropped.
+    fn leaves(&mut self, settled: &mut Settled, place: &Place, at: Timestamp) {
+        let left = settled
+            .journeys
+            .leave(|it| it.key == place.key && it.began.occurrence == place.began.occurrence);
+        for place in left {
+            self.withdraws(settled, &place, at);
+        }
+    }
+
+    /// What is held back at her place is dropped.
+    fn withdraws(&mut self, settled: &Settled, place: &Place, at: Timestamp) {
+        let (Some(Stays::Held(hold)), Some(step)) = (&place.stays, &place.step) else {
+            return;
+        };
+        let Some(trigger) = self.plan.by_key(place.key) else {
+            return;
+        };
+        let held = Held {
+            trigger: place.key,
+            moment: moment(place, step, hold.at),
+            until: hold.until,
+            why: hold.why(),
+            channel: hold.channel.clone(),
+            past: hold.past(),
+        };
+        let mut decision = policy::refused(self.plan, settled, trigger, held, self.now);
+        decision.outcome = Outcome::Refuse(Reason::Withdrawn, None);
+        decision.asked_at = at;
+        self.effects.push(Effect::Decided(Box::new(decision)));
+    }
+
+    /// She leaves those of which an event says that nothing began them.
+    pub(super) fn drop_journeys(
+        &mut self,
+        settled: &mut Settled,
+        event: &Event,
+        is_undone: impl Fn(&Place) -> bool,
+    ) {
+        let open = settled.journeys.open().iter();
+        let undone: Vec<Place> = open.filter(|it| is_undone(it)).cloned().collect();
+        for place in undone {
+            self.leaves(settled, &place, event.time);
+        }
+    }
+
+    /// She took back her yes to channels: what is held back for one of these is dropped, and she goes on.
+    pub(super) fn drop_steps(
+        &mut self,
+        settled: &mut Settled,
+        said: &Event,
+        is_closed: impl Fn(&Settled, u32, &str) -> bool,
+    ) {
+        let open = settled.journeys.open().iter();
+        let closed = open.filter(|place| match &place.stays {
+            Some(Stays::Held(hold)) => is_closed(settled, place.key, &hold.channel),
+            Some(Stays::Until(_)) | None => false,
+        });
+        let closed: Vec<Place> = closed.cloned().collect();
+        for place in closed {
+            self.withdraws(settled, &place, said.time);
+            self.passes_over(settled, &place, said.time);
+        }
+    }
+
+    /// She goes on behind the step at which she stands, and does not come back to it.
+    fn passes_over(&self, settled: &mut Settled, place: &Place, at: Timestamp) {
+        let journey = self.plan.by_key(place.key);
+        let journey = journey.and_then(|it| it.journey.as_ref());
+        let own = settled.journeys.of_mut(place.key, &place.began.occurrence);
+        if let (Some(journey), Some(own), Some(step)) = (journey, own, &place.step) {
+            let next = match journey.step(crate::journey::key(step)) {
+                Some(step) => step.next(),
+                None => next_of(journey, &place.way),
+            };
+            own.sent.push(crate::journey::key(step));
+            own.goes(next.map(stands), at);
+        }
+    }
+
+    /// Other triggers are in force from an instant on: whoever stands at a step that is not there any more goes on at the next that
+    /// is, and conditions are asked anew. Whether that changed anything.
+    pub(in crate::engine) fn takes_edits(&mut self, settled: &mut Settled, at: Timestamp) -> bool {
+        if settled.journeys.open().is_empty() {
+            return false;
+        }
+        let before = settled.journeys.clone();
+        for place in before.open() {
+            let trigger = self.plan.by_key(place.key);
+            let Some(journey) = trigger.and_then(|it| it.journey.as_ref()) else {
+                self.leaves(settled, place, at);
+                continue;
+            };
+            let step = place.step.as_ref().map(|it| crate::journey::key(it));
+            if step.is_some_and(|step| journey.step(step).is_none()) {
+                self.withdraws(settled, place, at);
+                self.passes_over(settled, place, at);
+            }
+            asks_again(settled, journey, place, at);
+            let scope = scope(place, settled, at);
+            let leaves = journey.until.as_ref().is_some_and(|it| it.holds(&scope));
+            if leaves {
+                self.leaves(settled, place, at);
+            }
+        }
+        *before != *settled.journeys
+    }
+}
+
+/// What becomes of a place whose time has come.
+fn due<'p>(
+    plan: &'p Plan,
+    (trigger, journey): (&'p Trigger, &'p Journey),
+    place: &Place,
+    scope: &Scope<'_>,
+) -> Turn<'p> {
+    if journey.until.as_ref().is_some_and(|it| it.holds(scope)) {
+        return Turn::Leaves;
+    }
+    let stands = place.step.as_ref();
+    let stands = stands.and_then(|step| journey.step(crate::journey::key(step)));
+    let from = match &place.stays {
+        None => stands,
+        Some(Stays::Until(until)) => match stands {
+            Some(step) if step.is_met(scope) => step.came(),
+            Some(step) if *until <= scope.now => step.next(),
+            _ => return Turn::Stays,
+        },
+        Some(Stays::Held(hold)) if hold.until <= scope.now => stands,
+        Some(Stays::Held(_)) => return Turn::Stays,
+    };
+    let zone = plan.zone(scope.profile);
+    let walk = Walk {
+        scope: *scope,
+        zone: &zone,
+        lot: [&plan.policy.draw, &trigger.name, &scope.profile.id],
+        sent: &place.sent,
+    };
+    match journey.walk(from, &walk) {
+        Stop::Leaves => Turn::Leaves,
+        Stop::Waits(at, until) => Turn::Waits(at, until),
+        Stop::Sends(at, choices) => Turn::Sends(
+            at,
+            Sends {
+                choices,
+                held_out: place.held_out,
+            },
+        ),
+    }
+}
+
+/// What becomes of a place by an event.
+fn told<'p>(
+    (trigger, journey): (&Trigger, &'p Journey),
+    place: &Place,
+    said: &Scope<'_>,
+    again: bool,
+) -> Turn<'p> {
+    let own = Scope {
+        event: place.began.event.as_ref(),
+        previous: None,
+        ..*said
+    };
+    let concerns = !again && journey.concerns(place.about.as_ref(), said);
+    let is_goal = trigger.goal.as_ref().is_some_and(|it| it.of.matches(said));
+    if concerns && is_goal || journey.until.as_ref().is_some_and(|it| it.holds(&own)) {
+        return Turn::Leaves;
+    }
+    let Some(Stays::Until(until)) = place.stays else {
+        return Turn::Stays;
+    };
+    let step = place.step.as_ref();
+    let step = step.and_then(|step| journey.step(crate::journey::key(step)));
+    let is_in_time = place.since < said.now && said.now <= until;
+    match step {
+        Some(step) if is_in_time && (concerns && step.takes(said) || step.is_met(&own)) => {
+            Turn::Passes(step.came())
+        }
+        _ => Turn::Stays,
+    }
+}
+
+/// Says when time alone may make her leave, or go on.
+fn asks_again(settled: &mut Settled, journey: &Journey, place: &Place, at: Timestamp) {
+    let Some(place) = settled.journeys.of(place.key, &place.began.occurrence) else {
+        return;
+    };
+    let scope = scope(place, settled, at);
+    let step = place.step.as_ref();
+    let step = step.and_then(|step| journey.step(crate::journey::key(step)));
+    let awaited = step.filter(|_| matches!(place.stays, Some(Stays::Until(_))));
+    let conditions = [journey.until.as_ref(), awaited.and_then(At::awaited)];
+    let next = |condition: &Expression| condition.next_change(&scope);
+    let asks = conditions.into_iter().flatten().filter_map(next).min();
+    if asks == place.asks {
+        return;
+    }
+    let (key, began) = (place.key, place.began.occurrence.clone());
+    if let Some(own) = settled.journeys.of_mut(key, &began) {
+        own.asks = asks;
+    }
+}
+
+/// The first of the steps behind one that was taken out that is still there.
+fn next_of<'p>(journey: &'p Journey, way: &[u32]) -> Option<At<'p>> {
+    way.iter().find_map(|key| journey.step(*key))
+}
+
+/// What conditions of a journey are asked about.
+fn scope<'s>(place: &'s Place, settled: &'s Settled, at: Timestamp) -> Scope<'s> {
+    Scope {
+        event: place.began.event.as_ref(),
+        product: None,
+        profile: settled,
+        previous: None,
+        now: at,
+    }
+}
+
+/// A step as her place remembers it.
+fn stands(at: At<'_>) -> (Text, Vec<u32>) {
+    (at.name().clone(), at.way())
+}
+
+fn sending<'p>(
+    trigger: &'p Trigger,
+    (at, sends): (At<'p>, Sends<'p>),
+    place: Place,
+    now: Timestamp,
+) -> Sending<'p> {
+    let (moment_at, past) = match &place.stays {
+        Some(Stays::Held(hold)) => (hold.at, hold.past().and(hold.why(), &hold.channel)),
+        Some(Stays::Until(_)) | None => (now, Past::default()),
+    };
+    Sending {
+        trigger,
+        moment: moment(&place, at.name(), moment_at),
+        step: Step {
+            sends,
+            at,
+            began: place.began.occurrence,
+            began_at: place.began.at,
+        },
+        event: place.began.event,
+        past,
+        waited: Some(now),
+    }
+}
+
+/// The moment of a step: what began the journey made it true.
+fn moment(place: &Place, step: &Text, at: Timestamp) -> Moment {
+    let began = &place.began;
+    let events = began.events.iter().map(|(id, time)| EventRef {
+        id: id.clone(),
+        time: *time,
+    });
+    let facts = began.facts.iter().map(|(name, value)| {
+        let value = serde_json::from_str(value).unwrap_or_default();
+        (Cow::Owned(name.to_string()), value)
+    });
+    let step_fact = (Cow::Borrowed("step"), step.as_str().into());
+    Moment {
+        at,
+        occurrence: journeys::occurrence(&began.occurrence, step),
+        evidence: Evidence {
+            events: events.collect(),
+            facts: facts.chain([step_fact]).collect(),
+        },
+    }
+}
+
+/// What is held back at a place, as others see it.
+pub(super) fn open(place: &Place) -> Option<Open<'_>> {
+    let Some(Stays::Held(hold)) = &place.stays else {
+        return None;
+    };
+    Some(Open {
+        trigger: place.key,
+        channel: &hold.channel,
+        why: hold.why(),
+        until: hold.until,
+    })
+}
+
+/// Whether the moment that began a journey is undone, as `is_undone` says of it.
+pub(super) fn is_undone(place: &Place, is_undone: impl Fn(CameTrue<'_>) -> bool) -> bool {
+    let per = place.began.facts.iter().find(|(name, _)| name == "per");
+    let per: Option<String> = per.and_then(|(_, value)| serde_json::from_str(value).ok());
+    is_undone(CameTrue {
+        at: place.began.at,
+        since: place.began.events.first().map(|(_, time)| *time),
+        per: per.as_deref(),
+    })
+}
+
+impl Hold {
+    fn why(&self) -> Why {
+        match self.competes {
+            true => Why::Window,
+            false => Why::QuietHours,
+        }
+    }
+
+    fn past(&self) -> Past {
+        Past {
+            digest: false,
+            window: Some(self.window.clone()).filter(|window| !window.is_empty()),
+        }
+    }
+}

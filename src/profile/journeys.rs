@@ -1,0 +1,284 @@
+//! Her journeys: those that she is inside, with where she stands in each, and when she entered those that she may not enter again.
+//!
+//! A place is some 200 bytes, and the event that it began with. It is changed where steps are decided, not when an event comes.
+
+use serde::{Deserialize, Serialize};
+
+use super::section::{Field, Local, Section, field};
+use crate::event::{CustomerId, Event, EventName, Text, Type};
+use crate::stored::Stored;
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// Journeys of one customer at a time: nobody wants more of anybody's messages, and each is looked at with each of her events.
+pub const OPEN_MAX: usize = 16;
+/// Journeys of which it is known when she entered them: of each trigger and thing one, for years.
+pub const ENTERED_MAX: usize = 64;
+
+/// What tells a step in an occurrence: `m17#reminder` is the step `reminder` of the journey that the moment `m17` began.
+const STEP: char = '#';
+
+/// Where she stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Journeys {
+    /// In the order in which she entered.
+    open: Vec<Place>,
+    /// The same, of those that ask for it.
+    entered: Vec<Entered>,
+}
+
+/// Where she stands in one journey.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// The key of its trigger.
+    pub key: u32,
+    /// The name of its trigger.
+    pub trigger: Text,
+    /// What it is about, where she may have several of one trigger.
+    pub about: Option<Text>,
+    /// The moment that began it.
+    pub began: Began,
+    /// She is held out of it: drawn once, when she enters.
+    pub held_out: bool,
+    /// It holds however the event that began it settles.
+    pub stands: bool,
+    /// The name of the step at which she stands; none: she leaves.
+    pub step: Option<Text>,
+    /// The keys of the steps behind it, should it be taken out.
+    pub way: Vec<u32>,
+    /// Since when she stands there.
+    pub since: Timestamp,
+    /// What she does there; none: she has come to it, and goes on from it at once.
+    pub stays: Option<Stays>,
+    /// When time alone may make her leave, or go on.
+    pub asks: Option<Timestamp>,
+    /// The keys of the steps that were decided.
+    pub sent: Vec<u32>,
+}
+
+/// A moment that began a journey.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Began {
+    /// When it came true.
+    pub at: Timestamp,
+    /// What makes it this one.
+    pub occurrence: Text,
+    /// The events that made it true: ids and times.
+    pub events: Vec<(Text, Timestamp)>,
+    /// Names, and values as JSON.
+    pub facts: Vec<(Text, String)>,
+    /// The event that made it true by itself.
+    pub event: Option<Event>,
+}
+
+/// What she does at a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Stays {
+    /// She waits there until then.
+    Until(Timestamp),
+    /// What is sent there is held back.
+    Held(Hold),
+}
+
+/// Why what is sent waits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Until when.
+    pub until: Timestamp,
+    /// When it should have been sent.
+    pub at: Timestamp,
+    /// By which channel it would be sent.
+    pub channel: Text,
+    /// For others that compete with it for the channel, and not for quiet hours to end.
+    pub competes: bool,
+    /// The channel of which the window has ended before; empty where none has.
+    pub window: Text,
+}
+
+/// When she entered a journey last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entered {
+    key: u32,
+    about: Option<Text>,
+    at: Timestamp,
+}
+
+/// The occurrence of a step of a journey that a moment began.
+#[must_use]
+pub fn occurrence(began: &str, step: &str) -> Text {
+    compact_str::format_compact!("{began}{STEP}{step}")
+}
+
+/// Whether an occurrence is a moment's own, or a step's of the journey that it began.
+#[must_use]
+pub fn is_of(occurrence: &str, began: &str) -> bool {
+    let step = occurrence.strip_prefix(began);
+    step.is_some_and(|step| step.is_empty() || step.starts_with(STEP))
+}
+
+impl Journeys {
+    /// Whether she is in none, and none is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.entered.is_empty()
+    }
+
+    /// Those that she is inside, in the order in which she entered.
+    #[must_use]
+    pub fn open(&self) -> &[Place] {
+        &self.open
+    }
+
+    /// The same.
+    pub fn open_mut(&mut self) -> impl Iterator<Item = &mut Place> {
+        self.open.iter_mut()
+    }
+
+    /// Whether she can be in no more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.open.len() >= OPEN_MAX
+    }
+
+    /// Whether she is inside one of a trigger, about this.
+    #[must_use]
+    pub fn is_inside(&self, key: u32, about: Option<&Text>) -> bool {
+        let is_it = |it: &Place| it.key == key && it.about.as_ref() == about;
+        self.open.iter().any(is_it)
+    }
+
+    /// When she entered one last, where that is remembered.
+    #[must_use]
+    pub fn entered(&self, key: u32, about: Option<&Text>) -> Option<Timestamp> {
+        let is_it = |it: &&Entered| it.key == key && it.about.as_ref() == about;
+        self.entered.iter().find(is_it).map(|it| it.at)
+    }
+
+    /// The one that a moment began, while she is inside.
+    #[must_use]
+    pub fn of(&self, key: u32, began: &str) -> Option<&Place> {
+        let is_it = |it: &&Place| it.key == key && it.began.occurrence == began;
+        self.open.iter().find(is_it)
+    }
+
+    /// The same.
+    pub fn of_mut(&mut self, key: u32, began: &str) -> Option<&mut Place> {
+        let is_it = |it: &&mut Place| it.key == key && it.began.occurrence == began;
+        self.open.iter_mut().find(is_it)
+    }
+
+    /// When the first is to be looked at, if no event comes before; never where there is none.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        self.open.iter().map(Place::due).min()
+    }
+
+    /// She enters one; whether it is `remembered`. Of too many, the one that she entered longest ago is not.
+    pub fn enter(&mut self, place: Place, remembered: bool) {
+        if remembered {
+            let (key, about, at) = (place.key, place.about.clone(), place.began.at);
+            self.entered
+                .retain(|it| (it.key, &it.about) != (key, &about));
+            if self.entered.len() >= ENTERED_MAX {
+                self.entered.remove(0);
+            }
+            self.entered.push(Entered { key, about, at });
+        }
+        self.open.push(place);
+    }
+
+    /// She leaves those of which `is_it` says so.
+    pub fn leave(&mut self, mut is_it: impl FnMut(&Place) -> bool) -> Vec<Place> {
+        self.open.extract_if(.., |place| is_it(place)).collect()
+    }
+
+    /// Whether triggers have left anything that are in the set no more.
+    #[must_use]
+    pub fn has_any_of(&self, is_gone: impl Fn(u32) -> bool) -> bool {
+        let mut entered = self.entered.iter().map(|it| it.key);
+        self.open.iter().any(|it| is_gone(it.key)) || entered.any(is_gone)
+    }
+
+    /// Drops it.
+    pub fn forget(&mut self, is_gone: impl Fn(u32) -> bool) {
+        self.open.retain(|it| !is_gone(it.key));
+        self.entered.retain(|it| !is_gone(it.key));
+    }
+
+    /// What was another's is hers.
+    pub fn are_of(&mut self, id: &CustomerId) {
+        let events = self
+            .open
+            .iter_mut()
+            .filter_map(|it| it.began.event.as_mut());
+        events.for_each(|event| event.customer.clone_from(id));
+    }
+
+    /// All that stays of a customer who is forgotten: what began with these events, which are not settled yet.
+    #[must_use]
+    pub fn ahead(&self, is_ahead: impl Fn(&str) -> bool) -> Self {
+        let began = |it: &&Place| is_ahead(&it.began.occurrence);
+        Self {
+            open: self.open.iter().filter(began).cloned().collect(),
+            entered: Vec::new(),
+        }
+    }
+}
+
+impl Place {
+    /// When it is to be looked at, if no event comes before.
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        let own = match &self.stays {
+            None => self.since,
+            Some(Stays::Until(until)) => *until,
+            Some(Stays::Held(hold)) => hold.until,
+        };
+        self.asks.map_or(own, |asks| asks.min(own))
+    }
+
+    /// Comes to a step, or to the end, at an instant.
+    pub fn goes(&mut self, step: Option<(Text, Vec<u32>)>, at: Timestamp) {
+        let (step, way) = step.unzip();
+        (self.step, self.way) = (step, way.unwrap_or_default());
+        (self.since, self.stays) = (at, None);
+    }
+}
+
+impl Stored for Journeys {
+    const VERSION: u8 = 1;
+}
+
+impl Section for Journeys {
+    const TAG: u16 = 43;
+    const WRITTEN_BY: &'static [EventName] = &[];
+    const FIELDS: &'static [Field<Self>] = &[field(
+        "journeys",
+        Type::List,
+        "the journeys that she is inside, by their triggers",
+        |p, _| Value::List(p.open.iter().map(|it| it.trigger.as_str()).collect()),
+    )];
+
+    fn apply(&mut self, _event: &Event, _local: Local<'_>) {}
+
+    /// She is where either was; in one that both were in, where she was under her own id. The last to be entered have no room.
+    fn merge(&mut self, other: Self, _local: Local<'_>) {
+        for place in other.open {
+            if !self.is_inside(place.key, place.about.as_ref()) {
+                self.open.push(place);
+            }
+        }
+        self.open.sort_by_key(|it| it.began.at);
+        self.open.truncate(OPEN_MAX);
+        for entered in other.entered {
+            let is_it = |it: &&mut Entered| (it.key, &it.about) == (entered.key, &entered.about);
+            match self.entered.iter_mut().find(is_it) {
+                Some(own) => own.at = own.at.max(entered.at),
+                None => self.entered.push(entered),
+            }
+        }
+        self.entered.sort_by_key(|it| it.at);
+        let beyond = self.entered.len().saturating_sub(ENTERED_MAX);
+        self.entered.drain(..beyond);
+    }
+}
