@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Shared;
+use super::{Shared, clock};
 use crate::document::report;
 use crate::trigger::plan::{Plan, Trigger};
 use crate::trigger::set::{self, Basis};
@@ -44,6 +44,12 @@ pub fn run(args: &Check) -> anyhow::Result<()> {
             )
         }));
     }
+    let over = |trigger: &&Trigger| trigger.until.is_some_and(|until| until <= clock());
+    let over = plan.triggers.iter().filter(over).filter_map(|trigger| {
+        let until = trigger.until?;
+        Some(format!("{}: it is over since {until}", trigger.name))
+    });
+    warned.extend(over);
     for warning in warned {
         println!("warning: {warning}");
     }

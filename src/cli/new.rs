@@ -119,8 +119,11 @@ fn words(declared: &str) -> Vec<String> {
         Some(("model", name)) => vec![format!("models.{name}"), format!("model: {name}")],
         Some(("segment", name)) => vec![
             format!("\"{name}\" in profile.segments"),
-            format!(": {name} "),
+            format!("enters: {name} "),
+            format!("leaves: {name} "),
+            format!("segment: {name},"),
         ],
+        Some(("personas", name)) => vec![format!("profile.personas.{name}")],
         Some(("labels", name)) => vec![format!("{name}.")],
         Some(("path", _)) => [
             "profile.stage",

@@ -27,29 +27,45 @@ macro_rules! shipped {
 
 shipped! {
     "acquisition/call-centre-opt-in",
+    "acquisition/e-commerce-opt-in",
     "acquisition/interest-scoring",
+    "acquisition/social-opt-in",
     "acquisition/store-opt-in",
     "acquisition/web-opt-in",
     "advocacy/anniversary",
     "advocacy/brand-lovers",
     "advocacy/clickers",
+    "advocacy/earn-for-interactions",
     "advocacy/referral-invitation",
+    "awareness/broadcast-sync",
     "awareness/negative-remarketing",
     "awareness/remarketing",
+    "awareness/source-attribution",
     "engagement/abandoned-basket",
     "engagement/abandoned-wish-list",
     "engagement/back-in-stock",
     "engagement/browse-retargeting",
+    "engagement/cross-selling",
+    "engagement/newsletter",
+    "engagement/newsletter-monthly",
     "engagement/post-purchase-survey",
     "engagement/post-purchase",
+    "engagement/programmed-purchase",
+    "engagement/special-dates",
+    "engagement/value-segmentation",
     "onboarding/cross-channel",
     "onboarding/first-purchase",
     "onboarding/user-profiling",
     "onboarding/welcome",
+    "retention/churn-prevention",
     "retention/detractor-low-score",
+    "retention/fallen-off-path",
     "retention/frequency-drop",
     "retention/lapsed",
     "retention/late-delivery",
+    "retention/loyalty-expiry",
+    "retention/loyalty-nearly",
+    "retention/loyalty-unlock",
     "retention/re-engagement",
     "retention/reactivation",
     "retention/win-back",
@@ -63,7 +79,16 @@ macro_rules! declared {
     };
 }
 
-declared! {}
+declared! {
+    "advocacy/interactions.yaml",
+    "awareness/source.yaml",
+    "engagement/bought_lately.yaml",
+    "engagement/rfm.yaml",
+    "retention/brand-path.yaml",
+    "retention/churn.yaml",
+    "retention/gold.yaml",
+    "retention/spent_in_year.yaml",
+}
 
 /// The files of the set that is shipped: the triggers, and what they ask for.
 #[must_use]

@@ -51,6 +51,9 @@ pub struct Summary {
     pub elapsed_seconds: f64,
     /// By trigger, sorted by name.
     pub triggers: Vec<TriggerSummary>,
+    /// What is hardly meant, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// How well triggers do, where the truth is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<Score>,
@@ -98,6 +101,16 @@ pub struct TriggerSummary {
     seen: HashSet<CustomerId>,
 }
 
+impl TriggerSummary {
+    /// Whether its audience was asked, and nobody met it.
+    fn is_met_by_nobody(&self) -> bool {
+        let before = self.refused.range(..Reason::Audience);
+        let before = before.map(|(_, count)| count).sum();
+        let asked = self.moments.saturating_sub(before);
+        asked > 0 && self.refused.get(&Reason::Audience) == Some(&asked)
+    }
+}
+
 impl Summary {
     /// Nothing counted yet.
     pub(super) fn new<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
@@ -135,6 +148,7 @@ impl Summary {
             defects: BTreeMap::new(),
             elapsed_seconds: 0.0,
             triggers,
+            warnings: Vec::new(),
             scores: Vec::new(),
             forecast: None,
             figures: BTreeMap::new(),
@@ -223,6 +237,13 @@ impl Summary {
         for trigger in &mut self.triggers {
             trigger.customers = trigger.seen.len();
         }
+        let unmet = self.triggers.iter().filter(|it| it.is_met_by_nobody());
+        self.warnings = unmet
+            .map(|it| {
+                let (name, moments) = (&it.trigger, it.moments);
+                format!("{name}: nobody of those for whom it came true, {moments} in all, was in its audience")
+            })
+            .collect();
     }
 }
 

@@ -6,6 +6,7 @@ use super::plan::{Mode, Plan, Trigger};
 use super::policy::{Arbitration, Cap, Share};
 use crate::document::report::Source;
 use crate::document::yaml::{self, Yaml};
+use crate::event::Type;
 use crate::expression::{Expression, Scope};
 use crate::profile::{Of, Settled};
 use crate::time::{DAY_MS, Timestamp, format_duration};
@@ -18,6 +19,7 @@ pub fn warnings(sources: &[Source], plan: &Plan) -> Vec<String> {
         .flat_map(|trigger| {
             [
                 never_meets(trigger),
+                never_true(trigger),
                 never_sends(plan, trigger),
                 outwaits(plan, trigger),
                 caps_in_vain(plan, trigger),
@@ -46,9 +48,8 @@ fn names(text: &str, name: &str) -> bool {
     behind.any(|behind| !behind.starts_with(goes_on))
 }
 
-/// Its audience asks nothing of anybody, and does not hold.
-fn never_meets(trigger: &Trigger) -> Option<String> {
-    let audience = trigger.audience.as_ref()?;
+/// A condition that asks nothing of anybody, and does not hold.
+fn is_never(condition: &Expression) -> bool {
     let asks_nothing = |it: &Expression| {
         it.asks().is_empty()
             && !it.uses_event()
@@ -62,14 +63,32 @@ fn never_meets(trigger: &Trigger) -> Option<String> {
         previous: None,
         now: Timestamp::MIN,
     };
-    let never = asks_nothing(audience) && !audience.holds(&scope);
-    never.then(|| {
+    condition.kind() == Type::Bool && asks_nothing(condition) && !condition.holds(&scope)
+}
+
+/// Its audience is nobody.
+fn never_meets(trigger: &Trigger) -> Option<String> {
+    let audience = trigger.audience.as_ref()?;
+    is_never(audience).then(|| {
         format!(
             "{}: nobody is in its audience, {}",
             trigger.name,
             audience.source()
         )
     })
+}
+
+/// It waits for what never is, or has a treatment that is never the one.
+fn never_true(trigger: &Trigger) -> Option<String> {
+    let choices = trigger.treatments.iter();
+    let conditions = choices.filter_map(|choice| choice.condition.as_ref());
+    let mut all = trigger.kind.expressions().into_iter().chain(conditions);
+    let never = all.find(|condition| is_never(condition))?;
+    Some(format!(
+        "{}: `{}` is never true",
+        trigger.name,
+        never.source()
+    ))
 }
 
 /// It holds everybody out.
@@ -255,6 +274,7 @@ mod tests {
         ("", &["audience: 1 < 2"], &[]),
         ("", &["audience: profile.orders.count > 2"], &[]),
         ("", &["mode: off\naudience: 1 > 2"], &[]),
+        ("", &["treatments: [{ if: 1 > 2, channel: email, template: x }, { channel: email, template: y }]"], &["a: `1 > 2` is never true"]),
         ("", &["policy: { hold_out: 100% }"], &["a: everybody is held out"]),
         ("", &["policy: { hold_out: 100% }\ntreatments: none"], &[]),
         ("control_group = '100%'", &[""], &["everybody is in the control group"]),

@@ -353,3 +353,21 @@ fn a_trigger_begins_from_a_programme() {
     let error = moments(folder.path(), &again).expect_err("it is there");
     assert!(error.contains("is there already"), "{error}");
 }
+
+/// The same condition that nobody meets, and one that somebody does.
+#[test]
+fn a_rehearsal_warns_of_an_audience_that_nobody_met() {
+    let warned = |audience: &str| {
+        let text = format!(
+            "{}audience: {audience}\n",
+            trigger("{ event: Order Completed }")
+        );
+        let shop = Shop::new(&[("t", &text)], &[ORDERED]);
+        let rehearse = ["rehearse", "--triggers", "triggers", "clickstream.jsonl"];
+        moments(shop.folder.path(), &rehearse).expect("a rehearsal")
+    };
+    let warning =
+        "warning: t: nobody of those for whom it came true, 1 in all, was in its audience";
+    assert!(warned("profile.orders.count > 1").contains(warning));
+    assert!(!warned("profile.orders.count == 1").contains("warning"));
+}

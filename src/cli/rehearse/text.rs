@@ -110,6 +110,9 @@ fn text(summary: &Summary) -> String {
             refused.join(", ")
         );
     }
+    for warning in &summary.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
     text.push_str(&scored(&summary.scores));
     text.push_str(&forecast(summary.forecast.as_deref().unwrap_or_default()));
     text
