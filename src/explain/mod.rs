@@ -17,6 +17,7 @@ use crate::expression::{Expression, Scope};
 use crate::moment::{Evidence, Kind, Missing, Moment};
 use crate::policy::{self, Asked, Open, Past, Said, Verdict};
 use crate::profile::Settled;
+use crate::segment::Segment;
 use crate::time::Timestamp;
 use crate::treatment::Reason;
 use crate::trigger::plan::{Mode, Plan, Trigger};
@@ -193,7 +194,7 @@ fn missing(plan: &Plan, trigger: &Trigger, known: &Customer, now: Timestamp) -> 
     if let Kind::Transition(transition) = &trigger.kind {
         let asked = plan.segments.iter();
         let asked = asked.filter(|segment| transition.of().contains(&segment.name));
-        let conditions = asked.flat_map(|segment| segment.conditions());
+        let conditions = asked.flat_map(Segment::conditions);
         let conditions = conditions.flat_map(|condition| parts(condition, &scope));
         let conditions: Vec<Value> = conditions
             .filter_map(|it| serde_json::to_value(it).ok())

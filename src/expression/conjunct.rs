@@ -106,9 +106,12 @@ mod tests {
     use crate::profile::Settled;
     use crate::time::Timestamp;
 
-    /// Each part of a condition, whether it holds of whom nothing is known, and what it asks.
+    /// A part of a condition, whether it holds of whom nothing is known, and what it asks.
+    type Part = (&'static str, bool, &'static str);
+
+    /// Conditions, and their parts.
     #[rustfmt::skip]
-    const TABLE: &[(&str, &[(&str, bool, &str)])] = &[
+    const TABLE: &[(&str, &[Part])] = &[
         ("profile.orders.count == 0", &[("profile.orders.count == 0", true, "profile.orders.count=0")]),
         ("profile.orders.count > 2 && profile.attributes.vip", &[
             ("profile.orders.count > 2", false, "profile.orders.count=0"),

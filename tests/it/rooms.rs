@@ -9,7 +9,7 @@ use crate::support::generated;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
-const CORE: [&str; 27] = [
+const CORE: [&str; 28] = [
     "time",
     "stats",
     "stored",
@@ -35,6 +35,7 @@ const CORE: [&str; 27] = [
     "trigger",
     "policy",
     "engine",
+    "explain",
     "encode",
     "task",
 ];
