@@ -31,6 +31,7 @@ shipped! {
     "acquisition/interest-scoring",
     "acquisition/social-opt-in",
     "acquisition/store-opt-in",
+    "acquisition/store-visit",
     "acquisition/web-opt-in",
     "advocacy/anniversary",
     "advocacy/brand-lovers",
@@ -80,6 +81,7 @@ macro_rules! declared {
 }
 
 declared! {
+    "acquisition/last_store_visit.yaml",
     "advocacy/interactions.yaml",
     "awareness/source.yaml",
     "engagement/bought_lately.yaml",

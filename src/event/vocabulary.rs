@@ -351,6 +351,8 @@ standard_events! {
     SPOT_AIRED = "Spot Aired": [NAME, CATEGORY, CHANNEL, CAMPAIGN_ID, CAMPAIGN_NAME],
     // Segment's alias call: another id of hers.
     ALIAS = "Alias": [],
+    // Her telephone says that she is near a point of sale.
+    STORE_REGION_ENTERED = "Store Region Entered": [STORE_ID, NAME],
 }
 
 /// Why an event or property of the configuration cannot join the vocabulary.

@@ -66,7 +66,12 @@ fn schemas_are_up_to_date() {
 
 #[test]
 fn every_shipped_file_fits_its_schema() {
-    all_fit(Kind::Trigger, "deploy/triggers", is_trigger_file);
+    let files = set::files(&checkout("deploy/triggers"), is_trigger_file).expect("files");
+    for file in files {
+        let source = Source::load(&file).unwrap_or_else(|report| panic!("{}", report.rendered()));
+        let wrong = wrong(&validator(kind_of(&source)), &yaml_of(&source));
+        assert!(wrong.is_empty(), "{}:\n{wrong}", file.display());
+    }
     all_fit(Kind::Scenario, "deploy/triggers", is_scenario_file);
     all_fit(Kind::Scenario, "tests/fixtures/edges", is_scenario_file);
     all_fit(Kind::Scenario, "tests/fixtures/journeys", is_scenario_file);
@@ -77,6 +82,20 @@ fn every_shipped_file_fits_its_schema() {
     );
     all_fit(Kind::Mapping, "deploy/mappings", is_mapping_file);
     all_fit(Kind::MappingTest, "deploy/mappings", is_scenario_file);
+}
+
+/// The kind of a file of a set, by what it is of.
+fn kind_of(source: &Source) -> Kind {
+    let kinds = [
+        ("fact", Kind::Fact),
+        ("model", Kind::Model),
+        ("segment", Kind::Segment),
+        ("labels", Kind::Labels),
+        ("personas", Kind::Personas),
+        ("path", Kind::Path),
+    ];
+    let own = kinds.into_iter().find(|(word, _)| set::is_of(source, word));
+    own.map_or(Kind::Trigger, |(_, kind)| kind)
 }
 
 fn all_fit(kind: Kind, folder: &str, is_meant: fn(&Path) -> bool) {
