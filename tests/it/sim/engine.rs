@@ -20,7 +20,7 @@ use std::sync::{Arc, LazyLock};
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
 
-const TRIGGERS: [(&str, &str); 16] = [
+const TRIGGERS: [(&str, &str); 17] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }\npolicy: { hold_out: 40% }\n\
@@ -72,6 +72,13 @@ const TRIGGERS: [(&str, &str); 16] = [
     (
         "buys",
         "transition: { outstays: { segment: buys, for: 1s } }\naudience: '!(\"lapses\" in profile.segments)'",
+    ),
+    (
+        "series",
+        "event: { of: Product Reviewed, when: settled }\njourney: { per: event.product_id, until: facts.added >= 4, re_enter: after 2s, \
+         steps: [{ wait: 1s }, { send: { channel: email, template: one } }, \
+         { wait_for: { event: Order Completed, within: 3s }, then: [{ send: { channel: email, template: thanks } }, exit] }, \
+         { wait_for: { when: 'now - profile.last_order > duration(\"5s\")', within: 4s } }, { send: { channel: email, template: two } }] }",
     ),
     // What was added before may come later, and takes it back.
     (
@@ -131,6 +138,12 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
         3 => {
             triggers[0].1 = "absence: { of: Order Completed, after: Product Added, within: 1s }";
             triggers.push(("quiet", "inactivity: { of: Order Completed, for: 6s }"));
+            // Those inside go on at what is there.
+            let series = triggers.iter_mut().find(|(name, _)| *name == "series");
+            if let Some((_, said)) = series {
+                *said = "event: { of: Product Reviewed, when: settled }\njourney: { per: event.product_id, re_enter: after 2s, \
+                         steps: [{ wait: 2s }, { send: { channel: email, template: two } }] }";
+            }
         }
         _ => {}
     }
@@ -161,9 +174,12 @@ fn neighbour(customer: &str, time: i64) -> Option<String> {
 
 pub fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
     let file = |(name, moment): &(&str, &str)| {
+        let treatments = match moment.contains("journey:") {
+            true => "",
+            false => "treatments:\n  - channel: email\n    template: hello\n",
+        };
         let text = format!(
-            "trigger: {name}\nstage: engagement\nabout: Revision {revision}.\nmoment:\n  {moment}\n\
-             treatments:\n  - channel: email\n    template: hello\n"
+            "trigger: {name}\nstage: engagement\nabout: Revision {revision}.\nmoment:\n  {moment}\n{treatments}"
         );
         Source::new(&format!("{name}.yaml"), text)
     };
