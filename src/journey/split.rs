@@ -28,7 +28,7 @@ impl Split {
             .iter()
             .map(|(_, weight, _)| u64::from(*weight))
             .sum();
-        let drawn = u128::from(hasher.digest()) * u128::from(all) >> 64;
+        let drawn = (u128::from(hasher.digest()) * u128::from(all)) >> 64;
         let mut below = 0;
         let way = self.ways.iter().find(|(_, weight, _)| {
             below += u128::from(*weight);

@@ -4,7 +4,7 @@
 use super::{Asked, Case, Gate, Verdict, hold_out};
 use crate::event::Text;
 use crate::expression::Scope;
-use crate::journey::ReEnter;
+use crate::journey::{At, ReEnter};
 use crate::profile::Settled;
 use crate::profile::journeys::{Began, Place};
 use crate::treatment::Reason;
@@ -66,7 +66,7 @@ pub(super) fn enter(plan: &Plan, profile: &mut Settled, asked: &Asked<'_>) {
         held_out: hold_out::is_drawn(plan, trigger, &profile.id),
         stands: false,
         step: first.map(|at| at.name().clone()),
-        way: first.map(|at| at.way()).unwrap_or_default(),
+        way: first.map(At::way).unwrap_or_default(),
         since: moment.at,
         stays: None,
         asks: None,

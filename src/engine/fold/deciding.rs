@@ -3,9 +3,9 @@
 use super::super::Effect;
 use super::super::waiting::{Waiting, Waits};
 use super::{Came, Fold, journeys};
-use crate::event::Text;
+use crate::event::{Event, Text};
 use crate::moment::Evidence;
-use crate::policy::{self, Asked, Decided, Open};
+use crate::policy::{self, Asked, Decided, Held, Open};
 use crate::profile::contacts::Standing;
 use crate::profile::sent::SentCommand;
 use crate::profile::{Settled, TailEvent};
@@ -80,20 +80,29 @@ impl Fold<'_> {
                     trigger: trigger.name.clone(),
                     reason: held.why.reason(),
                 },
-                Decided::Held(held) if waiting.is_full() => {
-                    let decision = policy::refused(plan, settled, trigger, held, now);
-                    Effect::Decided(Box::new(decision))
-                }
-                Decided::Held(held) => {
-                    let reason = held.why.reason();
-                    waiting.hold(Waits::new(held, cause));
-                    Effect::Held {
-                        trigger: trigger.name.clone(),
-                        reason,
-                    }
-                }
+                Decided::Held(held) => self.holds((settled, waiting), (trigger, cause), held, now),
             };
             self.effects.push(effect);
+        }
+    }
+
+    /// A moment waits with the customer; where there is no room, it is refused.
+    fn holds(
+        &self,
+        (settled, waiting): (&Settled, &mut Lazy<Waiting>),
+        (trigger, cause): (&Trigger, Option<(&Event, Option<&Settled>)>),
+        held: Held,
+        now: Timestamp,
+    ) -> Effect {
+        if waiting.is_full() {
+            let decision = policy::refused(self.plan, settled, trigger, held, now);
+            return Effect::Decided(Box::new(decision));
+        }
+        let reason = held.why.reason();
+        waiting.hold(Waits::new(held, cause));
+        Effect::Held {
+            trigger: trigger.name.clone(),
+            reason,
         }
     }
 

@@ -9,6 +9,7 @@ mod policy;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::plan::{Goal, Mode, Trigger};
+use super::policy::TriggerPolicy;
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
@@ -190,24 +191,7 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
         audience.and_then(|(node, environment)| read::condition(reader, node, environment));
     let treated = treated(reader, fields, environment.as_ref());
     let onsite_only = treated.as_ref().is_none_or(Treated::is_onsite);
-    let is_journey = fields.get("journey").is_some();
-    // What was before the event is not kept as long as a journey lasts.
-    let environment = environment.map(|environment| Environment {
-        previous: environment.previous && !is_journey,
-        ..environment
-    });
-    let policy = policy::read(
-        reader,
-        fields.get("policy"),
-        onsite_only,
-        environment.as_ref(),
-    );
-    if let Some(node) = fields.get("policy").filter(|_| is_journey)
-        && policy.digest_ms.is_some()
-    {
-        let message = "a journey's steps are not gathered";
-        reader.fails(&node.span, message, "no `digest`".to_owned());
-    }
+    let policy = limited(reader, fields, onsite_only, environment);
     let goal = fields.get("goal").map(|node| goal::read(reader, node));
 
     let (name, generation) = (name?, generation?);
@@ -316,6 +300,27 @@ fn treated(
         treatments: Vec::new(),
         journey: Some(read_journey(reader, node, environment?)?),
     })
+}
+
+/// Reads within which limits. `onsite_only`: everything that is done is on the site.
+fn limited(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    onsite_only: bool,
+    environment: Option<Environment<'_>>,
+) -> TriggerPolicy {
+    let (node, is_journey) = (fields.get("policy"), fields.get("journey").is_some());
+    // What was before the event is not kept as long as a journey lasts.
+    let environment = environment.map(|environment| Environment {
+        previous: environment.previous && !is_journey,
+        ..environment
+    });
+    let policy = policy::read(reader, node, onsite_only, environment.as_ref());
+    if let Some(node) = node.filter(|_| is_journey && policy.digest_ms.is_some()) {
+        let message = "a journey's steps are not gathered";
+        reader.fails(&node.span, message, "no `digest`".to_owned());
+    }
+    policy
 }
 
 fn uses_previous(trigger: &Trigger) -> bool {
