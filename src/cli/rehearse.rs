@@ -411,7 +411,9 @@ impl Observer for Writer {
     }
 
     fn decided(&mut self, decision: &Decision) -> io::Result<()> {
-        if !matches!(decision.outcome, Outcome::Withdraw(_)) {
+        // A step of a journey follows from the moment that began it.
+        let is_step = decision.evidence.fact("step").is_some();
+        if !is_step && !matches!(decision.outcome, Outcome::Withdraw(_)) {
             self.scorer
                 .moment(&decision.trigger, &decision.customer, decision.moment_at);
         }
