@@ -48,7 +48,7 @@ shipped! {
     "engagement/browse-retargeting",
     "engagement/cross-selling",
     "engagement/newsletter",
-    "engagement/newsletter-monthly",
+    "engagement/newsletter-seldom",
     "engagement/post-purchase-survey",
     "engagement/post-purchase",
     "engagement/programmed-purchase",

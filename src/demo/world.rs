@@ -18,8 +18,9 @@ pub const DAYS: i64 = 28;
 pub const HISTORY_DAYS: i64 = 238;
 /// Clicks are told from so many days before the first.
 pub const BROWSING_DAYS: i64 = 4;
-/// So long before the first day everything starts: to join a consumer group takes 3 s.
-pub const WARM_UP_MS: i64 = 5_000;
+/// So long before the first day everything starts: to join a consumer group takes 3 s, and then all that the history made true is
+/// decided.
+pub const WARM_UP_MS: i64 = 7_000;
 /// Customers a partition: of so many, the history stays below the 5 MiB that the embedded broker keeps.
 const CUSTOMERS_A_PARTITION: u32 = 250;
 /// The fewest partitions of a topic: enough to see tasks.
