@@ -37,3 +37,37 @@ impl Split {
         way.and_then(|(.., first)| *first)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of 30,000 customers each way gets its share, whoever is held out, and however another split goes.
+    #[test]
+    fn ways_get_their_shares() {
+        let way = |name: &str, weight, first| (Text::from(name), weight, first);
+        let split = Split {
+            ways: vec![
+                way("a", 1, Some(1)),
+                way("b", 2, Some(2)),
+                way("c", 3, None),
+            ],
+        };
+        let mut counts = [[0_u32; 3]; 3];
+        for n in 0..30_000 {
+            let customer = format!("c{n}");
+            let way = |step: &str| split.way(step, ["", "t", &customer]).map_or(0, usize::from);
+            assert_eq!(way("first"), way("first"));
+            counts[way("first")][way("second")] += 1;
+        }
+        let of = |parts: &[u32]| parts.iter().sum::<u32>();
+        let shares = [(1, 5_000), (2, 10_000), (0, 15_000)];
+        for (first, expected) in shares {
+            assert!(of(&counts[first]).abs_diff(expected) < 300, "{counts:?}");
+            for (second, share) in shares {
+                let both = expected * share / 30_000;
+                assert!(counts[first][second].abs_diff(both) < 300, "{counts:?}");
+            }
+        }
+    }
+}

@@ -282,3 +282,98 @@ impl Section for Journeys {
         self.entered.drain(..beyond);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Currencies;
+    use crate::time::Zone;
+
+    fn place(key: u32, about: Option<&str>, at: i64) -> Place {
+        Place {
+            key,
+            trigger: compact_str::format_compact!("t{key}"),
+            about: about.map(Text::from),
+            began: Began {
+                at: Timestamp(at),
+                occurrence: compact_str::format_compact!("m{at}"),
+                events: Vec::new(),
+                facts: Vec::new(),
+                event: None,
+            },
+            held_out: false,
+            stands: false,
+            step: Some("first".into()),
+            way: Vec::new(),
+            since: Timestamp(at),
+            stays: None,
+            asks: None,
+            sent: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_place_is_due_when_its_step_is_over_or_time_makes_a_condition_true() {
+        let mut journeys = Journeys::default();
+        assert_eq!(journeys.due(), None);
+        journeys.enter(place(1, None, 5), false);
+        assert_eq!(journeys.due(), Some(Timestamp(5)), "she goes on at once");
+        let own = journeys.of_mut(1, "m5").expect("she is inside");
+        own.stays = Some(Stays::Until(Timestamp(40)));
+        assert_eq!(own.due(), Timestamp(40));
+        own.asks = Some(Timestamp(30));
+        assert_eq!(journeys.due(), Some(Timestamp(30)));
+    }
+
+    #[test]
+    fn so_many_are_remembered_and_the_one_entered_longest_ago_makes_way() {
+        let mut journeys = Journeys::default();
+        for n in 0..=ENTERED_MAX {
+            let at = i64::try_from(n).expect("small");
+            let about = compact_str::format_compact!("o{n}");
+            journeys.enter(place(1, Some(&about), at), true);
+            journeys.leave(|_| true);
+        }
+        let entered = |about: &str| journeys.entered(1, Some(&about.into()));
+        assert_eq!((entered("o0"), entered("o1")), (None, Some(Timestamp(1))));
+        assert!(journeys.open().is_empty() && !journeys.is_empty());
+        journeys.forget(|key| key == 1);
+        assert!(journeys.is_empty());
+    }
+
+    #[test]
+    fn of_two_ids_she_is_where_either_was() {
+        let (mut own, mut other) = (Journeys::default(), Journeys::default());
+        own.enter(place(1, None, 10), true);
+        other.enter(place(1, None, 20), true);
+        other.enter(place(1, Some("o1"), 5), false);
+        other.enter(place(2, None, 7), false);
+        let (zone, currencies) = (&Zone::default, &Currencies::default());
+        let address = &|_| None;
+        let local = Local {
+            zone,
+            currencies,
+            address,
+        };
+        own.merge(other, local);
+        let open: Vec<_> = own
+            .open()
+            .iter()
+            .map(|it| (it.key, it.began.at.0))
+            .collect();
+        assert_eq!(open, [(1, 5), (2, 7), (1, 10)]);
+        assert_eq!(
+            own.entered(1, None),
+            Some(Timestamp(20)),
+            "the later counts"
+        );
+    }
+
+    #[test]
+    fn a_steps_occurrence_is_of_its_moment() {
+        let step = occurrence("m1", "reminder");
+        assert_eq!(step, "m1#reminder");
+        assert!(is_of(&step, "m1") && is_of("m1", "m1"));
+        assert!(!is_of("m10", "m1") && !is_of("m10#reminder", "m1"));
+    }
+}

@@ -152,7 +152,10 @@ fn completed(block: &str) -> String {
         ),
     ];
     let says = |key: &str| block.lines().any(|line| line.starts_with(key));
-    let lacks = |key: &str| !says(key) && !(key == "treatments:" && says("journey:"));
+    let lacks = |key: &str| match key {
+        "treatments:" => !says(key) && !says("journey:"),
+        key => !says(key),
+    };
     let lacking = parts.iter().filter(|(key, _)| lacks(key));
     lacking.map(|(_, part)| *part).chain([block]).collect()
 }

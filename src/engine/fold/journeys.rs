@@ -5,7 +5,7 @@
 //! sends is a moment of its own, decided with all others of its instant; what holds it back is kept at her place. Nothing else of a
 //! journey is told.
 
-use std::borrow::Cow;
+mod place;
 
 use super::super::Effect;
 use super::super::waiting::Waiting;
@@ -13,14 +13,17 @@ use super::{Came, Fold};
 use crate::event::{Event, Text};
 use crate::expression::{Expression, Scope};
 use crate::journey::{At, Journey, Stop, Walk};
-use crate::moment::{CameTrue, EventRef, Evidence, Moment};
-use crate::policy::{self, Decided, Held, Open, Past, Sends, Why};
-use crate::profile::journeys::{self, Hold, Place, Stays};
+use crate::moment::Moment;
+use crate::policy::{self, Decided, Held, Past, Sends, Why};
+use crate::profile::journeys::{Hold, Place, Stays};
 use crate::profile::{Settled, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
 use crate::treatment::{Outcome, Reason};
 use crate::trigger::plan::{Plan, Trigger};
+
+pub(super) use place::{is_undone, open};
+use place::{moment, scope};
 
 /// A step that is decided.
 #[derive(Clone)]
@@ -442,17 +445,6 @@ fn next_of<'p>(journey: &'p Journey, way: &[u32]) -> Option<At<'p>> {
     way.iter().find_map(|key| journey.step(*key))
 }
 
-/// What conditions of a journey are asked about.
-fn scope<'s>(place: &'s Place, settled: &'s Settled, at: Timestamp) -> Scope<'s> {
-    Scope {
-        event: place.began.event.as_ref(),
-        product: None,
-        profile: settled,
-        previous: None,
-        now: at,
-    }
-}
-
 /// A step as her place remembers it.
 fn stands(at: At<'_>) -> (Text, Vec<u32>) {
     (at.name().clone(), at.way())
@@ -480,67 +472,5 @@ fn sending<'p>(
         event: place.began.event,
         past,
         waited: Some(now),
-    }
-}
-
-/// The moment of a step: what began the journey made it true.
-fn moment(place: &Place, step: &Text, at: Timestamp) -> Moment {
-    let began = &place.began;
-    let events = began.events.iter().map(|(id, time)| EventRef {
-        id: id.clone(),
-        time: *time,
-    });
-    let facts = began.facts.iter().map(|(name, value)| {
-        let value = serde_json::from_str(value).unwrap_or_default();
-        (Cow::Owned(name.to_string()), value)
-    });
-    let step_fact = (Cow::Borrowed("step"), step.as_str().into());
-    Moment {
-        at,
-        occurrence: journeys::occurrence(&began.occurrence, step),
-        evidence: Evidence {
-            events: events.collect(),
-            facts: facts.chain([step_fact]).collect(),
-        },
-    }
-}
-
-/// What is held back at a place, as others see it.
-pub(super) fn open(place: &Place) -> Option<Open<'_>> {
-    let Some(Stays::Held(hold)) = &place.stays else {
-        return None;
-    };
-    Some(Open {
-        trigger: place.key,
-        channel: &hold.channel,
-        why: hold.why(),
-        until: hold.until,
-    })
-}
-
-/// Whether the moment that began a journey is undone, as `is_undone` says of it.
-pub(super) fn is_undone(place: &Place, is_undone: impl Fn(CameTrue<'_>) -> bool) -> bool {
-    let per = place.began.facts.iter().find(|(name, _)| name == "per");
-    let per: Option<String> = per.and_then(|(_, value)| serde_json::from_str(value).ok());
-    is_undone(CameTrue {
-        at: place.began.at,
-        since: place.began.events.first().map(|(_, time)| *time),
-        per: per.as_deref(),
-    })
-}
-
-impl Hold {
-    fn why(&self) -> Why {
-        match self.competes {
-            true => Why::Window,
-            false => Why::QuietHours,
-        }
-    }
-
-    fn past(&self) -> Past {
-        Past {
-            digest: false,
-            window: Some(self.window.clone()).filter(|window| !window.is_empty()),
-        }
     }
 }

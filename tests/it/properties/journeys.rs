@@ -125,6 +125,9 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
     Arc::new(plan)
 });
 
+/// When she was through or left, and whether that was behind a step that was sent at that instant.
+type Ended = Option<(i64, bool)>;
+
 /// One way through a journey.
 struct Way<'e> {
     events: &'e [RefEvent],
@@ -134,8 +137,7 @@ struct Way<'e> {
     leaves: i64,
     /// The steps that were sent, and when.
     sent: Vec<(i64, &'static str)>,
-    /// She is through, by a step that was sent, or has left.
-    ended: Option<(i64, bool)>,
+    ended: Ended,
 }
 
 fn known(events: &[RefEvent], at: i64) -> Vec<&RefEvent> {
@@ -248,7 +250,7 @@ fn expected(customer: &str, events: &[RefEvent], until: i64) -> Vec<Found> {
     let mut expected = Vec::new();
     for (n, journey) in JOURNEYS.iter().enumerate() {
         // By cart: when she entered last, and when that ended and how.
-        let mut before: BTreeMap<Option<&str>, (i64, Option<(i64, bool)>)> = BTreeMap::new();
+        let mut before: BTreeMap<Option<&str>, (i64, Ended)> = BTreeMap::new();
         for entered in events.iter().filter(|it| it.name == "Product Added") {
             let at = entered.time_ms;
             let mut decide = |at: i64, occurrence: String| {
