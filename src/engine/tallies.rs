@@ -51,9 +51,8 @@ impl Tallies {
                 };
                 let full = self.rows.len() >= limits::ROWS;
                 if let Some(figures) = self.rows.get_mut(&of) {
-                    if !self.before.contains_key(&of) {
-                        self.before.insert(of, Some(figures.clone()));
-                    }
+                    let before = self.before.entry(of);
+                    before.or_insert_with(|| Some(figures.clone()));
                     change(figures);
                 } else if !full {
                     self.before.insert(of.clone(), None);

@@ -106,11 +106,10 @@ impl Tree {
                 let zone = || scope.profile.identity.zone();
                 part.read(event, scope.product, &zone)
             })),
-            Self::Profile { read, whose } => known(
-                whose
-                    .profile(scope)
-                    .map_or(Value::Null, |profile| read(profile, scope.now)),
-            ),
+            Self::Profile { read, whose } => {
+                let profile = whose.profile(scope);
+                known(profile.map_or(Value::Null, |profile| read(profile, scope.now)))
+            }
             Self::Member {
                 read,
                 key,
@@ -132,25 +131,11 @@ impl Tree {
                     profile.derived.value(spec, key, scope.now)
                 }))
             }
-            Self::Points { of, whose } => whose.profile(scope).map_or(Value::Null, |profile| {
-                let scope = Scope {
-                    event: None,
-                    product: None,
-                    previous: None,
-                    profile,
-                    now: scope.now,
-                };
-                let holding = of.iter().filter(|(condition, _)| condition.holds(&scope));
-                Value::Number(holding.map(|(_, points)| points).sum())
-            }),
-            Self::Lookup { table, column, key } => {
-                let zone = || scope.profile.identity.zone();
-                known(match key.eval(scope) {
-                    Value::Text(key) => table.value(key, *column, &zone),
-                    Value::Number(key) => table.value(&key.to_string(), *column, &zone),
-                    _ => Value::Null,
-                })
+            Self::Points { of, whose } => {
+                let profile = whose.profile(scope);
+                profile.map_or(Value::Null, |profile| points(of, profile, scope.now))
             }
+            Self::Lookup { table, column, key } => look_up(table, *column, &key.eval(scope), scope),
             Self::Model(model) => Value::number(model.score(scope)),
             Self::Negative(of) => match of.eval(scope) {
                 Value::Number(number) => Value::Number(-number),
@@ -263,6 +248,28 @@ fn of_product(product: &Product, id: PropertyId) -> Value<'_> {
         PropertyId::QUANTITY => Value::number(product.quantity),
         _ => Value::Null,
     }
+}
+
+/// What the conditions that hold of a customer are worth together.
+fn points(of: &[(Expression, f64)], profile: &Settled, now: Timestamp) -> Value<'static> {
+    let scope = Scope {
+        event: None,
+        product: None,
+        previous: None,
+        profile,
+        now,
+    };
+    let holding = of.iter().filter(|(condition, _)| condition.holds(&scope));
+    Value::Number(holding.map(|(_, points)| points).sum())
+}
+
+fn look_up<'a>(table: &'a Table, column: usize, key: &Value<'_>, scope: &Scope<'_>) -> Value<'a> {
+    let zone = || scope.profile.identity.zone();
+    known(match key {
+        Value::Text(key) => table.value(key, column, &zone),
+        Value::Number(key) => table.value(&key.to_string(), column, &zone),
+        _ => Value::Null,
+    })
 }
 
 /// A value from outside: empty text and numbers that are none are not known.

@@ -253,11 +253,8 @@ impl Runtime {
             "" => None,
             endpoint => Some(Arc::new(Traces::start(endpoint, &config.application.id)?)),
         };
-        let (decoder, source) = decoder(
-            &config,
-            Arc::clone(&plan.vocabulary),
-            Arc::clone(&basis.mappings),
-        )?;
+        let (vocabulary, mappings) = (Arc::clone(&plan.vocabulary), Arc::clone(&basis.mappings));
+        let (decoder, source) = decoder(&config, vocabulary, mappings)?;
         let encoder = encoding::encoder(&config, &source)?;
         let ends: Arc<BaseConsumer<Logged>> =
             Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);

@@ -221,13 +221,8 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         of_facts.into_iter().partition(|source| is_points(source));
     let suppressions = suppressions(&files("suppression"), plain, &data)?;
     let others = rest;
-    let tables = tables(&of_tables, plain, &data)?;
-    let by_name = tables.iter();
-    let by_name = by_name.map(|(it, _)| (it.name.to_string(), Arc::clone(&it.table)));
-    let mut derived = Declarations {
-        tables: by_name.collect(),
-        ..Declarations::default()
-    };
+    let mut derived = Declarations::default();
+    let tables = tables(&of_tables, plain, &data, &mut derived)?;
 
     let (mut facts, mut reports) =
         all(&of_facts, |source| fact::read(source, plain.with(&derived)));
@@ -394,12 +389,16 @@ fn tables<'s>(
     sources: &[&'s Source],
     declared: Declared<'_>,
     data: &[&Source],
+    derived: &mut Declarations,
 ) -> Result<Vec<(Named, &'s Source)>, Vec<Report>> {
     let (mut tables, mut reports) = all(sources, |source| table::read(source, declared, data));
     tables.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
     reports.extend(collide(&tables, "tables", |it| {
         (&it.name, hashed(&it.name))
     }));
+    let by_name = tables.iter();
+    let by_name = by_name.map(|(it, _)| (it.name.to_string(), Arc::clone(&it.table)));
+    derived.tables = by_name.collect();
     match reports.is_empty() {
         true => Ok(tables),
         false => Err(reports),

@@ -218,87 +218,78 @@ fn filed(
     key: &str,
     columns: &[(String, Type)],
 ) {
-    let fails =
-        |reader: &mut Reader<'_>, place: Range<usize>, message: String, expected: String| {
-            let report = Report::at(file, place, message);
-            reader.reports.push(report.expected(expected));
-        };
     let text = file.text();
     let heading = text.lines().next().unwrap_or_default();
-    let delimiter = [b',', b';', b'\t']
-        .into_iter()
-        .find(|it| heading.as_bytes().contains(it));
-    let mut records = csv::ReaderBuilder::new()
+    let mut delimiters = [b',', b';', b'\t'].into_iter();
+    let delimiter = delimiters.find(|it| heading.as_bytes().contains(it));
+    let mut rows = csv::ReaderBuilder::new()
         .delimiter(delimiter.unwrap_or(b','))
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
-    let headings = match records.headers() {
-        Ok(headings) => headings.clone(),
-        Err(error) => {
-            return fails(
-                reader,
-                0..heading.len(),
-                error.to_string(),
-                "a file of CSV".to_owned(),
-            );
-        }
-    };
+    let headings = rows.headers().cloned().unwrap_or_default();
     let place_of = |name: &str| headings.iter().position(|heading| heading == name);
-    let wanted = [key]
-        .into_iter()
-        .chain(columns.iter().map(|(name, _)| name.as_str()));
-    for missing in wanted.filter(|name| place_of(name).is_none()) {
+    let names = columns.iter().map(|(name, _)| name.as_str());
+    for missing in names.chain([key]).filter(|name| place_of(name).is_none()) {
         let message = format!("no column is headed `{missing}`");
-        let expected = format!(
-            "it among the headings, which are {}",
-            listed(headings.iter())
-        );
-        fails(reader, 0..heading.len(), message, expected);
+        let report = Report::at(file, 0..heading.len(), message);
+        let headings = listed(headings.iter());
+        let expected = format!("it among the headings, which are {headings}");
+        reader.reports.push(report.expected(expected));
     }
-    let places: Vec<_> = columns
-        .iter()
-        .filter_map(|(name, _)| place_of(name))
-        .collect();
+    let places = columns.iter().filter_map(|(name, _)| place_of(name));
+    let places: Vec<usize> = places.collect();
     let Some(key) = place_of(key).filter(|_| places.len() == columns.len()) else {
         return;
     };
-    for record in records.records() {
-        let record = match record {
-            Ok(record) => record,
+    let byte = |at: Option<&csv::Position>| {
+        let byte = at.and_then(|at| usize::try_from(at.byte()).ok());
+        byte.unwrap_or(0)
+    };
+    for row in rows.records() {
+        let (at, wrong) = match &row {
+            Ok(row) => (
+                byte(row.position()),
+                of_row(table, row, (key, &places), columns),
+            ),
             Err(error) => {
-                let at = error
-                    .position()
-                    .map_or(0, |at| usize::try_from(at.byte()).unwrap_or(0));
-                return fails(
-                    reader,
-                    line(text, at),
-                    error.to_string(),
-                    "as many values as headings".to_owned(),
-                );
+                let expected = "as many values as there are headings".to_owned();
+                (byte(error.position()), vec![(error.to_string(), expected)])
             }
         };
-        let at = record
-            .position()
-            .map_or(0, |at| usize::try_from(at.byte()).unwrap_or(0));
-        let mut row = vec![None; columns.len()];
-        for (i, ((name, kind), place)) in columns.iter().zip(&places).enumerate() {
-            let said = record.get(*place).unwrap_or_default();
-            row[i] = property(&Cell::Text(said), *kind);
-            if row[i].is_none() && !said.is_empty() {
-                let message = format!("`{said}` in the column {name}");
-                fails(reader, line(text, at), message, kind.described().to_owned());
-            }
-        }
-        let key = record.get(key).unwrap_or_default();
-        let is_new = !key.is_empty() && key.len() <= TEXT_BYTES;
-        if !is_new || !table.insert(key.into(), row) {
-            let message = match is_new {
-                true => format!("`{key}` is the key of two rows"),
-                false => "a row has no key, or too long a one".to_owned(),
-            };
-            fails(reader, line(text, at), message, "each key once".to_owned());
+        for (message, expected) in wrong {
+            let report = Report::at(file, line(text, at), message);
+            reader.reports.push(report.expected(expected));
         }
     }
+}
+
+/// Takes a row of a file in; what is wrong with it, and what was expected.
+fn of_row(
+    table: &mut Table,
+    row: &csv::StringRecord,
+    (key, places): (usize, &[usize]),
+    columns: &[(String, Type)],
+) -> Vec<(String, String)> {
+    let mut wrong = Vec::new();
+    let values = columns.iter().zip(places).map(|((name, kind), place)| {
+        let said = row.get(*place).unwrap_or_default();
+        let value = property(&Cell::Text(said), *kind);
+        if value.is_none() && !said.is_empty() {
+            let message = format!("`{said}` in the column {name}");
+            wrong.push((message, kind.described().to_owned()));
+        }
+        value
+    });
+    let values: Vec<_> = values.collect();
+    let key = row.get(key).unwrap_or_default();
+    if key.is_empty() || key.len() > TEXT_BYTES {
+        let expected = format!("one of 1 to {TEXT_BYTES} bytes");
+        wrong.push(("a row has no key, or too long a one".to_owned(), expected));
+    } else if !table.insert(key.into(), values) {
+        let message = format!("`{key}` is the key of two rows");
+        wrong.push((message, "each key once".to_owned()));
+    }
+    wrong
 }
 
 /// The line that begins at a byte, or behind it where that is its end.
@@ -316,7 +307,7 @@ fn take(
     row: Vec<Option<Property>>,
 ) {
     if key.is_empty() || key.len() > TEXT_BYTES {
-        let expected = format!("a key of 1 to {} bytes", TEXT_BYTES);
+        let expected = format!("a key of 1 to {TEXT_BYTES} bytes");
         reader.fails(span, "this is no key of a row", expected);
     } else if !table.insert(key.into(), row) {
         reader.fails(
