@@ -115,6 +115,8 @@ pub struct Expression {
     uses_event: bool,
     uses_previous: bool,
     asks: Vec<String>,
+    /// Whether time alone may change its value.
+    moves: bool,
     /// The names in it, in order.
     leaves: Vec<conjunct::Leaf>,
     /// Where the parts stand that are joined by `&&`.
@@ -132,6 +134,7 @@ impl Expression {
         Ok(Self {
             text: text.to_owned(),
             kind: checked.kind,
+            moves: checked.tree.moves(),
             tree: checked.tree,
             uses_event: checked.uses_event,
             uses_previous: checked.uses_previous,
@@ -215,7 +218,10 @@ impl Expression {
     /// nothing in it [`is_unforeseen`](Expression::is_unforeseen).
     #[must_use]
     pub fn next_change(&self, scope: &Scope<'_>) -> Option<Timestamp> {
-        self.tree.next_change(scope)
+        match self.moves {
+            true => self.tree.next_change(scope),
+            false => None,
+        }
     }
 
     /// Whether time alone changes something in it in a way that goes to and fro.

@@ -46,6 +46,12 @@ pub trait Section: Stored + Default + PartialEq + 'static {
         Self::WRITTEN_BY.contains(&event.name)
     }
 
+    /// Whether an event may change what it says; where no event by itself does, decisions do, at any.
+    #[must_use]
+    fn may_be_written_by(event: &Event) -> bool {
+        Self::WRITTEN_BY.is_empty() || Self::is_written_by(event)
+    }
+
     /// Takes an event in that changes it. Events normally come in time order, because only settled ones are applied for good. A
     /// late one comes out of order: it adds to counts and sums, but does not undo what a younger one said.
     fn apply(&mut self, event: &Event, local: Local<'_>);

@@ -74,6 +74,10 @@ impl Section for Sessions {
         is_visit(event.name)
     }
 
+    fn may_be_written_by(event: &Event) -> bool {
+        Self::is_written_by(event)
+    }
+
     fn apply(&mut self, event: &Event, _local: Local<'_>) {
         let goes_on = self
             .last

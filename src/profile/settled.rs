@@ -238,9 +238,7 @@ fn writer<S: Section>(path: &str) -> Option<fn(&Event) -> bool> {
     if !plain && !keyed.any(below) {
         return None;
     }
-    let any: fn(&Event) -> bool = |_| true;
-    let said: fn(&Event) -> bool = S::is_written_by;
-    Some(if S::WRITTEN_BY.is_empty() { any } else { said })
+    Some(S::may_be_written_by)
 }
 
 fn merge<S: Section>(own: &mut Lazy<S>, other: Lazy<S>, local: Local<'_>) {

@@ -73,6 +73,10 @@ impl Section for Touchpoints {
         event.touchpoint.is_some()
     }
 
+    fn may_be_written_by(event: &Event) -> bool {
+        Self::is_written_by(event)
+    }
+
     fn apply(&mut self, event: &Event, _local: Local<'_>) {
         let Some(touchpoint) = &event.touchpoint else {
             return;
