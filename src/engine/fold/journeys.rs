@@ -363,7 +363,9 @@ fn due<'p>(
         Some(Stays::Until(until)) => match stands {
             Some(step) if step.is_met(scope) => step.came(),
             Some(step) if *until <= scope.now => step.next(),
-            _ => return Turn::Stays,
+            // It was taken out, and she has not gone over yet.
+            None if *until <= scope.now => next_of(journey, &place.way),
+            Some(_) | None => return Turn::Stays,
         },
         Some(Stays::Held(hold)) if hold.until <= scope.now => stands,
         Some(Stays::Held(_)) => return Turn::Stays,
