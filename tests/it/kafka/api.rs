@@ -177,17 +177,7 @@ fn every_path_answers_as_its_document_says() {
         asked.check(customer, 1, &at(&theirs), 200)["customer"],
         customers[1]
     );
-    // Whoever is asked answers; who was asked by another process only where it has her.
-    let other = format!("GET {}", at(&theirs));
-    wait_until("where the other is reached to be known", LIMIT, || {
-        ask(&members[0], &other, "").0 == 200
-    });
-    let passed_on = asked.check(customer, 0, &at(&theirs), 200);
-    assert_eq!(passed_on["via"], members[1].address().expect("an address"));
-    assert_eq!(passed_on["profile"]["orders"]["count"], 6);
-    let handed_on = ["Authorization: Bearer secret", "Moments-Handed-On: 1"];
-    let (status, ..) = members[0].ask(&other, &handed_on, "").expect("an answer");
-    assert_eq!(status, 421);
+    passed_on(&asked, &theirs);
     let nobody = (0..).map(|i| format!("nobody-{i}")).find(|name| {
         let partition = |name: &str| moments::runtime::murmur2::partition(name.as_bytes(), 2);
         partition(name) == partition(&customers[0])
@@ -237,6 +227,28 @@ fn every_path_answers_as_its_document_says() {
     });
     strangers(&members[0], &mine);
     drop(installation);
+}
+
+/// A customer of another process.
+fn passed_on(asked: &Asked<'_>, theirs: &str) {
+    let operation = ("get", "/api/v1/customers/{id}");
+    let at = &format!("/api/v1/customers/{theirs}");
+    // Whoever is asked answers; who was asked by another process only where it has her.
+    let other = format!("GET {at}");
+    wait_until("where the other is reached to be known", LIMIT, || {
+        ask(&asked.members[0], &other, "").0 == 200
+    });
+    let passed_on = asked.check(operation, 0, at, 200);
+    assert_eq!(
+        passed_on["via"],
+        asked.members[1].address().expect("an address")
+    );
+    assert_eq!(passed_on["profile"]["orders"]["count"], 6);
+    let handed_on = ["Authorization: Bearer secret", "Moments-Handed-On: 1"];
+    let (status, ..) = asked.members[0]
+        .ask(&other, &handed_on, "")
+        .expect("an answer");
+    assert_eq!(status, 421);
 }
 
 /// Why what was decided for a customer was, and why nothing else is.
