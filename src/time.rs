@@ -101,6 +101,23 @@ impl Timestamp {
     }
 }
 
+/// The days of the week, from Monday on.
+pub const WEEKDAYS: &[&str] = &[
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+
+/// The place in the week of a day since 1970-01-01, which was a Thursday; Monday is 0.
+#[must_use]
+pub fn weekday(day: i32) -> usize {
+    usize::try_from((day + 3).rem_euclid(7)).unwrap_or(0)
+}
+
 /// A calendar day as `2026-03-02`, in days since 1970-01-01; `None` where the text is none.
 #[must_use]
 pub fn parse_day(text: &str) -> Option<i32> {

@@ -102,8 +102,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
     let mut writer = Writer {
         encoder: Encoder::json(config.publishing()),
         out,
-        progress: progress.clone(),
-        records: 0,
+        shown: Shown::new(&progress),
         scorer: Scorer::default(),
         sends: Sends::default(),
     };
@@ -143,41 +142,36 @@ pub(super) fn rehearsed(
 ) -> anyhow::Result<(Arc<Plan>, Summary)> {
     let (config, basis, plan) = shared.plan()?;
     let plan = Arc::new(plan);
-    let once = once(
-        (&config, &basis),
-        Arc::clone(&plan),
-        events,
-        &progress(events)?,
-    )?;
+    let (of, progress) = ((&config, &basis), progress(events)?);
+    let once = once(of, Arc::clone(&plan), events, &progress, false)?;
     Ok((plan, once.summary))
 }
 
 /// A set of triggers, rehearsed.
 struct Once {
     summary: Summary,
+    /// None, where it is not compared.
     fates: Fates,
 }
 
-impl Observer for Noted<'_> {
+/// What is noted while a set is rehearsed.
+struct Noted {
+    shown: Shown,
+    /// Where it is compared with another.
+    fates: Option<Fates>,
+}
+
+impl Observer for Noted {
     fn record(&mut self) {
-        self.records += 1;
-        if self.records.is_multiple_of(100_000) {
-            let said = format!("{} events", HumanCount(self.records));
-            self.progress.set_message(said);
-        }
+        self.shown.record();
     }
 
     fn decided(&mut self, decision: &Decision) -> io::Result<()> {
-        self.fates.decided(decision);
+        if let Some(fates) = &mut self.fates {
+            fates.decided(decision);
+        }
         Ok(())
     }
-}
-
-/// What is noted while a set is rehearsed to be compared.
-struct Noted<'p> {
-    progress: &'p ProgressBar,
-    records: u64,
-    fates: Fates,
 }
 
 fn once(
@@ -185,21 +179,21 @@ fn once(
     plan: Arc<Plan>,
     events: &[PathBuf],
     progress: &ProgressBar,
+    is_compared: bool,
 ) -> anyhow::Result<Once> {
     let started = Instant::now();
     let settings = settings(config, basis, plan, Vec::new())?;
     let sources = sources(events, config, progress)?;
     let mut noted = Noted {
-        progress,
-        records: 0,
-        fates: Fates::default(),
+        shown: Shown::new(progress),
+        fates: is_compared.then(Fates::default),
     };
     let mut summary = rehearsal::rehearse(&settings, sources, &mut noted)?;
     progress.finish_and_clear();
     summary.elapsed_seconds = started.elapsed().as_secs_f64();
     Ok(Once {
         summary,
-        fates: noted.fates,
+        fates: noted.fates.unwrap_or_default(),
     })
 }
 
@@ -208,6 +202,7 @@ fn several(
     of: (&Config, &Basis),
     plans: Vec<Plan>,
     events: &[PathBuf],
+    is_compared: bool,
 ) -> anyhow::Result<Vec<Once>> {
     let mut plans = plans.into_iter().map(Arc::new);
     let mut found = Vec::new();
@@ -215,8 +210,9 @@ fn several(
     while let Some(first) = plans.next() {
         let (second, hidden) = (plans.next(), ProgressBar::hidden());
         let (first, second) = std::thread::scope(|scope| {
-            let other = second.map(|plan| scope.spawn(|| once(of, plan, events, &hidden)));
-            let first = once(of, first, events, &progress);
+            let other =
+                second.map(|plan| scope.spawn(|| once(of, plan, events, &hidden, is_compared)));
+            let first = once(of, first, events, &progress, is_compared);
             (first, other.map(std::thread::ScopedJoinHandle::join))
         });
         found.push(first?);
@@ -392,22 +388,40 @@ fn progress(paths: &[PathBuf]) -> anyhow::Result<ProgressBar> {
     Ok(ProgressBar::new(bytes).with_style(style))
 }
 
+/// How far it is, on a terminal.
+struct Shown {
+    bar: ProgressBar,
+    records: u64,
+}
+
+impl Shown {
+    fn new(bar: &ProgressBar) -> Self {
+        Self {
+            bar: bar.clone(),
+            records: 0,
+        }
+    }
+
+    fn record(&mut self) {
+        self.records += 1;
+        if self.records.is_multiple_of(100_000) {
+            let said = format!("{} events", HumanCount(self.records));
+            self.bar.set_message(said);
+        }
+    }
+}
+
 struct Writer {
     encoder: Encoder,
     out: Option<BufWriter<File>>,
-    progress: ProgressBar,
-    records: u64,
+    shown: Shown,
     scorer: Scorer,
     sends: Sends,
 }
 
 impl Observer for Writer {
     fn record(&mut self) {
-        self.records += 1;
-        if self.records.is_multiple_of(100_000) {
-            self.progress
-                .set_message(format!("{} events", HumanCount(self.records)));
-        }
+        self.shown.record();
     }
 
     fn decided(&mut self, decision: &Decision) -> io::Result<()> {

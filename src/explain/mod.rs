@@ -176,18 +176,8 @@ fn held(plan: &Plan, known: &Customer, name: Option<&str>) -> Vec<Held> {
         .collect()
 }
 
-fn scope(profile: &Settled, now: Timestamp) -> Scope<'_> {
-    Scope {
-        event: None,
-        product: None,
-        profile,
-        previous: None,
-        now,
-    }
-}
-
 fn missing(plan: &Plan, trigger: &Trigger, known: &Customer, now: Timestamp) -> Vec<Lacks> {
-    let scope = scope(&known.profile.settled, now);
+    let scope = Scope::of(&known.profile.settled, now);
     let state = known.states.get(trigger.key);
     let missing = trigger.kind.explain(state, &scope).into_iter();
     let mut lacks: Vec<Lacks> = missing.map(Lacks::from).collect();
@@ -246,7 +236,7 @@ fn gates(
         past: Past::default(),
         step: None,
     };
-    let scope = scope(profile, now);
+    let scope = Scope::of(profile, now);
     let said = policy::explained(plan, profile, (&[], open), &asked, now);
     said.into_iter()
         .map(|said| gate(trigger, &scope, said))

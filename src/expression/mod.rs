@@ -74,6 +74,20 @@ pub struct Scope<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> Scope<'a> {
+    /// Of a customer alone, without an event.
+    #[must_use]
+    pub fn of(profile: &'a Settled, now: Timestamp) -> Self {
+        Self {
+            event: None,
+            product: None,
+            profile,
+            previous: None,
+            now,
+        }
+    }
+}
+
 /// What an expression may name.
 #[derive(Clone, Copy, Debug)]
 pub struct Environment<'a> {

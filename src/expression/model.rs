@@ -91,12 +91,7 @@ impl Model {
 
 /// Without the event: a model is asked of the customer.
 fn of_customer<'a>(scope: &Scope<'a>) -> Scope<'a> {
-    Scope {
-        event: None,
-        product: None,
-        previous: None,
-        ..*scope
-    }
+    Scope::of(scope.profile, scope.now)
 }
 
 /// The types that an input may have.

@@ -252,13 +252,7 @@ fn of_product(product: &Product, id: PropertyId) -> Value<'_> {
 
 /// What the conditions that hold of a customer are worth together.
 fn points(of: &[(Expression, f64)], profile: &Settled, now: Timestamp) -> Value<'static> {
-    let scope = Scope {
-        event: None,
-        product: None,
-        previous: None,
-        profile,
-        now,
-    };
+    let scope = Scope::of(profile, now);
     let holding = of.iter().filter(|(condition, _)| condition.holds(&scope));
     Value::Number(holding.map(|(_, points)| points).sum())
 }

@@ -3,6 +3,7 @@
 use super::limits;
 use crate::document::keys::{Keys, Known, Shape};
 use crate::moment::matcher;
+use crate::time::WEEKDAYS;
 use crate::treatment::choice;
 
 /// Steps hold steps: what does is `static`, as a constant cannot hold itself.
@@ -147,15 +148,6 @@ pub(super) const WAIT: Keys = Keys {
     ],
     later: &[],
 };
-pub(super) const WEEKDAYS: &[&str] = &[
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-];
 
 pub(super) const WAIT_FOR: Keys = Keys {
     of: "`wait_for`",

@@ -1,8 +1,6 @@
 //! `journey:` what a trigger file says of one.
 
-use super::keys::{
-    ACTIONS, BRANCH, EXIT, KEYS, SPLITS, STEP, WAIT, WAIT_FOR, WAY, WEEKDAYS, WEIGHT_MAX,
-};
+use super::keys::{ACTIONS, BRANCH, EXIT, KEYS, SPLITS, STEP, WAIT, WAIT_FOR, WAY, WEIGHT_MAX};
 use super::split::Split;
 use super::wait::Wait;
 use super::{Awaited, Does, Journey, ReEnter, Step, key, limits};
@@ -11,7 +9,7 @@ use crate::document::yaml::{Node, Yaml};
 use crate::event::{Text, Type};
 use crate::expression::{Environment, Expression, read};
 use crate::moment::matcher;
-use crate::time::parse_duration;
+use crate::time::{WEEKDAYS, parse_duration};
 use crate::treatment::choice;
 
 /// Reads a journey; `environment`: what the event that it begins with says, where there is one.

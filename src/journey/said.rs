@@ -2,18 +2,9 @@
 
 use super::{Awaited, Does, Journey, ReEnter, Wait};
 use crate::expression::Expression;
-use crate::time::duration_in_words;
+use crate::moment::kind::capitalised;
+use crate::time::{WEEKDAYS, duration_in_words};
 use crate::treatment::choice::TreatmentChoice;
-
-const WEEKDAYS: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
 
 impl Journey {
     /// Its sentences, step by step; `sends` says what treatments are sent.
@@ -136,7 +127,7 @@ impl Wait {
             }
             Self::Local { at_ms, days } => {
                 let named = WEEKDAYS.iter().zip(days).filter(|(_, is_one)| **is_one);
-                let named: Vec<&str> = named.map(|(name, _)| *name).collect();
+                let named: Vec<String> = named.map(|(name, _)| capitalised(name)).collect();
                 let on = match named.len() {
                     7 => String::new(),
                     _ => format!(" on {}", named.join(", ")),

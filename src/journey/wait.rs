@@ -1,10 +1,8 @@
 //! How long a `wait` lasts: reckoned once, when she comes to it.
 
-use jiff::civil::Weekday;
-
 use crate::expression::{Expression, Scope};
 use crate::moment::absence::Until;
-use crate::time::{Timestamp, Zone};
+use crate::time::{Timestamp, Zone, weekday};
 use crate::value::Value;
 
 /// How long.
@@ -63,10 +61,4 @@ impl Wait {
             }
         }
     }
-}
-
-/// The weekday of a day since 1970-01-01, which was a Thursday; Monday is 0.
-fn weekday(day: i32) -> usize {
-    let thursday = i32::from(Weekday::Thursday.to_monday_zero_offset());
-    usize::try_from((day + thursday).rem_euclid(7)).unwrap_or_default()
 }

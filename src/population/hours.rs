@@ -3,13 +3,11 @@
 use super::days;
 use super::person::Person;
 use super::{World, dice::Dice};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, weekday};
 
 const HOUR_MS: f64 = 3_600_000.0;
 /// How busy a shop is on each day of the week, Monday first, as a share of the busiest.
 const WEEK: [f64; 7] = [0.9, 0.8, 0.8, 0.8, 0.75, 0.7, 1.0];
-/// 1970-01-01, day 0, was a Thursday.
-const THURSDAY: i32 = 3;
 
 impl Person {
     /// When she comes by next: on a later day, and not after the day on which she is due to order.
@@ -45,10 +43,6 @@ impl Person {
         let hour = self.dice.between(9.0, 19.0);
         on(day, hour, world, self).max(after.plus(days(0.1)))
     }
-}
-
-fn weekday(day: i32) -> usize {
-    usize::try_from((day + THURSDAY).rem_euclid(7)).unwrap_or(0)
 }
 
 /// An hour of a day where she lives.

@@ -171,13 +171,7 @@ impl Segment {
     }
 
     fn answer(&self, settled: &Settled, at: Timestamp) -> Answer {
-        let scope = Scope {
-            event: None,
-            product: None,
-            profile: settled,
-            previous: None,
-            now: at,
-        };
+        let scope = Scope::of(settled, at);
         let any = |conditions: &[Arc<Expression>]| conditions.iter().any(|it| it.holds(&scope));
         let next = self.conditions().filter_map(|it| it.next_change(&scope));
         let holds = any(&self.when) && !any(&self.unless);

@@ -219,18 +219,23 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     let (of_tables, of_facts, of_models) = (files("table"), files("fact"), files("model"));
     let (of_points, of_facts): (Vec<_>, Vec<_>) =
         of_facts.into_iter().partition(|source| is_points(source));
-    let suppressions = suppressions(&files("suppression"), plain, &data)?;
+    let read = |source: &Source| suppression::read(source, plain, &data);
+    let suppressions = named(&files("suppression"), "suppression lists", read, |it| {
+        (&it.name, hashed(&it.name))
+    })?;
     let others = rest;
     let mut derived = Declarations::default();
-    let tables = tables(&of_tables, plain, &data, &mut derived)?;
 
-    let (mut facts, mut reports) =
-        all(&of_facts, |source| fact::read(source, plain.with(&derived)));
-    facts.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-    reports.extend(collide(&facts, "facts", |fact| (&fact.name, fact.spec.key)));
-    if !reports.is_empty() {
-        return Err(reports);
-    }
+    let read = |source: &Source| table::read(source, plain, &data);
+    let tables = named(&of_tables, "tables", read, |it| {
+        (&it.name, hashed(&it.name))
+    })?;
+    let by_name = tables.iter();
+    let by_name = by_name.map(|(it, _)| (it.name.to_string(), Arc::clone(&it.table)));
+    derived.tables = by_name.collect();
+
+    let read = |source: &Source| fact::read(source, plain.with(&derived));
+    let facts = named(&of_facts, "facts", read, |it| (&it.name, it.spec.key))?;
     let specs = facts.iter();
     let specs = specs.map(|(fact, _)| (fact.name.to_string(), fact.spec.clone()));
     derived.facts = specs.collect();
@@ -240,16 +245,10 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         .map(|(it, _)| (it.name.to_string(), it.of.clone()))
         .collect();
 
-    let (mut models, mut reports) = all(&of_models, |source| {
-        model::read(source, plain.with(&derived), &onnx)
-    });
-    models.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-    reports.extend(collide(&models, "models", |it| {
+    let read = |source: &Source| model::read(source, plain.with(&derived), &onnx);
+    let models = named(&of_models, "models", read, |it| {
         (&it.name, hashed(&it.name))
-    }));
-    if !reports.is_empty() {
-        return Err(reports);
-    }
+    })?;
     let specs = models.iter();
     let specs = specs.map(|(model, _)| (model.name.to_string(), Arc::clone(&model.spec)));
     derived.models = specs.collect();
@@ -348,23 +347,6 @@ fn namesakes(found: &[(Segment, &Source)]) -> Vec<Report> {
     collide(&sorted, "segments", |name| (name, hashed(name)))
 }
 
-/// The suppression lists of a set; `data`: its files of data.
-fn suppressions<'s>(
-    sources: &[&'s Source],
-    declared: Declared<'_>,
-    data: &[&Source],
-) -> Result<Vec<(Suppression, &'s Source)>, Vec<Report>> {
-    let (mut lists, mut reports) = all(sources, |source| suppression::read(source, declared, data));
-    lists.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-    reports.extend(collide(&lists, "suppression lists", |it| {
-        (&it.name, hashed(&it.name))
-    }));
-    match reports.is_empty() {
-        true => Ok(lists),
-        false => Err(reports),
-    }
-}
-
 /// The facts of a set that follow from conditions, which may ask for the others, `facts`.
 fn points<'s>(
     sources: &[&'s Source],
@@ -384,23 +366,18 @@ fn points<'s>(
     }
 }
 
-/// The reference tables of a set; `data`: its files of data.
-fn tables<'s>(
+/// What files of one kind declare, sorted by name; `own`: its name, and the hash by which it is known.
+fn named<'s, T, K: Into<u64>>(
     sources: &[&'s Source],
-    declared: Declared<'_>,
-    data: &[&Source],
-    derived: &mut Declarations,
-) -> Result<Vec<(Named, &'s Source)>, Vec<Report>> {
-    let (mut tables, mut reports) = all(sources, |source| table::read(source, declared, data));
-    tables.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-    reports.extend(collide(&tables, "tables", |it| {
-        (&it.name, hashed(&it.name))
-    }));
-    let by_name = tables.iter();
-    let by_name = by_name.map(|(it, _)| (it.name.to_string(), Arc::clone(&it.table)));
-    derived.tables = by_name.collect();
+    kind: &str,
+    read: impl Fn(&Source) -> Result<T, Vec<Report>>,
+    own: impl Fn(&T) -> (&Text, K),
+) -> Result<Vec<(T, &'s Source)>, Vec<Report>> {
+    let (mut found, mut reports) = all(sources, read);
+    found.sort_by(|(a, _), (b, _)| own(a).0.cmp(own(b).0));
+    reports.extend(collide(&found, kind, own));
     match reports.is_empty() {
-        true => Ok(tables),
+        true => Ok(found),
         false => Err(reports),
     }
 }

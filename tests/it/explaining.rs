@@ -5,6 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::support::process::said;
+
 /// Files by name, beside each other in a folder, and `moments explain` there.
 struct Shop {
     folder: tempfile::TempDir,
@@ -24,24 +26,19 @@ impl Shop {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new(env!("CARGO_BIN_EXE_moments"))
-            .args([
-                "explain",
-                "--triggers",
-                "triggers",
-                "--set",
-                "topics.clickstream.lateness=0s",
-            ])
-            .args(arguments)
-            .arg("clickstream.jsonl")
-            .current_dir(self.folder.path())
-            .output()
-            .expect("the program");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match output.status.success() {
-            true => Ok(text(&output.stdout)),
-            false => Err(text(&output.stderr)),
-        }
+        said(
+            Command::new(env!("CARGO_BIN_EXE_moments"))
+                .args([
+                    "explain",
+                    "--triggers",
+                    "triggers",
+                    "--set",
+                    "topics.clickstream.lateness=0s",
+                ])
+                .args(arguments)
+                .arg("clickstream.jsonl")
+                .current_dir(self.folder.path()),
+        )
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -261,16 +258,11 @@ fn it_is_told_in_sentences() {
 
 /// A command in a folder.
 fn moments(folder: &std::path::Path, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_moments"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .expect("the program");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    match output.status.success() {
-        true => Ok(text(&output.stdout)),
-        false => Err(text(&output.stderr)),
-    }
+    said(
+        Command::new(env!("CARGO_BIN_EXE_moments"))
+            .args(arguments)
+            .current_dir(folder),
+    )
 }
 
 #[test]

@@ -14,23 +14,19 @@ use moments::score::onnx::Onnx;
 use moments::trigger::set::{self, Basis};
 
 use crate::data::{fixture, shared_data};
+use crate::support::process::said;
 
 fn fit(arguments: &[&str], file: &Path) -> Result<String, String> {
     fit_of("bgnbd", arguments, file)
 }
 
 fn fit_of(what: &str, arguments: &[&str], file: &Path) -> Result<String, String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_moments"))
-        .args(["fit", what])
-        .args(arguments)
-        .arg(file)
-        .output()
-        .expect("the program");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    match output.status.success() {
-        true => Ok(text(&output.stdout)),
-        false => Err(text(&output.stderr)),
-    }
+    said(
+        Command::new(env!("CARGO_BIN_EXE_moments"))
+            .args(["fit", what])
+            .args(arguments)
+            .arg(file),
+    )
 }
 
 /// The number behind a word of the printed file.

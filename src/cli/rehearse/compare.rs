@@ -18,7 +18,7 @@ use crate::trigger::set;
 pub(super) fn run(args: &Rehearse, other: &Path) -> anyhow::Result<()> {
     let (config, basis, plan) = args.shared.plan()?;
     let another = set::load(other, &basis).map_err(|it| anyhow::Error::msg(rendered(&it)))?;
-    let found = several((&config, &basis), vec![plan, another], &args.events)?;
+    let found = several((&config, &basis), vec![plan, another], &args.events, true)?;
     let [one, another] = &found[..] else {
         anyhow::bail!("two sets are rehearsed");
     };

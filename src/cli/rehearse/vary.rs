@@ -61,7 +61,7 @@ pub(super) fn run(args: &Rehearse, vary: &Vary) -> anyhow::Result<()> {
         plan.with_context(|| format!("with {value}"))
     });
     let plans = plans.collect::<anyhow::Result<Vec<_>>>()?;
-    let found = several((&config, &basis), plans, &args.events)?;
+    let found = several((&config, &basis), plans, &args.events, false)?;
     let mut out = io::stdout().lock();
     match args.format {
         Format::Json => {

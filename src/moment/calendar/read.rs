@@ -11,7 +11,7 @@ use crate::document::yaml::{Node, Yaml};
 use crate::event::Type;
 use crate::expression::read;
 use crate::profile::Settled;
-use crate::time::{DAY_MS, parse_duration};
+use crate::time::{DAY_MS, WEEKDAYS, parse_duration};
 
 /// The most that an offset may be, in days: beyond a year it is another date.
 const OFFSET_MAX: i32 = 366;
@@ -98,15 +98,6 @@ const EVERY: Keys = Keys {
     ],
     later: &[],
 };
-const WEEKDAYS: &[&str] = &[
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-];
 const MONTHS: &[&str] = &[
     "january",
     "february",

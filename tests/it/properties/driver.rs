@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use moments::document::report::Source;
+use moments::document::report::{Source, rendered};
 use moments::engine::Customer;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::{Event, Vocabulary};
@@ -32,13 +32,23 @@ pub fn plan_with(moments: &[(String, String)], policy: Policy) -> Arc<Plan> {
         Source::new(name, text)
     };
     let sources: Vec<_> = moments.iter().map(source).collect();
+    Arc::new(compiled(&sources, policy))
+}
+
+/// Compiles files of a set, for whom everybody may be sent to.
+pub fn plan_of(sources: &[Source]) -> Plan {
+    compiled(sources, Policy::for_everybody())
+}
+
+fn compiled(sources: &[Source], policy: Policy) -> Plan {
     let basis = Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
         attributes: BTreeMap::new(),
         policy,
         mappings: Arc::default(),
     };
-    Arc::new(set::compile(&sources, &basis).expect("triggers that can be read"))
+    let plan = set::compile(sources, &basis);
+    plan.unwrap_or_else(|reports| panic!("{}", rendered(&reports)))
 }
 
 /// What an engine is told, as a value that can be told again.

@@ -9,14 +9,12 @@ use serde_json::Value as Json;
 
 use moments::document::report::Source;
 use moments::engine::{Effect, Engine};
-use moments::event::Vocabulary;
 use moments::time::{DAY_MS, Timestamp};
 use moments::treatment::Outcome;
-use moments::trigger::plan::{Plan, Policy};
-use moments::trigger::set::{self, Basis};
+use moments::trigger::plan::Plan;
 
 use super::cases;
-use super::driver::{customers, inputs, tell};
+use super::driver::{customers, inputs, plan_of, tell};
 use super::history::{Grid, Happening, arrivals, history, in_order};
 use crate::reference::RefEvent;
 use crate::reference::facts::{Comes, Fact, Measured, comes_to};
@@ -121,16 +119,7 @@ static FACTS: LazyLock<Facts> = LazyLock::new(|| {
             sources.push(Source::new(word, text));
         }
     }
-    let basis = Basis {
-        vocabulary: Arc::new(Vocabulary::standard()),
-        attributes: BTreeMap::new(),
-        policy: Policy::for_everybody(),
-        mappings: Arc::default(),
-    };
-    let plan = set::compile(&sources, &basis);
-    let plan = plan.unwrap_or_else(|reports| {
-        panic!("{}", moments::document::report::rendered(&reports));
-    });
+    let plan = plan_of(&sources);
     Facts {
         rows: rows.into_iter().map(|(fact, ..)| fact).collect(),
         plan: Arc::new(plan),

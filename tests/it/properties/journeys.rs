@@ -7,12 +7,10 @@ use std::sync::{Arc, LazyLock};
 use proptest::prelude::*;
 
 use moments::document::report::Source;
-use moments::event::Vocabulary;
-use moments::trigger::plan::{Plan, Policy};
-use moments::trigger::set::{self, Basis};
+use moments::trigger::plan::Plan;
 
 use super::cases;
-use super::driver::{Found, held_to};
+use super::driver::{Found, held_to, plan_of};
 use super::history::history;
 use super::segments::{GRID, STEP, instants, last, orders};
 use crate::reference::RefEvent;
@@ -112,16 +110,7 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
         Source::new(&format!("j{n}.yaml"), text)
     };
     let sources: Vec<Source> = JOURNEYS.iter().enumerate().map(file).collect();
-    let basis = Basis {
-        vocabulary: Arc::new(Vocabulary::standard()),
-        attributes: BTreeMap::new(),
-        policy: Policy::for_everybody(),
-        mappings: Arc::default(),
-    };
-    let plan = set::compile(&sources, &basis);
-    let plan = plan.unwrap_or_else(|reports| {
-        panic!("{}", moments::document::report::rendered(&reports));
-    });
+    let plan = plan_of(&sources);
     Arc::new(plan)
 });
 

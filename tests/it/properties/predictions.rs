@@ -1,19 +1,16 @@
 //! Predictions: what asking a score at every evaluation of a sorted history says, by events and by time alone, whatever the order of
 //! arrival.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 
 use moments::document::report::Source;
-use moments::event::Vocabulary;
 use moments::time::{DAY_MS, Timestamp};
-use moments::trigger::plan::{Plan, Policy};
-use moments::trigger::set::{self, Basis};
+use moments::trigger::plan::Plan;
 
 use super::cases;
-use super::driver::{Found, held_to};
+use super::driver::{Found, held_to, plan_of};
 use super::history::{Grid, history};
 use crate::reference::RefEvent;
 
@@ -56,16 +53,7 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
         );
         sources.push(Source::new("trigger", text));
     }
-    let basis = Basis {
-        vocabulary: Arc::new(Vocabulary::standard()),
-        attributes: BTreeMap::new(),
-        policy: Policy::for_everybody(),
-        mappings: Arc::default(),
-    };
-    let plan = set::compile(&sources, &basis);
-    let plan = plan.unwrap_or_else(|reports| {
-        panic!("{}", moments::document::report::rendered(&reports));
-    });
+    let plan = plan_of(&sources);
     Arc::new(plan)
 });
 

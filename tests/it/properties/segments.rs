@@ -8,13 +8,11 @@ use proptest::prelude::*;
 
 use moments::document::report::Source;
 use moments::engine::{Effect, Engine};
-use moments::event::Vocabulary;
 use moments::time::{DAY_MS, Timestamp};
-use moments::trigger::plan::{Plan, Policy};
-use moments::trigger::set::{self, Basis};
+use moments::trigger::plan::Plan;
 
 use super::cases;
-use super::driver::{Found, held_to, inputs, tell};
+use super::driver::{Found, held_to, inputs, plan_of, tell};
 use super::history::{Grid, history, in_order};
 use crate::reference::RefEvent;
 
@@ -116,16 +114,7 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
         );
         sources.push(Source::new("asked", text));
     }
-    let basis = Basis {
-        vocabulary: Arc::new(Vocabulary::standard()),
-        attributes: BTreeMap::new(),
-        policy: Policy::for_everybody(),
-        mappings: Arc::default(),
-    };
-    let plan = set::compile(&sources, &basis);
-    let plan = plan.unwrap_or_else(|reports| {
-        panic!("{}", moments::document::report::rendered(&reports));
-    });
+    let plan = plan_of(&sources);
     Arc::new(plan)
 });
 

@@ -151,3 +151,16 @@ fn watch(id: u32) -> Child {
         .spawn()
         .expect("sh runs")
 }
+
+/// What a command says: on its standard output where it succeeds, else on its standard error.
+///
+/// # Errors
+/// The latter.
+pub fn said(command: &mut Command) -> Result<String, String> {
+    let output = command.output().expect("the program");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    }
+}
