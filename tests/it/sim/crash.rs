@@ -57,12 +57,12 @@ fn moments<S: Subject>(log: &Log, topic: &str) -> (Vec<String>, Vec<String>) {
     (sorted(stay), sorted(gone))
 }
 
-/// Whether it is of what happened to everybody, and of a customer who may not have been known by then; or of a condition that was
-/// asked when its event was seen.
+/// Whether it is of what happened to everybody, and of a customer who may not have been known by then; of a condition that was
+/// asked when its event was seen; or takes back, for an erasure, what was out by the time that it came.
 fn depends_on_arrival(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value);
     let known = text.starts_with('k') || text.contains(r#""customer":"k"#);
-    text.contains("told") && !known || text.contains("seen-first")
+    text.contains("told") && !known || text.contains("seen-first") || text.contains(r#""erased""#)
 }
 
 /// The last committed value of each key of a changelog.
