@@ -181,6 +181,19 @@ impl Fact {
         self.of.concerns()
     }
 
+    /// Every expression of it.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let per = match &self.per {
+            Per::Customer => None,
+            Per::Key(per) => Some(per),
+        };
+        let value = match &self.value {
+            Taken::Nothing => None,
+            Taken::Amount(of) | Taken::Hash(of) | Taken::Value(of) => Some(of),
+        };
+        self.of.expressions().chain(per).chain(value)
+    }
+
     /// Whether one of its conditions asks for the profile before the event.
     #[must_use]
     pub fn uses_previous(&self) -> bool {

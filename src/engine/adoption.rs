@@ -74,6 +74,7 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let before = effects.len();
         let (working, forgotten) = self.customers.go_over(slot, &plan);
+        working.customer.ahead.forget();
         let filled_in = plan.fill_in(&mut working.customer);
         let mut fold = Fold::adopting(&plan, now, effects);
         let edited = fold.takes_edits(&mut working.customer.profile.settled, self.watermark);

@@ -1,5 +1,6 @@
 //! One customer, as the engine works on her.
 
+use super::ahead::{Ahead, Aside};
 use super::waiting::Waiting;
 use crate::moment::States;
 use crate::profile::journeys;
@@ -19,6 +20,8 @@ pub struct Customer {
     pub states: States,
     /// The moments that wait to be asked again.
     pub waiting: Lazy<Waiting>,
+    /// How those who speak at once see her, as long as nothing but events that were seen has changed her since.
+    pub(super) ahead: Aside<Ahead>,
 }
 
 impl Customer {
@@ -38,6 +41,7 @@ impl Customer {
         };
         self.states = States::default();
         self.waiting = Lazy::default();
+        self.ahead.forget();
     }
 
     /// Forgets what is known of a visit that is over: at `watermark` nothing of hers is expected any more for as long as a visit

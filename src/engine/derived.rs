@@ -4,7 +4,6 @@ use crate::event::{Event, Text};
 use crate::expression::Scope;
 use crate::fact::Fact;
 use crate::profile::Settled;
-use crate::segment::Segment;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
@@ -53,8 +52,12 @@ impl Plan {
             return;
         }
         let begins = !settled.segments.begun;
-        self.ask(settled, event.time, |segment, _| {
-            begins || self.is_concerned(segment, event)
+        let concerned = self.concerning(event);
+        if concerned.is_empty() && !begins {
+            return;
+        }
+        self.ask(settled, event.time, |number, _| {
+            begins || concerned.has(number)
         });
         if begins {
             settled.segments.begun = true;
@@ -66,11 +69,11 @@ impl Plan {
         &self,
         settled: &mut Settled,
         at: Timestamp,
-        is_meant: impl Fn(&Segment, &Settled) -> bool,
+        is_meant: impl Fn(usize, &Settled) -> bool,
     ) -> bool {
         let mut moved = false;
-        for segment in &self.segments {
-            if (is_meant(segment, settled) || (moved && segment.asks_others))
+        for (number, segment) in self.segments.iter().enumerate() {
+            if (is_meant(number, settled) || (moved && segment.asks_others))
                 && let Some(standing) = segment.asked(settled, at)
             {
                 settled.segments.keep(standing);
@@ -80,17 +83,9 @@ impl Plan {
         moved
     }
 
-    fn is_concerned(&self, segment: &Segment, event: &Event) -> bool {
-        let measured = |name: &str| self.measuring(event.name).any(|fact| fact.name == name);
-        segment.is_concerned(event, measured)
-    }
-
     /// Whether where she stands with a segment may change by an event, and somebody asks when it does.
     pub(super) fn moves_segments(&self, event: &Event, settled: &Settled) -> bool {
-        let mut segments = self.segments.iter();
-        self.watches_segments
-            && (!settled.segments.begun
-                || segments.any(|segment| self.is_concerned(segment, event)))
+        self.watches_segments && (!settled.segments.begun || !self.concerning(event).is_empty())
     }
 
     /// Time passes up to an instant: what enters and leaves segments by time alone does.
@@ -109,8 +104,9 @@ impl Plan {
 
     /// Asks what is due at an instant.
     pub(super) fn pass_one(&self, settled: &mut Settled, due: Timestamp) {
-        self.ask(settled, due, |segment, settled| {
-            settled.segments.is_due(&segment.name, due)
+        self.ask(settled, due, |number, settled| {
+            let name = &self.segments[number].name;
+            settled.segments.is_due(name, due)
         });
         // What is left of a set that she has not gone over from.
         if settled.segments.due() <= due {

@@ -125,13 +125,6 @@ pub(super) struct Settling {
     pub expires: bool,
 }
 
-/// A customer as she is seen beyond the watermark: settled state and so much of her tail.
-struct Ahead {
-    settled: Settled,
-    /// Of those that speak at once.
-    states: States,
-}
-
 /// A moment that came true, and the event that made it true where it did so by itself.
 struct Came<'p, 'e> {
     trigger: &'p Trigger,
@@ -191,7 +184,9 @@ impl<'a> Fold<'a> {
             profile: Profile { settled, tail },
             states,
             waiting,
+            ahead: aside,
         } = customer;
+        let mut view = aside.take();
         let undue_before = std::mem::replace(&mut self.undue_before, Timestamp::MIN);
         let (mut taken, mut passed) = (0, false);
         let due = loop {
@@ -231,6 +226,7 @@ impl<'a> Fold<'a> {
                     }
                     let ahead = &tail.events()[taken + 1..];
                     let turn = Turn::Settles(fired);
+                    view = view.filter(|view| view.covers > taken);
                     self.fold_event((settled, states, waiting), (event, turn), ahead);
                     taken += 1;
                 }
@@ -254,6 +250,10 @@ impl<'a> Fold<'a> {
         if taken > 0 {
             tail.drop_first(taken);
         }
+        if let Some(mut view) = view.filter(|view| view.covers > taken) {
+            view.covers -= taken;
+            aside.keep(view);
+        }
         (taken > 0 || passed, due)
     }
 
@@ -275,8 +275,9 @@ impl<'a> Fold<'a> {
         waiting: &Waiting,
     ) -> Option<(Timestamp, Due)> {
         let due = states.iter().filter_map(|(key, state)| {
-            let trigger = self.plan.by_key(key)?;
-            Some((trigger.kind.due(state, settled)?, self.plan.rank(key), key))
+            let rank = self.plan.rank(key)?;
+            let at = self.plan.triggers[rank].kind.due(state, settled)?;
+            Some((at, rank, key))
         });
         let deadline = due.min().map(|(at, _, key)| (at, Due::Deadline(key)));
         let waits = waiting.due().into_iter().chain(settled.journeys.due());
@@ -296,7 +297,9 @@ impl<'a> Fold<'a> {
             profile: Profile { settled, tail },
             states,
             waiting,
+            ahead: aside,
         } = customer;
+        aside.forget();
         let plan = self.plan;
         let gathered = std::mem::take(&mut self.gathered);
         let mut came: Vec<Came<'_, '_>> = gathered.iter().map(Gathered::came).collect();

@@ -37,6 +37,7 @@ impl Plan {
             profile,
             states,
             waiting,
+            ..
         } = customer;
         let due = states.iter().filter_map(|(key, state)| {
             let trigger = self.by_key(key)?;

@@ -15,6 +15,7 @@
 //! 5. [`Engine::adopt`] between two transactions, when there are other triggers.
 
 pub mod adoption;
+mod ahead;
 mod broadcast;
 pub mod customer;
 mod customers;

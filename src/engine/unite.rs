@@ -138,6 +138,7 @@ impl Engine {
 impl Plan {
     /// What was known of another id of a customer is hers; both are settled as far as time has come.
     fn unite(&self, customer: &mut Customer, mut other: Customer, effects: &mut Vec<Effect>) {
+        customer.ahead.forget();
         let mut refused = |name: Text, refused: u32| {
             if refused > 0 {
                 let trigger = name;

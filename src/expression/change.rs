@@ -2,14 +2,18 @@
 //!
 //! What an expression is asked about changes by events, and between them in two ways: in jumps, where an entry leaves the window of a
 //! fact, which is known beforehand; and smoothly, as `now` goes on and what fades fades. Between two jumps every side of a comparison
-//! goes one way, so the comparison changes at most once, and that instant is found by halving. So a condition has a deadline, to the
+//! goes one way, so the comparison changes at most once, and that instant is computed where its sides are [lines](super::line), and
+//! else found by halving. So a condition has a deadline, to the
 //! millisecond, and nobody has to look before it.
 
-use super::Scope;
+use std::cmp::Ordering;
+
 use super::functions::Function;
+use super::line::{Course, Line};
 use super::model::Model;
 use super::operators::Arithmetic;
 use super::tree::Tree;
+use super::{Expression, Scope};
 use crate::event::Type;
 use crate::time::{DAY_MS, Timestamp};
 use crate::value::Value;
@@ -27,12 +31,16 @@ impl Tree {
             Self::Not(of) => of.next_change(scope),
             Self::Choice(parts) => earliest(parts.iter().map(|part| part.next_change(scope))),
             _ if !self.moves() => None,
+            Self::Order(order, parts) => match Course::apart(&parts[0], &parts[1], scope) {
+                Course::Unknown => None,
+                Course::Line(line) => turns(line, scope.now, |apart| order.is(apart)),
+                Course::Other => self.flips(scope, &|scope| self.holds(scope)),
+            },
             Self::Equal(parts) => {
                 let (a, b) = (&parts[0], &parts[1]);
-                self.flips(scope, &|scope| is_less(a, b, scope))
-                    .into_iter()
-                    .chain(self.flips(scope, &|scope| is_less(b, a, scope)))
-                    .min()
+                let less = self.flips(scope, &|scope| is_less(a, b, scope));
+                let more = self.flips(scope, &|scope| is_less(b, a, scope));
+                earliest([less, more])
             }
             Self::Among(needle, items) => earliest(items.iter().map(|item| {
                 let less = self.flips(scope, &|scope| is_less(needle, item, scope));
@@ -51,7 +59,7 @@ impl Tree {
             // What of the profile fades is a number with a key.
             Self::Member { kind, .. } => *kind == Type::Number,
             Self::Model(model) => inputs(model).any(Self::moves),
-            _ => self.parts().iter().any(|part| part.moves()),
+            _ => self.parts().any(Self::moves),
         }
     }
 
@@ -67,11 +75,12 @@ impl Tree {
             }
             _ => false,
         };
-        goes_around || self.parts().iter().any(|part| part.is_unforeseen())
+        goes_around || self.parts().any(Self::is_unforeseen)
     }
 
-    fn parts(&self) -> Vec<&Self> {
-        match self {
+    fn parts(&self) -> impl Iterator<Item = &Self> {
+        let none: &[Self] = &[];
+        let (some, one, conditions): (_, _, &[(Expression, f64)]) = match self {
             Self::Null
             | Self::Bool(_)
             | Self::Number(_)
@@ -84,20 +93,23 @@ impl Tree {
             | Self::Profile { .. }
             | Self::Member { .. }
             | Self::Fact { .. }
-            | Self::Model(_) => Vec::new(),
-            Self::Known(of) | Self::Not(of) | Self::Negative(of) => vec![of],
-            Self::Lookup { key, .. } => vec![key],
+            | Self::Model(_) => (none, None, &[]),
+            Self::Known(of) | Self::Not(of) | Self::Negative(of) | Self::Lookup { key: of, .. } => {
+                (none, Some(&**of), &[])
+            }
             Self::And(parts)
             | Self::Or(parts)
             | Self::Equal(parts)
             | Self::In(parts)
             | Self::Order(_, parts)
-            | Self::Arithmetic(_, parts) => parts.iter().collect(),
-            Self::Choice(parts) => parts.iter().collect(),
-            Self::Among(needle, items) => items.iter().chain([&**needle]).collect(),
-            Self::Call(_, arguments) => arguments.iter().collect(),
-            Self::Points { of, .. } => of.iter().map(|(condition, _)| &condition.tree).collect(),
-        }
+            | Self::Arithmetic(_, parts) => (&parts[..], None, &[]),
+            Self::Choice(parts) => (&parts[..], None, &[]),
+            Self::Among(needle, items) => (&items[..], Some(&**needle), &[]),
+            Self::Call(_, arguments) => (&arguments[..], None, &[]),
+            Self::Points { of, .. } => (none, None, of),
+        };
+        let conditions = conditions.iter().map(|(condition, _)| &condition.tree);
+        some.iter().chain(one).chain(conditions)
     }
 
     /// The next jump of anything in it.
@@ -122,7 +134,7 @@ impl Tree {
         earliest(
             [own]
                 .into_iter()
-                .chain(self.parts().iter().map(|part| part.next_jump(scope))),
+                .chain(self.parts().map(|part| part.next_jump(scope))),
         )
     }
 
@@ -153,6 +165,12 @@ fn inputs(model: &Model) -> impl Iterator<Item = &Tree> {
 
 fn earliest(instants: impl IntoIterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
     instants.into_iter().flatten().min()
+}
+
+/// When a line turns, as far as anybody waits.
+fn turns(line: Line, now: Timestamp, holds: impl Fn(Ordering) -> bool) -> Option<Timestamp> {
+    let far = now.plus(FAR_MS);
+    line.turns(now, holds).filter(|turn| *turn <= far)
 }
 
 fn is_less(a: &Tree, b: &Tree, scope: &Scope<'_>) -> bool {

@@ -26,6 +26,7 @@ mod check;
 mod check_operators;
 mod conjunct;
 mod functions;
+mod line;
 pub mod model;
 mod names;
 mod operators;
@@ -226,6 +227,13 @@ impl Expression {
     #[must_use]
     pub fn asks(&self) -> &[String] {
         &self.asks
+    }
+
+    /// Whether it asks what was sent to the customer.
+    #[must_use]
+    pub fn asks_what_was_sent(&self) -> bool {
+        let mut asks = self.asks.iter();
+        asks.any(|path| path.starts_with("profile.contacts"))
     }
 
     /// The earliest instant after that of `scope` at which time alone may change whether it holds; before it, it cannot. Exact where

@@ -1,5 +1,7 @@
 //! Operators: which there are, which types they take, and what they do with values.
 
+use std::cmp::Ordering;
+
 use cel::common::ast::operators as cel;
 
 use crate::event::Type;
@@ -133,12 +135,17 @@ impl Order {
             (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(b)),
             _ => None,
         };
-        ordering.is_some_and(|ordering| match self {
+        ordering.is_some_and(|ordering| self.is(ordering))
+    }
+
+    /// Whether this is the order that is meant.
+    pub fn is(self, ordering: Ordering) -> bool {
+        match self {
             Self::Less => ordering.is_lt(),
             Self::AtMost => ordering.is_le(),
             Self::Greater => ordering.is_gt(),
             Self::AtLeast => ordering.is_ge(),
-        })
+        }
     }
 }
 

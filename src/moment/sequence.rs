@@ -13,6 +13,7 @@
 //!   still ends what began before it.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::kind::{
@@ -188,11 +189,8 @@ impl MomentKind for Sequence {
 
     fn event(&self, state: &mut Kept<'_, SequenceState>, scope: &Scope<'_>, found: &mut Found) {
         let Some(event) = scope.event else { return };
-        let fits: Vec<bool> = self
-            .steps
-            .iter()
-            .map(|step| step.of.matches(scope))
-            .collect();
+        let fits = self.steps.iter().map(|step| step.of.matches(scope));
+        let fits: SmallVec<[bool; 8]> = fits.collect();
         let without = self
             .without
             .as_ref()

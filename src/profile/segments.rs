@@ -145,7 +145,7 @@ impl Section for Segments {
             "when she reached a milestone of the declared path, by its name",
             |p| p.of_group(Standing::MILESTONE).map(|it| it.0).collect(),
             |p, name, _| {
-                let standing = p.get(&Standing::named(Standing::MILESTONE, name));
+                let standing = p.of_name(Standing::MILESTONE, name);
                 let reached = standing.filter(|it| it.is_in);
                 Value::time(reached.and_then(|it| it.since))
             },
@@ -312,6 +312,13 @@ impl Segments {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Standing> {
         self.place(name).ok().map(|place| &self.of[place])
+    }
+
+    /// The same of one of a group, whose name is made for nobody.
+    fn of_name(&self, group: &str, name: &str) -> Option<&Standing> {
+        let named = || [group, ".", name].into_iter().flat_map(str::bytes);
+        let place = self.of.binary_search_by(|it| it.name.bytes().cmp(named()));
+        place.ok().map(|place| &self.of[place])
     }
 
     /// When the first is to be asked again, if no event comes before.

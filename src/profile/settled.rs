@@ -284,23 +284,35 @@ impl Settled {
         }
     }
 
-    /// Takes over what was sent to her as she is seen beyond the watermark, and where she stands in journeys by then.
-    pub fn take_sent(&mut self, ahead: Self) {
-        (self.contacts, self.ledger, self.sent) = (ahead.contacts, ahead.ledger, ahead.sent);
-        self.journeys = ahead.journeys;
+    /// A copy of what her events say alone.
+    #[must_use]
+    pub fn facts(&mut self) -> Self {
+        let mut own = Self::default();
+        self.swap_sent(&mut own);
+        let facts = self.clone();
+        self.swap_sent(&mut own);
+        facts
     }
 
-    /// A new customer of the same id, as far as facts go: what was sent to her stays, and which messages were seen.
+    /// Exchanges what her events do not say by themselves: what was sent to her and what came of it, where she stands in journeys,
+    /// and which messages were seen.
+    pub fn swap_sent(&mut self, other: &mut Self) {
+        use std::mem::swap;
+        swap(&mut self.contacts, &mut other.contacts);
+        swap(&mut self.ledger, &mut other.ledger);
+        swap(&mut self.sent, &mut other.sent);
+        swap(&mut self.journeys, &mut other.journeys);
+        swap(&mut self.seen, &mut other.seen);
+    }
+
+    /// A new customer of the same id, as far as facts go: what [`Settled::swap_sent`] exchanges stays.
     pub fn forget_facts(&mut self) {
-        *self = Self {
+        let mut new = Self {
             id: std::mem::take(&mut self.id),
-            contacts: std::mem::take(&mut self.contacts),
-            ledger: std::mem::take(&mut self.ledger),
-            sent: std::mem::take(&mut self.sent),
-            journeys: std::mem::take(&mut self.journeys),
-            seen: std::mem::take(&mut self.seen),
             ..Self::default()
         };
+        new.swap_sent(self);
+        *self = new;
     }
 }
 

@@ -5,6 +5,7 @@
 //! are segments under names of their own, which say how they are asked for. What a file may ask for stands before it in [`FILES`], so
 //! one pass in this order finds everything as it is.
 
+mod concerned;
 mod labels;
 mod path;
 mod personas;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
 
+pub use concerned::{Chosen, Concerned};
 pub use labels::{Bounds, DIMENSIONS, Dimension, FILE as LABELS};
 pub use path::FILE as PATH;
 pub use personas::FILE as PERSONAS;
@@ -142,16 +144,6 @@ impl Segment {
         self.written_by = written_by;
         self.facts = facts;
         self
-    }
-
-    /// Whether an event may change its answer, but by what else she stands with; `measured`: whether one of the facts of this name
-    /// takes it.
-    #[must_use]
-    pub fn is_concerned(&self, event: &Event, measured: impl Fn(&str) -> bool) -> bool {
-        // Another time zone moves her days.
-        event.traits.is_some()
-            || self.written_by.iter().any(|may_write| may_write(event))
-            || self.facts.iter().any(|fact| measured(fact))
     }
 
     /// Where she stands once it was asked at an instant; none where nothing changes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::event::{EventName, Text, Vocabulary};
+use crate::event::{Event, EventName, Text, Vocabulary};
 use crate::expression::Expression;
 use crate::fact::Fact;
 use crate::journey::Journey;
@@ -13,7 +13,7 @@ use crate::model::Declaration;
 use crate::moment::{Concerns, Kind, Matcher};
 use crate::money::Amount;
 use crate::profile::Settled;
-use crate::segment::Segment;
+use crate::segment::{Chosen, Concerned, Segment};
 use crate::suppression::Suppression;
 use crate::time::{Timestamp, Zone};
 use crate::treatment::choice::TreatmentChoice;
@@ -42,12 +42,16 @@ pub struct Plan {
     pub policy: Policy,
     /// Digest (16 hex digits) of the definitions and the policy.
     pub revision: Text,
+    /// Whether what a segment, a fact, or a trigger that speaks at once remembers of her asks what was sent to her.
+    pub sees_what_was_sent: bool,
     /// Whether a deadline of any trigger depends on the customer's time zone.
     pub counts_days: bool,
     /// The triggers that take an event.
     by_event: ByName,
     /// The facts that take an event.
     facts_by_event: ByName,
+    /// The segments that an event may concern.
+    concerned: Concerned,
     /// Hash of the texts of facts, models and segments.
     declared: u64,
     /// Whether any trigger has a journey.
@@ -194,6 +198,7 @@ impl Plan {
         let concerned = triggers.iter().map(|trigger| trigger.kind.concerns());
         let by_event = ByName::new(&vocabulary, concerned);
         let facts_by_event = ByName::new(&vocabulary, facts.iter().map(Fact::concerns));
+        let concerned = Concerned::new(&segments, &facts);
         let mut hasher = Xxh3::new();
         let texts = facts.iter().map(|it| it.text);
         let texts = texts.chain(models.iter().map(|it| it.text));
@@ -201,6 +206,12 @@ impl Plan {
             hasher.update(&text.to_le_bytes());
         }
         let declared = hasher.digest();
+        let immediate = triggers.iter().filter(|it| it.kind.is_immediate());
+        let remembered = immediate.flat_map(|it| it.kind.expressions());
+        let measured = facts.iter().flat_map(Fact::expressions);
+        let stood = segments.iter().flat_map(Segment::conditions);
+        let seen = remembered.chain(measured).chain(stood.map(AsRef::as_ref));
+        let sees_what_was_sent = { seen }.any(Expression::asks_what_was_sent);
         let has_journeys = triggers.iter().any(|trigger| trigger.journey.is_some());
         let has_goals = triggers.iter().any(|trigger| trigger.goal.is_some());
         let goals = triggers.iter().map(|trigger| {
@@ -235,10 +246,12 @@ impl Plan {
             segments,
             suppressions: Vec::new(),
             watches_segments,
+            sees_what_was_sent,
             policy,
             revision,
             by_event,
             facts_by_event,
+            concerned,
             declared,
             has_journeys,
             has_goals,
@@ -268,6 +281,12 @@ impl Plan {
     /// The facts that take an event of this name.
     pub fn measuring(&self, name: EventName) -> impl Iterator<Item = &Fact> {
         self.facts_by_event.of(name).map(|i| &self.facts[i])
+    }
+
+    /// The segments, by number, that an event may move her into or out of, but by where else she stands.
+    #[must_use]
+    pub fn concerning(&self, event: &Event) -> Chosen {
+        self.concerned.by(event, self.facts_by_event.of(event.name))
     }
 
     /// The triggers for whose goal an event of this name may count.

@@ -1,11 +1,12 @@
 //! What speaks at once: it sees settled state plus tail when the event arrives.
 
+use super::super::ahead::Ahead;
 use super::super::customer::Customer;
 use super::super::waiting::Waiting;
-use super::{Ahead, Came, Fold, Turn, shown};
+use super::{Came, Fold, Turn, shown};
 use crate::event::Event;
 use crate::moment::States;
-use crate::profile::{Profile, Settled, TailEvent};
+use crate::profile::{Profile, Settled, Tail, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
 
@@ -16,15 +17,21 @@ impl Fold<'_> {
             profile: Profile { settled, tail },
             states,
             waiting,
+            ahead: aside,
         } = customer;
         let at = tail.take(event);
         let plan = self.plan;
+        if at + 1 < tail.events().len() {
+            aside.forget();
+        }
         let speaks = |tail: &TailEvent| plan.speaks_at_once(tail.event.name);
         if !tail.events()[at..].iter().any(speaks) {
             return;
         }
-        let mut view = self.ahead(settled, states);
-        for i in 0..tail.events().len() {
+        let view = aside.take();
+        let mut view = view.unwrap_or_else(|| Box::new(Ahead::of(plan, settled, states)));
+        view.settled.swap_sent(settled);
+        for i in view.covers..tail.events().len() {
             let (until, ahead) = tail.events_mut().split_at_mut(i + 1);
             let TailEvent { event, fired } = &mut until[i];
             self.expire(&mut view, event.time);
@@ -34,7 +41,28 @@ impl Fold<'_> {
                 self.speak(&mut view, waiting, (event, fired), ahead);
             }
         }
-        settled.take_sent(view.settled);
+        view.settled.swap_sent(settled);
+        if !plan.sees_what_was_sent {
+            view.covers = tail.events().len();
+            debug_assert!(self.sees_the_same(&view, settled, states, tail));
+            aside.keep(view);
+        }
+    }
+
+    /// Whether who is seen on is seen as if everything had been looked at anew.
+    fn sees_the_same(
+        &self,
+        kept: &Ahead,
+        settled: &mut Settled,
+        states: &States,
+        tail: &Tail,
+    ) -> bool {
+        let mut view = Ahead::of(self.plan, settled, states);
+        for tail in tail.events() {
+            self.expire(&mut view, tail.event.time);
+            self.see(&mut view, &tail.event);
+        }
+        view.settled == kept.settled && view.states == kept.states
     }
 
     /// Takes an event for which the tail has no place into the settled state, before its turn. An
@@ -44,20 +72,23 @@ impl Fold<'_> {
             profile: Profile { settled, tail },
             states,
             waiting,
+            ahead: aside,
         } = customer;
+        aside.forget();
         let at = tail
             .events()
             .partition_point(|tail| tail.event.order() < event.order());
         let (before, ahead) = tail.events().split_at(at);
         if self.plan.speaks_at_once(event.name) {
-            let mut view = self.ahead(settled, states);
+            let mut view = Ahead::of(self.plan, settled, states);
+            view.settled.swap_sent(settled);
             for tail in before {
                 self.expire(&mut view, tail.event.time);
                 self.see(&mut view, &tail.event);
             }
             self.expire(&mut view, event.time);
             self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
-            settled.take_sent(view.settled);
+            view.settled.swap_sent(settled);
         }
         self.fold_event((settled, states, waiting), (event, Turn::AtOnce), ahead);
         self.decide_gathered((settled, waiting), ahead);
@@ -69,7 +100,9 @@ impl Fold<'_> {
             profile: Profile { settled, tail },
             states,
             waiting,
+            ahead: aside,
         } = customer;
+        aside.forget();
         if let Some(TailEvent { event, fired }) = tail.events().first() {
             let ahead = &tail.events()[1..];
             let turn = Turn::Settles(fired);
@@ -85,27 +118,18 @@ impl Fold<'_> {
             profile: Profile { settled, tail },
             states,
             waiting,
+            ahead: aside,
         } = customer;
+        aside.forget();
         if self.plan.speaks_at_once(event.name) {
-            let mut view = self.ahead(settled, states);
+            let mut view = Ahead::of(self.plan, settled, states);
+            view.settled.swap_sent(settled);
             self.speak(&mut view, waiting, (event, &mut Vec::new()), tail.events());
-            settled.take_sent(view.settled);
+            view.settled.swap_sent(settled);
         }
         let ahead = tail.events();
         self.fold_event((settled, states, waiting), (event, Turn::Late), ahead);
         self.decide_gathered((settled, waiting), ahead);
-    }
-
-    /// What those who speak at once see before the tail.
-    pub(super) fn ahead(&self, settled: &Settled, states: &States) -> Ahead {
-        let speaks = |key| {
-            let trigger = self.plan.by_key(key);
-            trigger.is_some_and(|trigger| trigger.kind.is_immediate())
-        };
-        Ahead {
-            settled: settled.clone(),
-            states: states.only(speaks),
-        }
     }
 
     /// Who has expired before `time` is a new customer then, whether the watermark has reached it or not.
@@ -158,7 +182,9 @@ impl Fold<'_> {
         let plan = self.plan;
         let again = plan.apply(&mut view.settled, event, previous.as_ref(), |_, _| {});
         for trigger in remembering().filter(|it| !again || it.kind.takes_again()) {
-            let Ahead { settled, states } = &mut *view;
+            let Ahead {
+                settled, states, ..
+            } = &mut *view;
             shown(trigger, event, settled, previous.as_ref(), states);
         }
     }
@@ -179,7 +205,9 @@ impl Fold<'_> {
         let again = plan.apply(&mut view.settled, event, previous.as_ref(), |_, _| {});
         let mut came = Vec::new();
         for trigger in immediate().filter(|it| !again || it.kind.takes_again()) {
-            let Ahead { settled, states } = view;
+            let Ahead {
+                settled, states, ..
+            } = &mut *view;
             let found = shown(trigger, event, settled, previous.as_ref(), states);
             if let Some(moment) = found.moment
                 && !fired.contains(&trigger.key)

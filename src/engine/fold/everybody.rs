@@ -1,5 +1,6 @@
 //! What happened to everybody, shown to one customer.
 
+use super::super::ahead::Ahead;
 use super::super::customer::Customer;
 use super::super::waiting::Waiting;
 use super::{Came, Fold, shown};
@@ -17,6 +18,7 @@ impl Fold<'_> {
             profile: Profile { settled, tail },
             states,
             waiting,
+            ..
         } = customer;
         let at = tail
             .events()
@@ -30,7 +32,8 @@ impl Fold<'_> {
             }
             return;
         }
-        let mut view = self.ahead(settled, states);
+        let mut view = Ahead::of(self.plan, settled, states);
+        view.settled.swap_sent(settled);
         for tail in before {
             self.expire(&mut view, tail.event.time);
             self.see(&mut view, &tail.event);
@@ -39,8 +42,8 @@ impl Fold<'_> {
         self.plan.pass(&mut view.settled, event.time);
         if known(&view.settled) {
             self.apply_to((&mut view.settled, waiting), event, ahead, outside);
-            settled.take_sent(view.settled);
         }
+        view.settled.swap_sent(settled);
     }
 
     /// Decides what a broadcast makes true for a customer who is in the audience.

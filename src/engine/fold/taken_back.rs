@@ -199,20 +199,15 @@ impl Fold<'_> {
 
     /// Whether what was sent meanwhile may change what an expression says, and it cannot be told any more what it said without.
     fn asks_what_was_sent(&self, expression: &Expression, is_known: bool) -> bool {
-        let asks = |expression: &Expression, of: &str| {
-            let mut asks = expression.asks().iter();
-            asks.any(|path| path.starts_with(of))
-        };
-        let of_contacts = |expression| asks(expression, "profile.contacts");
         let asks_standing = |expression: &Expression| {
             let paths = expression.asks().iter();
             let mut paths = paths.filter_map(|path| path.strip_prefix("profile."));
             paths.any(segments::Standing::is_of)
         };
         let mut segments = self.plan.segments.iter();
-        !is_known && of_contacts(expression)
+        !is_known && expression.asks_what_was_sent()
             || asks_standing(expression)
-                && segments.any(|segment| segment.conditions().any(|it| of_contacts(it)))
+                && segments.any(|segment| segment.conditions().any(|it| it.asks_what_was_sent()))
     }
 
     /// She said something of consent, and it is taken in: what goes to a channel that she closed by it is undone.

@@ -6,6 +6,7 @@
 mod goal;
 mod policy;
 
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::plan::{Goal, Mode, Trigger};
@@ -144,7 +145,7 @@ pub struct Definition {
 /// name, a zero byte and its generation (little endian).
 #[must_use]
 pub fn key(name: &str, generation: u32) -> u32 {
-    let mut bytes = name.as_bytes().to_vec();
+    let mut bytes: SmallVec<[u8; 80]> = SmallVec::from_slice(name.as_bytes());
     bytes.push(0);
     bytes.extend(generation.to_le_bytes());
     #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
