@@ -12,7 +12,7 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::Config;
-use super::secret::is_secret;
+use super::secret::{holds_login, is_secret};
 use crate::document::suggest::meant;
 
 /// What our variables begin with, before `__`.
@@ -140,10 +140,14 @@ fn lay_over(layers: &Layers, name: &str, field: &str, text: &str) -> Result<Laye
             Err(detail) => drop(first.get_or_insert(detail)),
         }
     }
-    Err(ConfigError::Override {
-        name: name.to_owned(),
-        detail: first.unwrap_or_default(),
-    })
+    let detail = first.unwrap_or_default();
+    // A section of Kafka's as a whole may hold a password, too.
+    let detail = match is_secret(field) || field.starts_with("kafka.") || holds_login(text) {
+        true => detail.replace(text, "(not shown)"),
+        false => detail,
+    };
+    let name = name.to_owned();
+    Err(ConfigError::Override { name, detail })
 }
 
 /// A layer of one field, as TOML.
@@ -175,21 +179,17 @@ fn explained(error: &toml::de::Error) -> String {
 }
 
 /// The message, without what may be secret in the line that it shows: its value, and what it says of that.
-fn without_secrets(message: &str) -> String {
+pub(super) fn without_secrets(message: &str) -> String {
     let source = |line: &str| {
         let (number, text) = line.split_once('|')?;
         number.trim().parse::<u32>().ok()?;
         Some(text.to_owned())
     };
     let hides = |text: &str| {
-        let key = text
-            .split('=')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let key = text.split('=').next().unwrap_or_default();
         // A line without a key goes on with a value whose key is above it.
         let goes_on = !text.contains('=') && !text.trim_start().starts_with('[');
-        goes_on || is_secret(&key)
+        goes_on || is_secret(key) || holds_login(text)
     };
     if !message.lines().filter_map(source).any(|text| hides(&text)) {
         return message.to_owned();

@@ -402,6 +402,10 @@ impl Config {
         self.memory.check()?;
         self.cloudevents.check(&self.topics)?;
         self.schema_registry.check()?;
+        if secret::holds_login(&self.telemetry.otlp_endpoint) {
+            let detail = "holds a password, and is shown in the log; use the variable OTEL_EXPORTER_OTLP_HEADERS";
+            return Err(ConfigError::invalid("telemetry.otlp_endpoint", detail));
+        }
         self.kafka.check()
     }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use toml::Table;
 
+use super::layers::without_secrets;
 use super::{Config, ConfigError};
 
 /// The error with its line, where the file by itself has it too; else a variable or a flag is to blame, and it stays as it is.
@@ -37,7 +38,7 @@ fn complaint(error: &ConfigError, path: &Path) -> Option<String> {
     };
     let document = toml::Deserializer::parse(&text).ok()?;
     let placed = complaint.deserialize(document).err()?;
-    Some(placed.to_string().trim_end().to_owned())
+    Some(without_secrets(placed.to_string().trim_end()))
 }
 
 /// The keys of a field as errors name it: with dots, and quotes where a key has some itself.

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::secret::holds_login;
 use super::{ConfigError, Span};
 use crate::registry::{Registry, RegistryError, RegistrySettings, SchemasError, Source};
 
@@ -128,13 +129,12 @@ impl SchemaRegistry {
             .url
             .strip_prefix("http://")
             .or(self.url.strip_prefix("https://"));
-        let host = rest.unwrap_or_default().split('/').next();
         let is_set =
             |secret: &Secret, file: &Path| !secret.0.is_empty() || !file.as_os_str().is_empty();
         if !self.url.is_empty() && rest.is_none() {
             return wrong("url", "expected http://host:port or https://host:port");
         }
-        if host.unwrap_or_default().contains('@') {
+        if holds_login(&self.url) {
             return wrong(
                 "url",
                 "holds a password, and is shown in the log; use user and password_file",

@@ -398,3 +398,74 @@ fn flags_lie_over_the_environment() {
     assert_eq!(config.topics.cart.lateness, Span { ms: 120_000 });
     assert_eq!(config.events["Test Drive"]["Model"], "text");
 }
+
+#[test]
+fn what_is_wrong_is_said_without_what_is_secret() {
+    type Case = (
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        &'static str,
+    );
+    let table: &[Case] = &[
+        (
+            "[schema_registry]\nurl = \"http://me:hunter2@registry\"",
+            &[],
+            "holds a password",
+        ),
+        (
+            "[schema_registry]\npassword = \"hunter2\"",
+            &[],
+            "needs user",
+        ),
+        (
+            "[schema_registry]\nuser = \"me\"\ntoken = \"hunter2\"",
+            &[],
+            "either user and password",
+        ),
+        (
+            "[telemetry]\notlp_endpoint = \"http://me:hunter2@collector\"",
+            &[],
+            "OTEL_EXPORTER_OTLP_HEADERS",
+        ),
+        (
+            "[kafka.properties]\n\"sasl.password\" = [\"hunter2\"]",
+            &[],
+            "is not a text, a number or a bool",
+        ),
+        (
+            "",
+            &[("MOMENTS__KAFKA__PROPERTIES", "sasl.password=hunter2")],
+            "MOMENTS__KAFKA__PROPERTIES: ",
+        ),
+        (
+            "",
+            &[("MOMENTS__SCHEMA_REGISTRY__URL", "me:hunter2@registry")],
+            "expected http://",
+        ),
+        (
+            "",
+            &[("MOMENTS__SCHEMA_REGISTRY__PASWORD", "hunter2")],
+            "did you mean `password`",
+        ),
+        (
+            "",
+            &[(
+                "MOMENTS__SCHEMA_REGISTRY__TIMEOUT",
+                "http://me:hunter2@registry",
+            )],
+            "is not a duration",
+        ),
+    ];
+    for (text, environment, expected) in table {
+        let error = load(text, environment).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+        assert!(!error.contains("hunter2"), "{text}: {error}");
+    }
+    let text = "[kafka.properties]\n\"sasl.password\" = \"hunter2\"\n\"sasl.jaas.config\" = \"hunter2\"\n[schema_registry]\n\
+                url = \"http://registry\"\nuser = \"me\"\npassword = \"hunter2\"";
+    let shown = format!("{:#?}", load(text, &[]).unwrap());
+    assert!(
+        shown.contains("(not shown)") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+}

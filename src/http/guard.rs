@@ -4,7 +4,7 @@
 //! there read the answers, too. It cannot choose what the browser says of it: `Host` is the name that it asked for, `Origin` where it
 //! came from.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
@@ -23,7 +23,7 @@ pub(super) const OPEN_TO_ALL: &str = "/health/";
 const AUDITED: [&str; 2] = ["/customers/", "/api/v1/customers/"];
 /// In which a request, its body included, is answered.
 const REQUEST: Duration = Duration::from_secs(30);
-/// Requests a second: more than people and probes ask, and a few percent of a core.
+/// Requests a second, of those who send the token, and as many of those who do not, who take nothing from them: more than people and probes ask, and a few percent of a core.
 const RATE: f64 = 200.0;
 /// Requests at once, after a while without.
 const BURST: f64 = 400.0;
@@ -57,7 +57,7 @@ impl Rate {
 
 /// Lets through who may ask, and answers in time.
 pub(super) async fn guarded(State(api): State<Api>, request: Request, next: Next) -> Response {
-    if let Err(problem) = api.admits(request.headers(), request.uri(), &api.rate) {
+    if let Err(problem) = api.admits(request.headers(), request.uri()) {
         return problem;
     }
     let path = request.uri().path();
@@ -96,13 +96,13 @@ fn is_sign(path: &str) -> bool {
 
 impl Api {
     #[expect(clippy::result_large_err, reason = "a response, once a request")]
-    fn admits(
-        &self,
-        headers: &HeaderMap,
-        uri: &Uri,
-        rate: &Arc<Mutex<Rate>>,
-    ) -> Result<(), Response> {
+    fn admits(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
         let is_open = uri.path().starts_with(OPEN_TO_ALL);
+        let is_stranger = self.token.is_some_and(|token| !has_token(headers, token));
+        let rate = match is_stranger {
+            true => &self.strangers,
+            false => &self.rate,
+        };
         let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_open && !rate.take(Instant::now()) {
             let detail = format!("more than {RATE} requests a second; ask again in a second");
@@ -123,7 +123,7 @@ impl Api {
                 );
             }
         }
-        let Some(token) = self.token else {
+        if self.token.is_none() {
             return match is_known(host, &self.tasks.config().http.hosts) {
                 true => Ok(()),
                 false => {
@@ -134,8 +134,8 @@ impl Api {
                     Err(Problem::new(status, "not by this name", detail).into_response())
                 }
             };
-        };
-        if is_open || has_token(headers, token) {
+        }
+        if is_open || !is_stranger {
             return Ok(());
         }
         let detail = "send the token of `http.token_file`: `Authorization: Bearer ...`";

@@ -153,6 +153,8 @@ struct Api {
     /// For those who wait for Kafka.
     waiting: Arc<Semaphore>,
     rate: Arc<Mutex<Rate>>,
+    /// Of those without the token.
+    strangers: Arc<Mutex<Rate>>,
 }
 
 /// A part of the path.
@@ -189,6 +191,7 @@ impl Server {
             log: Arc::default(),
             waiting: Arc::new(Semaphore::new(WAITING)),
             rate: Arc::new(Mutex::new(Rate::new(Instant::now()))),
+            strangers: Arc::new(Mutex::new(Rate::new(Instant::now()))),
         };
         Ok(Self { listener, api })
     }

@@ -222,3 +222,98 @@ fn everybody_at_once_is_answered_or_told_to_come_again() {
     assert!(of(&[200]) > 0, "somebody has an answer: {asked:?}");
     assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
 }
+
+/// The whole answer to a request, as it stands; empty where the connection ended without.
+fn answer(member: &Member, request: &str) -> String {
+    let mut stream = connect(member);
+    let mut answer = String::new();
+    let asked = stream.write_all(request.as_bytes());
+    let _ = asked.and_then(|()| stream.read_to_string(&mut answer));
+    answer
+}
+
+#[test]
+fn who_is_slow_large_or_a_stranger_keeps_nobody_out_and_who_asks_for_customers_is_written_down() {
+    let Some(installation) = installation("") else {
+        return;
+    };
+    let token = installation.file("token");
+    std::fs::write(&token, "open-sesame\n").expect("a file");
+    let config = std::fs::read_to_string(installation.config()).expect("a configuration");
+    let http = format!(
+        "[http]\nwrite = true\ntoken_file = {:?}\n",
+        token.display().to_string()
+    );
+    std::fs::write(installation.config(), config.replace("[http]\n", &http))
+        .expect("a configuration");
+    let member = installation.start();
+    member.wait_until_ready();
+    installation.produce("purchase", [order("ana")]);
+    installation.wait_for("decisions", 1);
+    let start = Instant::now();
+    let (mut head, mut body) = (connect(&member), connect(&member));
+    head.write_all(b"GET /metrics HTTP/1.1\r\nHost: loc")
+        .expect("half a head");
+    body.write_all(
+        b"POST /api/v1/customers/ana/erasure HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer open-sesame\r\n\
+          Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+    )
+    .expect("half a body");
+    let ask = |path: &str, header: &str| {
+        answer(
+            &member,
+            &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}Connection: close\r\n\r\n"),
+        )
+    };
+    let large = format!("X-Large: {}\r\n", "x".repeat(20_000));
+    let refused = ask("/metrics", &large);
+    assert!(
+        refused.is_empty() || refused.starts_with("HTTP/1.1 431"),
+        "{refused}"
+    );
+    let mut strangers = (0..10_000).map(|_| ask("/metrics", ""));
+    let told = strangers.find(|it| it.starts_with("HTTP/1.1 429"));
+    let told = told.expect("a stranger who is told to come again");
+    assert!(
+        told.to_ascii_lowercase().contains("retry-after: 1"),
+        "{told}"
+    );
+    let known = "Authorization: Bearer open-sesame\r\n";
+    for path in ["/metrics", "/api/v1/customers/ana", "/api/v1/customers/ben"] {
+        let found = ask(path, known);
+        let expected = if path.ends_with("ben") {
+            "HTTP/1.1 404"
+        } else {
+            "HTTP/1.1 200"
+        };
+        assert!(found.starts_with(expected), "{path}: {found}");
+    }
+    let log = member.process.output();
+    for (customer, status) in [("ana", 200), ("ben", 404)] {
+        let line = format!("method=GET path=\"/api/v1/customers/{customer}\" peer=\"127.0.0.1:");
+        let line = log
+            .lines()
+            .find(|it| it.contains(" audit: ") && it.contains(&line));
+        assert!(
+            line.is_some_and(|it| it.contains(&format!("status={status}"))),
+            "{log}"
+        );
+    }
+    // The half ones are ended in time: of a head nothing is said, a body is answered for.
+    let mut rest = String::new();
+    head.read_to_string(&mut rest).expect("an end");
+    assert!(
+        start.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        start.elapsed()
+    );
+    let mut status = [0; 12];
+    body.read_exact(&mut status).expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 503");
+    assert!(
+        start.elapsed() < Duration::from_secs(50),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(!member.process.output().contains("open-sesame"));
+}
