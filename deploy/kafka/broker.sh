@@ -6,7 +6,8 @@
 #
 # The second form is for tests: a pipe closes however its owner ends, kill -9 included, so no broker outlives its test.
 # LIBS holds Kafka's jars; a class-data archive beside it, kafka.jsa, is used if there is one, and written at the end if
-# KAFKA_ARCHIVE=write. KAFKA_PROPERTIES names a file of more properties, which win. DIR keeps properties, data and `pid`. KAFKA_JVM overrides the options of the Java machine.
+# KAFKA_ARCHIVE=write. KAFKA_PROPERTIES names a file of more properties, which win.
+# KAFKA_SCRAM is a user for SCRAM, as `kafka-storage format --add-scram` takes it. DIR keeps properties, data and `pid`. KAFKA_JVM overrides the options of the Java machine.
 # Listens on 127.0.0.1 only.
 set -eu
 
@@ -42,7 +43,8 @@ java_with_kafka() {
 
 class_data=-XX:SharedArchiveFile
 (java_with_kafka kafka.tools.StorageTool format \
-    --cluster-id "$cluster_id" --config "$dir/server.properties" --ignore-formatted)
+    --cluster-id "$cluster_id" --config "$dir/server.properties" --ignore-formatted \
+    ${KAFKA_SCRAM:+--add-scram "$KAFKA_SCRAM"})
 [ "${KAFKA_ARCHIVE:-read}" = read ] || class_data=-XX:ArchiveClassesAtExit
 
 if [ "$tied" = no ]; then

@@ -5,6 +5,7 @@
 //! aborted); each question is asked though others fail, but for what rests on it; and whatever is wrong is said with what to do about it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -13,12 +14,14 @@ use super::log::{Log, Range};
 use super::producing::{Outgoing, Sender};
 use crate::config::Config;
 use crate::registry::Source;
-use crate::runtime::clients::explained;
+use crate::runtime::clients::{self, explained};
 use crate::runtime::{clock, control, topics};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 use crate::trigger::set::Basis;
 
+/// How long brokers may take to answer at all.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How far clocks may be apart: what NTP corrects at once, and less than any lateness.
 const CLOCK_MS: i64 = 1_000;
 /// So much behind is said, ms: as the alert `MomentsBehind`.
@@ -96,7 +99,7 @@ pub fn examine(
     schemas: &Source,
 ) -> Vec<Finding> {
     let mut all = Vec::new();
-    let partitions = match Log::new(config).and_then(|log| Ok((log.brokers()?, log))) {
+    let partitions = match reached(config) {
         Ok((brokers, log)) => {
             all.push(well(
                 "brokers",
@@ -142,6 +145,14 @@ pub fn examine(
     all.push(the_registry(config, schemas));
     all.push(the_triggers(published, triggers));
     all
+}
+
+/// How many brokers answer, and what reads of them.
+fn reached(config: &Config) -> Result<(usize, Log), AdminError> {
+    let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
+    let brokers = clients::reach(config, timeout.min(PATIENCE));
+    let brokers = brokers.map_err(AdminError::kafka("asking for brokers"))?;
+    Ok((brokers, Log::new(config)?))
 }
 
 fn said(error: &AdminError) -> String {

@@ -62,20 +62,13 @@ impl Log {
     }
 
     fn reading(config: &Config, isolation: &str) -> Result<Self, AdminError> {
-        let consumer = clients::consumer(config, isolation)
+        let mut client = clients::consumer(config, isolation);
+        client
             .set("auto.offset.reset", "earliest")
-            .set("enable.partition.eof", "true")
-            .create_with_context(Logged)
-            .map_err(AdminError::kafka("making a consumer"))?;
+            .set("enable.partition.eof", "true");
+        let consumer = clients::asking(&client).map_err(AdminError::kafka("making a consumer"))?;
         let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
         Ok(Self { consumer, timeout })
-    }
-
-    /// How many brokers there are.
-    pub(super) fn brokers(&self) -> Result<usize, AdminError> {
-        let metadata = self.consumer.fetch_metadata(None, self.timeout);
-        let metadata = metadata.map_err(AdminError::kafka("asking for brokers"))?;
-        Ok(metadata.brokers().len())
     }
 
     /// The state of a group, and how many members it has.
@@ -212,10 +205,10 @@ impl Log {
     pub fn committed(&self, topic: &str, partition: i32) -> Result<Option<i64>, AdminError> {
         let mut asked = TopicPartitionList::new();
         asked.add_partition(topic, partition);
-        let found = self
-            .consumer
-            .committed_offsets(asked, self.timeout)
-            .map_err(AdminError::kafka("asking for the group's offsets"))?;
+        let found = clients::patiently(&self.consumer, self.timeout, |timeout| {
+            self.consumer.committed_offsets(asked.clone(), timeout)
+        });
+        let found = found.map_err(AdminError::kafka("asking for the group's offsets"))?;
         let found = found.find_partition(topic, partition);
         Ok(found.and_then(|it| match it.offset() {
             Offset::Offset(offset) => Some(offset),

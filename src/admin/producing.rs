@@ -1,9 +1,10 @@
 //! Records sent from outside a task, and waited for.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{
@@ -12,7 +13,7 @@ use rdkafka::producer::{
 
 use super::AdminError;
 use crate::config::Config;
-use crate::runtime::clients;
+use crate::runtime::{clients, tokens};
 use crate::task::core::Header as OwnHeader;
 use crate::time::Timestamp;
 
@@ -50,6 +51,12 @@ struct Deliveries(Arc<Mutex<Vec<Delivered>>>);
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(target: "rdkafka", %error, "{reason}");
+    }
+
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        tokens::brought(config)
     }
 }
 
@@ -99,9 +106,10 @@ impl Sender {
             client.set("transactional.id", id);
         }
         let deliveries = Deliveries::default();
-        let producer = client
+        let producer: BaseProducer<Deliveries> = client
             .create_with_context(deliveries.clone())
             .map_err(AdminError::kafka("making a producer"))?;
+        tokens::let_in(&client, producer.client()).map_err(AdminError::kafka("letting it in"))?;
         let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
         Ok(Self {
             producer,

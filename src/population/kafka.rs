@@ -1,11 +1,12 @@
 //! Sends records to Kafka, keyed by customer, in the partitions where Java's producers put them.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
@@ -13,6 +14,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProd
 use super::Record;
 use crate::config::Config;
 use crate::config::topics::Input;
+use crate::runtime::tokens;
 
 /// How long it rests when librdkafka's queue is full.
 const FULL: Duration = Duration::from_millis(5);
@@ -44,7 +46,13 @@ struct Failures {
     first: Arc<std::sync::OnceLock<String>>,
 }
 
-impl ClientContext for Failures {}
+impl ClientContext for Failures {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        tokens::brought(config)
+    }
+}
 
 impl ProducerContext for Failures {
     type DeliveryOpaque = ();
@@ -80,8 +88,10 @@ impl Sender {
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "20")
             .set("compression.type", "lz4");
+        let producer: ThreadedProducer<Failures> = client.create_with_context(failures.clone())?;
+        tokens::let_in(&client, producer.client())?;
         Ok(Self {
-            producer: client.create_with_context(failures.clone())?,
+            producer,
             failures,
             topics: config.topics.inputs(),
         })

@@ -1,15 +1,19 @@
 //! How each librdkafka client is configured: our own defaults, what the configuration says over them, and over that what the
 //! guarantees rest on.
 
+use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
 
+use super::tokens;
 use crate::config::Config;
 use crate::config::properties::INSTANCE;
 use crate::config::secret::is_secret;
@@ -33,13 +37,20 @@ const RECEIVED: &str = "receive.message.max.bytes";
 
 /// After what a member is missed.
 const SESSION: &str = "session.timeout.ms";
-/// How long it is listened for why nobody is reached.
-const WHY: Duration = Duration::from_secs(2);
+/// How soon it is heard why nobody is reached.
+const HEARD: Duration = Duration::from_millis(500);
 /// How long a reason explains what fails.
 const REASON: Duration = Duration::from_secs(30);
 
 /// Why librdkafka last reached nobody: its calls say only that they did not.
-static REASONS: Mutex<Option<(Instant, String)>> = Mutex::new(None);
+static REASONS: Mutex<Option<Reason>> = Mutex::new(None);
+
+#[derive(Debug)]
+struct Reason {
+    at: Instant,
+    code: RDKafkaErrorCode,
+    said: String,
+}
 
 /// Passes librdkafka's log on to ours.
 #[derive(Clone, Debug, Default)]
@@ -53,56 +64,94 @@ impl ClientContext for Logged {
     fn error(&self, error: KafkaError, reason: &str) {
         failed(&error, reason);
     }
+
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        tokens::brought(config)
+    }
 }
 
 impl ConsumerContext for Logged {}
 
+impl ProducerContext for Logged {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
 /// What librdkafka says goes wrong; that nobody can log in, at error.
 pub(super) fn failed(error: &KafkaError, reason: &str) {
-    use RDKafkaErrorCode as Code;
     let code = error.rdkafka_error_code();
-    let advice = match code {
-        Some(Code::Authentication | Code::SaslAuthenticationFailed) => Some(
-            "the brokers do not let this process in: look at sasl.mechanism, sasl.username and sasl.password in [kafka.properties]",
-        ),
-        Some(Code::SSL) => Some(
-            "no secure connection: look at security.protocol and ssl.ca.location in [kafka.properties], and at the port",
-        ),
-        Some(Code::Resolve) => {
-            Some("a name leads nowhere: look at kafka.bootstrap, and at what the brokers advertise")
-        }
-        Some(
-            Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed,
-        ) => Some("a right is missing: `moments topics acls` prints those that are needed"),
-        _ => None,
-    };
+    let code = code.unwrap_or(RDKafkaErrorCode::Unknown);
+    let advice = advice(code);
+    let said = advice.map_or_else(|| reason.to_owned(), |advice| format!("{reason}: {advice}"));
     let mut known = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_known = known.as_ref().is_some_and(|(at, _)| at.elapsed() < REASON);
-    if let Some(advice) = advice {
-        let said = format!("{reason}: {advice}");
-        if !is_known || known.as_ref().is_some_and(|(_, known)| *known != said) {
-            tracing::error!(target: "rdkafka", %error, "{said}");
-        }
-        *known = Some((Instant::now(), said));
-    } else {
-        if !is_known && code == Some(Code::BrokerTransportFailure) {
-            *known = Some((Instant::now(), reason.to_owned()));
-        }
+    let before = known.as_ref().filter(|it| it.at.elapsed() < REASON);
+    if advice.is_none() {
         tracing::warn!(target: "rdkafka", %error, "{reason}");
+    } else if before.is_none_or(|before| before.said != said) {
+        tracing::error!(target: "rdkafka", %error, "{said}");
+    }
+    if advice.is_some() || before.is_none() && code == RDKafkaErrorCode::BrokerTransportFailure {
+        let at = Instant::now();
+        *known = Some(Reason { at, code, said });
     }
 }
 
-/// An error, and why, where librdkafka has said that lately.
+/// What to do about an error of access.
+fn advice(code: RDKafkaErrorCode) -> Option<&'static str> {
+    use RDKafkaErrorCode as Code;
+    Some(match code {
+        Code::Authentication | Code::SaslAuthenticationFailed => {
+            "the brokers do not let this process in: look at sasl.mechanism, sasl.username and sasl.password in [kafka.properties]"
+        }
+        Code::SSL => {
+            "no secure connection: look at security.protocol and ssl.ca.location in [kafka.properties], and at the port"
+        }
+        Code::Resolve => {
+            "a name leads nowhere: look at kafka.bootstrap, and at what the brokers advertise"
+        }
+        Code::GroupAuthorizationFailed => {
+            "a right is missing: Read on the group, which is application.id; `moments topics acls` prints every right that is needed"
+        }
+        Code::TransactionalIdAuthorizationFailed => {
+            "a right is missing: Write on the transactional ids that begin with application.id; `moments topics acls` prints every right \
+             that is needed"
+        }
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+            "a right is missing: `moments topics acls` prints every right that is needed"
+        }
+        _ => return None,
+    })
+}
+
+/// What to do about nobody having answered, and not having said why.
+const NOBODY: &str = "look at kafka.bootstrap, at whether brokers run there, and at security.protocol in [kafka.properties], which is to be \
+                      what that port speaks";
+
+/// An error, and why, where librdkafka has said that lately or the error itself does.
 #[must_use]
 pub(crate) fn explained(error: &KafkaError) -> String {
     let known = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
-    match known.as_ref().filter(|(at, _)| at.elapsed() < REASON) {
-        Some((_, reason)) => format!("{error}: {reason}"),
-        None => error.to_string(),
+    match known.as_ref().filter(|it| it.at.elapsed() < REASON) {
+        Some(reason) => format!("{error}: {}", reason.said),
+        None => match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::OperationTimedOut) => format!("{error}: {NOBODY}"),
+            Some(code) if let Some(advice) = advice(code) => format!("{error}: {advice}"),
+            _ => error.to_string(),
+        },
     }
+}
+
+/// A consumer that asks for what is known of topics and groups, or is assigned by hand.
+///
+/// # Errors
+/// Where it cannot be made, or has no token where it needs one.
+pub(crate) fn asking(client: &ClientConfig) -> KafkaResult<BaseConsumer<Logged>> {
+    let consumer: BaseConsumer<Logged> = client.create_with_context(Logged)?;
+    tokens::let_in(client, consumer.client())?;
+    Ok(consumer)
 }
 
 /// The largest record that the member can take in, bytes.
@@ -133,6 +182,7 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
         ("kafka.producer", producer(config, 0)),
     ];
     for (section, client) in clients {
+        tokens::check(&client).map_err(|(name, why)| format!("[{section}] \"{name}\" {why}"))?;
         match client.create_native_config() {
             Err(KafkaError::ClientConfig(_, why, name, _)) if !is_secret(&name) => {
                 return Err(format!("[{section}] \"{name}\": {why}"));
@@ -149,15 +199,58 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Finds out why nobody is reached, of a client whose errors can be heard: it is [explained] then.
-pub(super) fn ask_why(config: &Config) {
-    let asked: Result<BaseConsumer<Logged>, _> =
-        consumer(config, "read_committed").create_with_context(Logged);
-    if let Ok(client) = asked {
-        let _ = client.fetch_metadata(None, WHY);
-        let since = Instant::now();
-        while since.elapsed() < WHY && client.poll(Duration::from_millis(100)).is_some() {}
+/// Asks brokers for nothing but an answer: how many there are.
+///
+/// # Errors
+/// Where there is none in time, or it is known before that there will not be, as they do not let this process in. Why is [explained].
+pub(crate) fn reach(config: &Config, timeout: Duration) -> KafkaResult<usize> {
+    let client = asking(&consumer(config, "read_committed"))?;
+    let metadata = patiently(&client, timeout, |timeout| {
+        client.fetch_metadata(None, timeout)
+    })?;
+    Ok(metadata.brokers().len())
+}
+
+/// Asks until there is an answer, again and again, as it is heard in between whether there will be none.
+///
+/// # Errors
+/// The last, once it is out of time, or brokers refuse. Why is [explained].
+pub(crate) fn patiently<T>(
+    client: &BaseConsumer<Logged>,
+    timeout: Duration,
+    ask: impl Fn(Duration) -> KafkaResult<T>,
+) -> KafkaResult<T> {
+    let (since, mut patience) = (Instant::now(), HEARD);
+    loop {
+        let error = match ask(patience) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        // What it says of errors is heard here.
+        while client.poll(Duration::ZERO).is_some() {}
+        if is_refused(since) || since.elapsed() >= timeout {
+            return Err(error);
+        }
+        patience = (patience * 2).min(timeout.saturating_sub(since.elapsed()).max(HEARD));
     }
+}
+
+/// Whether brokers have refused what was asked since then.
+fn is_refused(since: Instant) -> bool {
+    use RDKafkaErrorCode as Code;
+    let known = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
+    known.as_ref().is_some_and(|reason| {
+        let is_final = advice(reason.code).is_some() && reason.code != Code::Resolve;
+        is_final && reason.at >= since
+    })
+}
+
+/// Whether this is what went wrong last, a moment ago.
+pub(super) fn is_known(code: RDKafkaErrorCode) -> bool {
+    let known = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
+    known
+        .as_ref()
+        .is_some_and(|reason| reason.code == code && reason.at.elapsed() < REASON)
 }
 
 /// One line of librdkafka's log.
@@ -186,6 +279,7 @@ pub fn common(config: &Config) -> ClientConfig {
     }
     client.set("bootstrap.servers", &config.kafka.bootstrap);
     client.set("client.id", client_id(config));
+    tokens::adapt(&mut client);
     client
 }
 
@@ -331,6 +425,7 @@ fn overlay(
     }
     client.set("bootstrap.servers", &config.kafka.bootstrap);
     client.set("client.id", client_id(config));
+    tokens::adapt(client);
 }
 
 /// The range assignor sorts members by an id that begins with this.

@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::clients::{self, Logged};
 use super::described::{self, Topics};
+use super::tokens;
 use super::wanted::{TopicsError, Wanted};
 use crate::config::Config;
 
@@ -27,20 +28,21 @@ pub(super) struct Cluster {
     admin: AdminClient<Logged>,
     runtime: tokio::runtime::Runtime,
     bootstrap: String,
-    config: Config,
 }
 
 impl Cluster {
-    /// Nothing is sent yet.
+    /// Once brokers answer.
     pub fn connect(config: &Config) -> Result<Self, TopicsError> {
         clients::check(config).map_err(TopicsError::Property)?;
         let bootstrap = config.kafka.bootstrap.clone();
-        let made: Result<AdminClient<Logged>, _> =
-            clients::common(config).create_with_context(Logged);
-        let admin = made.map_err(|error| TopicsError::Kafka {
+        let client = clients::common(config);
+        let failed = |error| TopicsError::Kafka {
             bootstrap: bootstrap.clone(),
             error,
-        })?;
+        };
+        clients::reach(config, TIMEOUT).map_err(failed)?;
+        let admin: AdminClient<Logged> = client.create_with_context(Logged).map_err(failed)?;
+        tokens::let_in(&client, admin.inner()).map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
@@ -48,12 +50,11 @@ impl Cluster {
             admin,
             runtime,
             bootstrap,
-            config: config.clone(),
         })
     }
 
-    fn failed(&self, error: KafkaError) -> TopicsError {
-        clients::ask_why(&self.config);
+    /// A failure of what it was asked.
+    pub fn failed(&self, error: KafkaError) -> TopicsError {
         TopicsError::Kafka {
             bootstrap: self.bootstrap.clone(),
             error,
@@ -150,10 +151,11 @@ impl Cluster {
         }
     }
 
-    /// What each topic is set to.
-    pub fn settings(&self, topics: &[&Wanted]) -> Result<TopicConfigs, KafkaError> {
+    /// What each topic is set to, and of which this process is not told.
+    pub fn settings(&self, topics: &[&Wanted]) -> Result<(TopicConfigs, Vec<String>), KafkaError> {
+        let (mut told, mut untold) = (TopicConfigs::new(), Vec::new());
         if topics.is_empty() {
-            return Ok(TopicConfigs::new());
+            return Ok((told, untold));
         }
         let asked: Vec<ResourceSpecifier<'_>> = topics
             .iter()
@@ -164,21 +166,18 @@ impl Cluster {
             .runtime
             .block_on(self.admin.describe_configs(&asked, &options))?;
         let values = |resource: ConfigResource| {
-            resource
-                .entries
-                .into_iter()
-                .filter_map(|entry| Some((entry.name, entry.value?)))
-                .collect()
+            let entries = resource.entries.into_iter();
+            let entries = entries.filter_map(|entry| Some((entry.name, entry.value?)));
+            entries.collect::<BTreeMap<String, String>>()
         };
-        topics
-            .iter()
-            .zip(described)
-            .map(|(topic, resource)| {
-                Ok((
-                    topic.name.clone(),
-                    values(resource.map_err(KafkaError::AdminOp)?),
-                ))
-            })
-            .collect()
+        for (topic, resource) in topics.iter().zip(described) {
+            let values = resource.map(values).unwrap_or_default();
+            // A topic has some dozens of them: without the right to be told, none is.
+            match values.is_empty() {
+                true => untold.push(topic.name.clone()),
+                false => drop(told.insert(topic.name.clone(), values)),
+            }
+        }
+        Ok((told, untold))
     }
 }

@@ -16,7 +16,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _,
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::clients::{self, Logged};
-use super::topics;
+use super::{tokens, topics};
 use crate::config::Config;
 use crate::document::report::{Report, rendered};
 use crate::trigger::plan::Plan;
@@ -96,7 +96,7 @@ impl Control {
     /// Where a client cannot be made.
     pub fn new(config: &Config) -> Result<Self, ControlError> {
         let topic = config.control();
-        let client = clients::consumer(config, "read_committed").create_with_context(Logged);
+        let client = clients::asking(&clients::consumer(config, "read_committed"));
         let consumer = client.map_err(|error| failed(&topic, error))?;
         Ok(Self { consumer, topic })
     }
@@ -344,6 +344,7 @@ pub fn usable(
 fn send(client: &ClientConfig, topic: &str, value: &[u8]) -> Result<i64, KafkaError> {
     let (sender, delivered) = std::sync::mpsc::channel();
     let producer: BaseProducer<Delivery> = client.create_with_context(Delivery(sender))?;
+    tokens::let_in(client, producer.client())?;
     let record = BaseRecord::<(), [u8]>::to(topic)
         .partition(PARTITION)
         .payload(value);

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
@@ -21,7 +22,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{Context, clients};
+use super::clients::Logged;
+use super::{Context, clients, tokens};
 use crate::event::record::SOURCE;
 
 /// How soon a stop is noticed.
@@ -79,9 +81,10 @@ impl Copier {
 fn copy(context: &Context, copies: &str, stop: &AtomicBool) -> Result<(), KafkaError> {
     let client = clients::copier(&context.config);
     let consumer: BaseConsumer<Member> = client.create_with_context(Member::default())?;
+    tokens::let_in(&client, consumer.client())?;
     let topics: Vec<&str> = context.names.everybody.iter().map(String::as_str).collect();
     consumer.subscribe(&topics)?;
-    let mut producers: BTreeMap<(String, i32), BaseProducer> = BTreeMap::new();
+    let mut producers: BTreeMap<(String, i32), BaseProducer<Logged>> = BTreeMap::new();
     while !stop.load(Ordering::Relaxed) {
         let Some(message) = consumer.poll(POLL) else {
             continue;
@@ -91,7 +94,8 @@ fn copy(context: &Context, copies: &str, stop: &AtomicBool) -> Result<(), KafkaE
             Entry::Vacant(vacant) => {
                 let (topic, partition) = vacant.key();
                 let client = clients::copies(&context.config, topic, *partition);
-                let producer: BaseProducer = client.create()?;
+                let producer: BaseProducer<Logged> = client.create_with_context(Logged)?;
+                tokens::let_in(&client, producer.client())?;
                 producer.init_transactions(timeout(context))?;
                 // Another may have committed since this one read.
                 seek(&consumer, &message, timeout(context))?;
@@ -115,7 +119,7 @@ fn timeout(context: &Context) -> Duration {
 /// A record's copies and its offset.
 fn transact(
     context: &Context,
-    (producer, group): (&BaseProducer, &ConsumerGroupMetadata),
+    (producer, group): (&BaseProducer<Logged>, &ConsumerGroupMetadata),
     copies: &str,
     message: &BorrowedMessage<'_>,
 ) -> Result<(), KafkaError> {
@@ -153,7 +157,7 @@ fn seek(
 }
 
 fn send(
-    producer: &BaseProducer,
+    producer: &BaseProducer<Logged>,
     topic: &str,
     partition: i32,
     message: &BorrowedMessage<'_>,
@@ -185,6 +189,12 @@ impl ClientContext for Member {
 
     fn error(&self, error: KafkaError, reason: &str) {
         clients::failed(&error, reason);
+    }
+
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        tokens::brought(config)
     }
 }
 

@@ -6,12 +6,13 @@
 //! callback of the assignment, and is that of a member; a revocation waits until the tasks have committed.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -21,7 +22,7 @@ use rdkafka_sys as sys;
 
 use super::message::{Assignment, Member, Membership, ToWorker};
 use super::queue::split;
-use super::{Context, State, clients};
+use super::{Context, State, clients, tokens};
 
 /// How soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(100);
@@ -33,6 +34,12 @@ impl ClientContext for Member {
 
     fn error(&self, error: KafkaError, reason: &str) {
         clients::failed(&error, reason);
+    }
+
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        tokens::brought(config)
     }
 }
 
@@ -171,6 +178,7 @@ pub(super) fn run(
     loop {
         let member = Member::new(context, workers.to_vec(), timeout);
         let consumer: Arc<BaseConsumer<Member>> = Arc::new(config.create_with_context(member)?);
+        tokens::let_in(&config, consumer.client())?;
         let topics: Vec<&str> = context.names.inputs.iter().map(String::as_str).collect();
         consumer.subscribe(&topics)?;
         let mut result = Ok(());

@@ -28,11 +28,13 @@ mod placement;
 mod producer;
 mod progress;
 mod queue;
+mod rights;
 mod schemas;
 mod slot;
 mod surroundings;
 mod takeover;
 pub mod topics;
+pub(crate) mod tokens;
 pub mod view;
 pub mod watch;
 mod wanted;
@@ -256,10 +258,9 @@ impl Runtime {
         let (vocabulary, mappings) = (Arc::clone(&plan.vocabulary), Arc::clone(&basis.mappings));
         let (decoder, source) = decoder(&config, vocabulary, mappings)?;
         let encoder = encoding::encoder(&config, &source)?;
-        let ends: Arc<BaseConsumer<Logged>> =
-            Arc::new(clients::consumer(&config, "read_uncommitted").create_with_context(Logged)?);
-        let offsets: Arc<BaseConsumer<Logged>> =
-            Arc::new(clients::consumer(&config, "read_committed").create_with_context(Logged)?);
+        let asking = |isolation| clients::asking(&clients::consumer(&config, isolation));
+        let ends = Arc::new(asking("read_uncommitted")?);
+        let offsets = Arc::new(asking("read_committed")?);
         let (questions, asked) = mpsc::channel();
         let (schemas_wanted, wanted) = mpsc::channel();
         let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());

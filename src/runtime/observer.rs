@@ -108,11 +108,17 @@ impl Observer {
     fn asked(&mut self) -> Result<Look, KafkaError> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => clients::consumer(&self.context.config, "read_uncommitted")
-                .create_with_context(Logged)?,
+            None => clients::asking(&clients::consumer(
+                &self.context.config,
+                "read_uncommitted",
+            ))?,
         };
         let client = self.client.insert(client);
         let _ = client.poll(Duration::ZERO);
+        // Nobody else polls these, and a token must not grow old.
+        for other in [&self.context.ends, &self.context.offsets] {
+            let _ = other.poll(Duration::ZERO);
+        }
         let names = &self.context.names;
         let inputs: Vec<&str> = names.inputs.iter().map(String::as_str).collect();
         let described = described::describe(client.client(), &inputs, TIMEOUT)?;

@@ -5,11 +5,12 @@
 //! librdkafka would look for it each 100 ms; what is in flight is purged before the producer goes, or that would hang.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -20,7 +21,7 @@ use rdkafka::producer::{
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::watchdog::Watchdog;
-use super::{Names, clients, clock};
+use super::{Names, clients, clock, tokens};
 use crate::config::Config;
 use crate::task::transaction::{CUT_HEADER, Out, Sink, Transaction};
 use crate::time::Timestamp;
@@ -80,6 +81,12 @@ impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
         clients::failed(&error, reason);
     }
+
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        tokens::brought(config)
+    }
 }
 
 impl ProducerContext<NoCustomPartitioner> for Deliveries {
@@ -125,8 +132,9 @@ fn initialised(
     partition: i32,
 ) -> Result<BaseProducer<Deliveries>, KafkaError> {
     let timeout = Duration::from_millis(config.kafka.call_timeout.ms.unsigned_abs());
-    let producer: BaseProducer<Deliveries> =
-        clients::producer(config, partition).create_with_context(Deliveries::default())?;
+    let client = clients::producer(config, partition);
+    let producer: BaseProducer<Deliveries> = client.create_with_context(Deliveries::default())?;
+    tokens::let_in(&client, producer.client())?;
     let call = watchdog.watch(format!("init_transactions of task {partition}"));
     producer.init_transactions(timeout)?;
     drop(call);

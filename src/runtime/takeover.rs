@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::clients::{self, Logged};
+use super::clients;
 use super::committer::{ToCommitter, failure};
 use super::message::{Membership, ToWorker};
 use super::queue::{PartitionQueue, split};
@@ -166,7 +166,7 @@ impl Takeover {
     ) -> Result<(), KafkaError> {
         let partition = self.partition;
         let config = clients::consumer(&self.context.config, "read_committed");
-        let reader: Arc<BaseConsumer<Logged>> = Arc::new(config.create_with_context(Logged)?);
+        let reader = Arc::new(clients::asking(&config)?);
         let start = if from == 0 {
             Offset::Beginning
         } else {
@@ -264,7 +264,12 @@ impl Takeover {
     fn failed(&self, what: &str, error: &KafkaError) -> Input {
         let failure = failure(error);
         let partition = self.partition;
-        tracing::warn!(partition, %error, ?failure, "{what} failed");
+        tracing::warn!(
+            partition,
+            error = clients::explained(error),
+            ?failure,
+            "{what} failed"
+        );
         Input::Failed(failure)
     }
 }

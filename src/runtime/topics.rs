@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::clients;
 use super::cluster::{Cluster, TopicConfigs};
 use super::described::{Described, Right, Topics};
+use super::rights;
 use super::wanted::Need;
 pub use super::wanted::{Report, TopicsError, Wanted};
 use crate::config::Config;
@@ -211,7 +212,7 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
         .map(|(name, found)| (name.clone(), found.partitions))
         .collect();
     let missing = names.iter().filter(|name| !existing.contains_key(**name));
-    check_missing(missing.copied(), &described, &mut report);
+    check_missing(missing.copied(), &wanted, &described, &mut report);
     check_rights(&wanted, &described, &mut report);
     let counts: Vec<(&str, i32)> = wanted
         .iter()
@@ -226,9 +227,18 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
         .collect();
     let mut compacted = Vec::new();
     match kafka.settings(&found) {
-        Ok(settings) => {
+        Ok((settings, untold)) => {
             compacted = compacted_inputs(config, &settings);
-            for topic in found {
+            for topic in untold {
+                report.problems.push(format!(
+                    "{topic}: this process lacks the right DescribeConfigs on it, so that its settings cannot be checked; `moments topics acls` \
+                     prints every right that it needs"
+                ));
+            }
+            for topic in found
+                .into_iter()
+                .filter(|topic| settings.contains_key(&topic.name))
+            {
                 for need in &topic.needed {
                     need.check(&topic.name, &settings, &mut report);
                 }
@@ -237,6 +247,12 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
         Err(error) => report.warnings.push(format!(
             "the settings of the topics cannot be read ({error}), and were not checked"
         )),
+    }
+    let input = wanted.iter().find(|topic| topic.copartitioned);
+    let lacking = rights::lacking(config, input.map_or("", |topic| &topic.name));
+    for lacking in lacking.map_err(|error| kafka.failed(error))? {
+        let advice = "`moments topics acls` prints every right that it needs";
+        report.problems.push(format!("{lacking}; {advice}"));
     }
     if report.problems.is_empty() {
         Ok(Found {
@@ -253,6 +269,7 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
 /// What is not there, or not to be seen.
 fn check_missing<'a>(
     names: impl Iterator<Item = &'a str>,
+    wanted: &[Wanted],
     described: &Topics,
     report: &mut Report,
 ) {
@@ -260,10 +277,19 @@ fn check_missing<'a>(
     let (unseen, missing): (Vec<&str>, Vec<&str>) =
         names.partition(|name| matches!(described.get(*name), Some(Err(code)) if *code == denied));
     if !unseen.is_empty() {
+        let rights = |name: &str| {
+            let topic = wanted.iter().find(|topic| topic.name == name);
+            let rights = topic.map_or(&[][..], |topic| topic.rights);
+            rights.iter().map(|right| right.word()).collect::<Vec<_>>()
+        };
+        let shown: Vec<String> = unseen
+            .iter()
+            .map(|name| format!("{name} ({})", rights(name).join(", ")))
+            .collect();
         report.problems.push(format!(
-            "not to be seen: {}. They are missing, or this process lacks the right Describe on them; `moments topics acls` prints every \
-             right that it needs",
-            unseen.join(", ")
+            "not to be seen: {}. They are missing, or this process lacks every right on them, of which it needs those in brackets; \
+             `moments topics acls` prints all that it needs",
+            shown.join(", ")
         ));
     }
     if !missing.is_empty() {
@@ -362,7 +388,7 @@ pub fn acls(config: &Config, plan: &Plan, principal: &str) -> Vec<String> {
         all.push(add(&["Read"], &format!("--group {id}-broadcasts")));
     }
     all.push(add(
-        &["Write", "Describe"],
+        &["Write"],
         &format!("--transactional-id {id}- --resource-pattern-type prefixed"),
     ));
     all

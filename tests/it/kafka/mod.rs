@@ -1,5 +1,6 @@
 //! `moments` on a real Kafka.
 
+mod access;
 mod api;
 mod bad_days;
 mod broadcast;

@@ -7,6 +7,7 @@
 //! `CI=true` it fails.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -24,6 +25,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 const START_LIMIT: Duration = Duration::from_secs(90);
 /// Another process may take a port between our choosing it and Kafka's binding it.
 const START_ATTEMPTS: usize = 3;
+
+/// What a guarded broker shows, and keeps, in its folder.
+const CERTIFICATE: &str = "certificate.pem";
+const KEYS: &str = "keys.p12";
+const KEYS_PASSWORD: &str = "of-the-keys";
 
 /// A running broker. Dropping it kills it and waits until its folder is gone.
 #[derive(Debug)]
@@ -64,8 +70,8 @@ impl KafkaBroker {
         Self::start_with(Ports::First)
     }
 
-    /// One that asks who somebody is on a second port, and what she may do: `moments` with this password, nothing at first. On the
-    /// first port everything is allowed.
+    /// One that asks who somebody is on a second port, by SASL over TLS (SCRAM-SHA-512, PLAIN, and OAUTHBEARER with tokens that nobody
+    /// signed), and what she may do: `moments` with this password, nothing at first. On the first port everything is allowed.
     pub fn start_guarded(password: &str) -> Option<Self> {
         Self::start_with(Ports::Guarded(password))
     }
@@ -91,6 +97,11 @@ impl KafkaBroker {
     /// The port on which it asks who somebody is.
     pub fn guarded(&self) -> &str {
         &self.guarded
+    }
+
+    /// The certificate, PEM, that it shows on that port.
+    pub fn certificate(&self) -> PathBuf {
+        self.dir.join(CERTIFICATE)
     }
 
     /// Its ports that others lead to.
@@ -167,7 +178,10 @@ impl KafkaBroker {
         let [port, controller_port, guarded, other] = free_ports();
         let properties = match more {
             Ports::First => None,
-            Ports::Guarded(password) => Some(guarding(port, controller_port, guarded, password)),
+            Ports::Guarded(password) => {
+                certify(&dir);
+                Some(guarding(&dir, [port, controller_port, guarded], password))
+            }
             Ports::Behind(known) => Some(behind(port, controller_port, [guarded, other], known)),
         };
         let properties = properties.map(|text| {
@@ -176,7 +190,17 @@ impl KafkaBroker {
             file
         });
         let ports = (port, controller_port);
-        let script = spawn_script(libs, &dir, ports, properties.as_deref(), &log);
+        let scram = match more {
+            Ports::Guarded(password) => {
+                Some(format!("SCRAM-SHA-512=[name=moments,password={password}]"))
+            }
+            _ => None,
+        };
+        let more = [
+            ("KAFKA_PROPERTIES", properties.map(PathBuf::into_os_string)),
+            ("KAFKA_SCRAM", scram.map(OsString::from)),
+        ];
+        let script = spawn_script(libs, &dir, ports, more, &log);
         let mut broker = Self {
             script,
             bootstrap: format!("127.0.0.1:{port}"),
@@ -236,15 +260,17 @@ fn spawn_script(
     libs: &str,
     dir: &Path,
     (port, controller_port): (u16, u16),
-    properties: Option<&Path>,
+    more: [(&str, Option<OsString>); 2],
     log: &File,
 ) -> Child {
     let mut script = Command::new(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/deploy/kafka/broker.sh"
     ));
-    if let Some(properties) = properties {
-        script.env("KAFKA_PROPERTIES", properties);
+    for (name, value) in more {
+        if let Some(value) = value {
+            script.env(name, value);
+        }
     }
     script
         .args(["--tied".as_ref(), libs.as_ref(), dir.as_os_str()])
@@ -258,16 +284,53 @@ fn spawn_script(
         .expect("sh runs deploy/kafka/broker.sh")
 }
 
+/// Makes a key and a certificate for this machine.
+fn certify(dir: &Path) {
+    let keytool = |arguments: &[&str]| {
+        let keys = [
+            "-alias",
+            "broker",
+            "-storetype",
+            "PKCS12",
+            "-keystore",
+            KEYS,
+        ];
+        let output = Command::new("keytool")
+            .current_dir(dir)
+            .args(arguments)
+            .args(keys)
+            .args(["-storepass", KEYS_PASSWORD])
+            .output();
+        let output = output.expect("keytool, which comes with Java");
+        assert!(output.status.success(), "{output:?}");
+    };
+    let name = ["-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1"];
+    keytool(
+        &[
+            &["-genkeypair", "-keyalg", "RSA", "-validity", "2"],
+            &name[..],
+        ]
+        .concat(),
+    );
+    keytool(&["-exportcert", "-rfc", "-file", CERTIFICATE]);
+}
+
 /// What makes a broker ask, on its third port.
-fn guarding(port: u16, controller_port: u16, guarded: u16, password: &str) -> String {
-    let plain = "org.apache.kafka.common.security.plain.PlainLoginModule";
+fn guarding(dir: &Path, [port, controller_port, guarded]: [u16; 3], password: &str) -> String {
+    let security = "org.apache.kafka.common.security";
+    let login = "listener.name.login";
     format!(
         "listeners=PLAINTEXT://127.0.0.1:{port},LOGIN://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{controller_port}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT\n\
-         sasl.enabled.mechanisms=PLAIN\n\
-         listener.name.login.plain.sasl.jaas.config={plain} required user_moments=\"{password}\";\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOGIN:SASL_SSL,CONTROLLER:PLAINTEXT\n\
+         {login}.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN,OAUTHBEARER\n\
+         {login}.ssl.keystore.type=PKCS12\n{login}.ssl.keystore.location={}\n{login}.ssl.keystore.password={KEYS_PASSWORD}\n\
+         {login}.scram-sha-512.sasl.jaas.config={security}.scram.ScramLoginModule required;\n\
+         {login}.plain.sasl.jaas.config={security}.plain.PlainLoginModule required user_moments=\"{password}\";\n\
+         {login}.oauthbearer.sasl.jaas.config={security}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";\n\
+         {login}.oauthbearer.connections.max.reauth.ms=3600000\n\
          authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
-         super.users=User:ANONYMOUS\nallow.everyone.if.no.acl.found=false\n"
+         super.users=User:ANONYMOUS\nallow.everyone.if.no.acl.found=false\n",
+        dir.join(KEYS).display()
     )
 }
 
