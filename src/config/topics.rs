@@ -99,6 +99,10 @@ pub struct Source {
     /// made anew is refused.
     #[serde(default)]
     pub accept_id: String,
+    /// After how long without a record, in any partition, while other topics have some, time waits for this one, as whoever fills it may
+    /// be broken: what follows from something *not* being there is not decided meanwhile. Default `0ms`: never.
+    #[serde(default = "never")]
+    pub silence_max: Span,
 }
 
 /// How records are written.
@@ -144,6 +148,10 @@ pub struct Input {
     pub format: Format,
 }
 
+fn never() -> Span {
+    Span { ms: 0 }
+}
+
 fn lateness() -> Span {
     Span { ms: 60_000 }
 }
@@ -155,6 +163,7 @@ fn source(name: &str) -> Source {
         mapping: PathBuf::new(),
         format: Format::Json,
         accept_id: String::new(),
+        silence_max: never(),
     }
 }
 
@@ -257,6 +266,16 @@ impl Topics {
         foreign
             .chain(everybody)
             .filter(|(_, mapping)| !mapping.as_os_str().is_empty())
+    }
+
+    /// How long the topic of this name may be silent, milliseconds; none: for ever.
+    #[must_use]
+    pub fn silence_max_ms(&self, name: &str) -> Option<u64> {
+        let mut sources = self.sources().into_iter();
+        let (_, source) = sources.find(|(kind, source)| source.name_as(*kind) == name)?;
+        u64::try_from(source.silence_max.ms)
+            .ok()
+            .filter(|ms| *ms > 0)
     }
 
     /// The topics as they were found, by name, and those that are said to be read from their beginning.

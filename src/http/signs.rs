@@ -149,6 +149,7 @@ pub(super) async fn useful(State(api): State<Api>) -> (StatusCode, Json<Useful>)
         refused || task.still_s * 1_000 > within
     };
     let mut reasons = api.tasks.reasons();
+    reasons.extend(api.tasks.awaited());
     reasons.extend(tasks.iter().filter(is_still).map(|it| {
         format!(
             "task {} is {} and has not moved for {} s; {} records wait for it",

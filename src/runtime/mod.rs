@@ -30,11 +30,12 @@ mod progress;
 mod queue;
 mod rights;
 mod schemas;
+mod silence;
 mod slot;
 mod surroundings;
 mod takeover;
-pub mod topics;
 pub(crate) mod tokens;
+pub mod topics;
 pub mod view;
 pub mod watch;
 mod wanted;
@@ -60,6 +61,7 @@ use self::memory::Memory;
 use self::message::{Question, ToWorker};
 use self::placement::Placement;
 use self::progress::Progress;
+use self::silence::Awaited;
 use self::surroundings::Surroundings;
 use self::topics::Found;
 use self::view::TaskView;
@@ -168,6 +170,8 @@ struct Context {
     states: Mutex<BTreeMap<i32, State>>,
     placement: Mutex<Placement>,
     surroundings: Surroundings,
+    /// The topics that time waits for.
+    awaited: Awaited,
     progress: Progress,
     /// What the group calls this member; empty before it has joined.
     member: Mutex<String>,
@@ -291,6 +295,7 @@ impl Runtime {
             states: Mutex::default(),
             placement: Mutex::default(),
             surroundings: Surroundings::default(),
+            awaited: Awaited::default(),
             progress: Progress::default(),
             member: Mutex::default(),
             assignments: AtomicU64::new(0),
@@ -381,6 +386,18 @@ impl Tasks {
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
         self.context.surroundings.reasons()
+    }
+
+    /// The topics that time waits for, as nothing comes on them: in sentences.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<String> {
+        self.context
+            .surroundings
+            .lock()
+            .silent
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Of each task of this process, for how long it has not moved though it should, and how many records wait for it.

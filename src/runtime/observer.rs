@@ -17,6 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 
 use super::clients::{self, Logged};
+use super::silence::{Heard, Silences};
 use super::watchdog::{EndsProcess, STATUS};
 use super::{Context, asker, described};
 
@@ -56,6 +57,7 @@ struct Observer {
     /// Said already.
     said: BTreeSet<String>,
     transactions: Transactions,
+    silences: Silences,
 }
 
 /// Starts looking; until the process ends.
@@ -64,6 +66,10 @@ struct Observer {
 /// Where the thread cannot be started.
 pub(super) fn start(context: &Arc<Context>) -> std::io::Result<()> {
     let context = Arc::clone(context);
+    let topics = &context.config.topics;
+    let limits = context.names.inputs.iter();
+    let limits = limits.map(|name| topics.silence_max_ms(name).map(Duration::from_millis));
+    let silences = Silences::new(limits, Instant::now());
     let thread = thread::Builder::new().name("observer".to_owned());
     thread.spawn(move || {
         let _guard = EndsProcess;
@@ -76,6 +82,7 @@ pub(super) fn start(context: &Arc<Context>) -> std::io::Result<()> {
             remade: 0,
             said: BTreeSet::new(),
             transactions: Transactions::default(),
+            silences,
         };
         loop {
             let well = observer.look();
@@ -108,10 +115,7 @@ impl Observer {
     fn asked(&mut self) -> Result<Look, KafkaError> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => clients::asking(&clients::consumer(
-                &self.context.config,
-                "read_uncommitted",
-            ))?,
+            None => clients::asking(&clients::consumer(&self.context.config, "read_uncommitted"))?,
         };
         let client = self.client.insert(client);
         let _ = client.poll(Duration::ZERO);
@@ -162,6 +166,7 @@ impl Observer {
             owned.extend(partitions);
         }
         self.transactions.look(&self.context);
+        self.hears(&described)?;
         Ok(Look {
             in_group,
             owned,
@@ -169,6 +174,55 @@ impl Observer {
             topics,
             unread,
         })
+    }
+
+    /// Looks for topics on which nothing comes.
+    fn hears(&mut self, described: &described::Topics) -> Result<(), KafkaError> {
+        if !self.silences.any() {
+            return Ok(());
+        }
+        let names = &self.context.names.inputs;
+        let count = |name: &String| match described.get(name) {
+            Some(Ok(found)) => found.partitions,
+            _ => 0,
+        };
+        let partitions = names
+            .iter()
+            .flat_map(|name| (0..count(name)).map(move |partition| (name.as_str(), partition)));
+        let found = asker::query(&self.context.ends, partitions, Offset::End)?;
+        let ends: Vec<i64> = names
+            .iter()
+            .map(|name| {
+                let of = found.iter().filter(|((topic, _), _)| topic == name);
+                of.map(|(_, end)| end).sum()
+            })
+            .collect();
+        for (number, heard) in self.silences.look(&ends, Instant::now()) {
+            let topic = names[number].as_str();
+            let silent = matches!(heard, Heard::Silent(_));
+            self.context.awaited.set(number, silent);
+            self.context.telemetry.topic_silent(topic, silent);
+            let mut seen = self.context.surroundings.lock();
+            match heard {
+                Heard::Silent(silence) => {
+                    let said = format!(
+                        "nothing has come on topic {topic} for its silence_max, while others had records: time waits for it"
+                    );
+                    seen.silent.insert(number, said);
+                    tracing::error!(
+                        topic,
+                        silent_s = silence.as_secs(),
+                        "nothing has come on a topic for its silence_max, while others had records: whoever fills it may be broken, so time \
+                         waits for it"
+                    );
+                }
+                Heard::Again => {
+                    seen.silent.remove(&number);
+                    tracing::info!(topic, "something comes on the topic again; time goes on");
+                }
+            }
+        }
+        Ok(())
     }
 
     fn found(&mut self, look: &Look) {

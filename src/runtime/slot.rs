@@ -183,6 +183,7 @@ impl Slot {
     /// Takes what came and works on it; whether there may be more.
     pub fn round(&mut self) -> bool {
         self.task.be_frugal(self.context.memory.is_short());
+        self.task.await_topics(self.context.awaited.bits());
         let mut worked = self.take();
         for _ in 0..ROUND_STEPS {
             let stepped = self.task.step(clock());

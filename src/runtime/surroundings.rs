@@ -24,6 +24,8 @@ pub(super) struct Seen {
     pub owners: BTreeMap<i32, String>,
     /// What is not as it was when the process started.
     pub topics: Vec<String>,
+    /// Topics on which nothing comes though something should, by number, in a sentence each.
+    pub silent: BTreeMap<usize, String>,
     /// Who gets nowhere, and since when.
     pub failing: BTreeMap<String, Instant>,
 }

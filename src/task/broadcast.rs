@@ -67,7 +67,7 @@ impl<C: Core> Task<C> {
         if done {
             self.sweeps.remove(&Sweep::Broadcast);
             self.inbox.take(topic);
-            let watermark = self.watermarks.reached(|topic| self.inbox.unread(topic));
+            let watermark = self.reached();
             self.finish(step, watermark);
             self.steer();
         } else {

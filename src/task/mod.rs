@@ -368,6 +368,8 @@ pub struct Task<C: Core> {
     again: Option<Again>,
     /// Memory is short.
     frugal: bool,
+    /// The topics that time waits for though nothing is unread, a bit each.
+    awaited: u64,
 }
 
 impl<C: Core> Task<C> {
@@ -403,6 +405,7 @@ impl<C: Core> Task<C> {
             marks: Marks::default(),
             again: None,
             frugal: false,
+            awaited: 0,
         }
     }
 
@@ -441,6 +444,12 @@ impl<C: Core> Task<C> {
     /// customer who changed is written.
     pub fn be_frugal(&mut self, frugal: bool) {
         self.frugal = frugal;
+    }
+
+    /// Time waits for these topics, a bit each by number: nothing comes on them though something should, so that what did not come
+    /// proves nothing.
+    pub fn await_topics(&mut self, awaited: u64) {
+        self.awaited = awaited;
     }
 
     /// Time passed.

@@ -47,7 +47,7 @@ impl<C: Core> Task<C> {
         if step.runs.is_empty() {
             return false;
         }
-        let watermark = self.watermarks.reached(|topic| self.inbox.unread(topic));
+        let watermark = self.reached();
         self.finish(step, watermark);
         self.steer();
         true
@@ -61,12 +61,12 @@ impl<C: Core> Task<C> {
         let standing: Vec<Standing> = (0..self.settings.topics.len())
             .map(|topic| self.inbox.standing(topic))
             .collect();
-        let reached = self.watermarks.reached(|topic| self.inbox.unread(topic));
+        let reached = self.reached();
         if reached >= deadline {
             self.move_to(reached);
             return true;
         }
-        if standing.contains(&Standing::Behind) {
+        if standing.contains(&Standing::Behind) || self.awaited != 0 {
             return false;
         }
         let idle_due = self.idle_due().filter(|due| *due <= self.clock);
@@ -91,6 +91,16 @@ impl<C: Core> Task<C> {
             self.ask_ends();
         }
         false
+    }
+
+    /// Where time may move to by what was seen.
+    pub(super) fn reached(&self) -> Timestamp {
+        let is_awaited = |topic: usize| self.awaited >> topic & 1 == 1;
+        self.watermarks
+            .reached(|topic| match self.inbox.unread(topic) {
+                Unread::Nothing if is_awaited(topic) => Unread::Something,
+                unread => unread,
+            })
     }
 
     /// The next deadline, while no record is at hand that would move time. A core that was rolled back may name one that is

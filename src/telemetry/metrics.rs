@@ -160,6 +160,8 @@ metrics! {
         "1 while brokers answer, else 0.";
     PARTITIONS_UNREAD: "moments_partitions_unread", Kind::Gauge, One, ["topic"],
         "Partitions that a topic has got since this process started: nobody reads them.";
+    TOPIC_SILENT: "moments_topic_silent", Kind::Gauge, One, ["topic"],
+        "1 while nothing has come on a topic for its `silence_max` though something came on others, so that time waits for it; else 0.";
     HANGING: "moments_hanging_transactions", Kind::Gauge, One, ["topic"],
         "Partitions of tasks here in which a transaction is open for longer than `kafka.hanging_transaction`: nothing behind it is read.";
     MEMORY_MAX: "moments_memory_max_bytes", Kind::Gauge, Bytes, [],

@@ -69,6 +69,7 @@ struct Inner {
     partitions: IntGauge,
     brokers_reached: IntGauge,
     partitions_unread: IntGaugeVec,
+    topic_silent: IntGaugeVec,
     hanging: IntGaugeVec,
     memory_max: IntGauge,
     memory_short: IntGauge,
@@ -223,6 +224,7 @@ impl Telemetry {
             partitions: make.whole(&metrics::PARTITIONS),
             brokers_reached: make.whole(&metrics::BROKERS_REACHED),
             partitions_unread: make.gauge(&metrics::PARTITIONS_UNREAD),
+            topic_silent: make.gauge(&metrics::TOPIC_SILENT),
             hanging: make.gauge(&metrics::HANGING),
             memory_max: make.whole(&metrics::MEMORY_MAX),
             memory_short: make.whole(&metrics::MEMORY_SHORT),
@@ -471,6 +473,12 @@ impl Telemetry {
     pub fn partitions_unread(&self, topic: &str, count: i32) {
         let gauge = &self.inner.partitions_unread;
         gauge.with_label_values(&[topic]).set(count.into());
+    }
+
+    /// Whether time waits for a topic on which nothing comes.
+    pub fn topic_silent(&self, topic: &str, silent: bool) {
+        let gauge = &self.inner.topic_silent;
+        gauge.with_label_values(&[topic]).set(silent.into());
     }
 
     /// So many partitions of a topic wait for a transaction that nobody ends.

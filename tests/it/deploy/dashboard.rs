@@ -128,6 +128,11 @@ const ROWS: &[(&str, &[Panel])] = &[
                 &m::PARTITIONS_UNREAD,
                 Max(&["topic"]),
             ),
+            (
+                "Topics that time waits for",
+                &m::TOPIC_SILENT,
+                Max(&["topic"]),
+            ),
             ("Partitions", &m::PARTITIONS, Max(&[])),
             ("Schemas waited for", &m::SCHEMAS_AWAITED, Sum(&[])),
             (

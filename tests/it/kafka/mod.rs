@@ -18,6 +18,7 @@ mod once;
 mod reload;
 mod replaying;
 mod schemas;
+mod silence;
 mod topics;
 mod torture;
 mod traces;
