@@ -9,6 +9,7 @@ mod dead_letters;
 mod doctor;
 mod erasure;
 mod examples;
+mod fairness;
 mod fault;
 mod foreign;
 mod identity;
