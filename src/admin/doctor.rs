@@ -4,7 +4,7 @@
 //! What must stay true: it changes nothing that anybody reads (the record by which clocks are compared is in a transaction that is
 //! aborted); each question is asked though others fail, but for what rests on it; and whatever is wrong is said with what to do about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::registry::Source;
 use crate::runtime::clients::{self, explained};
 use crate::runtime::{clock, control, topics};
+use crate::task::ids::shown;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 use crate::trigger::set::Basis;
@@ -124,17 +125,14 @@ pub fn examine(
         _ => triggers,
     };
     match (&partitions, plan) {
-        (Some(log), Some(plan)) => {
-            let fit = the_topics(config, plan, &mut all);
-            match fit {
-                true => asked(config, log, &mut all),
-                false => unasked(
-                    &["group", "lag", "transactions", "clocks"],
-                    "the topics are not fit",
-                    &mut all,
-                ),
-            }
-        }
+        (Some(log), Some(plan)) => match the_topics(config, plan, &mut all) {
+            Some(ids) => asked(config, log, &ids, &mut all),
+            None => unasked(
+                &["group", "lag", "transactions", "clocks"],
+                "the topics are not fit",
+                &mut all,
+            ),
+        },
         (Some(_), None) => unasked(
             &ABOUT[1..6],
             "there are no triggers, which name the channels",
@@ -170,8 +168,20 @@ fn unasked(about: &[&'static str], why: &str, all: &mut Vec<Finding>) {
     );
 }
 
-/// Whether the topics are there with the partitions, settings and rights that `run` needs.
-fn the_topics(config: &Config, plan: &Plan, all: &mut Vec<Finding>) -> bool {
+/// What is said of topics: first what is so, then what to do about it.
+fn advised(health: Health, said: &str) -> Finding {
+    let (found, mend) = said
+        .split_once(". ")
+        .unwrap_or((said, "`moments topics check`"));
+    finding("topics", health, found, mend)
+}
+
+/// The ids of the topics, where these are there with the partitions, settings and rights that `run` needs.
+fn the_topics(
+    config: &Config,
+    plan: &Plan,
+    all: &mut Vec<Finding>,
+) -> Option<BTreeMap<String, u128>> {
     match topics::check(config, plan) {
         Ok(found) => {
             all.push(well(
@@ -179,27 +189,13 @@ fn the_topics(config: &Config, plan: &Plan, all: &mut Vec<Finding>) -> bool {
                 format!("they are fit, with {} partitions", found.partitions),
             ));
             let warnings = found.warnings.into_iter();
-            all.extend(warnings.map(|it| {
-                finding(
-                    "topics",
-                    Health::Warning,
-                    it,
-                    "docs/operations.md, Running it day by day",
-                )
-            }));
-            true
+            all.extend(warnings.map(|it| advised(Health::Warning, &it)));
+            Some(found.ids)
         }
         Err(topics::TopicsError::Unfit(report)) => {
-            all.extend(
-                report
-                    .problems
-                    .into_iter()
-                    .map(|it| match it.split_once(". ") {
-                        Some((found, mend)) => problem("topics", found, mend),
-                        None => problem("topics", it, "see there, then `moments topics check`"),
-                    }),
-            );
-            false
+            let problems = report.problems.iter();
+            all.extend(problems.map(|it| advised(Health::Problem, it)));
+            None
         }
         Err(error) => {
             all.push(problem(
@@ -207,16 +203,16 @@ fn the_topics(config: &Config, plan: &Plan, all: &mut Vec<Finding>) -> bool {
                 error.to_string(),
                 "`moments topics acls` prints the rights that are needed",
             ));
-            false
+            None
         }
     }
 }
 
 /// What rests on fit topics.
-fn asked(config: &Config, log: &Log, all: &mut Vec<Finding>) {
+fn asked(config: &Config, log: &Log, ids: &BTreeMap<String, u128>, all: &mut Vec<Finding>) {
     let members = the_group(config, log, all);
-    match the_lag(config, log, members) {
-        Ok(finding) => all.push(finding),
+    match the_lag(config, log, ids, members) {
+        Ok(mut found) => all.append(&mut found),
         Err(error) => all.push(problem(
             "lag",
             said(&error),
@@ -264,8 +260,14 @@ fn the_group(config: &Config, log: &Log, all: &mut Vec<Finding>) -> Option<usize
 }
 
 /// What waits, of all topics that come in.
-fn the_lag(config: &Config, log: &Log, members: Option<usize>) -> Result<Finding, AdminError> {
+fn the_lag(
+    config: &Config,
+    log: &Log,
+    ids: &BTreeMap<String, u128>,
+    members: Option<usize>,
+) -> Result<Vec<Finding>, AdminError> {
     let mut waits: BTreeMap<String, i64> = BTreeMap::new();
+    let (mut read, mut unread) = (0, BTreeSet::new());
     let mut oldest: Option<Timestamp> = None;
     for input in config.taken() {
         for Range {
@@ -274,10 +276,13 @@ fn the_lag(config: &Config, log: &Log, members: Option<usize>) -> Result<Finding
             until,
         } in log.ranges(&input.name, None)?
         {
-            let next = log
-                .committed(&input.name, partition)?
-                .unwrap_or(from)
-                .max(from);
+            let committed = log.committed(&input.name, partition)?;
+            match committed {
+                Some(_) => read += 1,
+                None if until > 0 => drop(unread.insert(input.name.clone())),
+                None => {}
+            }
+            let next = committed.unwrap_or(from).max(from);
             if next >= until {
                 continue;
             }
@@ -296,21 +301,41 @@ fn the_lag(config: &Config, log: &Log, members: Option<usize>) -> Result<Finding
         .map(|(topic, count)| format!("{topic} {count}"))
         .collect();
     if shown.is_empty() {
-        return Ok(well("lag", "no record waits"));
+        return Ok(vec![well("lag", "no record waits")]);
     }
     let found = format!(
         "records wait, the oldest for {} s: {}",
         behind / 1_000,
         shown.join(", ")
     );
-    Ok(match (members, behind > BEHIND_MS) {
+    // Where nothing was read yet, all are new.
+    let new = unread.iter().filter(|_| read > 0);
+    let mut all: Vec<Finding> = new.map(|topic| never_read(topic, ids)).collect();
+    all.push(match (members, behind > BEHIND_MS) {
         (Some(0), _) | (_, true) => problem(
             "lag",
             found,
             "start processes, up to the number of partitions; see MomentsBehind in docs/operations.md",
         ),
         _ => well("lag", found),
-    })
+    });
+    Ok(all)
+}
+
+/// A topic of which the group has no offset, though it has some of others.
+fn never_read(topic: &str, ids: &BTreeMap<String, u128>) -> Finding {
+    let id = ids.get(topic).copied().map(shown).unwrap_or_default();
+    finding(
+        "lag",
+        Health::Warning,
+        format!(
+            "{topic} has records, and the group has read none of them, though it has of other topics"
+        ),
+        format!(
+            "where it is new, it passes; where it was deleted and made anew, the log of `moments run` says so: bring the old one back, or, to \
+             read this one from its beginning, set accept_id = \"{id}\" in its section of the configuration"
+        ),
+    )
 }
 
 /// Transactions before which readers stop, and have stopped for too long.
@@ -380,9 +405,10 @@ fn clocks(config: &Config) -> Finding {
                 "{} is not stamped by the brokers, so that their clock is not known",
                 config.journal()
             ),
-            format!(
-                "kafka-configs --alter --topic {} --add-config message.timestamp.type=LogAppendTime",
-                config.journal()
+            topics::alter(
+                &config.kafka.bootstrap,
+                &config.journal(),
+                "message.timestamp.type=LogAppendTime",
             ),
         ),
         Ok((before, Some(appended), after)) => compared(before, appended, after),

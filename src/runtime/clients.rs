@@ -39,6 +39,8 @@ const RECEIVED: &str = "receive.message.max.bytes";
 const SESSION: &str = "session.timeout.ms";
 /// How soon it is heard why nobody is reached.
 const HEARD: Duration = Duration::from_millis(500);
+/// How long it is listened to what a client says.
+const LISTENED: Duration = Duration::from_millis(50);
 /// How long a reason explains what fails.
 const REASON: Duration = Duration::from_secs(30);
 
@@ -88,7 +90,10 @@ pub(super) fn failed(error: &KafkaError, reason: &str) {
     let said = advice.map_or_else(|| reason.to_owned(), |advice| format!("{reason}: {advice}"));
     let mut known = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
     let before = known.as_ref().filter(|it| it.at.elapsed() < REASON);
-    if advice.is_none() {
+    if code == RDKafkaErrorCode::AllBrokersDown {
+        // Why, was said of each of them, and this comes some dozen times a second.
+        tracing::debug!(target: "rdkafka", %error, "{reason}");
+    } else if advice.is_none() {
         tracing::warn!(target: "rdkafka", %error, "{reason}");
     } else if before.is_none_or(|before| before.said != said) {
         tracing::error!(target: "rdkafka", %error, "{said}");
@@ -137,7 +142,7 @@ pub(crate) fn explained(error: &KafkaError) -> String {
     match known.as_ref().filter(|it| it.at.elapsed() < REASON) {
         Some(reason) => format!("{error}: {}", reason.said),
         None => match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::OperationTimedOut) => format!("{error}: {NOBODY}"),
+            _ if is_no_answer(error) => format!("{error}: {NOBODY}"),
             Some(code) if let Some(advice) = advice(code) => format!("{error}: {advice}"),
             _ => error.to_string(),
         },
@@ -226,13 +231,23 @@ pub(crate) fn patiently<T>(
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        // What it says of errors is heard here.
-        while client.poll(Duration::ZERO).is_some() {}
-        if is_refused(since) || since.elapsed() >= timeout {
+        // What it says of errors is heard here; it may not end.
+        let listened = Instant::now();
+        while listened.elapsed() < LISTENED && client.poll(LISTENED).is_some() {}
+        if !is_no_answer(&error) || is_refused(since) || since.elapsed() >= timeout {
             return Err(error);
         }
         patience = (patience * 2).min(timeout.saturating_sub(since.elapsed()).max(HEARD));
     }
+}
+
+/// Whether an error says no more than that nobody answered.
+fn is_no_answer(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::OperationTimedOut | Code::AllBrokersDown | Code::BrokerTransportFailure)
+    )
 }
 
 /// Whether brokers have refused what was asked since then.

@@ -15,7 +15,7 @@ use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
-use super::clients::{self, Logged};
+use super::clients::{self, Logged, explained};
 use super::{tokens, topics};
 use crate::config::Config;
 use crate::document::report::{Report, rendered};
@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Kafka.
-    #[error("the control topic {topic}: {error}")]
+    #[error("the control topic {topic}: {}", explained(error))]
     Kafka {
         /// Its name.
         topic: String,
@@ -183,9 +183,10 @@ impl Control {
         use RDKafkaErrorCode as Code;
         let began = Instant::now();
         loop {
-            let asked = self
-                .consumer
-                .fetch_watermarks(&self.topic, PARTITION, TIMEOUT);
+            let asked = clients::patiently(&self.consumer, TIMEOUT, |timeout| {
+                let consumer = &self.consumer;
+                consumer.fetch_watermarks(&self.topic, PARTITION, timeout)
+            });
             let code = asked
                 .as_ref()
                 .err()

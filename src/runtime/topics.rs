@@ -13,7 +13,7 @@ use super::described::{Described, Right, Topics};
 use super::rights;
 use super::wanted::Need;
 pub use super::wanted::{Report, TopicsError, Wanted};
-use crate::config::Config;
+use crate::config::{Config, InputKind};
 use crate::trigger::plan::{Plan, Trigger};
 
 /// A day: a changelog that is never compacted grows with traffic rather than with customers.
@@ -102,7 +102,22 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let treatments = treatments.map(|channel| topics.treatments_of(channel));
     let others = [&topics.decisions, &topics.dead_letters, &topics.late_events].map(String::clone);
     all.extend(treatments.chain(others).map(kept));
+    with_http(config, &mut all);
     all
+}
+
+/// Who asks over HTTP is shown decisions, and whom she erases is told in the profile topic.
+fn with_http(config: &Config, all: &mut [Wanted]) {
+    let mut inputs = config.topics.inputs().into_iter();
+    let profile = inputs.find(|topic| topic.kind == InputKind::Profile);
+    let profile = profile
+        .filter(|_| config.http.write)
+        .map(|topic| topic.name);
+    for topic in all {
+        if topic.name == config.topics.decisions || Some(&topic.name) == profile.as_ref() {
+            topic.rights = &[Right::Read, Right::Write];
+        }
+    }
 }
 
 fn channels(plan: &Plan) -> BTreeSet<&str> {
@@ -231,7 +246,7 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
             compacted = compacted_inputs(config, &settings);
             for topic in untold {
                 report.problems.push(format!(
-                    "{topic}: this process lacks the right DescribeConfigs on it, so that its settings cannot be checked; `moments topics acls` \
+                    "{topic}: this process lacks the right DescribeConfigs on it, so that its settings cannot be checked. `moments topics acls` \
                      prints every right that it needs"
                 ));
             }
@@ -240,7 +255,7 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
                 .filter(|topic| settings.contains_key(&topic.name))
             {
                 for need in &topic.needed {
-                    need.check(&topic.name, &settings, &mut report);
+                    need.check(&topic.name, &settings, &config.kafka.bootstrap, &mut report);
                 }
             }
         }
@@ -252,7 +267,7 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
     let lacking = rights::lacking(config, input.map_or("", |topic| &topic.name));
     for lacking in lacking.map_err(|error| kafka.failed(error))? {
         let advice = "`moments topics acls` prints every right that it needs";
-        report.problems.push(format!("{lacking}; {advice}"));
+        report.problems.push(format!("{lacking}. {advice}"));
     }
     if report.problems.is_empty() {
         Ok(Found {
@@ -287,7 +302,7 @@ fn check_missing<'a>(
             .map(|name| format!("{name} ({})", rights(name).join(", ")))
             .collect();
         report.problems.push(format!(
-            "not to be seen: {}. They are missing, or this process lacks every right on them, of which it needs those in brackets; \
+            "not to be seen: {}. They are missing, or this process lacks every right on them, of which it needs those in brackets. \
              `moments topics acls` prints all that it needs",
             shown.join(", ")
         ));
@@ -313,7 +328,7 @@ fn check_partitions(
             && wanted != *found
         {
             report.problems.push(format!(
-                "{} has {found} partitions and must have {wanted}, for its records stand in one order; make it anew",
+                "{} has {found} partitions and must have {wanted}, for its records stand in one order. Make it anew",
                 topic.name
             ));
         }
@@ -325,7 +340,7 @@ fn check_partitions(
             .map(|(name, count)| format!("{name} has {count}"))
             .collect();
         report.problems.push(format!(
-            "the numbers of partitions differ: {}. Partition p of every topic holds the same customers, so all must have as many; \
+            "the numbers of partitions differ: {}. Partition p of every topic holds the same customers, so all must have as many: \
              make new topics of one size and move the events over, keyed by customer",
             shown.join(", ")
         ));
@@ -344,7 +359,7 @@ fn check_rights(wanted: &[Wanted], described: &Topics, report: &mut Report) {
         };
         for right in topic.rights.iter().filter(|right| !rights.contains(right)) {
             report.problems.push(format!(
-                "{}: this process lacks the right {} on it; `moments topics acls` prints every right that it needs",
+                "{}: this process lacks the right {} on it. `moments topics acls` prints every right that it needs",
                 topic.name,
                 right.word()
             ));
@@ -425,25 +440,27 @@ fn cleaned_soon(segment_bytes: i32) -> [(&'static str, String); 3] {
 }
 
 impl Need {
-    fn check(self, topic: &str, settings: &TopicConfigs, report: &mut Report) {
+    /// `bootstrap`: where the command that is advised finds brokers.
+    fn check(self, topic: &str, settings: &TopicConfigs, bootstrap: &str, report: &mut Report) {
         let value = |name: &str| {
             let found = settings.get(topic).and_then(|all| all.get(name));
             found.map_or("", String::as_str)
         };
         let number = |name: &str| value(name).parse::<i64>().unwrap_or(i64::MAX);
+        let set = |setting: &str| alter(bootstrap, topic, setting);
         match self {
             Self::Compacted if value("cleanup.policy") != "compact" => {
                 report.problems.push(format!(
-                    "{topic}: cleanup.policy is `{}`, so that the state of customers would be deleted by age; set it to \
-                     compact: kafka-configs --alter --topic {topic} --add-config cleanup.policy=compact",
-                    value("cleanup.policy")
+                    "{topic}: cleanup.policy is `{}`, so that the state of customers would be deleted by age. Set it to compact: {}",
+                    value("cleanup.policy"),
+                    set("cleanup.policy=compact")
                 ));
             }
             Self::Bytes(bytes) if number("segment.bytes") < i64::from(bytes) => {
                 report.problems.push(format!(
-                    "{topic}: segment.bytes is {}, so that a large record would stop a task; set it to {bytes} or more: \
-                     kafka-configs --alter --topic {topic} --add-config segment.bytes={bytes}",
-                    value("segment.bytes")
+                    "{topic}: segment.bytes is {}, so that a large record would stop a task. Set it to {bytes} or more: {}",
+                    value("segment.bytes"),
+                    set(&format!("segment.bytes={bytes}"))
                 ));
             }
             Self::CleanedSoon(bytes) => {
@@ -456,41 +473,51 @@ impl Need {
                     .map(|(name, most)| format!("{name}={most}"))
                     .collect();
                 if !other.is_empty() {
-                    let other = other.join(",");
                     report.warnings.push(format!(
-                        "{topic}: it is compacted late, so that restoring a task reads every customer many times over; set \
-                         {other}: kafka-configs --alter --topic {topic} --add-config {other}"
+                        "{topic}: it is compacted late, so that restoring a task reads every customer many times over. Set what is \
+                         less: {}",
+                        set(&other.join(","))
                     ));
                 }
             }
             Self::Bytes(bytes) if number("max.message.bytes") < i64::from(bytes) => {
                 report.problems.push(format!(
-                    "{topic}: max.message.bytes is {}, so that a large record would stop a task; set it to {bytes}: \
-                     kafka-configs --alter --topic {topic} --add-config max.message.bytes={bytes}",
-                    value("max.message.bytes")
+                    "{topic}: max.message.bytes is {}, so that a large record would stop a task. Set it to {bytes}: {}",
+                    value("max.message.bytes"),
+                    set(&format!("max.message.bytes={bytes}"))
                 ));
             }
-            Self::AppendTime if value("message.timestamp.type") == "CreateTime" => {
+            Self::AppendTime if value(TIMESTAMP) == "CreateTime" => {
                 report.warnings.push(format!(
                     "{topic}: message.timestamp.type is CreateTime: where its producers set the event's time, silence leads time \
-                     to the present at once, and latency cannot be measured; LogAppendTime is better"
+                     to the present at once, and latency cannot be measured. LogAppendTime is better: {}",
+                    set(&format!("{TIMESTAMP}={STAMPED}"))
                 ));
             }
             Self::Received(most) if (most..i64::MAX).contains(&number("max.message.bytes")) => {
                 report.problems.push(format!(
-                    "{topic}: max.message.bytes is {}, more than this process receives, so that one record could stop the topic; set it to \
-                     {most} or less: kafka-configs --alter --topic {topic} --add-config max.message.bytes={most}; or set \
-                     receive.message.max.bytes in [kafka.consumer] to more than it",
-                    value("max.message.bytes")
+                    "{topic}: max.message.bytes is {}, more than this process receives, so that one record could stop the topic. Set it to \
+                     {most} or less: {}; or set receive.message.max.bytes in [kafka.consumer] to more than it",
+                    value("max.message.bytes"),
+                    set(&format!("max.message.bytes={most}"))
                 ));
             }
             Self::Retained if (0..RETENTION_MIN_MS).contains(&number("retention.ms")) => {
                 report.warnings.push(format!(
-                    "{topic}: retention.ms is {}, less than a day: an outage as long loses events, and the task then does not start",
-                    value("retention.ms")
+                    "{topic}: retention.ms is {}, less than a day: an outage as long loses events, and the task then does not start. Keep \
+                     them for longer: {}",
+                    value("retention.ms"),
+                    set("retention.ms=604800000")
                 ));
             }
             _ => {}
         }
     }
+}
+
+/// The command that sets a topic.
+pub(crate) fn alter(bootstrap: &str, topic: &str, setting: &str) -> String {
+    format!(
+        "`kafka-configs --bootstrap-server {bootstrap} --alter --topic {topic} --add-config {setting}`"
+    )
 }

@@ -12,8 +12,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::installation::{Installation, LIMIT, Member};
+use crate::support::acls::Acl;
 use crate::support::broker::KafkaBroker;
-use crate::support::{Acl, unique, wait_until};
+use crate::support::{unique, wait_until};
 
 const WELCOME: (&str, &str) = (
     "welcome",
@@ -46,6 +47,9 @@ fn guarded() -> Option<&'static KafkaBroker> {
 fn installation(broker: &'static KafkaBroker) -> (Installation, Vec<Acl>) {
     let extra = "[time]\nclock = \"event\"\nidle_delay = \"200ms\"\n";
     let installation = Installation::new(broker, 2, &[WELCOME], extra);
+    let config = std::fs::read_to_string(installation.config()).expect("a configuration");
+    let config = config.replace("[http]\n", "[http]\nwrite = true\n");
+    std::fs::write(installation.config(), config).expect("a configuration");
     installation.create_topics();
     let printed = installation.succeed(&["topics", "acls"]);
     let acls: Vec<Acl> = printed.lines().flat_map(Acl::of_command).collect();
@@ -110,6 +114,18 @@ fn decides(installation: &Installation, while_it_runs: impl FnOnce(&Member)) {
     member.wait_until_ready();
     installation.produce("purchase", [order("ana")]);
     installation.wait_for("treatments.onsite", before + 1);
+    for path in ["decisions", "explain"] {
+        let path = format!("/api/v1/customers/ana/{path}");
+        wait_until(&path, LIMIT, || {
+            member.get(&path).is_some_and(|it| it.0 == 200)
+        });
+    }
+    let erased = member.ask(
+        "POST /api/v1/customers/nobody/erasure",
+        &["Content-Type: application/json"],
+        "{}",
+    );
+    assert_eq!(erased.map(|it| it.0), Some(202));
     while_it_runs(&member);
     installation.produce("purchase", [order("ben")]);
     installation.wait_for("treatments.onsite", before + 2);
@@ -223,7 +239,7 @@ fn the_rights_that_are_printed_are_enough_and_each_is_needed() {
     }
     decides(&installation, |_| {});
     // As Kafka's own script takes them, too.
-    broker.acls(printed.lines().next().expect("a line"));
+    broker.script(printed.lines().next().expect("a line"));
 }
 
 /// An identity provider of one client, whose tokens say who it is and are signed by nobody.

@@ -213,23 +213,8 @@ fn a_topic_that_was_made_anew_is_refused_until_somebody_accepts_it() {
     installation.wait_for("treatments.onsite", 10);
     assert!(member.process.terminate(LIMIT).success());
 
-    let admin: AdminClient<DefaultClientContext> =
-        installation.client().create().expect("a client");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
-    let (purchase, options) = (installation.topic("purchase"), AdminOptions::new());
-    let names = [purchase.as_str()];
-    runtime
-        .block_on(admin.delete_topics(&names, &options))
-        .expect("an answer");
-    wait_until("it to be gone", LIMIT, || {
-        let metadata = admin.inner().fetch_metadata(None, LIMIT).expect("metadata");
-        !metadata
-            .topics()
-            .iter()
-            .any(|topic| topic.name() == purchase)
-    });
+    let purchase = installation.topic("purchase");
+    broker.delete_topic(&purchase);
     broker.create_topic(&purchase, 2, &[("message.timestamp.type", "LogAppendTime")]);
     installation.produce("purchase", (0..30).map(|_| order("ana")));
 

@@ -180,3 +180,77 @@ fn a_process_that_does_not_get_on_says_so() {
         useful(&member).is_some_and(|(status, _)| status == 200)
     });
 }
+
+/// What somebody does who has nothing but the doctor's words.
+#[test]
+fn broken_set_ups_are_mended_as_it_says() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let installation = installation(broker);
+    let mend = |about: &str, health: &str| {
+        let output = installation.command(&["doctor", "--json"]);
+        let found: Vec<Value> = serde_json::from_slice(&output.stdout).expect("findings");
+        let of = found
+            .iter()
+            .find(|it| it["about"] == about && it["health"] == health);
+        of.map(|it| it["mend"].as_str().expect("text").to_owned())
+    };
+    let quoted = |text: &str| text.split('`').nth(1).map(str::to_owned);
+    // Topics are missing.
+    let command = mend("topics", "problem")
+        .and_then(|it| quoted(&it))
+        .expect("a command");
+    let words: Vec<&str> = command.split(' ').collect();
+    assert_eq!(words[0], "moments", "{command}");
+    installation.succeed(&words[1..]);
+    assert_eq!(mend("topics", "problem"), None);
+    // The changelog is not compacted.
+    let changelog = installation.topic("-changelog");
+    let set = |setting: &str| {
+        let broker = installation.broker().bootstrap();
+        format!(
+            "kafka-configs --bootstrap-server {broker} --alter --topic {changelog} --add-config {setting}"
+        )
+    };
+    broker.script(&set("cleanup.policy=delete"));
+    let command = mend("topics", "problem")
+        .and_then(|it| quoted(&it))
+        .expect("a command");
+    assert_eq!(command, set("cleanup.policy=compact"));
+    broker.script(&command);
+    assert_eq!(mend("topics", "problem"), None);
+    // A topic that was read is made anew.
+    let order = |customer: &str| {
+        serde_json::json!({"event": "Order Completed", "userId": customer, "messageId": unique("order"),
+        "timestamp": "2026-03-02T10:00:00Z", "properties": {"total": 10}})
+    };
+    let mut member = installation.start();
+    member.wait_until_ready();
+    installation.produce("purchase", ["ana", "ben", "eva", "dan"].map(order));
+    installation.produce(
+        "cart",
+        ["ana", "ben", "eva", "dan"].map(|it| serde_json::json!({"userId": it})),
+    );
+    wait_until("them to be read", LIMIT, || {
+        examined(&installation, "lag", &[]) == (true, "well: no record waits: ".to_owned())
+    });
+    assert!(member.process.terminate(LIMIT).success());
+    broker.delete_topic(&installation.topic("purchase"));
+    installation.create_topics();
+    installation.produce("purchase", ["ana", "ben", "eva", "dan"].map(order));
+    let mut advice = None;
+    wait_until("the topic to be found", LIMIT, || {
+        advice = mend("lag", "warning");
+        advice.is_some()
+    });
+    let advice = advice.expect("waited for it");
+    let id = advice
+        .split("accept_id = \"")
+        .nth(1)
+        .and_then(|it| it.split('"').next());
+    let accepted = format!("topics.purchase.accept_id={}", id.expect("an id"));
+    let member = installation.start_with(&["--set", &accepted]);
+    member.wait_until_ready();
+    wait_until("it to be read", LIMIT, || mend("lag", "warning").is_none());
+}

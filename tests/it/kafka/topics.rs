@@ -92,8 +92,10 @@ fn every_problem_is_said_at_once() {
             installation.topic("-changelog")
         ),
         format!(
-            "(warning) {}: it is compacted late, so that restoring a task reads every customer many times over; set \
-             min.cleanable.dirty.ratio=0.1,segment.bytes=16777216: kafka-configs",
+            "(warning) {}: it is compacted late, so that restoring a task reads every customer many times over. Set what is \
+             less: `kafka-configs --bootstrap-server {} --alter --topic {} --add-config min.cleanable.dirty.ratio=0.1,segment.bytes=16777216`",
+            installation.topic("-changelog"),
+            broker.bootstrap(),
             installation.topic("-changelog")
         ),
         format!(

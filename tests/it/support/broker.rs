@@ -122,10 +122,14 @@ impl KafkaBroker {
         self.serves().expect("a broker that is back");
     }
 
-    /// Runs a line that begins with `kafka-acls`, as Kafka's own script of that name does.
-    pub fn acls(&self, line: &str) {
+    /// Runs a line that begins with `kafka-acls` or `kafka-configs`, as Kafka's own scripts of these names do.
+    pub fn script(&self, line: &str) {
         let mut words = line.split_whitespace();
-        assert_eq!(words.next(), Some("kafka-acls"), "{line}");
+        let class = match words.next() {
+            Some("kafka-acls") => "org.apache.kafka.tools.AclCommand",
+            Some("kafka-configs") => "kafka.admin.ConfigCommand",
+            _ => panic!("{line}"),
+        };
         let classes = format!("{}/*", libs().expect("Kafka"));
         let mut java = Command::new("java");
         java.args([
@@ -133,7 +137,7 @@ impl KafkaBroker {
             "-XX:TieredStopAtLevel=1",
             "-cp",
             &classes,
-            "org.apache.kafka.tools.AclCommand",
+            class,
         ]);
         let output = java.args(words).output().expect("java");
         assert!(

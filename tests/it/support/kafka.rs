@@ -166,6 +166,22 @@ impl KafkaBroker {
         });
     }
 
+    /// Deletes a topic, and waits until it is gone.
+    pub fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().expect("an admin client");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        runtime
+            .block_on(admin.delete_topics(&[name], &AdminOptions::new()))
+            .expect("an answer");
+        wait_until(&format!("{name} to be gone"), LIMIT, || {
+            let metadata = admin.inner().fetch_metadata(None, LIMIT).expect("metadata");
+            !metadata.topics().iter().any(|topic| topic.name() == name)
+        });
+    }
+
     /// Produces the records in order, outside any transaction, and waits until the broker has them all.
     pub fn produce(&self, topic: &str, records: impl IntoIterator<Item = NewRecord>) {
         self.producer().send(topic, records);

@@ -1,6 +1,6 @@
 //! What the integration tests share: a real broker, its topics, child processes, and waiting.
 
-mod acls;
+pub mod acls;
 pub mod broker;
 pub mod generated;
 pub mod kafka;
@@ -9,7 +9,6 @@ pub mod producing;
 pub mod proxy;
 pub mod registry;
 
-pub use acls::Acl;
 use moments::engine::Customer;
 use moments::profile::Settled;
 use std::sync::atomic::{AtomicU32, Ordering};
