@@ -38,7 +38,6 @@ pub mod explain;
 pub mod report;
 pub mod encode;
 pub mod task;
-pub mod scenario;
 
 // What carries it out: the registry, configuration, Kafka, HTTP.
 pub mod registry;
@@ -51,6 +50,7 @@ pub mod http;
 // Events that were, or are made up.
 pub mod population;
 pub mod rehearsal;
+pub mod scenario;
 pub mod demo;
 
 // What people see.

@@ -36,6 +36,27 @@ pub(super) struct Which {
     trigger: Option<String>,
 }
 
+/// How much of a customer is to be shown.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HowMuch {
+    /// Only what is settled, without her events beyond the watermark: `?settled`, or `?settled=true`.
+    settled: Option<String>,
+}
+
+impl HowMuch {
+    fn only_settled(&self) -> Result<bool, Problem> {
+        match self.settled.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("" | "true") => Ok(true),
+            Some(other) => Err(Problem::bad_request(format!(
+                "`settled` is `{other}`; expected `?settled`, `?settled=true` or `?settled=false`"
+            ))),
+        }
+    }
+}
+
 /// A page of decisions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DecisionsPage {
@@ -79,11 +100,13 @@ pub struct Accepted {
     offset: i64,
 }
 
-/// A customer as of what her task has taken in.
+/// A customer as of what her task has taken in: as she is now, with her events beyond the watermark taken in as if they were settled,
+/// and nothing decided by that; or with `settled`, what is settled alone.
 #[utoipa::path(get, path = "/api/v1/customers/{id}", operation_id = "getCustomer", tag = "customers",
-    params(("id" = String, Path, description = "Her `userId`, or `anonymousId`.")),
+    params(("id" = String, Path, description = "Her `userId`, or `anonymousId`."), HowMuch),
     responses(
         (status = 200, body = Shown),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The query cannot be read."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "Nothing is known of her."),
         (status = 502, body = Problem, content_type = "application/problem+json", description = "The process that has her does not answer."),
         (status = 421, body = Problem, content_type = "application/problem+json", description = "Another process has her, and where that is reached is not known yet."),
@@ -92,9 +115,13 @@ pub struct Accepted {
 pub(super) async fn one(
     State(api): State<Api>,
     Segment(id): Segment<String>,
+    how_much: Result<Query<HowMuch>, QueryRejection>,
 ) -> Result<Json<Shown>, Problem> {
+    let Query(how_much) = how_much.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let only_settled = how_much.only_settled()?;
     let (customer, watermark) = api.known(&id).await?;
-    let shown = profile::shown(&customer, watermark, &api.tasks.plan(), runtime::clock());
+    let as_of = (watermark, api.now(watermark));
+    let shown = profile::shown(&api.tasks.plan(), &customer, as_of, only_settled);
     Ok(Json(shown))
 }
 
@@ -123,16 +150,8 @@ pub(super) async fn explain(
         return Err(Problem::unknown(format!("no trigger is called `{name}`")));
     }
     let (customer, watermark) = api.known(&id).await?;
-    let now = runtime::clock();
-    let now = api
-        .tasks
-        .config()
-        .time
-        .mode()
-        .reading(now)
-        .unwrap_or(watermark);
     let name = trigger.as_deref();
-    let as_of = (watermark, now.max(watermark));
+    let as_of = (watermark, api.now(watermark));
     let mut explained = explain::explained(&plan, &customer, as_of, name);
     let whose = explained.customer.clone();
     let read = api
@@ -145,6 +164,13 @@ pub(super) async fn explain(
 }
 
 impl Api {
+    /// What the clock shows, by which things are decided; never before this watermark.
+    fn now(&self, watermark: Timestamp) -> Timestamp {
+        let mode = self.tasks.config().time.mode();
+        let now = mode.reading(runtime::clock());
+        now.unwrap_or(watermark).max(watermark)
+    }
+
     /// A customer of a task that runs here, and the watermark up to which she is settled.
     async fn known(&self, id: &str) -> Result<(Box<Known>, Timestamp), Problem> {
         let partition = self.tasks.partition_of(id);

@@ -126,13 +126,13 @@ pub fn document() -> String {
     document.to_pretty_json().unwrap_or_default() + "\n"
 }
 
-/// The body that `/api/v1/customers/{id}` answers with for a profile, as of `now`.
+/// The body that `/api/v1/customers/{id}?settled` answers with for a profile, as of `now`.
 ///
 /// # Panics
 /// Never: what is shown is plain data.
 #[must_use]
 pub fn customer(customer: &Customer, plan: &Plan, now: Timestamp) -> Value {
-    let shown = profile::shown(customer, Timestamp::MIN, plan, now);
+    let shown = profile::shown(plan, customer, (Timestamp::MIN, now), true);
     serde_json::to_value(shown).expect("plain data into memory")
 }
 

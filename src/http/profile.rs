@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::Customer;
+use crate::engine::{Customer, Engine};
 use crate::profile::{FIELDS, KEYED_FIELDS, Settled};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
@@ -21,6 +21,8 @@ pub struct Shown {
     /// The address of the process that answered in the place of this one, as it has her task.
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<String>,
+    /// The instant as of which she is shown, RFC 3339.
+    now: String,
     /// The watermark up to which her events are settled, RFC 3339; none before there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<String>,
@@ -35,7 +37,7 @@ pub struct Shown {
     held: Vec<Held>,
     /// Journeys that she is inside.
     inside: Vec<Inside>,
-    /// Events beyond the watermark.
+    /// Her events beyond the watermark: unless what is settled was asked for alone, what is shown has them.
     unsettled_events: usize,
 }
 
@@ -82,13 +84,16 @@ pub struct Held {
     until: String,
 }
 
-/// A customer as of `now`, settled up to a watermark.
+/// A customer as of `now`, settled up to a watermark; with the events beyond it, unless what is settled is to be shown alone.
 pub(super) fn shown(
-    customer: &Customer,
-    watermark: Timestamp,
     plan: &Plan,
-    now: Timestamp,
+    customer: &Customer,
+    (watermark, now): (Timestamp, Timestamp),
+    only_settled: bool,
 ) -> Shown {
+    let unsettled_events = customer.profile.tail.events().len();
+    let known = (!only_settled).then(|| Engine::as_known(plan, customer, now));
+    let customer = known.as_ref().unwrap_or(customer);
     let settled = &customer.profile.settled;
     let held = customer.waiting.iter().filter_map(|waits| {
         Some(Held {
@@ -106,13 +111,14 @@ pub(super) fn shown(
     Shown {
         via: None,
         customer: settled.id.to_string(),
+        now: now.to_string(),
         as_of: (watermark > Timestamp::MIN).then(|| watermark.to_string()),
         profile: fields(settled, now),
         sent: sent(settled, plan),
         open: open(customer, plan),
         held: held.collect(),
         inside: inside.collect(),
-        unsettled_events: customer.profile.tail.events().len(),
+        unsettled_events,
     }
 }
 
@@ -205,7 +211,13 @@ fn put(into: &mut Map<String, Value>, path: &str, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Text;
+    use std::sync::Arc;
+
+    use crate::decode::Decoder;
+    use crate::engine::Input;
+    use crate::event::record::Origin;
+    use crate::event::{Text, Vocabulary};
+    use crate::trigger::plan::Policy;
     use serde_json::json;
 
     #[test]
@@ -221,5 +233,34 @@ mod tests {
         assert_eq!(shown["viewed"], json!(["p1"]));
         assert_eq!(shown["orders"]["count"], 0);
         assert_eq!(shown["orders"].get("last"), None);
+    }
+
+    /// An order that is not settled yet is there, unless what is settled is asked for alone.
+    #[test]
+    fn she_is_shown_as_she_is_now() {
+        let vocabulary = Arc::new(Vocabulary::standard());
+        let nothing = (Vec::new(), Vec::new(), Vec::new());
+        let policy = Policy::default();
+        let plan = Plan::new(
+            Arc::clone(&vocabulary),
+            Vec::new(),
+            nothing,
+            policy,
+            Text::default(),
+        );
+        let mut engine = Engine::new(Arc::new(plan));
+        let decoder = Decoder::new(vocabulary, Arc::default());
+        let order = r#"{"type":"track","event":"Order Completed","userId":"ana","timestamp":"2026-03-02T10:00:00Z","properties":{"order_id":"o1","total":30}}"#;
+        let event = decoder.decode(order.as_bytes(), &Origin::default());
+        let event = Box::new(event.expect("an event").event);
+        let (now, mut effects) = (event.time, Vec::new());
+        engine.step(Input::Event(event), now, &mut effects);
+        let customer = engine.customer("ana").expect("she is known");
+        let plan = engine.plan();
+        for (only_settled, orders) in [(false, 1), (true, 0)] {
+            let shown = shown(plan, &customer, (Timestamp::MIN, now), only_settled);
+            assert_eq!(shown.profile["orders"]["count"], orders);
+            assert_eq!(shown.unsettled_events, 1);
+        }
     }
 }

@@ -53,6 +53,11 @@ const EVENT: Keys = Keys {
             Shape::Text(256),
             "Another id that she had so far.",
         ),
+        Known::optional(
+            "appended",
+            Shape::Instant,
+            "When the broker appended it, where that is not when it happened.",
+        ),
         Known::default(
             "everybody",
             "false",
@@ -111,6 +116,7 @@ struct Written {
     id: Option<String>,
     /// By the fields of a call; none: it is the scenario's customer's.
     whose: Vec<(&'static str, String)>,
+    appended: Option<Timestamp>,
     everybody: bool,
 }
 
@@ -119,12 +125,19 @@ struct Written {
 pub struct Happening {
     /// What.
     pub event: Event,
+    /// The call that tells of it, as a producer writes it.
+    pub call: String,
+    /// When the broker appended it, where that is said.
+    pub appended: Option<Timestamp>,
     /// Whether it happened to everybody.
     pub everybody: bool,
 }
 
 /// What stands before the name of what happened to everybody.
 const EVERYBODY: &str = "everybody:";
+
+/// What stands before the name of an event that was not appended when it happened: `appended=2026-03-02T10:00:30Z`.
+const APPENDED: &str = "appended=";
 
 /// The fields of a call that say whose it is: `anonymousId=d1` before the name of what happened.
 const WHOSE: [&str; 3] = ["userId", "anonymousId", "previousId"];
@@ -198,7 +211,11 @@ pub fn read(
             call[told.id()] = CUSTOMER.into();
         }
         let part = (&written.span, written.everybody);
-        events.push(decode(reader, part, &call, i + 1, decoder)?);
+        let happening = decode(reader, part, &call, i + 1, decoder)?;
+        events.push(Happening {
+            appended: written.appended,
+            ..happening
+        });
     }
     Some(events)
 }
@@ -243,6 +260,10 @@ fn one(reader: &mut Reader<'_>, node: &Node) -> Option<Written> {
                     .into_iter()
                     .filter_map(|field| Some((field, fields.get(field)?.text()?.to_owned())))
                     .collect(),
+                appended: match fields.get("appended") {
+                    Some(node) => Some(reader.instant(node)?),
+                    None => None,
+                },
                 everybody: match fields.get("everybody") {
                     Some(node) => reader.boolean(node)?,
                     None => false,
@@ -274,6 +295,21 @@ fn line_of(reader: &mut Reader<'_>, node: &Node, part: Range<usize>) -> Option<W
         Some(name) => (true, name.trim()),
         None => (false, name),
     };
+    let (appended, name) = match name.strip_prefix(APPENDED) {
+        Some(said) => {
+            let (at, name) = said.split_once(char::is_whitespace).unwrap_or((said, ""));
+            let Some(at) = Timestamp::parse(at) else {
+                let message = format!("`{at}` is no time");
+                let expected = format!(
+                    "when the broker appended it, such as `{APPENDED}2026-03-02T10:00:30Z`"
+                );
+                reader.fails(&place(part), message, expected);
+                return None;
+            };
+            (Some(at), name.trim_start())
+        }
+        None => (None, name),
+    };
     let (whose, name) = whose(name);
     let offset = part.end - rest.len() + brace;
     let properties = match &rest[brace..] {
@@ -290,6 +326,7 @@ fn line_of(reader: &mut Reader<'_>, node: &Node, part: Range<usize>) -> Option<W
         context: None,
         id: None,
         whose,
+        appended,
         everybody,
     })
 }
@@ -448,17 +485,20 @@ fn decode(
         everybody,
         ..Origin::default()
     };
-    match decoder.decode(call.to_string().as_bytes(), &origin) {
+    let call = call.to_string();
+    match decoder.decode(call.as_bytes(), &origin) {
         Ok(decoded) => {
             for defect in &decoded.defects {
                 let message = format!("`{}` cannot be read", defect.name);
                 reader.fails(span, message, defect.expected.to_owned());
             }
             let event = decoded.event;
-            decoded
-                .defects
-                .is_empty()
-                .then_some(Happening { event, everybody })
+            decoded.defects.is_empty().then_some(Happening {
+                event,
+                call,
+                appended: None,
+                everybody,
+            })
         }
         Err(reject) => {
             reader.fails(span, reject.to_string(), None);

@@ -17,9 +17,12 @@
 //! - `held_out: true` says that she is held out; else nobody is, whatever the triggers say.
 //! - `profile` is what an identify call says of the customer just before the first event.
 //! - `events` are lines of time, name and properties, or a list of such lines, or of
-//!   mappings `{ time, event, properties, context, id }`. They arrive in this order, with a lateness
+//!   mappings `{ time, event, properties, context, id }`. They arrive in this order; where nothing is said of lateness, with one
 //!   of 0. After the last, time runs on from deadline to deadline until `until`, or as long as there
 //!   are deadlines, at most 400 days.
+//! - `lateness: 10m` says that they come by a topic of which that much is allowed: they are taken, and time moves, as in a rehearsal
+//!   of a file that holds them. `appended=2026-03-02T10:00:30Z` before a name (or as a key of a mapping) says when the broker
+//!   appended it, where it stamps that itself: no event happens later.
 //! - `everybody:` before a name (or `everybody: true` in a mapping) says that it happened to everybody, as a topic for everybody
 //!   tells it: `2026-03-02T10:00:00Z  everybody: Price Dropped  { product_id: p1 }`.
 //! - Ids before a name (or as keys of a mapping) say whose it is, where that is not the one customer: `2026-03-02T10:00:00Z
@@ -31,6 +34,7 @@
 //!   `offer` or `data`, only the keys that are written are checked.
 //! - `refused`, where it is given, lists all refusals in order: `at`, `reason`.
 
+mod arrive;
 mod events;
 pub mod mapping;
 mod play;
@@ -123,6 +127,11 @@ pub const SCENARIO: Keys = Keys {
             "events",
             events::SHAPE,
             "What happens, in order of arrival: lines of time, name and properties.",
+        ),
+        Known::optional(
+            "lateness",
+            Shape::Duration,
+            "How late an event may come, as of a topic: what comes later is late. Then time moves as it does live, also where an event was `appended` at another time than it happened; without either, each event is taken as it comes, and time moves with it.",
         ),
         Known::optional(
             "until",
@@ -233,12 +242,21 @@ pub struct Scenario {
     pub arm: Arm,
     /// What happens, in order of arrival.
     pub events: Vec<Happening>,
+    /// How late they may come, ms, where that is said.
+    pub lateness_ms: Option<i64>,
     /// How long time runs on.
     pub until: Option<Timestamp>,
     /// The treatments.
     pub expect: Vec<Expected>,
     /// The refusals, where they are checked.
     pub refused: Option<Vec<Expected>>,
+}
+
+impl Scenario {
+    /// Whether it says how its events come, and not only when they were.
+    fn takes_time_from_topics(&self) -> bool {
+        self.lateness_ms.is_some() || self.events.iter().any(|it| it.appended.is_some())
+    }
 }
 
 /// Who is held out in a scenario.
@@ -334,7 +352,7 @@ pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
             Ok(scenarios) => {
                 for scenario in scenarios {
                     match triggers.of(&scenario, &path) {
-                        Ok(plan) => outcomes.push(played(&scenario, &plan)),
+                        Ok(plan) => outcomes.push(played(&scenario, &plan, basis)),
                         Err(wrong) => reports.extend(wrong),
                     }
                 }
@@ -350,9 +368,11 @@ pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
 }
 
 /// Plays a scenario against a trigger and compares.
-#[must_use]
-pub fn played(scenario: &Scenario, plan: &Arc<Plan>) -> Outcome {
-    let decisions = play::decisions(plan, &scenario.events, scenario.until);
+fn played(scenario: &Scenario, plan: &Arc<Plan>, basis: &Basis) -> Outcome {
+    let decisions = match scenario.takes_time_from_topics() {
+        true => arrive::decisions(plan, scenario, basis),
+        false => play::decisions(plan, &scenario.events, scenario.until),
+    };
     let (treated, refused): (Vec<_>, Vec<_>) = decisions
         .iter()
         .map(play::Got::of)
@@ -595,6 +615,7 @@ fn scenario(
         read.map_err(|error| typed::fails(reader, node, &error))
             .ok()
     });
+    let lateness = fields.get("lateness").map(|node| reader.duration(node));
     let until = fields.get("until").map(|node| reader.instant(node));
     let expect = match fields.entry("expect") {
         Some((_, node)) => expected(reader, node, TREATMENT),
@@ -624,6 +645,10 @@ fn scenario(
         },
         arm,
         events: events?,
+        lateness_ms: match lateness {
+            Some(lateness) => Some(lateness?),
+            None => None,
+        },
         until: until.flatten(),
         expect: expect?,
         refused: match refused {

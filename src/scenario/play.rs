@@ -20,7 +20,10 @@ pub fn decisions(
     let mut engine = Engine::new(Arc::clone(plan));
     let mut effects = Vec::new();
     let mut now = Timestamp::MIN;
-    for Happening { event, everybody } in events {
+    for Happening {
+        event, everybody, ..
+    } in events
+    {
         if event.time > now {
             // Lateness is 0: what lies before this event has happened, what lies at it may not have.
             run_to(&mut engine, event.time.plus(-1), &mut effects);

@@ -66,6 +66,56 @@ const GOOD: &str = r#"
   expect: []
 "#;
 
+/// Events that do not come when they happened.
+const ARRIVING: &str = r#"
+- test: another customer's clock is five minutes fast, and the broker does not say so
+  lateness: 0s
+  profile: { consent: [email] }
+  events: |
+    2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30 }
+    2026-03-02T10:40:10Z  userId=ben Product Viewed  { product_id: p2 }
+    2026-03-02T10:00:30Z  Order Completed  { order_id: o1, total: 30 }
+  expect: []
+- test: the same, and the broker says so
+  profile: { consent: [email] }
+  events: |
+    2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30 }
+    2026-03-02T10:40:10Z  appended=2026-03-02T10:00:10Z userId=ben Product Viewed  { product_id: p2 }
+    2026-03-02T10:00:30Z  Order Completed  { order_id: o1, total: 30 }
+  expect: []
+- test: an order that comes late, but within what is allowed
+  lateness: 10m
+  profile: { consent: [email] }
+  events:
+    - 2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30 }
+    - 2026-03-02T10:35:00Z  userId=ben Product Viewed  { product_id: p2 }
+    - { time: 2026-03-02T10:29:00Z, appended: 2026-03-02T10:37:00Z, event: Order Completed, properties: { order_id: o1, total: 30 } }
+  expect: []
+- test: an order that comes later takes the reminder back
+  lateness: 1m
+  profile: { consent: [email] }
+  events: |
+    2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30 }
+    2026-03-02T10:35:00Z  userId=ben Product Viewed  { product_id: p2 }
+    2026-03-02T10:29:00Z  appended=2026-03-02T10:37:00Z Order Completed  { order_id: o1, total: 30 }
+  expect:
+    - { at: 2026-03-02T10:30:00Z, template: reminder }
+    - { at: 2026-03-02T10:30:00Z, withdrawn: late_event }
+- test: nothing comes any more
+  lateness: 10m
+  profile: { consent: [email] }
+  events: |
+    2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30 }
+  expect:
+    - { at: 2026-03-02T10:30:00Z }
+- test: time stops before the deadline
+  lateness: 10m
+  events: |
+    2026-03-02T10:00:00Z  Product Added  { product_id: p1, price: 30 }
+  until: 2026-03-02T10:39:59Z
+  expect: []
+"#;
+
 fn basis() -> Basis {
     Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
@@ -85,8 +135,9 @@ fn outcomes(trigger: &str, scenarios: &str) -> Result<Vec<Outcome>, Vec<Report>>
 
 #[test]
 fn scenarios_pass() {
-    for trigger in [BASKET.to_owned(), format!("{BASKET}mode: shadow\n")] {
-        let outcomes = outcomes(&trigger, GOOD)
+    let shadow = format!("{BASKET}mode: shadow\n");
+    for (trigger, scenarios) in [(BASKET, GOOD), (&shadow, GOOD), (BASKET, ARRIVING)] {
+        let outcomes = outcomes(trigger, scenarios)
             .map_err(|reports| report::rendered(&reports))
             .unwrap();
         assert_eq!(outcomes.len(), 6);

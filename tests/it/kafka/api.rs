@@ -173,6 +173,9 @@ fn every_path_answers_as_its_document_says() {
         ask(&members[0], &format!("GET {}", at(&mine)), "").1["profile"]["orders"]["count"] == 6
     });
     asked.check(customer, 0, &at(&mine), 200);
+    let settled = asked.check(customer, 0, &format!("{}?settled", at(&mine)), 200);
+    assert_eq!(settled["profile"]["orders"]["count"], 6);
+    asked.check(customer, 0, &format!("{}?settled=maybe", at(&mine)), 400);
     assert_eq!(
         asked.check(customer, 1, &at(&theirs), 200)["customer"],
         customers[1]
