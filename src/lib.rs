@@ -46,6 +46,7 @@ pub mod telemetry;
 pub mod runtime;
 pub mod admin;
 pub mod http;
+pub mod send;
 
 // Events that were, or are made up.
 pub mod population;

@@ -13,9 +13,11 @@ mod man;
 mod map;
 mod new;
 mod rehearse;
+mod render;
 mod report;
 mod run;
 mod schema;
+mod send;
 mod show;
 mod state;
 mod test;
@@ -59,10 +61,12 @@ enum Commands {
     Map(map::Map),
     New(new::New),
     Rehearse(rehearse::Rehearse),
+    Render(render::Render),
     Report(report::Report),
     Test(test::Test),
     Run(run::Run),
     Schema(schema::Schema),
+    Send(send::Send),
     Show(show::Show),
     State(state::State),
     Topics(topics::Topics),
@@ -233,10 +237,12 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Commands::Map(args) => map::run(args),
         Commands::New(args) => new::run(args),
         Commands::Rehearse(args) => rehearse::run(args),
+        Commands::Render(args) => render::run(args),
         Commands::Report(args) => report::run(args),
         Commands::Test(args) => test::run(args),
         Commands::Run(args) => run::run(args),
         Commands::Schema(args) => schema::run(args),
+        Commands::Send(args) => send::run(args),
         Commands::Show(args) => show::run(args),
         Commands::State(args) => state::run(args),
         Commands::Topics(args) => topics::run(args),

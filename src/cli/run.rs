@@ -99,27 +99,27 @@ fn triggers(shared: &Shared, config: &Config, basis: &Basis) -> anyhow::Result<P
 
 /// Answers HTTP until a signal comes, and tells the rest to stop.
 fn serve(server: http::Server, stop: Arc<AtomicBool>) {
-    let signalled = async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-        ) else {
-            tracing::error!(
-                "no signal handlers; stop this process by SIGKILL, which loses nothing"
-            );
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-        stop.store(true, Ordering::Relaxed);
-    };
-    server.run(signalled);
+    server.run(signalled(stop));
 }
 
-fn start_log(log: &Log) -> anyhow::Result<()> {
+/// Waits for SIGTERM or SIGINT, and tells the rest to stop.
+pub(super) async fn signalled(stop: Arc<AtomicBool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("no signal handlers; stop this process by SIGKILL, which loses nothing");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    stop.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn start_log(log: &Log) -> anyhow::Result<()> {
     let filter: Targets = log
         .level
         .parse()

@@ -14,6 +14,7 @@ mod place;
 pub mod properties;
 pub mod schema_registry;
 pub mod secret;
+pub mod send;
 mod time;
 pub mod topics;
 mod transactions;
@@ -38,6 +39,7 @@ pub use layers::ConfigError;
 pub use memory::Memory;
 pub use properties::{Kafka, Properties};
 pub use schema_registry::SchemaRegistry;
+pub use send::Sending;
 pub use time::{Clock, Span, Time};
 pub use topics::{Format, Input, InputKind, Topics};
 pub use transactions::Transactions;
@@ -74,6 +76,8 @@ pub struct Config {
     pub http: Http,
     /// The threads that work.
     pub workers: Workers,
+    /// How `moments send` delivers.
+    pub send: Sending,
     /// The log.
     pub log: Log,
     /// Traces.
@@ -386,6 +390,12 @@ impl Config {
         self.topics.triggers.replace("{id}", &self.application.id)
     }
 
+    /// Prefix of the consumer groups and transactional ids of `moments send`.
+    #[must_use]
+    pub fn send_group(&self) -> String {
+        self.send.group.replace("{id}", &self.application.id)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.vocabulary()?;
         for (name, kind) in &self.attributes {
@@ -406,6 +416,7 @@ impl Config {
             let detail = "holds a password, and is shown in the log; use the variable OTEL_EXPORTER_OTLP_HEADERS";
             return Err(ConfigError::invalid("telemetry.otlp_endpoint", detail));
         }
+        self.send.check(&self.topics)?;
         self.kafka.check()
     }
 

@@ -83,7 +83,7 @@ impl ProducerContext for Logged {
 }
 
 /// What librdkafka says goes wrong; that nobody can log in, at error.
-pub(super) fn failed(error: &KafkaError, reason: &str) {
+pub(crate) fn failed(error: &KafkaError, reason: &str) {
     let code = error.rdkafka_error_code();
     let code = code.unwrap_or(RDKafkaErrorCode::Unknown);
     let advice = advice(code);
@@ -269,7 +269,7 @@ pub(super) fn is_known(code: RDKafkaErrorCode) -> bool {
 }
 
 /// One line of librdkafka's log.
-pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert

@@ -19,6 +19,7 @@ const PAGES: &[&str] = &[
     "docs/triggers.md",
     "docs/events.md",
     "docs/treatments.md",
+    "docs/sending.md",
     "docs/running.md",
     "docs/limits.md",
     "docs/design.md",

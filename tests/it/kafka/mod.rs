@@ -20,6 +20,7 @@ mod reload;
 mod replaying;
 mod schemas;
 mod silence;
+mod sending;
 mod topics;
 mod torture;
 mod traces;

@@ -7,6 +7,7 @@ pub mod kafka;
 pub mod process;
 pub mod producing;
 pub mod proxy;
+pub mod receivers;
 pub mod registry;
 
 use moments::engine::Customer;

@@ -1,0 +1,71 @@
+//! What is reported of commands: the events of senders that the vocabulary knows.
+
+use serde_json::json;
+
+use super::book::{End, Ended};
+use crate::config::Config;
+use crate::config::topics::InputKind;
+use crate::profile::Address;
+use crate::time::Timestamp;
+
+/// Where the outcomes of a channel go, and as what.
+#[derive(Clone, Debug)]
+pub(super) struct Reports {
+    /// The topic.
+    pub topic: String,
+    delivered: &'static str,
+    bounced: &'static str,
+}
+
+/// A record of the topic of outcomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Report {
+    /// The customer.
+    pub key: String,
+    /// The event.
+    pub value: Vec<u8>,
+}
+
+impl Reports {
+    /// Those of a channel; none where there is no topic of outcomes, or no event says what came of such messages.
+    pub fn of(config: &Config, channel: &str) -> Option<Self> {
+        let inputs = config.topics.inputs();
+        let outcomes = inputs
+            .into_iter()
+            .find(|it| it.kind == InputKind::Outcomes)?;
+        let (delivered, bounced) = match config.policy.addresses.of(channel)? {
+            Address::Email => ("Email Delivered", "Email Bounced"),
+            Address::PushToken => ("Push Notification Received", "Push Notification Bounced"),
+            Address::Phone | Address::Postal => return None,
+        };
+        Some(Self {
+            topic: outcomes.name,
+            delivered,
+            bounced,
+        })
+    }
+
+    /// The report of one that ended, if there is anything to report. Its message id is derived: told twice, it counts once.
+    pub fn report(&self, ended: &Ended, now: Timestamp) -> Option<Report> {
+        let command = ended.command.as_ref()?;
+        let event = match ended.end {
+            End::Delivered => self.delivered,
+            End::Bounced => self.bounced,
+            End::Refused | End::Expired | End::GivenUp | End::Withdrawn | End::Unreadable => {
+                return None;
+            }
+        };
+        let value = json!({
+            "type": "track",
+            "event": event,
+            "userId": command.customer,
+            "messageId": format!("{event} {}", command.id),
+            "timestamp": now.to_string(),
+            "properties": { "treatment_id": command.id, "campaign_id": command.trigger },
+        });
+        Some(Report {
+            key: command.customer.clone(),
+            value: crate::treatment::json(&value),
+        })
+    }
+}

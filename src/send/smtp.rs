@@ -1,0 +1,265 @@
+//! Delivers by e-mail: one message a command, to a mail server that takes it for delivery.
+
+use std::error::Error as _;
+use std::fs;
+use std::path::Path;
+
+use lettre::message::header::ContentType;
+use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::{Error, PoolConfig};
+use lettre::{Message as Mail, SmtpTransport, Transport as _};
+
+use super::SendError;
+use super::attempt::{Attempt, Carrier};
+use super::command::Command;
+use super::template::Message;
+use crate::config::send::{Encryption, Smtp};
+
+/// Replies that say something of how this sender logs in, and nothing of the message.
+const LOGIN: [&str; 5] = ["500", "530", "534", "535", "538"];
+/// Replies to an address, where no enhanced code says more.
+const ADDRESS: [&str; 3] = ["550", "551", "553"];
+/// Enhanced codes (RFC 3463) of addresses at which nobody is: 5.1.x, but what is said of the sender's own, and 5.2.1.
+const NOBODY: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
+
+/// A mail server.
+pub struct Mailer {
+    transport: SmtpTransport,
+    from: Mailbox,
+    reply_to: Option<Mailbox>,
+}
+
+impl Mailer {
+    /// Nothing is sent yet. `parallel` connections at most.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or is none of certificates.
+    pub fn new(smtp: &Smtp, parallel: usize) -> Result<Self, SendError> {
+        let mailbox = |text: &str| {
+            let wrong = |error| SendError::Settings(format!("`{text}` is no mailbox: {error}"));
+            text.parse::<Mailbox>().map_err(wrong)
+        };
+        let (tls, port) = match smtp.encryption {
+            Encryption::Starttls => (Tls::Required(tls(smtp)?), 587),
+            Encryption::Tls => (Tls::Wrapper(tls(smtp)?), 465),
+            Encryption::None => (Tls::None, 25),
+        };
+        let most = u32::try_from(parallel).unwrap_or(u32::MAX);
+        let mut transport = SmtpTransport::builder_dangerous(&smtp.host)
+            .tls(tls)
+            .port(if smtp.port == 0 { port } else { smtp.port })
+            .timeout(Some(smtp.timeout()))
+            .pool_config(PoolConfig::new().max_size(most));
+        if !smtp.user.is_empty() {
+            let password = match smtp.password_file == Path::new("") {
+                true => smtp.password.0.clone(),
+                false => super::read(&smtp.password_file)?,
+            };
+            transport = transport.credentials(Credentials::new(smtp.user.clone(), password));
+        }
+        Ok(Self {
+            transport: transport.build(),
+            from: mailbox(&smtp.from)?,
+            reply_to: match smtp.reply_to.as_str() {
+                "" => None,
+                text => Some(mailbox(text)?),
+            },
+        })
+    }
+
+    /// The message as it goes out. By its `Message-ID` one that comes twice is known.
+    fn mail(&self, to: Mailbox, command: &Command, message: &Message) -> Result<Mail, String> {
+        let id = format!("<{}@{}>", command.id, self.from.email.domain());
+        let mut mail = Mail::builder()
+            .from(self.from.clone())
+            .to(to)
+            .message_id(Some(id))
+            .subject(message.subject.clone().unwrap_or_default());
+        if let Some(reply_to) = &self.reply_to {
+            mail = mail.reply_to(reply_to.clone());
+        }
+        let plain = |text: &String| {
+            SinglePart::builder()
+                .header(ContentType::TEXT_PLAIN)
+                .body(text.clone())
+        };
+        let page = |text: &String| {
+            SinglePart::builder()
+                .header(ContentType::TEXT_HTML)
+                .body(text.clone())
+        };
+        let made = match (&message.text, &message.html) {
+            (Some(text), Some(html)) => {
+                let both = MultiPart::alternative();
+                mail.multipart(both.singlepart(plain(text)).singlepart(page(html)))
+            }
+            (None, Some(html)) => mail.singlepart(page(html)),
+            (text, None) => mail.singlepart(plain(text.as_ref().unwrap_or(&String::new()))),
+        };
+        made.map_err(|error| error.to_string())
+    }
+}
+
+impl Carrier for Mailer {
+    fn deliver(&self, command: &Command, message: Option<&Message>) -> Attempt {
+        let Some(address) = command.addresses.get("email") else {
+            let why = "the command has no address `email`; [policy] address_required refuses such moments";
+            return Attempt::Refused(why.to_owned());
+        };
+        let Ok(to) = address.parse() else {
+            return Attempt::Bounced("her address is none".to_owned());
+        };
+        let Some(message) = message else {
+            return Attempt::Later("there is no message".to_owned(), None);
+        };
+        match self.mail(Mailbox::new(None, to), command, message) {
+            Err(why) => Attempt::Later(why, None),
+            Ok(mail) => match self.transport.send(&mail) {
+                Ok(_) => Attempt::Delivered,
+                Err(error) => judged(&error, address),
+            },
+        }
+    }
+
+    fn needs_message(&self) -> bool {
+        true
+    }
+}
+
+/// What an error means for the command. Her address is not told.
+fn judged(error: &Error, address: &str) -> Attempt {
+    let detail = error
+        .source()
+        .map_or(String::new(), |source| source.to_string());
+    let said = match error.to_string() {
+        said if said.contains(&detail) => said,
+        said => format!("{said}: {detail}"),
+    };
+    let why = said.replace(address, "her address");
+    match error.status() {
+        Some(code) if error.is_permanent() => refused(&code.to_string(), why),
+        _ => Attempt::Later(why, None),
+    }
+}
+
+/// What a reply of the 500s means.
+fn refused(code: &str, why: String) -> Attempt {
+    if LOGIN.contains(&code) {
+        return Attempt::Later(why, None);
+    }
+    let words = || why.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let enhanced = words().find(|word| word.starts_with("5.") && word.matches('.').count() == 2);
+    let is_nobody = match enhanced {
+        Some(enhanced) => NOBODY.contains(&enhanced),
+        None => ADDRESS.contains(&code),
+    };
+    match is_nobody {
+        true => Attempt::Bounced(why),
+        false => Attempt::Refused(why),
+    }
+}
+
+fn tls(smtp: &Smtp) -> Result<TlsParameters, SendError> {
+    let wrong = |error: Error| SendError::Settings(format!("ca_file: {error}"));
+    let mut builder = TlsParameters::builder(smtp.host.clone());
+    if smtp.ca_file != Path::new("") {
+        let pem = fs::read(&smtp.ca_file).map_err(|error| SendError::file(&smtp.ca_file, error))?;
+        let certificate = Certificate::from_pem(&pem).map_err(wrong)?;
+        builder = builder.add_root_certificate(certificate);
+    }
+    builder.build().map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::tests::command;
+    use super::*;
+
+    /// A reply, and what becomes of the command.
+    #[test]
+    fn only_what_is_said_of_the_address_is_a_bounce() {
+        for (code, said, expected) in [
+            (
+                "550",
+                "permanent error (550): 5.1.1 no such user",
+                "bounced",
+            ),
+            ("550", "permanent error (550): no such user", "bounced"),
+            ("553", "permanent error (553): 5.1.3 bad address", "bounced"),
+            (
+                "550",
+                "permanent error (550): 5.2.1 mailbox disabled",
+                "bounced",
+            ),
+            (
+                "554",
+                "permanent error (554): 5.7.1 relay access denied",
+                "refused",
+            ),
+            (
+                "550",
+                "permanent error (550): 5.7.54 unable to relay",
+                "refused",
+            ),
+            (
+                "553",
+                "permanent error (553): 5.1.8 your sender's domain does not resolve",
+                "refused",
+            ),
+            (
+                "552",
+                "permanent error (552): 5.3.4 message too big",
+                "refused",
+            ),
+            ("554", "permanent error (554): no", "refused"),
+            (
+                "535",
+                "permanent error (535): 5.7.8 authentication failed",
+                "later",
+            ),
+            (
+                "530",
+                "permanent error (530): 5.7.0 must issue STARTTLS first",
+                "later",
+            ),
+        ] {
+            let word = match refused(code, said.to_owned()) {
+                Attempt::Bounced(_) => "bounced",
+                Attempt::Refused(_) => "refused",
+                Attempt::Later(..) => "later",
+                Attempt::Delivered => "delivered",
+            };
+            assert_eq!(word, expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_known_by_its_command() {
+        let smtp = Smtp {
+            host: "localhost".to_owned(),
+            encryption: Encryption::None,
+            from: "Shop <shop@example.com>".to_owned(),
+            reply_to: "help@example.com".to_owned(),
+            ..Smtp::default()
+        };
+        let mailer = Mailer::new(&smtp, 1).unwrap();
+        let message = Message {
+            subject: Some("Tee für Ana".to_owned()),
+            text: Some("Hello".to_owned()),
+            html: Some("<p>Hello</p>".to_owned()),
+        };
+        let mail = mailer.mail("ana@example.com".parse().unwrap(), &command(7), &message);
+        let text = String::from_utf8(mail.unwrap().formatted()).unwrap();
+        for line in [
+            "Message-ID: <00000000-0000-0000-0000-000000000007@example.com>",
+            "From: Shop <shop@example.com>",
+            "To: ana@example.com",
+            "Reply-To: help@example.com",
+            "Content-Type: multipart/alternative;",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+}
