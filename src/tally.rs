@@ -36,7 +36,7 @@ pub struct Of {
     pub segment: Option<Text>,
 }
 
-/// What a sender reports of a command.
+/// What a sender reports of a command, or is known of it by its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reaction {
@@ -52,6 +52,8 @@ pub enum Reaction {
     Complained,
     /// She wants no more of them.
     Unsubscribed,
+    /// She ordered with the code of its offer.
+    Redeemed,
 }
 
 /// How a goal is shared among the treatments that it may have followed from.
@@ -165,13 +167,14 @@ pub struct Customers {
 
 impl Reaction {
     /// Every reaction.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Delivered,
         Self::Opened,
         Self::Clicked,
         Self::Bounced,
         Self::Complained,
         Self::Unsubscribed,
+        Self::Redeemed,
     ];
 
     /// What an event that carries `treatment_id` reports.
@@ -198,6 +201,7 @@ impl Reaction {
             Self::Bounced => "bounced",
             Self::Complained => "complained",
             Self::Unsubscribed => "unsubscribed",
+            Self::Redeemed => "redeemed",
         }
     }
 

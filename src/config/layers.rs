@@ -86,6 +86,7 @@ pub(super) fn load(
     let mut config =
         read(&layers).map_err(|detail| ConfigError::invalid("configuration", detail))?;
     config.kafka.read_files()?;
+    config.codes.read_file()?;
     Ok(config)
 }
 

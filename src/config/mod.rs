@@ -8,6 +8,7 @@
 
 mod checkpoints;
 mod cloudevents;
+mod codes;
 mod layers;
 pub mod memory;
 mod place;
@@ -35,6 +36,7 @@ use crate::trigger::policy::Policy;
 
 pub use checkpoints::Checkpoints;
 pub use cloudevents::{CloudEvents, Output};
+pub use codes::Codes;
 pub use layers::ConfigError;
 pub use memory::Memory;
 pub use properties::{Kafka, Properties};
@@ -68,6 +70,8 @@ pub struct Config {
     pub memory: Memory,
     /// What is common to all triggers.
     pub policy: Policy,
+    /// Of what coupon codes are derived.
+    pub codes: Codes,
     /// How long customers are kept.
     pub profiles: Profiles,
     /// Where the trigger files are.
@@ -302,6 +306,7 @@ impl Config {
         Policy {
             expire_after_ms: Some(self.profiles.expire_after.ms).filter(|ms| *ms > 0),
             erasure_memory_ms: self.profiles.erasure_memory.ms,
+            code_key: self.codes.key.clone(),
             ..self.policy.clone()
         }
     }

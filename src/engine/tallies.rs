@@ -18,7 +18,7 @@ use crate::trigger::plan::Trigger;
 /// What the changelog keys of figures begin with. No customer id has control characters.
 pub const KEY: &[u8] = b"\0tally\0";
 /// Version of key and value.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Rows of figures.
 #[derive(Debug, Default)]
@@ -193,7 +193,8 @@ fn written(value: &impl serde::Serialize, before: &[u8]) -> Option<Vec<u8>> {
 
 fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StoredError> {
     match bytes {
-        [VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
+        // Version 1 knew of no codes that were redeemed.
+        [1 | VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
         [found, ..] => Err(StoredError::newer("the figures of a task", *found, VERSION)),
         [] => Err(StoredError::Damaged("figures without a version".to_owned())),
     }

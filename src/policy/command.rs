@@ -4,6 +4,7 @@ use super::{Case, consent};
 use crate::event::Text;
 use crate::expression::Scope;
 use crate::treatment::choice::{Fill, TreatmentChoice};
+use crate::treatment::code;
 use crate::treatment::{Command, Fields, addresses, command_id, traceparent};
 
 /// Fills the command of a treatment; `gathered`: the moments of its digest, where it is of one.
@@ -20,11 +21,16 @@ pub(super) fn command(
         &case.moment.occurrence,
     );
     let cause = scope.event.and_then(|event| event.traceparent.as_deref());
+    let mut offer = filled(&choice.offer, scope);
+    let form = choice.code.as_ref();
+    if let Some(code) = form.and_then(|form| case.policy().code_key.code(id, form)) {
+        offer.0.push((code::FIELD.into(), code.as_str().into()));
+    }
     Command {
         id,
         channel: choice.channel.clone(),
         template: choice.template.clone(),
-        offer: filled(&choice.offer, scope),
+        offer,
         data: match gathered {
             [] => filled(&choice.data, scope),
             gathered => listed(choice, gathered),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::section::{Field, Local, Section, ThingId, field};
 use crate::event::{Event, EventName, Text, Type};
 use crate::money::Amount;
-use crate::stored::Stored;
+use crate::stored::{Stored, StoredError};
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -63,6 +63,8 @@ pub struct Entry {
     pub reactions: u8,
     /// Goals whose refund would take back what was credited.
     pub credits: Vec<Credit>,
+    /// By what the code of its offer is known, where it has one ([`crate::treatment::code`]).
+    pub code: Option<u64>,
 }
 
 /// One goal that was credited to a treatment.
@@ -168,8 +170,64 @@ impl Entry {
     }
 }
 
+/// Version 1 knew of no codes.
 impl Stored for Ledger {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        match version {
+            1 => Ok(postcard::from_bytes::<WithoutCodes>(bytes)?.into()),
+            _ => Err(StoredError::Damaged(format!(
+                "there is no version {version} of her ledger"
+            ))),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct WithoutCodes {
+    entries: Vec<WithoutCode>,
+    exposed: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct WithoutCode {
+    trigger: u32,
+    id: u64,
+    treatment: Text,
+    at: Timestamp,
+    until: Timestamp,
+    arm: Arm,
+    segments: Vec<Text>,
+    is_first: bool,
+    met: u32,
+    value: Amount,
+    reactions: u8,
+    credits: Vec<Credit>,
+}
+
+impl From<WithoutCodes> for Ledger {
+    fn from(old: WithoutCodes) -> Self {
+        let entries = old.entries.into_iter().map(|old| Entry {
+            trigger: old.trigger,
+            id: old.id,
+            treatment: old.treatment,
+            at: old.at,
+            until: old.until,
+            arm: old.arm,
+            segments: old.segments,
+            is_first: old.is_first,
+            met: old.met,
+            value: old.value,
+            reactions: old.reactions,
+            credits: old.credits,
+            code: None,
+        });
+        Self {
+            entries: entries.collect(),
+            exposed: old.exposed,
+        }
+    }
 }
 
 impl Section for Ledger {

@@ -52,7 +52,7 @@ pub struct Line {
     pub held_out: u64,
     /// Of those, refused, by reason.
     pub refused: BTreeMap<String, u64>,
-    /// Commands of which a sender reported something: `delivered`, `opened`, `clicked`, `bounced`, `complained`, `unsubscribed`.
+    /// Commands of which a sender reported something: `delivered`, `opened`, `clicked`, `bounced`, `complained`, `unsubscribed`; or whose code she ordered with, `redeemed`.
     pub reactions: BTreeMap<&'static str, u64>,
     /// Goals met, each credited to the last treatment before it.
     pub conversions: f64,

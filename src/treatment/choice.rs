@@ -14,6 +14,7 @@ use crate::money::Amount;
 use crate::time::parse_duration;
 
 use super::channel::{CHANNEL_BYTES, is_channel};
+use super::code;
 
 /// Bounds of what may be done.
 pub mod limits {
@@ -41,6 +42,8 @@ pub struct TreatmentChoice {
     pub offer: Vec<(Text, Fill)>,
     /// The data of the template, filled.
     pub data: Vec<(Text, Fill)>,
+    /// The code of its own that each command has in its offer.
+    pub code: Option<code::Form>,
     /// What one costs, in the company's currency.
     pub cost: Amount,
 }
@@ -97,6 +100,11 @@ pub const KEYS: Keys = Keys {
             Shape::Values,
             "What the template is filled with. Expressions as in `offer`.",
         ),
+        Known::optional(
+            "code",
+            Shape::Mapping(&CODE),
+            "Each command has a coupon code of its own, as `offer.code`. Needs `[codes] key_file` in the configuration.",
+        ),
         Known::default(
             "cost",
             "0",
@@ -108,6 +116,26 @@ pub const KEYS: Keys = Keys {
         ("margin", "`margin` in `goal`"),
         ("variant", "no `variant`; each treatment is one"),
     ],
+};
+
+/// The keys of a code.
+const CODE: Keys = Keys {
+    of: "a code",
+    known: &[
+        Known::default(
+            "prefix",
+            "",
+            Shape::Form("^[A-Z0-9-]{0,16}$", "HELLO-"),
+            "What it begins with: capital letters, digits and `-`.",
+        ),
+        Known::default(
+            "length",
+            "10",
+            Shape::Whole(code::limits::LENGTH_MIN, code::limits::LENGTH_MAX),
+            "Characters behind the prefix. Of a million codes with 10 two are the same with a probability of 0.04 %.",
+        ),
+    ],
+    later: &[("pool", "no `pool` of codes; they are derived")],
 };
 
 /// What stands in place of the list where there is none.
@@ -197,7 +225,10 @@ pub fn choice(
         }
         Some(Amount::of(cost))
     });
+    let code = fields.get("code");
+    let code = code.map_or(Some(None), |node| form(reader, node, &offer).map(Some));
     Some(TreatmentChoice {
+        code: code?,
         cost: cost?,
         condition: condition.flatten(),
         channel: channel?,
@@ -205,6 +236,55 @@ pub fn choice(
         offer: offer?,
         data: data?,
     })
+}
+
+/// Reads what codes look like.
+fn form(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    offer: &Option<Vec<(Text, Fill)>>,
+) -> Option<code::Form> {
+    let fields = reader.fields(node, CODE)?;
+    if offer.iter().flatten().any(|(name, _)| name == code::FIELD) {
+        let expected = "either `code`, or `offer: { code: ... }` with one for all".to_owned();
+        reader.fails(&node.span, "the offer has a code already", expected);
+        return None;
+    }
+    let prefix = fields.get("prefix").map_or(Some(""), |node| {
+        let text = node.text().filter(|text| {
+            let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';
+            text.len() <= code::limits::PREFIX_BYTES && text.chars().all(fits)
+        });
+        if text.is_none() {
+            let most = code::limits::PREFIX_BYTES;
+            let expected =
+                format!("at most {most} capital letters, digits and `-`, such as HELLO-");
+            reader.unexpected(node, expected);
+        }
+        text
+    });
+    let length = fields
+        .get("length")
+        .map_or(Some(code::LENGTH), |node| length(reader, node));
+    Some(code::Form {
+        prefix: prefix?.into(),
+        length: length?,
+    })
+}
+
+fn length(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
+    let bounds = code::limits::LENGTH_MIN..=code::limits::LENGTH_MAX;
+    let number = node.json().as_u64().and_then(|it| u32::try_from(it).ok());
+    if let Some(short) = number.filter(|it| it < bounds.start()) {
+        let chance = 100.0 * code::collision(1e5, short);
+        let message = format!(
+            "codes of {short} characters are too short: of 100,000 two are the same with a probability of {chance:.0} %"
+        );
+        let expected = format!("from {} to {}", bounds.start(), bounds.end());
+        reader.fails(&node.span, message, expected);
+        return None;
+    }
+    reader.whole(node, bounds)
 }
 
 fn channel_of(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {

@@ -5,6 +5,7 @@
 
 mod channel;
 pub mod choice;
+pub mod code;
 mod reason;
 mod trace;
 mod withdrawal;
@@ -50,6 +51,16 @@ pub struct Command {
     pub addresses: Fields,
     /// W3C trace context, of the event that caused it or derived from the id.
     pub traceparent: Text,
+}
+
+impl Command {
+    /// The code of its offer, if it has one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        let mut fields = self.offer.0.iter();
+        let (_, code) = fields.find(|(name, _)| name == code::FIELD)?;
+        code.as_str()
+    }
 }
 
 /// Named values in the order their author wrote them.

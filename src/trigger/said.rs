@@ -66,7 +66,13 @@ fn offer(choice: &TreatmentChoice) -> String {
         Fill::Constant(value) => format!("{name} {value}"),
         Fill::Expression(of) => format!("{name} `{}`", of.source()),
     };
-    let parts: Vec<String> = choice.offer.iter().map(part).collect();
+    let mut parts: Vec<String> = choice.offer.iter().map(part).collect();
+    parts.extend(
+        choice
+            .code
+            .as_ref()
+            .map(|form| format!("a code of its own, {}...", form.prefix)),
+    );
     match parts.is_empty() {
         true => String::new(),
         false => format!(", with an offer of {}", parts.join(", ")),

@@ -262,6 +262,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     });
     reports.extend(collisions(&triggers));
     reports.extend(undeclared_purposes(&triggers, &policy));
+    reports.extend(codes_without_key(&triggers, &policy));
     if !reports.is_empty() {
         return Err(reports);
     }
@@ -400,6 +401,25 @@ fn undeclared_purposes(read: &[(Definition, &Source)], policy: &Policy) -> Vec<R
             .suggest(closest(purpose, known()).map(str::to_owned))
     };
     unknown.map(report).collect()
+}
+
+/// Triggers whose commands have codes, where nothing is said of which they are derived.
+fn codes_without_key(read: &[(Definition, &Source)], policy: &Policy) -> Vec<Report> {
+    let has_codes = |definition: &Definition| {
+        let mut choices = definition.trigger.choices();
+        choices.any(|choice| choice.code.is_some())
+    };
+    let without = read
+        .iter()
+        .filter(|(definition, _)| !policy.code_key.is_known() && has_codes(definition));
+    let report = |(_, source): &(Definition, &Source)| {
+        let at = source.text().find("code:").unwrap_or(0);
+        let message = "codes are derived of a key, and none is configured";
+        Report::at(source, at..at + "code".len(), message).expected(
+            "`[codes] key_file = \"...\"` in the configuration; `openssl rand -hex 32` makes what it holds".to_owned(),
+        )
+    };
+    without.map(report).collect()
 }
 
 /// The policy of a set: as configured, with what its file says in the place of that.

@@ -3,18 +3,20 @@
 use std::fs;
 use std::process::Command;
 
+use moments::treatment::code::{Form, Key};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// Triggers that send at once, each with a goal.
 const TRIGGERS: &[(&str, &str)] = &[
     (
         "after-review",
-        "moment: { event: Product Reviewed }\ntreatments: [{ channel: email, template: thanks, cost: 0.5 }]\n\
+        "moment: { event: Product Reviewed }\ntreatments: [{ channel: email, template: thanks, cost: 0.5, code: { prefix: HELLO-, length: 8 } }]\n\
          goal: { event: Order Completed, within: 3d, at_most: 100, margin: 0.4 }",
     ),
     (
         "after-share",
-        "moment: { event: Content Shared }\ntreatments: [{ channel: email, template: praise }]\n\
+        "moment: { event: Content Shared }\ntreatments: [{ channel: email, template: praise, offer: { code: SPRING } }]\n\
          goal: { event: Order Completed, within: 3d }",
     ),
     (
@@ -239,8 +241,21 @@ const CASES: &[(&str, Events, Expected)] = &[
     ),
 ];
 
+/// Of what codes are derived.
+const KEY: &str = "what-only-the-shop-knows-0123456789abcdef";
+
+/// The code of a command.
+fn code(id: Uuid) -> String {
+    let form = Form {
+        prefix: "HELLO-".into(),
+        length: 8,
+    };
+    let code = Key::new(KEY.as_bytes()).and_then(|key| key.code(id, &form));
+    code.expect("a key").to_string()
+}
+
 /// The lines of a report on what one customer did.
-fn report(events: Events) -> Vec<Value> {
+fn report(events: &[(&str, &str, &str)]) -> Vec<Value> {
     let folder = tempfile::tempdir().expect("a folder");
     let triggers = folder.path().join("triggers");
     fs::create_dir(&triggers).expect("a folder");
@@ -256,13 +271,17 @@ fn report(events: Events) -> Vec<Value> {
         .expect("a file");
     }
     let config = folder.path().join("moments.toml");
-    fs::write(&config, CONFIGURATION).expect("a file");
+    let key = folder.path().join("key");
+    fs::write(&key, KEY).expect("a file");
+    let codes = format!("{CONFIGURATION}[codes]\nkey_file = '{}'\n", key.display());
+    fs::write(&config, codes).expect("a file");
     let id = moments::treatment::command_id("after-review", 1, "ana", "m0");
     let mut lines = String::new();
     for (number, (at, event, properties)) in events.iter().enumerate() {
         let properties = properties
             .replace('\'', "\"")
-            .replace("ID", &id.to_string());
+            .replace("ID", &id.to_string())
+            .replace("CODE", &code(id));
         lines += &format!(
             "{{\"type\":\"track\",\"event\":\"{event}\",\"userId\":\"ana\",\"messageId\":\"m{number}\",\
              \"timestamp\":\"2026-03-{at}Z\",\"properties\":{{{properties}}}}}\n"
@@ -319,6 +338,70 @@ fn what_came_of_treatments_is_counted() {
     }
 }
 
+/// Whose code an order was made with, and what that came to: reviews and shares, of each whether its code was redeemed, and the last touch.
+#[test]
+fn an_order_is_that_of_the_code_it_was_made_with() {
+    let typed = code(moments::treatment::command_id(
+        "after-review",
+        1,
+        "ana",
+        "m0",
+    ))
+    .to_lowercase()
+    .replace('0', "o");
+    let typed = format!("'order_id': 'o1', 'total': 80, 'currency': 'EUR', 'coupon': '{typed}'");
+    for (coupon, of_review, of_share) in [
+        ("", ("null", "0.0"), ("null", "1.0")),
+        (", 'coupon': 'CODE'", ("1", "1.0"), ("null", "0.0")),
+        (", 'coupon': 'SPRING'", ("null", "0.0"), ("1", "1.0")),
+        (", 'coupon': 'spring; CODE'", ("1", "0.0"), ("1", "1.0")),
+        (
+            ", 'coupon': 'HELLO-00000000'",
+            ("null", "0.0"),
+            ("null", "1.0"),
+        ),
+        ("typed", ("1", "1.0"), ("null", "0.0")),
+    ] {
+        let order = match coupon {
+            "typed" => typed.clone(),
+            coupon => format!("'order_id': 'o1', 'total': 80, 'currency': 'EUR'{coupon}"),
+        };
+        let lines = report(&[
+            ("01T10:00:00", "Product Reviewed", ""),
+            ("01T11:00:00", "Content Shared", ""),
+            ("02T10:00:00", "Order Completed", &order),
+            ("02T11:00:00", "Order Completed", &order),
+        ]);
+        for (trigger, (redeemed, converted)) in
+            [("after-review", of_review), ("after-share", of_share)]
+        {
+            let line = line(&lines, trigger, None, None).expect("a line");
+            assert_eq!(
+                line["reactions"]["redeemed"].to_string(),
+                redeemed,
+                "{trigger}, {order}"
+            );
+            assert_eq!(
+                line["conversions"].to_string(),
+                converted,
+                "{trigger}, {order}"
+            );
+        }
+    }
+    // Too late for the goal, it was redeemed all the same.
+    let lines = report(&[
+        ("01T10:00:00", "Product Reviewed", ""),
+        (
+            "20T10:00:00",
+            "Order Completed",
+            "'order_id': 'o1', 'total': 80, 'coupon': 'CODE'",
+        ),
+    ]);
+    let line = line(&lines, "after-review", None, None).expect("a line");
+    assert_eq!(line["reactions"]["redeemed"], 1);
+    assert_eq!(line["conversions"], 0.0);
+}
+
 #[test]
 fn who_is_held_out_is_counted_by_what_she_does_all_the_same() {
     let lines = report(&[
@@ -355,4 +438,88 @@ fn a_goal_may_be_any_event_and_segments_are_told_apart() {
     );
     let within = line(&lines, "after-quiz", Some("email/result"), Some("readers"));
     assert_eq!(within.expect("by segment")["conversions"], 1.0);
+}
+
+/// A folder with a trigger whose commands have codes, events of it, and a configuration with this key.
+fn with_codes(key: Option<&str>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file");
+    write(
+        "trigger.yaml",
+        "trigger: thanks\nmoment: { event: Product Reviewed }\ntreatments: [{ channel: email, template: t, code: { prefix: HI- } }]\n",
+    );
+    write(
+        "events.jsonl",
+        "{\"event\":\"Product Reviewed\",\"userId\":\"ana\",\"messageId\":\"m0\",\"timestamp\":\"2026-03-01T10:00:00Z\"}\n",
+    );
+    let path = folder.path().join("key").display().to_string();
+    if let Some(key) = key {
+        write("key", key);
+        write(
+            "moments.toml",
+            &format!("{CONFIGURATION}[codes]\nkey_file = '{path}'\n"),
+        );
+    } else {
+        write("moments.toml", CONFIGURATION);
+    }
+    folder
+}
+
+/// What a command says, on standard output and error, and whether it succeeds.
+fn said(folder: &tempfile::TempDir, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_moments"));
+    let command = command.current_dir(folder.path()).args(arguments);
+    let output = command
+        .args(["--config", "moments.toml"])
+        .output()
+        .expect("moments runs");
+    let all = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&all).into_owned(),
+    )
+}
+
+#[test]
+fn codes_need_a_key_that_is_shown_nowhere() {
+    let rehearse = [
+        "rehearse",
+        "--triggers",
+        "trigger.yaml",
+        "--out",
+        "out.jsonl",
+        "events.jsonl",
+    ];
+    let code = |key: &str| {
+        let folder = with_codes(Some(key));
+        let (succeeds, all) = said(&folder, &rehearse);
+        let decisions = fs::read_to_string(folder.path().join("out.jsonl")).expect("decisions");
+        assert!(
+            succeeds && !all.contains(key) && !decisions.contains(key),
+            "{all}"
+        );
+        let decision: Value = serde_json::from_str(decisions.trim()).expect("one decision");
+        decision["treatment"]["offer"]["code"].to_string()
+    };
+    assert_eq!(code(KEY), code(KEY), "the same in every rehearsal");
+    let other = "another-secret-of-a-shop-0123456789abcdef";
+    assert_ne!(code(KEY), code(other));
+
+    let check = ["check", "--triggers", "trigger.yaml"];
+    let (succeeds, all) = said(&with_codes(None), &check);
+    assert!(
+        !succeeds && all.contains("codes are derived of a key, and none is configured"),
+        "{all}"
+    );
+    assert!(all.contains("[codes] key_file"), "{all}");
+    let (succeeds, all) = said(&with_codes(Some("too-short")), &check);
+    assert!(
+        !succeeds && all.contains("openssl rand -hex 32") && !all.contains("too-short"),
+        "{all}"
+    );
+    let (succeeds, all) = said(&with_codes(Some(KEY)), &check);
+    assert!(succeeds && !all.contains(KEY), "{all}");
+    let folder = with_codes(Some(KEY));
+    let (_, all) = said(&folder, &["show", "--triggers", "trigger.yaml"]);
+    assert!(!all.contains(KEY), "{all}");
 }

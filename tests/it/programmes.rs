@@ -165,7 +165,10 @@ fn the_page_on_triggers_is_true() {
     let directory = tempfile::tempdir().expect("a directory");
     let page = fs::read_to_string(checkout("docs/triggers.md")).expect("the page");
     let file = directory.path().join("moments.toml");
-    fs::write(&file, blocks(&page, "toml").concat()).expect("a configuration");
+    let key = directory.path().join("key");
+    fs::write(&key, "what-only-the-shop-knows-0123456789abcdef").expect("a key");
+    let codes = format!("[codes]\nkey_file = '{}'\n", key.display());
+    fs::write(&file, blocks(&page, "toml").concat() + &codes).expect("a configuration");
     let config = Config::load_with(Some(&file), [], &[]).expect("the page's configuration");
     let basis = basis_of(&config);
     // Half of the trigger's own policies begin with the same word.

@@ -15,6 +15,7 @@ use crate::profile::orders::{currency_of, order_value};
 use crate::profile::section::thing_id;
 use crate::tally::{Change, One, Outcome, Reaction, Touch, WHOLE};
 use crate::time::Timestamp;
+use crate::treatment::code;
 use crate::treatment::{Command, Decision, Outcome as Decided, Reason};
 use crate::trigger::plan::{Goal, Plan, Trigger};
 use crate::value::Value;
@@ -32,6 +33,7 @@ impl Plan {
         self.has_goals
             && (self.with_goal(event.name).next().is_some()
                 || Reaction::of(event.name).is_some()
+                || redeems(event).is_some()
                 || takes_back(event.name))
             && !settled.ledger.is_empty()
     }
@@ -40,6 +42,13 @@ impl Plan {
 /// Whether an event may take back what an order was credited with.
 fn takes_back(name: EventName) -> bool {
     matches!(name, EventName::ORDER_REFUNDED | EventName::ORDER_CANCELLED)
+}
+
+/// The codes that an order was made with.
+fn redeems(event: &Event) -> Option<&str> {
+    let is_order = event.name == EventName::ORDER_COMPLETED;
+    let codes = event.text(PropertyId::COUPON).filter(|_| is_order)?;
+    Some(codes.as_str())
 }
 
 impl Fold<'_> {
@@ -73,6 +82,7 @@ impl Fold<'_> {
             value: Amount::ZERO,
             reactions: 0,
             credits: Vec::new(),
+            code: command.code().and_then(code::known_by),
         };
         if let Some(beyond) = settled.ledger.expose(entry)
             && beyond.is_first
@@ -120,9 +130,34 @@ impl Fold<'_> {
         if takes_back(event.name) {
             self.taken_back(settled, event);
         }
+        let redeemed = redeems(event).and_then(|codes| self.redeemed(settled, codes));
         if self.plan.with_goal(event.name).next().is_some() {
-            self.met(settled, (event, previous));
+            self.met(settled, (event, previous), redeemed);
         }
+    }
+
+    /// Notes whose code she ordered with; the place on her ledger of the last of them. An order has several with commas.
+    fn redeemed(&mut self, settled: &mut Settled, codes: &str) -> Option<usize> {
+        let codes = codes.split([',', ';']);
+        let codes: Vec<u64> = codes.filter_map(code::known_by).collect();
+        let mut entries = settled.ledger.entries_mut().enumerate();
+        let is_it = |entry: &Entry| {
+            let sent = entry.code.filter(|_| entry.arm == Arm::Treated);
+            sent.is_some_and(|code| codes.contains(&code))
+        };
+        let (mut last, mut came) = (None, Vec::new());
+        for (place, entry) in entries.by_ref().filter(|(_, entry)| is_it(entry)) {
+            last = Some(place);
+            if entry.reactions & Reaction::Redeemed.bit() == 0 {
+                entry.reactions |= Reaction::Redeemed.bit();
+                came.push(entry.clone());
+            }
+        }
+        drop(entries);
+        for entry in came {
+            self.came(settled, &entry, Change::Reacted(Reaction::Redeemed));
+        }
+        last
     }
 
     fn reacted(&mut self, settled: &mut Settled, event: &Event, reaction: Reaction) {
@@ -146,8 +181,13 @@ impl Fold<'_> {
         self.came(settled, &entry, Change::Reacted(reaction));
     }
 
-    /// Credits a goal to those whose it is.
-    fn met(&mut self, settled: &mut Settled, (event, previous): (&Event, Option<&Settled>)) {
+    /// Credits a goal to those whose it is: as the last of them counts the one whose code was redeemed, if it is among them.
+    fn met(
+        &mut self,
+        settled: &mut Settled,
+        (event, previous): (&Event, Option<&Settled>),
+        redeemed: Option<usize>,
+    ) {
         let plan = self.plan;
         let scope = Scope {
             event: Some(event),
@@ -174,6 +214,8 @@ impl Fold<'_> {
             .map(|it| it.0)
             .filter(|at| is_sent(*at))
             .collect();
+        let of_code = redeemed.filter(|place| sent.contains(place));
+        let last = of_code.or(sent.last().copied());
         let order = event.text(PropertyId::ORDER_ID).map(|id| thing_id(id));
         let mut came = Vec::new();
         for (place, entry) in settled.ledger.entries_mut().enumerate() {
@@ -189,7 +231,7 @@ impl Fold<'_> {
                 order: order.unwrap_or_default(),
                 left: *worth,
                 is_first: rank == 0,
-                is_last: rank + 1 == sent.len(),
+                is_last: last == Some(place),
                 share: share(rank, sent.len()),
             };
             if order.is_some() {

@@ -32,6 +32,7 @@ use crate::event::Text;
 use crate::expression::Expression;
 use crate::money::Currencies;
 use crate::time::{DAY_MS, Timestamp};
+use crate::treatment::code::Key;
 
 /// What is common to all triggers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -97,6 +98,9 @@ pub struct Policy {
     /// For so long after an erasure, in event time, what is older is dropped, ms. Not published, as above.
     #[serde(skip)]
     pub erasure_memory_ms: i64,
+    /// Of what coupon codes are derived: `[codes]` of each process's configuration. Neither published nor shown.
+    #[serde(skip)]
+    pub code_key: Key,
 }
 
 /// What a trigger's treatments are for that says nothing.
@@ -195,6 +199,7 @@ impl Default for Policy {
             currencies: Currencies::default(),
             expire_after_ms: None,
             erasure_memory_ms: 30 * DAY_MS,
+            code_key: Key::default(),
         }
     }
 }
@@ -243,6 +248,7 @@ impl Policy {
         Self {
             expire_after_ms: other.expire_after_ms,
             erasure_memory_ms: other.erasure_memory_ms,
+            code_key: other.code_key.clone(),
             ..self
         }
     }
