@@ -1,6 +1,7 @@
 //! How `moments send` delivers.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Sending {
     pub parallel: usize,
     /// For how long one is tried again that does not succeed; never beyond the `valid_until` of its command. Default `1d`.
     pub give_up_after: Span,
+    /// Address and port of `/metrics` and `/health/live`; empty: they are not served. Default empty.
+    pub listen: String,
     /// The channels, each with how it delivers: `smtp` or `web_hook`. Default none.
     pub channels: BTreeMap<String, Delivery>,
 }
@@ -103,6 +106,7 @@ impl Default for Sending {
             templates: PathBuf::from("templates"),
             parallel: 8,
             give_up_after: Span { ms: 86_400_000 },
+            listen: String::new(),
             channels: BTreeMap::new(),
         }
     }
@@ -147,6 +151,10 @@ impl Sending {
                 "send.give_up_after",
                 "must be at least 1ms",
             ));
+        }
+        if !self.listen.is_empty() && self.listen.parse::<SocketAddr>().is_err() {
+            let detail = "expected an address and a port, such as 127.0.0.1:9465";
+            return Err(ConfigError::invalid("send.listen", detail));
         }
         for (channel, delivery) in &self.channels {
             let at = format!("send.channels.{channel}");

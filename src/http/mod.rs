@@ -206,11 +206,20 @@ impl Server {
 
     /// Answers until `stop` is ready. What goes wrong is logged: without it everything else works.
     pub fn run(self, stop: impl Future<Output = ()>) {
-        let most = server::most(self.api.tasks.config().http.connections);
-        let served = server::run(self.listener, self.api, most, stop);
-        if let Err(error) = served {
-            tracing::error!(%error, "http");
-        }
+        let most = self.api.tasks.config().http.connections;
+        serve(self.listener, &router(self.api), most, stop);
+    }
+}
+
+/// Answers until `stop` is ready, on so many connections at a time. What goes wrong is logged.
+pub(crate) fn serve(
+    listener: TcpListener,
+    router: &Router,
+    most: usize,
+    stop: impl Future<Output = ()>,
+) {
+    if let Err(error) = server::run(listener, router, server::most(most), stop) {
+        tracing::error!(%error, "http");
     }
 }
 

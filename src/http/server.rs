@@ -23,8 +23,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio_io_timeout::TimeoutStream;
 
-use super::{Api, router};
-
 /// For the head of a request, and for the next on a connection that is kept.
 const HEAD: Duration = Duration::from_secs(10);
 /// In which some of an answer must be taken.
@@ -50,7 +48,7 @@ pub(super) struct Peer(pub SocketAddr);
 /// Where there is no runtime, or the port is not one.
 pub(super) fn run(
     listener: TcpListener,
-    api: Api,
+    router: &Router,
     most: usize,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
@@ -59,7 +57,7 @@ pub(super) fn run(
         .build()?;
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        serve(&listener, &router(api), most, stop).await;
+        serve(&listener, router, most, stop).await;
         Ok(())
     });
     // Whoever still reads a topic is not waited for.

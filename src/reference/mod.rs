@@ -20,7 +20,7 @@ use crate::moment::{DESCRIBED, Described, KINDS};
 use crate::policy::GATES;
 use crate::profile::{FIELDS, KEYED_FIELDS};
 use crate::segment;
-use crate::telemetry::metrics::METRICS;
+use crate::telemetry::metrics::{METRICS, Metric, OF_SENDER};
 use crate::treatment::Reason;
 use crate::trigger::definition::{self, Definition};
 use crate::trigger::set::{self, Basis};
@@ -317,7 +317,7 @@ fn programme(definition: &Definition, path: &str, vocabulary: &Vocabulary) -> St
 
 /// What Prometheus finds.
 fn metrics() -> String {
-    let rows = METRICS.iter().map(|metric| {
+    let row = |metric: &Metric| {
         let labels: Vec<_> = metric.labels.iter().map(|label| code(label)).collect();
         vec![
             code(metric.name),
@@ -326,15 +326,17 @@ fn metrics() -> String {
             labels.join(", "),
             metric.help.to_owned(),
         ]
-    });
+    };
+    let heads = ["metric", "kind", "unit", "labels", "meaning"];
     page(
         "Metrics",
         "What `/metrics` shows. Counters begin at 0 with the process; what a transaction decided is counted once it is \
-         committed. Gauges of a partition are there while its task is assigned to the process, so sum over processes.",
-        &[Table::new(
-            &["metric", "kind", "unit", "labels", "meaning"],
-            rows,
-        )],
+         committed. Gauges of a partition are there while its task is assigned to the process, so sum over processes. The second \
+         table is what `moments send` shows, where `send.listen` says so.",
+        &[
+            Table::new(&heads, METRICS.iter().map(row)),
+            Table::new(&heads, OF_SENDER.iter().map(row)),
+        ],
     )
 }
 

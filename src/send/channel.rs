@@ -28,6 +28,7 @@ use super::report::Reports;
 use super::template::Templates;
 use crate::config::Config;
 use crate::runtime::{clients, clock};
+use crate::telemetry::sender::Sender as Telemetry;
 
 /// How soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(100);
@@ -49,6 +50,7 @@ pub(super) struct Channel {
     name: String,
     config: Arc<Config>,
     reports: Option<Reports>,
+    telemetry: Telemetry,
     book: Book,
     jobs: Sender<Job>,
     results: Receiver<(Job, Attempt)>,
@@ -82,7 +84,7 @@ impl Channel {
         config: &Arc<Config>,
         name: &str,
         carrier: Arc<dyn Carrier>,
-        templates: Templates,
+        (templates, telemetry): (Templates, Telemetry),
     ) -> Result<Self, SendError> {
         let (jobs, taken) = mpsc::channel::<Job>();
         let (told, results) = mpsc::channel();
@@ -105,6 +107,7 @@ impl Channel {
         Ok(Self {
             name: name.to_owned(),
             reports: Reports::of(config, name),
+            telemetry,
             book: Book::new(settings.parallel, settings.give_up_after.ms),
             config: Arc::clone(config),
             jobs,
@@ -125,7 +128,7 @@ impl Channel {
             if let Err(error) = self.session(stop) {
                 let error = clients::explained(&error);
                 tracing::warn!(channel = self.name, error, "sending; it is tried again");
-                self.book.revoke();
+                self.revoke();
                 thread::park_timeout(PAUSE);
             }
         }
@@ -169,6 +172,7 @@ impl Channel {
             }
             self.save(&session)?;
             session.pause(&self.book)?;
+            self.telemetry.open(&self.name, self.book.open());
             while let Some(job) = self.book.next(clock()) {
                 // Those who take it are there as long as this is.
                 let _ = self.jobs.send(job);
@@ -221,6 +225,7 @@ impl Channel {
             why,
             after,
         } = again;
+        self.telemetry.failed(&self.name);
         let (id, trigger) = (command.id, command.trigger.as_str());
         let said = "not delivered; it is tried again";
         match attempts {
@@ -242,7 +247,7 @@ impl Channel {
                 if let Err(error) = self.save(session) {
                     tracing::warn!(channel = self.name, %error, "not saved; who has the partitions next may deliver again");
                 }
-                self.book.revoke();
+                self.revoke();
                 session.close();
                 session.paused.clear();
                 session.consumer.unassign()
@@ -281,8 +286,15 @@ impl Channel {
         session.consumer.assign(&begun)?;
         let group = session.consumer.group_metadata();
         session.saver = group.map(|group| (producer, group));
+        self.telemetry.partitions(&self.name, partitions.len());
         tracing::info!(channel = self.name, ?partitions, "assigned");
         Ok(())
+    }
+
+    /// Has no partitions any more.
+    fn revoke(&mut self) {
+        self.book.revoke();
+        self.telemetry.partitions(&self.name, 0);
     }
 
     /// Waits for what is under way.
@@ -337,6 +349,7 @@ impl Channel {
         producer.send_offsets_to_transaction(&offsets, group, self.timeout())?;
         producer.commit_transaction(self.timeout())?;
         for ended in self.book.saved() {
+            self.telemetry.ended(&self.name, ended.end.word());
             say(&self.name, &ended);
         }
         Ok(())

@@ -13,6 +13,7 @@ pub mod book;
 mod channel;
 pub mod command;
 mod report;
+mod signs;
 mod smtp;
 pub mod template;
 mod web_hook;
@@ -25,12 +26,15 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use self::attempt::Carrier;
+use self::book::End;
 use self::channel::Channel;
+pub use self::signs::Signs;
 use self::smtp::Mailer;
 use self::template::Templates;
 use self::web_hook::Hook;
 use crate::config::Config;
 use crate::config::send::Delivery;
+use crate::telemetry::sender::Sender as Telemetry;
 
 /// Why nothing is sent.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +72,13 @@ impl SendError {
     }
 }
 
+/// The metrics of a sender that is configured so.
+#[must_use]
+pub fn telemetry(config: &Config) -> Telemetry {
+    let channels = config.send.channels.keys().map(String::as_str);
+    Telemetry::new(channels, &End::ALL.map(End::word))
+}
+
 /// Tells, when it goes, that a channel has ended.
 struct Ends(Sender<()>);
 
@@ -82,7 +93,11 @@ impl Drop for Ends {
 ///
 /// # Errors
 /// Where a file or setting is not what it should be, or a thread fails.
-pub fn run(config: &Arc<Config>, stop: &Arc<AtomicBool>) -> Result<(), SendError> {
+pub fn run(
+    config: &Arc<Config>,
+    telemetry: &Telemetry,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), SendError> {
     let settings = &config.send;
     if settings.channels.is_empty() {
         return Err(SendError::NoChannels);
@@ -94,7 +109,12 @@ pub fn run(config: &Arc<Config>, stop: &Arc<AtomicBool>) -> Result<(), SendError
             Delivery::WebHook(hook) => Arc::new(Hook::new(hook, settings.parallel)?),
         };
         let templates = Templates::new(&settings.templates);
-        channels.push(Channel::start(config, name, carrier, templates)?);
+        channels.push(Channel::start(
+            config,
+            name,
+            carrier,
+            (templates, telemetry.clone()),
+        )?);
     }
     let (ended, ends) = mpsc::channel();
     let mut threads = Vec::new();

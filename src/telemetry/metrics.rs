@@ -77,9 +77,9 @@ const LATENCY_SECONDS: &[f64] = &[
 /// Seconds: from nothing to read to tens of GB.
 const RESTORE_SECONDS: &[f64] = &[0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
-/// Declares each metric as a constant, and the list of all of them.
+/// Declares each metric as a constant, and a list of them.
 macro_rules! metrics {
-    ($($constant:ident: $name:literal, $kind:expr, $unit:ident, [$($label:literal),*], $help:literal;)*) => {
+    ($(#[$about:meta])* $table:ident = $($constant:ident: $name:literal, $kind:expr, $unit:ident, [$($label:literal),*], $help:literal;)*) => {
         $(
             #[doc = $help]
             pub const $constant: Metric = Metric {
@@ -90,12 +90,14 @@ macro_rules! metrics {
                 help: $help,
             };
         )*
-        /// All metrics, in the order of the reference page.
-        pub const METRICS: &[Metric] = &[$($constant),*];
+        $(#[$about])*
+        pub const $table: &[Metric] = &[$($constant),*];
     };
 }
 
 metrics! {
+    /// All metrics of `moments run`, in the order of the reference page.
+    METRICS =
     EVENTS_READ: "moments_events_read_total", Kind::Counter, One, ["topic"],
         "Records read, those of transactions that failed too.";
     EVENTS: "moments_events_total", Kind::Counter, One, ["kind"],
@@ -192,6 +194,19 @@ metrics! {
         "Open file descriptors.";
 }
 
+metrics! {
+    /// All metrics of `moments send`, in the order of the reference page.
+    OF_SENDER =
+    SENT: "moments_send_ended_total", Kind::Counter, One, ["channel", "end"],
+        "Commands that are done with, by how they ended: `delivered`, `bounced`, `refused`, `expired`, `given_up`, `withdrawn`, `unreadable`.";
+    SEND_FAILED: "moments_send_failed_attempts_total", Kind::Counter, One, ["channel"],
+        "Attempts after which a command is tried again.";
+    SEND_OPEN: "moments_send_open", Kind::Gauge, One, ["channel"],
+        "Commands that are read and not done with: to be tried again, not good yet, or under way.";
+    SEND_PARTITIONS: "moments_send_partitions", Kind::Gauge, One, ["channel"],
+        "Partitions of the channel that this process reads; 0 of all processes together: nobody sends.";
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -201,9 +216,10 @@ mod tests {
     /// Prometheus' conventions: a base unit at the end, and `_total` after it on a counter.
     #[test]
     fn names_say_kind_and_unit() {
-        let names: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
-        assert_eq!(names.len(), METRICS.len(), "a name stands twice");
-        for metric in METRICS {
+        let all = || METRICS.iter().chain(OF_SENDER);
+        let names: BTreeSet<_> = all().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), all().count(), "a name stands twice");
+        for metric in all() {
             let name = metric.name;
             let stem = name.strip_suffix("_total");
             assert_eq!(stem.is_some(), metric.kind == Kind::Counter, "{name}");

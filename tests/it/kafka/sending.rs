@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::installation::{Installation, LIMIT};
+use super::installation::{Installation, LIMIT, Member};
 use crate::support::broker::KafkaBroker;
 use crate::support::kafka::NewRecord;
 use crate::support::process::ProcessGuard;
@@ -50,7 +50,7 @@ struct Sending {
 
 impl Sending {
     fn new(broker: &'static KafkaBroker, channels: &str, triggers: &[(&str, &str)]) -> Self {
-        let extra = format!("[send]\nparallel = {PARALLEL}\n{channels}");
+        let extra = format!("[send]\nlisten = \"127.0.0.1:0\"\nparallel = {PARALLEL}\n{channels}");
         let installation = Installation::new(broker, 2, triggers, &extra);
         let folder = installation.file("templates");
         fs::create_dir(&folder).expect("a folder");
@@ -281,7 +281,7 @@ fn hooks_are_signed_and_tried_again_until_they_take_it_or_never_will() {
     let withdrawal = |of: u128| json!({"type": "withdrawal", "id": Uuid::from_u128(100 + of), "withdraws": Uuid::from_u128(of), "customer": "ana", "channel": "push"});
     commands.push(withdrawal(8));
     sending.publish(commands);
-    let mut sender = sending.start();
+    let mut sender = Member::new(unique("send"), sending.start());
     let delivered = |number| ("Push Notification Received".to_owned(), id(number));
     let reported = sending.wait_for_reports(4);
     assert_eq!(reported, [1, 2, 4, 7].map(delivered));
@@ -290,7 +290,7 @@ fn hooks_are_signed_and_tried_again_until_they_take_it_or_never_will() {
     });
     sending.publish([withdrawal(5)]);
     wait_until("it to be taken back", LIMIT, || {
-        sender.output().matches("end=\"withdrawn\"").count() == 2
+        sender.process.output().matches("end=\"withdrawn\"").count() == 2
     });
     let counts = answers.counts();
     let count = |number| counts.get(&id(number)).copied().unwrap_or_default();
@@ -303,8 +303,21 @@ fn hooks_are_signed_and_tried_again_until_they_take_it_or_never_will() {
         let subject = (told.id() != id(7)).then_some("Still yours, ana");
         assert_eq!(body["message"]["subject"].as_str(), subject);
     }
-    assert!(sender.terminate(LIMIT).success());
-    let said = sender.output();
+    let (_, metrics) = sender.get("/metrics").expect("an answer");
+    for line in [
+        "moments_send_ended_total{channel=\"push\",end=\"delivered\"} 4",
+        "moments_send_ended_total{channel=\"push\",end=\"withdrawn\"} 2",
+        "moments_send_partitions{channel=\"push\"} 2",
+        "moments_send_open{channel=\"push\"} 0",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    assert_eq!(
+        sender.get("/health/live").map(|(status, _)| status),
+        Some(200)
+    );
+    assert!(sender.process.terminate(LIMIT).success());
+    let said = sender.process.output();
     for word in ["refused", "expired"] {
         assert!(said.contains(&format!("end=\"{word}\"")), "{word}: {said}");
     }
