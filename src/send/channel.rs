@@ -1,30 +1,23 @@
 //! A channel's thread: reads its topic, hands out attempts, and saves what ended.
 //!
-//! What must stay true: how far a partition is and what is reported of it are one transaction, of the assignment in which it was read;
-//! what is saved is read when older producers are fenced; nothing is begun between an attempt's end and its being saved, so that no more
-//! than `parallel` are ever unsaved.
+//! What must stay true: nothing is begun between an attempt's end and its being saved, so that no more than `parallel` are ever unsaved;
+//! what ended is known until it is saved, whatever becomes of the session.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{Offset, TopicPartitionList};
 
 use super::SendError;
 use super::attempt::{Attempt, Carrier};
 use super::book::{Again, Book, End, Ended, Job, Place};
 use super::command::Received;
 use super::report::Reports;
+use super::session::{Rebalance, Session};
 use super::template::Templates;
 use crate::config::Config;
 use crate::runtime::{clients, clock};
@@ -40,10 +33,6 @@ const RECORDS: usize = 500;
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long attempts under way are waited for where partitions are given up, or at a stop.
 const GRACE: Duration = Duration::from_secs(20);
-/// Between looks at what is still in flight: `flush` would look each 100 ms.
-const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(1);
-/// What a transaction that nobody ends any more keeps others from: so long at most.
-const TRANSACTION_MS: &str = "10000";
 
 /// A channel that is to be delivered.
 pub(super) struct Channel {
@@ -56,34 +45,12 @@ pub(super) struct Channel {
     results: Receiver<(Job, Attempt)>,
 }
 
-/// The membership of its group, and who saves.
-struct Session {
-    consumer: BaseConsumer<Member>,
-    saver: Option<(BaseProducer, ConsumerGroupMetadata)>,
-    paused: BTreeSet<i32>,
-    topic: String,
-}
-
-/// What librdkafka calls back.
-#[derive(Default)]
-struct Member {
-    /// Partitions given and taken, which are answered between two polls.
-    rebalances: Mutex<VecDeque<Rebalance>>,
-    /// Nobody answers any more.
-    closes: AtomicBool,
-}
-
-enum Rebalance {
-    Assigned(Vec<i32>),
-    Revoked,
-}
-
 impl Channel {
     /// Starts the threads that deliver; nothing is read yet.
     pub fn start(
         config: &Arc<Config>,
         name: &str,
-        carrier: Arc<dyn Carrier>,
+        carrier: &Arc<dyn Carrier>,
         (templates, telemetry): (Templates, Telemetry),
     ) -> Result<Self, SendError> {
         let (jobs, taken) = mpsc::channel::<Job>();
@@ -91,7 +58,7 @@ impl Channel {
         let taken = Arc::new(Mutex::new(taken));
         for number in 0..config.send.parallel {
             let (taken, told) = (Arc::clone(&taken), told.clone());
-            let (carrier, templates) = (Arc::clone(&carrier), templates.clone());
+            let (carrier, templates) = (Arc::clone(carrier), templates.clone());
             let thread = thread::Builder::new().name(format!("{name}-{number}"));
             thread.spawn(move || {
                 let next = || taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -139,39 +106,18 @@ impl Channel {
         self.config.topics.treatments_of(&self.name)
     }
 
-    fn group(&self) -> String {
-        format!("{}-{}", self.config.send_group(), self.name)
-    }
-
-    fn timeout(&self) -> Duration {
-        Duration::from_millis(self.config.kafka.call_timeout.ms.unsigned_abs())
-    }
-
     fn session(&mut self, stop: &AtomicBool) -> Result<(), KafkaError> {
-        let mut client = clients::consumer(&self.config, "read_committed");
-        client.set("group.id", self.group());
-        client.set("group.protocol", "classic");
-        client.set("partition.assignment.strategy", "range");
-        client.set("auto.offset.reset", "earliest");
-        client.set("enable.partition.eof", "true");
-        let mut session = Session {
-            consumer: client.create_with_context(Member::default())?,
-            saver: None,
-            paused: BTreeSet::new(),
-            topic: self.topic(),
-        };
-        session.consumer.subscribe(&[&session.topic])?;
+        let mut session = Session::join(&self.config, &self.name)?;
         while !stop.load(Ordering::Relaxed) {
             self.read(&session)?;
-            let rebalances = session.consumer.context().rebalances();
-            for rebalance in rebalances {
+            for rebalance in session.rebalances() {
                 self.rebalance(&mut session, &rebalance)?;
             }
             while let Ok((job, attempt)) = self.results.try_recv() {
                 self.came(&job, attempt);
             }
             self.save(&session)?;
-            session.pause(&self.book)?;
+            session.pause(self.book.full().collect())?;
             self.telemetry.open(&self.name, self.book.open());
             while let Some(job) = self.book.next(clock()) {
                 // Those who take it are there as long as this is.
@@ -186,7 +132,7 @@ impl Channel {
     fn read(&mut self, session: &Session) -> Result<(), KafkaError> {
         let mut patience = self.patience();
         for _ in 0..RECORDS {
-            match session.consumer.poll(patience) {
+            match session.poll(patience) {
                 None => break,
                 Some(Ok(message)) => self.take(&message),
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.book.caught_up(partition),
@@ -231,7 +177,7 @@ impl Channel {
         match attempts {
             1 => tracing::warn!(channel = self.name, %id, trigger, why, ?after, "{said}"),
             _ => {
-                tracing::debug!(channel = self.name, %id, trigger, why, attempts, ?after, "{said}")
+                tracing::debug!(channel = self.name, %id, trigger, why, attempts, ?after, "{said}");
             }
         }
     }
@@ -248,47 +194,17 @@ impl Channel {
                     tracing::warn!(channel = self.name, %error, "not saved; who has the partitions next may deliver again");
                 }
                 self.revoke();
-                session.close();
-                session.paused.clear();
-                session.consumer.unassign()
+                session.give_up()
             }
-            Rebalance::Assigned(partitions) => self.assigned(session, partitions),
-        }
-    }
-
-    /// Goes on from what is saved, once nobody else can save any more.
-    fn assigned(&mut self, session: &mut Session, partitions: &[i32]) -> Result<(), KafkaError> {
-        let Some(first) = partitions.iter().min() else {
-            return session.consumer.assign(&TopicPartitionList::new());
-        };
-        let mut client = clients::outside_producer(&self.config);
-        client.set("transactional.id", format!("{}-{first}", self.group()));
-        client.set("transaction.timeout.ms", TRANSACTION_MS);
-        let producer: BaseProducer = client.create()?;
-        producer.init_transactions(self.timeout())?;
-        let mut asked = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            asked.add_partition(&session.topic, *partition);
-        }
-        let begun = session.consumer.committed_offsets(asked, self.timeout())?;
-        for partition in partitions {
-            let Some(mut saved) = begun.find_partition(&session.topic, *partition) else {
-                continue;
-            };
-            match saved.offset() {
-                Offset::Offset(offset) => self.book.assign(*partition, offset, saved.metadata()),
-                _ => {
-                    self.book.assign(*partition, 0, "");
-                    saved.set_offset(Offset::Beginning)?;
+            Rebalance::Assigned(partitions) => {
+                for (partition, offset, metadata) in session.take_over(partitions)? {
+                    self.book.assign(partition, offset, &metadata);
                 }
+                self.telemetry.partitions(&self.name, partitions.len());
+                tracing::info!(channel = self.name, ?partitions, "assigned");
+                Ok(())
             }
         }
-        session.consumer.assign(&begun)?;
-        let group = session.consumer.group_metadata();
-        session.saver = group.map(|group| (producer, group));
-        self.telemetry.partitions(&self.name, partitions.len());
-        tracing::info!(channel = self.name, ?partitions, "assigned");
-        Ok(())
     }
 
     /// Has no partitions any more.
@@ -322,32 +238,14 @@ impl Channel {
         let Some((parts, ended)) = self.book.unsaved() else {
             return Ok(());
         };
-        let Some((producer, group)) = &session.saver else {
+        let (reports, now) = (self.reports.as_ref(), clock());
+        let reports = reports.map_or_else(Vec::new, |reports| {
+            let made = ended.iter().filter_map(|ended| reports.report(ended, now));
+            made.collect()
+        });
+        if !session.save(&parts, &reports)? {
             return Ok(());
-        };
-        let mut offsets = TopicPartitionList::with_capacity(parts.len());
-        for part in parts {
-            let mut element = offsets.add_partition(&session.topic, part.partition);
-            element.set_offset(Offset::Offset(part.window.offset()))?;
-            element.set_metadata(part.window.metadata());
         }
-        producer.begin_transaction()?;
-        if let Some(reports) = &self.reports {
-            let now = clock();
-            for report in ended.iter().filter_map(|ended| reports.report(ended, now)) {
-                let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&reports.topic)
-                    .key(report.key.as_bytes())
-                    .payload(&report.value);
-                producer.send(record).map_err(|(error, _)| error)?;
-            }
-        }
-        let start = Instant::now();
-        while producer.in_flight_count() > 0 && start.elapsed() < self.timeout() {
-            producer.poll(Duration::ZERO);
-            thread::park_timeout(IN_FLIGHT_PAUSE);
-        }
-        producer.send_offsets_to_transaction(&offsets, group, self.timeout())?;
-        producer.commit_transaction(self.timeout())?;
         for ended in self.book.saved() {
             self.telemetry.ended(&self.name, ended.end.word());
             say(&self.name, &ended);
@@ -381,97 +279,5 @@ fn say(channel: &str, ended: &Ended) {
     match is_bad {
         true => tracing::error!(channel, id, trigger, end, why, "not delivered, for good"),
         false => tracing::info!(channel, id, trigger, end, why, "ended"),
-    }
-}
-
-impl Session {
-    /// Reads no more where there is no room, and on where there is again.
-    fn pause(&mut self, book: &Book) -> Result<(), KafkaError> {
-        let full: BTreeSet<i32> = book.full().collect();
-        let list = |partitions: &mut dyn Iterator<Item = &i32>| {
-            let mut list = TopicPartitionList::new();
-            for partition in partitions {
-                list.add_partition(&self.topic, *partition);
-            }
-            list
-        };
-        let pauses = list(&mut full.difference(&self.paused));
-        let resumes = list(&mut self.paused.difference(&full));
-        if pauses.count() > 0 {
-            self.consumer.pause(&pauses)?;
-        }
-        if resumes.count() > 0 {
-            self.consumer.resume(&resumes)?;
-        }
-        self.paused = full;
-        Ok(())
-    }
-
-    /// Lets go of the producer: what it has open is given up.
-    fn close(&mut self) {
-        if let Some((producer, _)) = self.saver.take() {
-            producer.purge(PurgeConfig::default().queue().inflight());
-            producer.poll(Duration::ZERO);
-        }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.close();
-        self.consumer
-            .context()
-            .closes
-            .store(true, Ordering::Relaxed);
-        // One that was not answered yet would keep the consumer from closing.
-        let _ = self.consumer.unassign();
-    }
-}
-
-impl Member {
-    fn rebalances(&self) -> VecDeque<Rebalance> {
-        let mut rebalances = self
-            .rebalances
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *rebalances)
-    }
-}
-
-impl ClientContext for Member {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        clients::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        // It is asked for.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            clients::failed(&error, reason);
-        }
-    }
-}
-
-impl ConsumerContext for Member {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        code: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
-        if self.closes.load(Ordering::Relaxed) {
-            // It ends: what was open is saved by now.
-            let _ = consumer.unassign();
-            return;
-        }
-        let partitions = list.elements().iter().map(|it| it.partition()).collect();
-        let rebalance = match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assigned(partitions),
-            _ => Rebalance::Revoked,
-        };
-        let mut rebalances = self
-            .rebalances
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        rebalances.push_back(rebalance);
     }
 }

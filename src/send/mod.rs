@@ -13,6 +13,7 @@ pub mod book;
 mod channel;
 pub mod command;
 mod report;
+mod session;
 mod signs;
 mod smtp;
 pub mod template;
@@ -112,7 +113,7 @@ pub fn run(
         channels.push(Channel::start(
             config,
             name,
-            carrier,
+            &carrier,
             (templates, telemetry.clone()),
         )?);
     }

@@ -11,8 +11,7 @@ use crate::time::Timestamp;
 /// Where the outcomes of a channel go, and as what.
 #[derive(Clone, Debug)]
 pub(super) struct Reports {
-    /// The topic.
-    pub topic: String,
+    topic: String,
     delivered: &'static str,
     bounced: &'static str,
 }
@@ -20,6 +19,8 @@ pub(super) struct Reports {
 /// A record of the topic of outcomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Report {
+    /// The topic.
+    pub topic: String,
     /// The customer.
     pub key: String,
     /// The event.
@@ -64,6 +65,7 @@ impl Reports {
             "properties": { "treatment_id": command.id, "campaign_id": command.trigger },
         });
         Some(Report {
+            topic: self.topic.clone(),
             key: command.customer.clone(),
             value: crate::treatment::json(&value),
         })

@@ -130,9 +130,7 @@ impl Carrier for Mailer {
 
 /// What an error means for the command. Her address is not told.
 fn judged(error: &Error, address: &str) -> Attempt {
-    let detail = error
-        .source()
-        .map_or(String::new(), |source| source.to_string());
+    let detail = error.source().map_or(String::new(), ToString::to_string);
     let said = match error.to_string() {
         said if said.contains(&detail) => said,
         said => format!("{said}: {detail}"),

@@ -31,6 +31,10 @@ pub mod limits {
 pub const LENGTH: u32 = 10;
 /// The name under which an offer has its code.
 pub const FIELD: &str = "code";
+const _: () = assert!(
+    limits::LENGTH_MAX * 5 <= 256,
+    "as many bits as the hash has"
+);
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// What the codes of a treatment look like.
@@ -148,10 +152,6 @@ mod tests {
         assert!(collision(1e5, limits::LENGTH_MIN) < 0.01);
         assert!(collision(1e5, limits::LENGTH_MIN - 1) > 0.01);
         assert!((collision(1e6, LENGTH) - 0.000_444).abs() < 1e-6);
-        assert!(
-            limits::LENGTH_MAX * 5 <= 256,
-            "as many bits as the hash has"
-        );
     }
 
     proptest! {

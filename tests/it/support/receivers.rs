@@ -7,12 +7,16 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::process::ProcessGuard;
 use super::registry::{installed, say_skipped};
 use super::wait_until;
+
+/// How long a mail server may take to begin.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A mail server. Dropping it ends it.
 pub struct Mail {
@@ -32,15 +36,11 @@ impl Mail {
         let mut command = Command::new(python);
         let process = ProcessGuard::spawn("mail.py", command.arg(script).args(arguments));
         let mut port = None;
-        wait_until(
-            "the mail server's port",
-            crate::kafka::installation::LIMIT,
-            || {
-                let output = process.output();
-                port = output.lines().next().and_then(|line| line.parse().ok());
-                port.is_some()
-            },
-        );
+        wait_until("the mail server's port", LIMIT, || {
+            let output = process.output();
+            port = output.lines().next().and_then(|line| line.parse().ok());
+            port.is_some()
+        });
         Some(Self {
             process,
             port: port.expect("waited for it"),
