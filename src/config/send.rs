@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lettre::message::Mailbox;
+use lettre::Address;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -187,6 +187,25 @@ impl Sending {
     }
 }
 
+/// The name and the address of a mailbox: `Shop <shop@example.com>`, or an address alone.
+///
+/// # Errors
+/// Where it is none, in words.
+pub fn mailbox(text: &str) -> Result<(Option<&str>, Address), String> {
+    let parts = text.trim().strip_suffix('>');
+    let parts = parts.and_then(|parts| parts.rsplit_once('<'));
+    let (name, address) = parts.map_or(("", text), |(name, address)| (name.trim(), address));
+    let name = name.trim_matches('"').trim();
+    let expected = "expected an address, or a name and one: Shop <shop@example.com>";
+    let address = address.trim().parse::<Address>();
+    let address =
+        address.map_err(|error| format!("`{text}` is no mailbox: {error}; {expected}"))?;
+    match name.contains(['<', '>', '\r', '\n']) {
+        true => Err(format!("`{text}` is no mailbox; {expected}")),
+        false => Ok((Some(name).filter(|name| !name.is_empty()), address)),
+    }
+}
+
 impl Smtp {
     fn check(&self, at: &str) -> Result<(), ConfigError> {
         let wrong = |field: &str, detail: String| {
@@ -199,10 +218,8 @@ impl Smtp {
             if field == "reply_to" && text.is_empty() {
                 continue;
             }
-            if let Err(error) = text.parse::<Mailbox>() {
-                let detail =
-                    format!("`{text}` is no mailbox, such as Shop <shop@example.com>: {error}");
-                return wrong(field, detail);
+            if let Err(error) = mailbox(text) {
+                return wrong(field, error);
             }
         }
         let has_password =

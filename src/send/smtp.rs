@@ -2,20 +2,23 @@
 
 use std::error::Error as _;
 use std::fs;
+use std::io;
 use std::path::Path;
 
-use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::{Error, PoolConfig};
-use lettre::{Message as Mail, SmtpTransport, Transport as _};
+use lettre::{Address, SmtpTransport, Transport as _};
+use mail_builder::MessageBuilder;
+use mail_builder::headers::address::Address as Party;
 
 use super::SendError;
 use super::attempt::{Attempt, Carrier};
 use super::command::Command;
 use super::template::Message;
-use crate::config::send::{Encryption, Smtp};
+use crate::config::send::{Encryption, Smtp, mailbox};
+use crate::runtime::clock;
 
 /// Replies that say something of how this sender logs in, and nothing of the message.
 const LOGIN: [&str; 5] = ["500", "530", "534", "535", "538"];
@@ -31,16 +34,30 @@ pub struct Mailer {
     reply_to: Option<Mailbox>,
 }
 
+/// Who writes, and who is answered.
+struct Mailbox {
+    name: Option<String>,
+    address: Address,
+}
+
+impl Mailbox {
+    fn read(text: &str) -> Result<Self, SendError> {
+        let (name, address) = mailbox(text).map_err(SendError::Settings)?;
+        let name = name.map(str::to_owned);
+        Ok(Self { name, address })
+    }
+
+    fn party(&self) -> Party<'_> {
+        Party::new_address(self.name.as_deref(), self.address.to_string())
+    }
+}
+
 impl Mailer {
     /// Nothing is sent yet. `parallel` connections at most.
     ///
     /// # Errors
     /// Where a file cannot be read, or is none of certificates.
     pub fn new(smtp: &Smtp, parallel: usize) -> Result<Self, SendError> {
-        let mailbox = |text: &str| {
-            let wrong = |error| SendError::Settings(format!("`{text}` is no mailbox: {error}"));
-            text.parse::<Mailbox>().map_err(wrong)
-        };
         let (tls, port) = match smtp.encryption {
             Encryption::Starttls => (Tls::Required(tls(smtp)?), 587),
             Encryption::Tls => (Tls::Wrapper(tls(smtp)?), 465),
@@ -61,44 +78,46 @@ impl Mailer {
         }
         Ok(Self {
             transport: transport.build(),
-            from: mailbox(&smtp.from)?,
+            from: Mailbox::read(&smtp.from)?,
             reply_to: match smtp.reply_to.as_str() {
                 "" => None,
-                text => Some(mailbox(text)?),
+                text => Some(Mailbox::read(text)?),
             },
         })
     }
 
     /// The message as it goes out. By its `Message-ID` one that comes twice is known.
-    fn mail(&self, to: Mailbox, command: &Command, message: &Message) -> Result<Mail, String> {
-        let id = format!("<{}@{}>", command.id, self.from.email.domain());
-        let mut mail = Mail::builder()
-            .from(self.from.clone())
-            .to(to)
-            .message_id(Some(id))
+    fn mail(&self, to: &Address, command: &Command, message: &Message) -> io::Result<Vec<u8>> {
+        let mut mail = MessageBuilder::new()
+            .from(self.from.party())
+            .to(to.to_string())
+            .message_id(format!("{}@{}", command.id, self.from.address.domain()))
+            .date(clock().0.div_euclid(1_000))
             .subject(message.subject.clone().unwrap_or_default());
         if let Some(reply_to) = &self.reply_to {
-            mail = mail.reply_to(reply_to.clone());
+            mail = mail.reply_to(reply_to.party());
         }
-        let plain = |text: &String| {
-            SinglePart::builder()
-                .header(ContentType::TEXT_PLAIN)
-                .body(text.clone())
-        };
-        let page = |text: &String| {
-            SinglePart::builder()
-                .header(ContentType::TEXT_HTML)
-                .body(text.clone())
-        };
-        let made = match (&message.text, &message.html) {
-            (Some(text), Some(html)) => {
-                let both = MultiPart::alternative();
-                mail.multipart(both.singlepart(plain(text)).singlepart(page(html)))
-            }
-            (None, Some(html)) => mail.singlepart(page(html)),
-            (text, None) => mail.singlepart(plain(text.as_ref().unwrap_or(&String::new()))),
-        };
-        made.map_err(|error| error.to_string())
+        if let Some(text) = &message.text {
+            mail = mail.text_body(text);
+        }
+        if let Some(html) = &message.html {
+            mail = mail.html_body(html);
+        }
+        mail.write_to_vec()
+    }
+
+    fn sent(&self, to: Address, command: &Command, message: &Message) -> Attempt {
+        let address = to.to_string();
+        let mail = self.mail(&to, command, message);
+        let from = self.from.address.clone();
+        match (mail, Envelope::new(Some(from), vec![to])) {
+            (Err(error), _) => Attempt::Later(error.to_string(), None),
+            (_, Err(error)) => Attempt::Later(error.to_string(), None),
+            (Ok(mail), Ok(envelope)) => match self.transport.send_raw(&envelope, &mail) {
+                Ok(_) => Attempt::Delivered,
+                Err(error) => judged(&error, &address),
+            },
+        }
     }
 }
 
@@ -114,13 +133,7 @@ impl Carrier for Mailer {
         let Some(message) = message else {
             return Attempt::Later("there is no message".to_owned(), None);
         };
-        match self.mail(Mailbox::new(None, to), command, message) {
-            Err(why) => Attempt::Later(why, None),
-            Ok(mail) => match self.transport.send(&mail) {
-                Ok(_) => Attempt::Delivered,
-                Err(error) => judged(&error, address),
-            },
-        }
+        self.sent(to, command, message)
     }
 
     fn needs_message(&self) -> bool {
@@ -248,14 +261,16 @@ mod tests {
             text: Some("Hello".to_owned()),
             html: Some("<p>Hello</p>".to_owned()),
         };
-        let mail = mailer.mail("ana@example.com".parse().unwrap(), &command(7), &message);
-        let text = String::from_utf8(mail.unwrap().formatted()).unwrap();
+        let to = "ana@example.com".parse().unwrap();
+        let mail = mailer.mail(&to, &command(7), &message).unwrap();
+        let text = String::from_utf8(mail).unwrap();
         for line in [
             "Message-ID: <00000000-0000-0000-0000-000000000007@example.com>",
-            "From: Shop <shop@example.com>",
-            "To: ana@example.com",
-            "Reply-To: help@example.com",
+            "From: \"Shop\" <shop@example.com>",
+            "To: <ana@example.com>",
+            "Reply-To: <help@example.com>",
             "Content-Type: multipart/alternative;",
+            "Subject: =?utf-8?",
         ] {
             assert!(text.contains(line), "{line}: {text}");
         }
