@@ -365,12 +365,20 @@ impl Config {
         (!self.topics.everybody.is_empty()).then(name)
     }
 
+    /// The name of the topic by which tasks tell each other of ids; none where they do not.
+    #[must_use]
+    pub fn identities(&self) -> Option<String> {
+        let name = self.topics.identities.replace("{id}", &self.application.id);
+        (!name.is_empty()).then_some(name)
+    }
+
     /// Everything that a task takes, in byte order of name.
     #[must_use]
     pub fn taken(&self) -> Vec<TopicSettings> {
         let mut taken = self.topics.settings();
-        // What is copied came no later than its copy, and is decided when it is seen.
-        taken.extend(self.broadcasts().map(|name| TopicSettings {
+        // What is copied came no later than its copy, and is decided when it is seen. What another task tells is waited for.
+        let internal = self.broadcasts().into_iter().chain(self.identities());
+        taken.extend(internal.map(|name| TopicSettings {
             name,
             lateness_ms: 0,
             drives: false,
@@ -437,7 +445,7 @@ impl Config {
             self.control(),
         ];
         let everybody = self.topics.everybody.keys().cloned();
-        let everybody = everybody.chain(self.broadcasts());
+        let everybody = everybody.chain(self.broadcasts()).chain(self.identities());
         let mut names = BTreeSet::new();
         for name in inputs.chain(outputs).chain(everybody) {
             topics::check_name(&name)?;

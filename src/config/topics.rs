@@ -38,6 +38,9 @@ pub struct Topics {
     pub triggers: String,
     /// What happened to everybody, copied to each task: only where a topic for everybody is declared. Default `{id}-broadcasts`.
     pub broadcasts: String,
+    /// By which tasks tell each other that two ids are one person's, where the ids lie in two partitions. Default empty: such ids stay
+    /// apart. Usually `{id}-identities`; one partition needs none.
+    pub identities: String,
     /// The largest record of what goes out and of the state, bytes. A dead letter that is larger is cut off, and a header says
     /// so. Default 33554432: a wholesale customer's minute of events, or a transaction's runs, each its own.
     pub record_bytes_max: i32,
@@ -192,6 +195,7 @@ impl Default for Topics {
             purchase: source("purchase"),
             support: source("support"),
             broadcasts: "{id}-broadcasts".to_owned(),
+            identities: String::new(),
             everybody: BTreeMap::new(),
         }
     }

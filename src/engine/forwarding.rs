@@ -74,6 +74,11 @@ impl Forwarding {
         self.entries.len()
     }
 
+    /// By what an id is kept.
+    pub fn hash(&self, id: &str) -> Hash {
+        self.salt.hash(id)
+    }
+
     /// Whose an id is by now, where it is not its own: at the end of a chain.
     pub fn whose(&self, id: &str) -> Option<&CustomerId> {
         if self.is_empty() {
@@ -122,8 +127,13 @@ impl Forwarding {
 
     /// Forgets whatever led to an id: the hashes of the ids that she had.
     pub fn forget(&mut self, id: &str) -> Vec<Hash> {
+        self.forget_of(self.salt.hash(id))
+    }
+
+    /// The same, of somebody of whom only the hash is known.
+    pub fn forget_of(&mut self, owner: Hash) -> Vec<Hash> {
         let mut hers = Vec::new();
-        let mut owners = vec![self.salt.hash(id)];
+        let mut owners = vec![owner];
         while let Some(owner) = owners.pop() {
             let old: Vec<Hash> = self.entries.of(owner).collect();
             for hash in old {

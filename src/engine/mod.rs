@@ -29,6 +29,7 @@ pub mod packed;
 pub mod sweep;
 mod tallies;
 mod time;
+pub mod transfer;
 pub mod unite;
 pub mod waiting;
 
@@ -47,6 +48,8 @@ use hashed::Salt;
 use sweep::Sweeping;
 use tallies::Tallies;
 pub use time::Moved;
+use transfer::Claims;
+pub use transfer::{Neighbours, Transfer};
 pub use unite::Apart;
 
 use crate::event::{CustomerId, Event, EventName, Text};
@@ -72,6 +75,8 @@ pub enum Input {
     Everybody(Box<Event>),
     /// Nothing at or before this time is still expected.
     Watermark(Timestamp),
+    /// Another task told something.
+    Transferred(Box<Transfer>),
 }
 
 /// What follows.
@@ -103,6 +108,13 @@ pub enum Effect {
     United,
     /// A former id of the customer was said, and is not taken for hers.
     KeptApart(Apart),
+    /// Another task is told something.
+    Transferred {
+        /// The task.
+        to: i32,
+        /// What it is told.
+        transfer: Box<Transfer>,
+    },
     /// Of too many former ids, the one that nothing came under for longest is not known as somebody's any more.
     FormerForgotten,
     /// The customer has [`limits::TAIL_EVENTS`] events beyond the watermark, or as many as
@@ -135,6 +147,8 @@ pub struct Engine {
     customers: Customers,
     erasures: Erasures,
     forwarding: Forwarding,
+    neighbours: Option<Neighbours>,
+    claims: Claims,
     told: Told,
     tallies: Tallies,
     watermark: Timestamp,
@@ -147,6 +161,8 @@ pub struct Engine {
     unsaid: Vec<Effect>,
     /// The transaction that is taken again.
     again: Option<u64>,
+    /// Something was taken since the last seal that cannot be taken again as it was.
+    writes_all: bool,
     /// [`DUE`], but in tests.
     due_max: usize,
 }
@@ -160,6 +176,8 @@ impl Engine {
             customers: Customers::default(),
             erasures: Erasures::new(Salt::new("")),
             forwarding: Forwarding::new(Salt::new("")),
+            neighbours: None,
+            claims: Claims::default(),
             told: Told::default(),
             tallies: Tallies::default(),
             watermark: Timestamp::MIN,
@@ -168,6 +186,7 @@ impl Engine {
             sweeping: Sweeping::default(),
             unsaid: Vec::new(),
             again: None,
+            writes_all: false,
             due_max: DUE,
         }
     }
@@ -205,6 +224,9 @@ impl Engine {
         if let Some(hash) = key.strip_prefix(forwarding::KEY) {
             return self.forwarding.restore(hash, value);
         }
+        if let Some(claim) = key.strip_prefix(transfer::KEY) {
+            return self.claims.restore(claim, value);
+        }
         if key == broadcast::KEY {
             return self.told.restore(value);
         }
@@ -228,7 +250,12 @@ impl Engine {
         match input {
             Input::Event(event) => {
                 let first = effects.len();
-                self.event(event, now, effects);
+                self.event(event, 0, now, effects);
+                self.count(&effects[first..]);
+            }
+            Input::Transferred(transfer) => {
+                let first = effects.len();
+                self.transferred(*transfer, now, effects);
                 self.count(&effects[first..]);
             }
             Input::Everybody(event) => self.everybody(&event, now, effects),
@@ -248,12 +275,25 @@ impl Engine {
         clippy::too_many_lines,
         reason = "the way of an event, one step after the other"
     )]
-    fn event(&mut self, mut event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn event(
+        &mut self,
+        mut event: Box<Event>,
+        hops: u8,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         let mut is_erased = false;
-        if let Some(whose) = self.whose(&event.customer) {
+        let whose = self.whose(&event.customer);
+        if let Some(whose) = whose.filter(|_| Self::may_go_on(hops)) {
             is_erased = self.erasures.covers(&event.customer, event.time);
             self.forwarding.used(&event.customer, event.time);
             event.customer = whose;
+            if !is_erased {
+                let Some(here) = self.forward(event, hops, effects) else {
+                    return;
+                };
+                event = here;
+            }
         }
         if self.again.is_some() && self.has_behind(self.customers.find(&event.customer)) {
             return;
@@ -268,7 +308,12 @@ impl Engine {
             return;
         }
         effects.append(&mut self.unsaid);
-        for former in std::mem::take(&mut event.formers) {
+        while let Some(former) = event.formers.first() {
+            if self.is_claimed(&former.id, &event) {
+                self.claim(*event, hops, effects);
+                return;
+            }
+            let former = event.formers.remove(0);
             self.unite(&event, &former, now, effects);
         }
         let plan = Arc::clone(&self.plan);
@@ -337,6 +382,8 @@ impl Engine {
         for former in self.forwarding.forget(&event.customer) {
             self.erasures.add_hashed(former, event.time);
         }
+        let hash = self.forwarding.hash(&event.customer);
+        self.tell_of_erasure(&[hash], event.time, effects);
         if !self.customers.knows(&event.customer) {
             return;
         }
@@ -371,7 +418,8 @@ impl Engine {
         let moved = self.forwarding.seal();
         let is_forgotten = moved.iter().any(|(_, entry)| entry.is_none());
         // These are there, or not, from the first moment on when something is taken again.
-        let keep = match erased.is_empty() && told.is_none() && !is_forgotten {
+        let writes_all = std::mem::take(&mut self.writes_all);
+        let keep = match erased.is_empty() && told.is_none() && !is_forgotten && !writes_all {
             true => keep,
             false => Keep::NOBODY,
         };
@@ -403,6 +451,7 @@ impl Engine {
         self.unsaid = settled;
         records.extend(erased);
         records.extend(moved);
+        records.extend(self.claims.seal());
         records.extend(told);
         records.extend(self.tallies.seal());
         (records, kept_from)
@@ -432,6 +481,7 @@ impl Engine {
         self.customers.commit();
         self.erasures.committed();
         self.forwarding.committed();
+        self.claims.committed();
         self.told.committed();
         self.tallies.committed();
     }
@@ -443,6 +493,8 @@ impl Engine {
         self.unsaid.clear();
         self.erasures.rollback();
         self.forwarding.rollback();
+        self.claims.rollback();
+        self.writes_all = false;
         self.told.rollback();
         self.tallies.rollback();
         self.watermark = watermark;

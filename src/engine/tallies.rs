@@ -169,6 +169,7 @@ impl Engine {
                 Effect::Decided(_)
                 | Effect::Held { .. }
                 | Effect::Duplicate
+                | Effect::Transferred { .. }
                 | Effect::Late { .. }
                 | Effect::Erased
                 | Effect::DroppedAsErased

@@ -61,6 +61,8 @@ impl Engine {
     ) {
         let (to, at) = (&event.customer, event.time);
         match self.whose(&former.id) {
+            // What comes under an id of another task is noted there.
+            Some(whose) if whose == *to && self.is_elsewhere(&former.id) => {}
             Some(whose) if whose == *to => self.forwarding.used(&former.id, at),
             Some(_) => effects.push(Effect::KeptApart(Apart::Anothers)),
             None if former.id == *to => {}
@@ -82,7 +84,7 @@ impl Engine {
     }
 
     /// Whether an event said of an id that it is a customer's own.
-    fn is_known(&self, id: &str) -> bool {
+    pub(super) fn is_known(&self, id: &str) -> bool {
         let customer = self.customers.as_she_is(id);
         customer.is_some_and(|customer| {
             let mut ahead = customer.profile.tail.events().iter();
@@ -91,7 +93,7 @@ impl Engine {
     }
 
     /// Takes everything of somebody out, settled up to the watermark; none: nothing is known of her.
-    fn departs(
+    pub(super) fn departs(
         &mut self,
         id: &CustomerId,
         now: Timestamp,
@@ -114,7 +116,7 @@ impl Engine {
     }
 
     /// Everything that was known of another id is hers.
-    fn arrives(
+    pub(super) fn arrives(
         &mut self,
         id: &CustomerId,
         other: Customer,

@@ -334,7 +334,7 @@ impl Work {
             self.summary.event(event);
         }
         match input {
-            Input::Event(_) => {
+            Input::Event(_) | Input::Transferred(_) => {
                 self.engine.step(input, self.now, &mut self.effects);
                 self.worked(observer)
             }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use super::envelope::Envelope;
 use super::{Observer, RehearsalSettings, Source, Summary, Work};
-use crate::engine::{Engine, Input, Keep};
+use crate::engine::{Engine, Input, Keep, Neighbours, Transfer};
 use crate::event::Position;
 use crate::event::record::{Header, Origin};
+use crate::runtime::task_of;
 use crate::task::journal::{Line, LineError, Slice};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
@@ -115,6 +116,11 @@ pub fn replay<S: Source>(
         let engine = engines
             .remove(&line.task)
             .map_or_else(|| Engine::new(Arc::clone(plan)), |(engine, _)| engine);
+        let engine = engine.beside(line.between.as_ref().map(|between| Neighbours {
+            own: line.task,
+            tasks: between.tasks,
+            of: task_of,
+        }));
         let mut work = Work::new(engine, summary);
         work.now = line.now;
         let task = line.task;
@@ -162,6 +168,14 @@ impl RehearsalSettings {
 
 type Records = BTreeMap<(String, i32), Vec<Record>>;
 
+/// What another task told; its asks and promises tell of nobody.
+fn told(record: &Record, work: &mut Work, observer: &mut impl Observer) -> std::io::Result<()> {
+    match Transfer::unpack(&record.payload) {
+        Ok(transfer) => work.step(Input::Transferred(Box::new(transfer)), observer),
+        Err(_) => Ok(()),
+    }
+}
+
 fn play(
     settings: &RehearsalSettings,
     records: &Records,
@@ -171,6 +185,7 @@ fn play(
     work: &mut Work,
     observer: &mut impl Observer,
 ) -> Result<(), ReplayError> {
+    let between = line.between.as_ref().map(|between| between.topic.as_str());
     for step in line.steps {
         work.now = step.now;
         if let Some(adoption) = step.adopt {
@@ -199,6 +214,10 @@ fn play(
             let first = all.partition_point(|record| record.offset < from);
             for record in all[first..].iter().take_while(|record| record.offset <= to) {
                 observer.record();
+                if between == Some(key.0.as_str()) {
+                    told(record, work, observer)?;
+                    continue;
+                }
                 let position = Position {
                     topic: u8::try_from(index).unwrap_or(u8::MAX),
                     offset: record.offset,

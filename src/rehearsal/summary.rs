@@ -194,6 +194,7 @@ impl Summary {
             // What waits is counted when it is decided.
             Effect::TailFull
             | Effect::FormerForgotten
+            | Effect::Transferred { .. }
             | Effect::OpenLimit { .. }
             | Effect::OutsideAudience { .. }
             | Effect::Came(_)

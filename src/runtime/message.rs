@@ -10,10 +10,14 @@ use rdkafka::consumer::{BaseConsumer, ConsumerGroupMetadata};
 use super::Context;
 use super::view::TaskView;
 use crate::engine::Customer;
+use crate::event::CustomerId;
 use crate::tally::Rows;
 use crate::task::{Input, Session};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
+
+/// A customer, and up to when she is settled; else to whom of another task the id went, if it did.
+pub(super) type Found = Result<(Box<Customer>, Timestamp), Option<CustomerId>>;
 
 /// What others tell a worker.
 pub(super) enum ToWorker {
@@ -52,11 +56,12 @@ pub(super) enum ToWorker {
     },
     /// Where the topics of a task end, for its lag.
     Lag { partition: i32, ends: Vec<i64> },
-    /// Somebody asks for a customer, be it by a former id; the answer says up to which watermark she is settled.
+    /// Somebody asks for a customer, be it by a former id; the answer says up to which watermark she is settled, or to whom of another
+    /// task the id went.
     Customer {
         partition: i32,
         customer: String,
-        reply: tokio::sync::oneshot::Sender<Option<(Box<Customer>, Timestamp)>>,
+        reply: tokio::sync::oneshot::Sender<Found>,
     },
     /// There are other triggers.
     Offer(Arc<Plan>),

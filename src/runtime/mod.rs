@@ -70,14 +70,15 @@ use crate::config::Config;
 use crate::decode::Decoder;
 use crate::encode::Encoder;
 use crate::engine::Customer;
-use crate::engine::Engine;
-use crate::event::Vocabulary;
+use crate::engine::{Engine, Neighbours};
 use crate::event::record::SchemaId;
+use crate::event::{CustomerId, Vocabulary};
 use crate::mapping::Mappings;
 use crate::registry::{SchemasError, Source};
 use crate::tally::Rows;
 use crate::task::customers::Customers;
 use crate::task::ids::TopicIds;
+use crate::task::others::Between;
 use crate::task::transaction::Sink;
 use crate::task::{Task, TaskSettings};
 use crate::telemetry::Telemetry;
@@ -86,6 +87,9 @@ use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 use crate::trigger::revision;
 use crate::trigger::set::Basis;
+
+/// For so long time in a task waits for another: longer than a restart takes, with a take-over and what is taken again.
+const OTHERS_WAIT_MAX_MS: i64 = 300_000;
 
 /// The names of the topics, and what goes with them.
 #[derive(Clone, Debug)]
@@ -103,6 +107,8 @@ pub struct Names {
     /// The largest value that dead letters take.
     pub record_bytes_max: usize,
     journal: String,
+    /// By which tasks tell each other of ids; empty where they do not.
+    transfers: String,
     decisions: String,
     dead_letters: String,
     late_events: String,
@@ -198,6 +204,12 @@ pub struct Runtime {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// The task of a customer's id, of so many: her events have it for their key.
+#[must_use]
+pub fn task_of(id: &str, tasks: i32) -> i32 {
+    murmur2::partition(id.as_bytes(), tasks)
+}
+
 impl Names {
     /// As configured, on a cluster where the topics have so many partitions.
     #[must_use]
@@ -211,11 +223,38 @@ impl Names {
             changelog: config.changelog(),
             record_bytes_max: usize::try_from(topics.record_bytes_max).unwrap_or(0),
             journal: config.journal(),
+            transfers: config.identities().unwrap_or_default(),
             decisions: topics.decisions.clone(),
             dead_letters: topics.dead_letters.clone(),
             late_events: topics.late_events.clone(),
             treatments: topics.treatments.clone(),
         }
+    }
+
+    /// The topic by which tasks tell each other of ids; none where they do not.
+    #[must_use]
+    pub fn others(&self) -> Option<String> {
+        (!self.transfers.is_empty()).then(|| self.transfers.clone())
+    }
+
+    /// The topic between tasks, as a task takes it.
+    fn between(&self) -> Option<Between> {
+        let name = self.others()?;
+        Some(Between {
+            topic: self.inputs.iter().position(|input| *input == name)?,
+            tasks: self.partitions,
+            wait_max_ms: OTHERS_WAIT_MAX_MS,
+        })
+        .filter(|it| it.tasks > 1)
+    }
+
+    /// Where ids live that are not a task's own.
+    fn neighbours(&self, own: i32) -> Option<Neighbours> {
+        self.others().map(|_| Neighbours {
+            own,
+            tasks: self.partitions,
+            of: task_of,
+        })
     }
 
     /// The journal.
@@ -236,6 +275,7 @@ impl Names {
             Sink::Late => &self.late_events,
             Sink::Changelog => &self.changelog,
             Sink::Journal => &self.journal,
+            Sink::Transfers(_) => &self.transfers,
         })
     }
 }
@@ -479,7 +519,7 @@ impl Tasks {
     /// The partition of a customer.
     #[must_use]
     pub fn partition_of(&self, customer: &str) -> i32 {
-        murmur2::partition(customer.as_bytes(), self.context.names.partitions)
+        task_of(customer, self.context.names.partitions)
     }
 
     /// The configuration.
@@ -504,16 +544,24 @@ impl Tasks {
 
     /// A customer, and the watermark up to which she is settled; none where she is not known, or not here.
     pub async fn customer(&self, customer: &str) -> Option<(Box<Customer>, Timestamp)> {
-        let partition = self.partition_of(customer);
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        let worker = &self.workers[worker_of(partition, self.workers.len())];
-        let question = ToWorker::Customer {
-            partition,
-            customer: customer.to_owned(),
-            reply,
-        };
-        worker.send(question).ok()?;
-        answer.await.ok().flatten()
+        let mut customer = CustomerId::from(customer);
+        // Of ids that each went to another task, no more than there are tasks are gone after.
+        for _ in 0..=self.partitions() {
+            let partition = self.partition_of(&customer);
+            let (reply, answer) = tokio::sync::oneshot::channel();
+            let worker = &self.workers[worker_of(partition, self.workers.len())];
+            let question = ToWorker::Customer {
+                partition,
+                customer: customer.to_string(),
+                reply,
+            };
+            worker.send(question).ok()?;
+            match answer.await.ok()? {
+                Ok(found) => return Some(found),
+                Err(went) => customer = went?,
+            }
+        }
+        None
     }
 
     /// What the tasks here have counted of triggers so far, by partition.
@@ -551,6 +599,7 @@ impl Context {
     fn task(&self, partition: i32) -> Task<Customers> {
         let plan = self.plan();
         let engine = Engine::new(Arc::clone(&plan)).salted(self.config.erasure_salt());
+        let engine = engine.beside(self.names.neighbours(partition));
         let core = Customers::new(
             engine,
             self.decoder.clone(),
@@ -558,6 +607,7 @@ impl Context {
             partition,
         )
         .telling_everybody(self.names.broadcasts.clone())
+        .told_by_others(self.names.others())
         .with_encoder(self.encoder.clone());
         let revision = plan.revision.to_string();
         Task::new(self.settings(partition), core, revision, plan)
@@ -575,6 +625,7 @@ impl Context {
             checkpoint: self.config.checkpoints.of_task(self.names.partitions),
             unrepeatable: self.unrepeatable(),
             ids: self.ids.clone(),
+            between: self.names.between(),
         }
     }
 

@@ -209,6 +209,9 @@ impl WorkerProducer {
     fn send(&self, partition: i32, out: &Out) -> Result<(), KafkaError> {
         let topic = self.names.of(&out.sink);
         let mut record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&topic, 0);
+        if let Sink::Transfers(to) = out.sink {
+            record = record.partition(to);
+        }
         if matches!(out.sink, Sink::Changelog | Sink::Journal) {
             record = record.partition(partition);
             record.delivery_opaque = match out.sink {

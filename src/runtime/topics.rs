@@ -68,6 +68,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let inputs = topics.inputs().into_iter();
     let mut all: Vec<Wanted> = inputs.map(|topic| input(topic.name)).collect();
     all.extend(of_everybody(config, input, kept));
+    all.extend(between_tasks(config, bytes, kept));
     // A broker refuses a record that is larger than a segment.
     let segment_bytes = SEGMENT_BYTES.max(bytes);
     let compacted = compacted(segment_bytes);
@@ -125,6 +126,17 @@ fn channels(plan: &Plan) -> BTreeSet<&str> {
     treatments
         .map(|treatment| treatment.channel.as_str())
         .collect()
+}
+
+/// The topic between tasks. What is in it is nowhere else until it is read.
+fn between_tasks(config: &Config, bytes: i32, kept: impl Fn(String) -> Wanted) -> Option<Wanted> {
+    let wanted = |name| Wanted {
+        copartitioned: true,
+        rights: &[Right::Read, Right::Write],
+        needed: vec![Need::Bytes(bytes), Need::Retained],
+        ..kept(name)
+    };
+    config.identities().map(wanted)
 }
 
 /// The topics that tell what happened to everybody, and the one to which that is copied.

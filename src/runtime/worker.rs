@@ -12,6 +12,7 @@ use super::slot::Slot;
 use super::watchdog::EndsProcess;
 use super::{Context, State, clock};
 use crate::engine::Customer;
+use crate::event::CustomerId;
 use crate::tally::Rows;
 use crate::task::Session;
 use crate::time::Timestamp;
@@ -92,10 +93,16 @@ pub(super) fn run(
 }
 
 impl Worker {
-    fn customer(&self, partition: i32, customer: &str) -> Option<(Box<Customer>, Timestamp)> {
-        let engine = self.slots.get(&partition)?.task().core().engine();
-        let customer = engine.customer(customer)?;
-        Some((Box::new(customer), engine.watermark()))
+    fn customer(
+        &self,
+        partition: i32,
+        customer: &str,
+    ) -> Result<(Box<Customer>, Timestamp), Option<CustomerId>> {
+        let slot = self.slots.get(&partition).ok_or(None)?;
+        let engine = slot.task().core().engine();
+        let found = engine.customer(customer);
+        let customer = found.ok_or_else(|| engine.went_to(customer))?;
+        Ok((Box::new(customer), engine.watermark()))
     }
 
     fn figures(&self) -> Vec<(i32, Rows)> {

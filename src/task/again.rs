@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 use super::core::Core;
 use super::journal::{Line, Run, Step};
+use super::others::Others;
 use super::window::Mark;
 use super::{Action, Phase, Refusal, Report, STEP_RECORDS, Task};
 use crate::time::Timestamp;
@@ -72,6 +73,7 @@ impl<C: Core> Task<C> {
         let offsets: Vec<Option<i64>> = topics
             .map(|topic| window.offsets.get(&topic.name).copied())
             .collect();
+        self.others = Others::default();
         self.inbox.seek(&offsets);
         self.phase = Phase::TakingAgain;
         self.order(Action::Report(Report::TakesAgain(window.from, until)));

@@ -63,6 +63,15 @@ pub enum Effect {
         /// How often.
         times: u64,
     },
+    /// Another task is told something.
+    Transferred {
+        /// The task.
+        to: i32,
+        /// Whom it is about, where that is known.
+        key: Vec<u8>,
+        /// What it is told.
+        value: Vec<u8>,
+    },
     /// A moment was decided.
     Decided {
         /// Whose moment; the key of what is sent.
@@ -159,6 +168,11 @@ pub trait Core {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     );
+
+    /// The time of the earliest event that is under way to another task and back, and still expected; none: none is.
+    fn held(&self) -> Option<Timestamp> {
+        None
+    }
 
     /// No watermark before this one would bring anything; none: no watermark would.
     fn next_deadline(&self) -> Option<Timestamp>;

@@ -7,7 +7,7 @@ use super::core::{
 };
 use crate::decode::{Decoder, Defect};
 use crate::encode::Encoder;
-use crate::engine::{self, Engine, Input, sweep};
+use crate::engine::{self, Engine, Input, Transfer, sweep};
 use crate::event::Event;
 use crate::event::Position;
 use crate::event::record::{Origin, Reject};
@@ -28,15 +28,26 @@ pub struct Customers {
     topics: Vec<String>,
     /// Of them, the one that tells what happened to everybody.
     everybody: Option<String>,
+    /// Of them, the one by which tasks tell each other of ids.
+    transfers: Option<String>,
     partition: i32,
     /// Kept from step to step for its memory.
     effects: Vec<engine::Effect>,
 }
 
-/// An event, and what of it could not be read.
+/// What a record tells of.
+#[derive(Debug)]
+enum Told {
+    Event(Box<Event>),
+    Transfer(Box<Transfer>),
+}
+
+/// What a record tells of, and what of it could not be read.
 #[derive(Debug)]
 pub struct Read {
-    event: Box<Event>,
+    told: Told,
+    /// A hash of whom it is about.
+    customer: u64,
     defects: Vec<Defect>,
     set_back_ms: i64,
     everybody: bool,
@@ -52,6 +63,7 @@ impl Customers {
             encoder: Encoder::default(),
             topics,
             everybody: None,
+            transfers: None,
             partition,
             effects: Vec::new(),
         }
@@ -68,6 +80,13 @@ impl Customers {
     #[must_use]
     pub fn telling_everybody(mut self, topic: Option<String>) -> Self {
         self.everybody = topic;
+        self
+    }
+
+    /// The same, with a topic among its own by which tasks tell each other of ids; its engine is [beside](Engine::beside) others.
+    #[must_use]
+    pub fn told_by_others(mut self, topic: Option<String>) -> Self {
+        self.transfers = topic;
         self
     }
 
@@ -114,6 +133,9 @@ impl Core for Customers {
             appended: record.stamped.then_some(record.appended),
             ..Origin::default()
         };
+        if self.transfers.as_ref() == Some(&self.topics[topic]) {
+            return transfer(record);
+        }
         let everybody = self.everybody.as_ref() == Some(&self.topics[topic]);
         if everybody {
             origin = origin.of_everybody();
@@ -123,7 +145,8 @@ impl Core for Customers {
             .decode(record.value.as_deref().unwrap_or_default(), &origin)
         {
             Ok(decoded) => Ok(Read {
-                event: Box::new(decoded.event),
+                customer: hashed(&decoded.event.customer),
+                told: Told::Event(Box::new(decoded.event)),
                 defects: decoded.defects,
                 set_back_ms: decoded.set_back_ms,
                 everybody,
@@ -146,11 +169,14 @@ impl Core for Customers {
     }
 
     fn time(read: &Read) -> Timestamp {
-        read.event.time
+        match &read.told {
+            Told::Event(event) => event.time,
+            Told::Transfer(transfer) => transfer.time(),
+        }
     }
 
     fn customer(read: &Read) -> u64 {
-        xxhash_rust::xxh3::xxh3_64(read.event.customer.as_bytes())
+        read.customer
     }
 
     fn restore(&mut self, customer: &[u8], packed: Option<&[u8]>) -> Result<(), String> {
@@ -162,9 +188,22 @@ impl Core for Customers {
     fn event(&mut self, read: Read, now: Timestamp, effects: &mut Vec<Effect>) {
         defective(&read.defects, effects);
         let first = effects.len();
-        self.work(effects, |engine, said| {
-            engine.step(Input::Event(read.event), now, said);
-        });
+        let input = match read.told {
+            Told::Event(event) => Input::Event(event),
+            Told::Transfer(transfer) => Input::Transferred(transfer),
+        };
+        let is_transfer = matches!(input, Input::Transferred(_));
+        self.work(effects, |engine, said| engine.step(input, now, said));
+        if is_transfer {
+            // Whether an event is late was said where its record was taken.
+            let late = |effect: &Effect| matches!(effect, Effect::Late { .. });
+            let said = effects.split_off(first);
+            let of_late = |effect| match late(&effect) {
+                true => counted(Count::Identities("late".into()), 1),
+                false => effect,
+            };
+            effects.extend(said.into_iter().map(of_late));
+        }
         if read.set_back_ms > 0 {
             effects[first..]
                 .iter_mut()
@@ -189,8 +228,15 @@ impl Core for Customers {
         }
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let to = to.map(|to| usize::try_from(to).unwrap_or(usize::MAX));
+        let Told::Event(event) = &read.told else {
+            return Swept {
+                to: 0,
+                done: true,
+                changed: false,
+            };
+        };
         let swept = self.work(effects, |engine, said| {
-            engine.broadcast(&read.event, (from, to), now, said)
+            engine.broadcast(event, (from, to), now, said)
         });
         Swept::from(swept)
     }
@@ -209,6 +255,10 @@ impl Core for Customers {
         self.work(effects, |engine, said| {
             engine.advance_beyond(watermark, beyond, now, said);
         });
+    }
+
+    fn held(&self) -> Option<Timestamp> {
+        self.engine.held()
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
@@ -262,12 +312,38 @@ impl From<sweep::Swept> for Swept {
     }
 }
 
+fn hashed(customer: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(customer.as_bytes())
+}
+
+/// What another task told.
+fn transfer(record: &RawRecord) -> Result<Read, Rejection> {
+    let value = record.value.as_deref().unwrap_or_default();
+    let transfer = Transfer::unpack(value).map_err(|error| Rejection {
+        stage: "decode",
+        reason: Rejection::UNREADABLE,
+        detail: error.to_string(),
+    })?;
+    Ok(Read {
+        customer: hashed(transfer.about()),
+        told: Told::Transfer(Box::new(transfer)),
+        defects: Vec::new(),
+        set_back_ms: 0,
+        everybody: false,
+    })
+}
+
 fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
     match effect {
         engine::Effect::Decided(decision) => decided(&decision, encoder),
         engine::Effect::Held { trigger, reason } => {
             counted(Count::Held(trigger, reason.word().into()), 1)
         }
+        engine::Effect::Transferred { to, transfer } => Effect::Transferred {
+            to,
+            key: transfer.about().as_bytes().to_vec(),
+            value: transfer.pack(),
+        },
         engine::Effect::Duplicate => Effect::Duplicate,
         engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
         engine::Effect::Erased => counted(Count::Erased, 1),

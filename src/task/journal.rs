@@ -10,14 +10,18 @@
 //! `"kept":n` in a line: customers who changed in transaction n or later, and not before, were not written in it. Without it everybody
 //! was.
 //!
+//! `"between":{"topic":"..","tasks":n}` in a line: ids of one person may lie in two of n tasks, which tell each other of it in that
+//! topic. Its records without a value are no events, and stand in no run by themselves.
+//!
 //! A line says nothing of its version where it is the first; `"version":2` has a step that says `beyond` or `everybody`, which a
-//! program that does not know them would do otherwise, and `"version":3` a `kept`.
+//! program that does not know them would do otherwise, `"version":3` a `kept`, and `"version":4` a `between`.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The newest version that is written and read.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
+const THIRD: u8 = 3;
 const SECOND: u8 = 2;
 const FIRST: u8 = 1;
 
@@ -40,6 +44,18 @@ pub struct Line {
     /// Of those who changed, the ones who did first in this transaction or later are not written yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<u64>,
+    /// Where ids of one person may lie in two tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between: Option<Between>,
+}
+
+/// By what tasks tell each other of ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Between {
+    /// The topic.
+    pub topic: String,
+    /// How many tasks there are.
+    pub tasks: i32,
 }
 
 /// Some events and a watermark.
@@ -125,20 +141,32 @@ impl Line {
             now,
             steps,
             kept: None,
+            between: None,
         }
     }
 
     /// The same of a transaction that did not write those who changed in this one or later.
     #[must_use]
     pub fn keeping(self, kept: Option<u64>) -> Self {
-        let version = if kept.is_some() {
+        let version = if kept.is_some() { THIRD } else { self.version };
+        Self {
+            version,
+            kept,
+            ..self
+        }
+    }
+
+    /// The same of a task that tells others of ids, and is told by them.
+    #[must_use]
+    pub fn beside(self, between: Option<Between>) -> Self {
+        let version = if between.is_some() {
             VERSION
         } else {
             self.version
         };
         Self {
             version,
-            kept,
+            between,
             ..self
         }
     }
@@ -213,8 +241,15 @@ mod tests {
         assert_eq!(Line::read(json.as_bytes()).expect("a line"), line);
         let keeps = line.clone().keeping(Some(5)).to_json();
         assert!(keeps.starts_with(br#"{"version":3,"#) && keeps.ends_with(br#","kept":5}"#));
+        let between = Between {
+            topic: "shop-identities".to_owned(),
+            tasks: 4,
+        };
+        let beside = line.clone().beside(Some(between)).to_json();
+        assert!(beside.starts_with(br#"{"version":4,"#));
+        assert!(beside.ends_with(br#","between":{"topic":"shop-identities","tasks":4}}"#));
         for (wrong, expected) in [
-            (json.replacen('2', "4", 1), "run the newer program"),
+            (json.replacen('2', "5", 1), "run the newer program"),
             (json.replacen("task", "tusk", 1), "missing field `task`"),
         ] {
             let said = Line::read(wrong.as_bytes()).unwrap_err().to_string();

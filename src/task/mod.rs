@@ -26,6 +26,7 @@ mod inbox;
 pub mod journal;
 pub mod lead;
 pub mod order;
+pub mod others;
 pub mod record;
 mod takeover;
 pub mod transaction;
@@ -39,6 +40,7 @@ use self::core::{Core, RawRecord};
 use self::count::Count;
 use self::ids::TopicIds;
 use self::inbox::Inbox;
+use self::others::{Between, Others};
 use self::record::{Disagreement, RecordError, Sweep, TaskRecord};
 use self::transaction::{Delays, Open, Transaction};
 use self::watermark::{ClockMode, TopicSettings, Watermarks};
@@ -71,6 +73,8 @@ pub struct TaskSettings {
     pub unrepeatable: BTreeSet<usize>,
     /// Which topics they are.
     pub ids: TopicIds,
+    /// The topic between tasks; none where ids of one person are in one task.
+    pub between: Option<Between>,
 }
 
 /// Commands and their answers belong to a session; a new one begins whenever the task starts over.
@@ -370,6 +374,8 @@ pub struct Task<C: Core> {
     frugal: bool,
     /// The topics that time waits for though nothing is unread, a bit each.
     awaited: u64,
+    /// How far the other tasks have come.
+    others: Others,
 }
 
 impl<C: Core> Task<C> {
@@ -406,6 +412,7 @@ impl<C: Core> Task<C> {
             again: None,
             frugal: false,
             awaited: 0,
+            others: Others::default(),
         }
     }
 
@@ -481,7 +488,8 @@ impl<C: Core> Task<C> {
         } else if self.sweeps.contains_key(&Sweep::Broadcast) {
             self.go_on_telling()
         } else {
-            self.take_records() || self.move_time()
+            let promised = self.promise();
+            self.take_records() || self.move_time() || promised
         };
         self.commit_if_due();
         worked
@@ -501,7 +509,8 @@ impl<C: Core> Task<C> {
             Phase::Running => {
                 let commit = self.open_due().filter(|_| self.in_flight.is_none());
                 let idle = self.idle_due().filter(|due| *due > self.clock);
-                commit.into_iter().chain(idle).min()
+                let others = self.others_due();
+                commit.into_iter().chain(idle).chain(others).min()
             }
             _ => None,
         }

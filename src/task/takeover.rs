@@ -17,6 +17,7 @@
 
 use super::core::Core;
 use super::ids;
+use super::others::Others;
 use super::record::{self, Agreement, TaskRecord};
 use super::window::Marks;
 use super::{Action, Failure, Input, Phase, Refusal, Report, Task};
@@ -228,6 +229,7 @@ impl<C: Core> Task<C> {
             .iter()
             .map(|topic| record.offset(&topic.name))
             .collect();
+        self.others = Others::default();
         self.inbox.seek(&offsets);
         self.running();
         for (topic, from) in offsets.into_iter().enumerate() {
@@ -294,6 +296,7 @@ impl<C: Core> Task<C> {
         }
         self.session.0 += 1;
         self.resume();
+        self.others = Others::default();
         self.inbox.seek(&vec![None; self.settings.topics.len()]);
     }
 

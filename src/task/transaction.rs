@@ -61,6 +61,8 @@ pub enum Sink {
     Changelog,
     /// The task's own partition of the journal.
     Journal,
+    /// What another task is told: its partition of the topic between tasks.
+    Transfers(i32),
 }
 
 /// A record to be sent.
@@ -272,6 +274,15 @@ impl Open {
                     });
                 }
             }
+            (Effect::Transferred { to, key, value }, _) => {
+                let out = Out {
+                    sink: Sink::Transfers(to),
+                    key: Some(key),
+                    value: Some(value),
+                    headers: Vec::new(),
+                };
+                self.tells(out, clock);
+            }
             (Effect::Late { behind_ms }, Some((origin, record))) => {
                 let detail = format!("{behind_ms} ms behind the watermark when it came");
                 let rejection = Rejection {
@@ -285,6 +296,13 @@ impl Open {
             (Effect::Counted { .. }, None) => drop(self.since.get_or_insert(clock)),
             (Effect::Late { .. } | Effect::Duplicate | Effect::Counted { .. }, _) => {}
         }
+    }
+
+    /// Another task is told something that it waits for.
+    pub fn tells(&mut self, out: Out, clock: Timestamp) {
+        self.since.get_or_insert(clock);
+        self.commanded(clock);
+        self.push(out);
     }
 
     fn commanded(&mut self, clock: Timestamp) {

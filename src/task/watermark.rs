@@ -180,6 +180,12 @@ impl Watermarks {
     /// Where the task's watermark may move to, given what is unread of each topic.
     #[must_use]
     pub fn reached(&self, unread: impl Fn(usize) -> Unread) -> Timestamp {
+        self.reached_by_records(unread).max(self.task)
+    }
+
+    /// The same, wherever the watermark is.
+    #[must_use]
+    pub fn reached_by_records(&self, unread: impl Fn(usize) -> Unread) -> Timestamp {
         let seen = |topic: usize| self.topics[topic].seen;
         let held = (0..self.topics.len())
             .filter_map(|topic| match unread(topic) {
@@ -193,7 +199,7 @@ impl Watermarks {
             .believed()
             .unwrap_or(Timestamp::MIN)
             .min(held.unwrap_or(Timestamp::MAX));
-        reached.plus(-self.lateness_ms - 1).max(self.task)
+        reached.plus(-self.lateness_ms - 1)
     }
 
     /// The largest event time of a topic that drives, as far as it is believed.
@@ -254,6 +260,26 @@ impl Watermarks {
                 .map(|distance| mode.wall(deadline.plus(distance))),
         };
         silent.map(|silent| silent.plus(idle_delay_ms))
+    }
+
+    /// The clock at which silence proves that nothing comes any more up to a time: as [`Watermarks::idle_due`], but where nothing was
+    /// ever seen, too. Where time comes from events alone, they are all there by then.
+    #[must_use]
+    pub fn silent_at(
+        &self,
+        mode: &ClockMode,
+        until: Timestamp,
+        quiet_since: Timestamp,
+        idle_delay_ms: i64,
+    ) -> Timestamp {
+        let silent = match mode {
+            ClockMode::Event => quiet_since,
+            _ => {
+                let distance = self.distance(mode).unwrap_or(self.lateness_ms);
+                mode.wall(until.plus(distance))
+            }
+        };
+        silent.plus(idle_delay_ms)
     }
 
     /// How far behind the clock silence keeps: as far as the last record was when it was appended, and the lateness.

@@ -2,7 +2,7 @@
 
 use super::core::{Core, Count, Effect, Keep, RawRecord, Rejection};
 use super::inbox::{Next, Standing};
-use super::journal::{Line, Step};
+use super::journal::{Between, Line, Step};
 use super::record::{self, Beyond, TaskRecord, TopicRecord, Unfinished};
 use super::transaction::{Open, Origin, Out, Sink, Transaction};
 use super::watermark::{Unread, Watermarks};
@@ -15,6 +15,9 @@ impl<C: Core> Task<C> {
     pub(super) fn fetched(&mut self, topic: usize, records: Vec<RawRecord>) {
         let latest = self.latest();
         for record in records {
+            if self.hears(topic, &record) {
+                continue;
+            }
             let read = self.core.decode(topic, &record);
             let customer = read.as_ref().map_or(0, C::customer);
             let content = read.map(|event| (C::time(&event), event));
@@ -53,6 +56,12 @@ impl<C: Core> Task<C> {
         true
     }
 
+    /// Where time may move to by the records at hand.
+    pub(super) fn reached(&mut self) -> Timestamp {
+        let reached = self.watermarks.reached(|topic| self.inbox.unread(topic));
+        self.as_far_as_told(reached)
+    }
+
     /// Moves time without a record, where that changes something: because the last unread record is taken, or because nothing comes.
     pub(super) fn move_time(&mut self) -> bool {
         let Some(deadline) = self.deadline() else {
@@ -63,8 +72,7 @@ impl<C: Core> Task<C> {
             .collect();
         let reached = self.reached();
         if reached >= deadline {
-            self.move_to(reached);
-            return true;
+            return self.move_as_told(reached);
         }
         if standing.contains(&Standing::Behind) || self.awaited != 0 {
             return false;
@@ -80,11 +88,7 @@ impl<C: Core> Task<C> {
                 quiet_since,
                 self.settings.idle_delay_ms,
             );
-            let moves = idle > self.watermarks.task();
-            if moves {
-                self.move_to(idle);
-            }
-            return moves;
+            return self.move_as_told(idle);
         }
         let if_caught_up = self.watermarks.reached(|_| Unread::Nothing);
         if idle_due.is_some() || if_caught_up >= deadline {
@@ -101,6 +105,16 @@ impl<C: Core> Task<C> {
                 Unread::Nothing if is_awaited(topic) => Unread::Something,
                 unread => unread,
             })
+    }
+
+    /// Moves time, as far as other tasks let it; whether it moves.
+    fn move_as_told(&mut self, to: Timestamp) -> bool {
+        let to = self.as_far_as_told(to);
+        let moves = to > self.watermarks.task();
+        if moves {
+            self.move_to(to);
+        }
+        moves
     }
 
     /// The next deadline, while no record is at hand that would move time. A core that was rolled back may name one that is
@@ -264,7 +278,7 @@ impl<C: Core> Task<C> {
         self.now
     }
 
-    fn ask_ends(&mut self) {
+    pub(super) fn ask_ends(&mut self) {
         if let Some(ask) = self.inbox.ask(self.clock) {
             self.order(Action::AskEnds(ask));
         }
@@ -312,7 +326,8 @@ impl<C: Core> Task<C> {
             record.now,
             open.steps,
         )
-        .keeping(kept);
+        .keeping(kept)
+        .beside(self.between());
         records.push(Out {
             sink: Sink::Journal,
             key: None,
@@ -330,6 +345,16 @@ impl<C: Core> Task<C> {
             causes: open.causes,
         }));
         self.in_flight = Some(record);
+    }
+
+    /// What the journal says of the topic between tasks.
+    fn between(&self) -> Option<Between> {
+        let between = self.settings.between?;
+        let topic = self.settings.topics.get(between.topic)?;
+        Some(Between {
+            topic: topic.name.clone(),
+            tasks: between.tasks,
+        })
     }
 
     /// Where the task stands once the open transaction is committed.
@@ -391,6 +416,7 @@ pub(super) fn seen(
 pub(super) fn tally(tallies: &mut BTreeMap<Count, u64>, effect: &Effect) {
     match effect {
         Effect::Late { .. } => count(tallies, Count::Late),
+        Effect::Transferred { .. } => {}
         Effect::Duplicate => count(tallies, Count::Duplicates),
         Effect::Counted { count, times } => *tallies.entry(count.clone()).or_default() += times,
         Effect::Decided { count: of, .. } => count(tallies, of.clone()),

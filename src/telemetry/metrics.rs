@@ -119,7 +119,7 @@ metrics! {
     CUSTOMERS_REMOVED: "moments_customers_removed_total", Kind::Counter, One, ["reason"],
         "Customers of whom nothing is kept any more: `erased`, or `expired`.";
     IDENTITIES: "moments_identities_total", Kind::Counter, One, ["outcome"],
-        "Former ids that were said of customers: `united` (what was known of it is hers), `anothers` (it is another's already, as of a device that two share), `both_known` (somebody is known by it herself), `forgotten` (of too many, one makes way).";
+        "Former ids that were said of customers: `united` (what was known of it is hers), `anothers` (it is another's already, as of a device that two share), `both_known` (somebody is known by it herself), `forgotten` (of too many, one makes way), `late` (an event came from another task behind the watermark), `overdue` (time went on without another task).";
     SAMPLED_KEYS: "moments_sampled_keys_total", Kind::Counter, One, ["topic"],
         "Records whose key was looked at: one of each batch.";
     MISPLACED_KEYS: "moments_misplaced_keys_total", Kind::Counter, One, ["topic"],

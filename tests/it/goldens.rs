@@ -8,14 +8,14 @@ use std::sync::Arc;
 use moments::decode::Decoder;
 use moments::document::report::Source;
 use moments::engine::waiting::Waiting;
-use moments::engine::{Customer, Engine, Input, packed};
+use moments::engine::{Customer, Engine, Input, Neighbours, Transfer, packed};
 use moments::event::record::Origin;
 use moments::event::{Position, Property, Vocabulary};
 use moments::moment::State;
 use moments::profile::{Settled, Tail};
 use moments::stored::{self, Inventory, Part, Stored};
 use moments::task::count::Count;
-use moments::task::journal::{Line, Slice, Step};
+use moments::task::journal::{Between, Line, Slice, Step};
 use moments::task::record::{Beyond, Last, Sweep, TaskRecord, TopicRecord, Unfinished, Window};
 use moments::task::watermark::{TopicSettings, Watermarks};
 use moments::time::Timestamp;
@@ -366,7 +366,7 @@ fn task_records() -> [(&'static str, TaskRecord); 4] {
 }
 
 /// A line of each version that is written, with something in each of its fields.
-fn journal_lines() -> [(&'static str, Line); 3] {
+fn journal_lines() -> [(&'static str, Line); 4] {
     let mut step = Step::begin(Timestamp(1_772_445_600_010));
     step.take("cart", 3);
     step.take("cart", 5);
@@ -381,10 +381,16 @@ fn journal_lines() -> [(&'static str, Line); 3] {
     let line = |steps| Line::new(2, 7, "5-c0ffee".to_owned(), step.now, steps);
     let first = vec![step.clone(), adopts.clone()];
     let second = vec![step.clone(), adopts, beyond, told];
+    let third = line(second.clone()).keeping(Some(5));
+    let between = Between {
+        topic: "shop-identities".to_owned(),
+        tasks: 4,
+    };
     [
         ("JournalLine-v1", line(first)),
-        ("JournalLine-v2", line(second.clone())),
-        ("JournalLine-v3", line(second).keeping(Some(5))),
+        ("JournalLine-v2", line(second)),
+        ("JournalLine-v3", third.clone()),
+        ("JournalLine-v4", third.beside(Some(between))),
     ]
 }
 
@@ -402,9 +408,10 @@ fn kept(name: &str, made: &[u8]) -> Vec<u8> {
     unhex(kept["bytes"][0].as_str().expect("text"))
 }
 
-/// What a task keeps beside customers and its record: who was erased, and which broadcasts everybody was shown.
+/// What a task keeps beside customers and its record: who was erased, which broadcasts everybody was shown, and which former ids were
+/// asked for in other tasks.
 #[test]
-fn erasures_and_broadcasts_are_those_of_their_goldens() {
+fn erasures_broadcasts_and_claims_are_those_of_their_goldens() {
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
         vocabulary: Arc::clone(&vocabulary),
@@ -414,7 +421,13 @@ fn erasures_and_broadcasts_are_those_of_their_goldens() {
     };
     let path = root().join("deploy/triggers/onboarding/welcome.yaml");
     let plan = Arc::new(set::load(&path, &basis).expect("a shipped trigger"));
-    let mut engine = Engine::new(Arc::clone(&plan)).salted("salt");
+    let neighbours = Neighbours {
+        own: 0,
+        tasks: 2,
+        of: |id, _| i32::from(id == "device"),
+    };
+    let engine = Engine::new(Arc::clone(&plan)).salted("salt");
+    let mut engine = engine.beside(Some(neighbours));
     let decoder = Decoder::new(vocabulary, Arc::default());
     let event = |text: &str, origin: Origin<'_>| {
         let decoded = decoder.decode(text.as_bytes(), &origin);
@@ -427,9 +440,12 @@ fn erasures_and_broadcasts_are_those_of_their_goldens() {
     engine.step(erased, now, &mut effects);
     let told = Input::Everybody(event(told, Origin::default().of_everybody()));
     engine.step(told, now, &mut effects);
+    let claims = r#"{"type":"identify","userId":"ben","anonymousId":"device","timestamp":"2026-01-02T10:00:00Z"}"#;
+    let claims = Input::Event(event(claims, Origin::default()));
+    engine.step(claims, now, &mut effects);
     let mut records = engine.seal();
     records.sort();
-    let names = ["Broadcasts-v1", "Erasure-v1"];
+    let names = ["Broadcasts-v1", "Claim-v1", "Erasure-v1"];
     assert_eq!(records.len(), names.len(), "{records:?}");
     let mut restored = Engine::new(plan).salted("salt");
     for (name, (key, value)) in names.into_iter().zip(records) {
@@ -439,6 +455,7 @@ fn erasures_and_broadcasts_are_those_of_their_goldens() {
         assert_eq!(value, kept, "{name}: give it another version");
     }
     assert_eq!(restored.erasures(), 1);
+    assert_eq!(restored.held(), Timestamp::parse("2026-01-02T10:00:00Z"));
 }
 
 #[test]
@@ -472,5 +489,6 @@ fn stored_types_are_those_of_their_goldens() {
     goldens.shift = STATES;
     State::inventory(&mut goldens);
     goldens.part::<Timestamp>(0);
+    goldens.part::<Transfer>(0);
     assert!(goldens.wrong.is_empty(), "{}", goldens.wrong.join("\n"));
 }

@@ -10,7 +10,22 @@ use crate::support::broker::KafkaBroker;
 use crate::support::kafka::OwnedRecord;
 use moments::runtime::murmur2::partition;
 
-const PARTITIONS: i32 = 2;
+/// Where who becomes one lives.
+#[derive(Clone, Copy, PartialEq)]
+enum Where {
+    OneTask,
+    TwoTasks,
+}
+
+impl Where {
+    fn partitions(self) -> i32 {
+        match self {
+            Self::OneTask => 2,
+            Self::TwoTasks => 4,
+        }
+    }
+}
+
 const CUSTOMERS: usize = 60;
 
 const REMINDER: (&str, &str) = (
@@ -33,11 +48,11 @@ fn call(name: &str, ids: &[(&str, &str)], minutes: i64) -> Value {
     call
 }
 
-/// The visitor who becomes a customer: in the same task.
-fn visitor(customer: &str) -> String {
-    let home = |id: &str| partition(id.as_bytes(), PARTITIONS);
+/// The visitor who becomes a customer: in the same task, or in another.
+fn visitor(customer: &str, place: Where) -> String {
+    let home = |id: &str| partition(id.as_bytes(), place.partitions());
     let mut ids = (0..).map(|number| format!("device-{customer}-{number}"));
-    let found = ids.find(|id| home(id) == home(customer));
+    let found = ids.find(|id| (home(id) == home(customer)) == (place == Where::OneTask));
     found.expect("murmur2 reaches every partition")
 }
 
@@ -50,11 +65,15 @@ fn becomes_one(number: usize) -> bool {
     !number.is_multiple_of(5)
 }
 
-/// Time goes on in both partitions.
-fn pass(installation: &Installation, minutes: i64) {
-    for name in ["later-0", "later-1", "later-2", "later-3"] {
-        let view = json!({"event": "Product Viewed", "userId": name, "timestamp": at(minutes)});
-        installation.produce("clickstream", [view]);
+/// Time goes on in every partition: two customers of each say so.
+fn pass(installation: &Installation, partitions: i32, minutes: i64) {
+    let ids = (0..).map(|number| format!("later-{number}"));
+    for home in 0..partitions {
+        let of = |id: &String| partition(id.as_bytes(), partitions) == home;
+        for name in ids.clone().filter(of).take(2) {
+            let view = json!({"event": "Product Viewed", "userId": name, "timestamp": at(minutes)});
+            installation.produce("clickstream", [view]);
+        }
     }
 }
 
@@ -64,7 +83,7 @@ fn killed(installation: &Installation, mut member: Member) -> Member {
 }
 
 /// Visitors put something in their baskets; most become customers, some buy; and after each of it the process is killed.
-fn live(installation: &Installation, ids: &[(String, String)]) -> Member {
+fn live(installation: &Installation, partitions: i32, ids: &[(String, String)]) -> Member {
     let each = || ids.iter().enumerate();
     let member = installation.start();
     let added = each().map(|(_, (device, _))| call("Product Added", &[("anonymousId", device)], 0));
@@ -89,21 +108,34 @@ fn live(installation: &Installation, ids: &[(String, String)]) -> Member {
     });
     installation.produce("purchase", orders.collect::<Vec<_>>());
     let member = killed(installation, member);
-    pass(installation, 600);
+    pass(installation, partitions, 600);
     member
 }
 
 #[test]
 fn who_registers_and_buys_is_not_reminded_whatever_is_killed() {
+    register(Where::OneTask);
+}
+
+#[test]
+fn who_was_a_visitor_of_another_task_is_not_reminded_whatever_is_killed() {
+    register(Where::TwoTasks);
+}
+
+fn register(place: Where) {
     let Some(broker) = KafkaBroker::shared() else {
         return;
     };
-    let extra = "[time]\nclock = \"event\"\nidle_delay = \"200ms\"\n";
-    let installation = Installation::new(broker, PARTITIONS, &[REMINDER], extra);
+    let identities = match place {
+        Where::OneTask => "",
+        Where::TwoTasks => "identities = \"{id}-identities\"\n",
+    };
+    let extra = format!("{identities}[time]\nclock = \"event\"\nidle_delay = \"200ms\"\n");
+    let installation = Installation::new(broker, place.partitions(), &[REMINDER], &extra);
     installation.create_topics();
     let customers = (0..CUSTOMERS).map(|number| format!("customer-{number}"));
-    let ids: Vec<(String, String)> = customers.map(|it| (visitor(&it), it)).collect();
-    let mut member = live(&installation, &ids);
+    let ids: Vec<(String, String)> = customers.map(|it| (visitor(&it, place), it)).collect();
+    let mut member = live(&installation, place.partitions(), &ids);
     let left = ids.iter().enumerate().filter(|(number, _)| !buys(*number));
     let left: BTreeSet<&str> = left
         .map(|(number, (device, customer))| match becomes_one(number) {
@@ -132,7 +164,14 @@ fn who_registers_and_buys_is_not_reminded_whatever_is_killed() {
     assert!(member.process.terminate(LIMIT).success());
     let decided = installation.read("decisions");
     let mut decided: Vec<String> = decided.iter().map(OwnedRecord::text).collect();
-    let mut replayed = installation.replayed();
+    let mut replayed = match place {
+        Where::OneTask => installation.replayed(),
+        Where::TwoTasks => {
+            let told = installation.read("-identities");
+            assert!(told.iter().any(|record| record.value.is_some()));
+            installation.replayed_with(&["-identities"])
+        }
+    };
     decided.sort_unstable();
     replayed.sort_unstable();
     assert_eq!(decided, replayed, "the journal replays it");

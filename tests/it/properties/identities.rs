@@ -5,12 +5,12 @@
 //! - Where both ids were used at once, what was not settled when they became one is decided as of one, deadlines that lie ahead are,
 //!   and what is counted of things that are known by their ids is. Nothing is decided twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 
-use moments::engine::{Effect, Engine};
+use moments::engine::{Effect, Engine, Input, Neighbours, Transfer};
 use moments::event::{Event, Former};
 use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::Plan;
@@ -192,8 +192,64 @@ fn told(history: &[Happening], grid: Grid) -> Inputs {
     inputs(history, &arrivals(history, grid), grid)
 }
 
+/// The visitor's task is another than that of all customers.
+fn task_of(id: &str, _: i32) -> i32 {
+    i32::from(id == VISITOR)
+}
+
+/// The same in two tasks, of which one hears at once what the other tells.
+fn run_apart(plan: &Arc<Plan>, told: &Inputs) -> (Engine, Vec<Effect>) {
+    let engine = |own| {
+        let neighbours = Neighbours {
+            own,
+            tasks: 2,
+            of: task_of,
+        };
+        Engine::new(Arc::clone(plan)).beside(Some(neighbours))
+    };
+    let mut engines = [engine(0), engine(1)];
+    let mut all = Vec::new();
+    for (told, now) in told {
+        let mut inputs = match told {
+            Told::Event(event) => {
+                let task = task_of(&event.customer, 2);
+                VecDeque::from([(task, Input::Event(event.clone()))])
+            }
+            Told::Watermark(to) => [0, 1].map(|task| (task, Input::Watermark(*to))).into(),
+            Told::Everybody(_) => panic!("of customers alone"),
+        };
+        while let Some((task, input)) = inputs.pop_front() {
+            let mut effects = Vec::new();
+            engines[usize::from(task == 1)].step(input, *now, &mut effects);
+            for effect in effects {
+                let Effect::Transferred { to, transfer } = effect else {
+                    all.push(effect);
+                    continue;
+                };
+                let read = Transfer::unpack(&transfer.pack()).expect("just packed");
+                assert_eq!(read, *transfer);
+                inputs.push_back((to, Input::Transferred(transfer)));
+            }
+        }
+        assert!(engines.iter().all(|engine| engine.held().is_none()));
+    }
+    let [customers, _] = engines;
+    (customers, all)
+}
+
 proptest! {
     #![proptest_config(cases(768))]
+
+    #[test]
+    fn a_visitor_of_another_task_is_as_one_of_the_same(history in history(GRID, 40, 0..300), at in 0..60usize) {
+        let told = told(&history, GRID);
+        for visited in [registers(&told, at).map(|(_, visited)| visited), Some(uses_both(&told, at).1)].into_iter().flatten() {
+            let (mut one, expected) = run(&ALL, &visited);
+            let (mut apart, got) = run_apart(&ALL, &visited);
+            prop_assert_eq!(found(&got), found(&expected));
+            prop_assert_eq!(state(&mut apart, "c0"), state(&mut one, "c0"));
+        }
+    }
 
     #[test]
     fn a_visitor_who_registers_was_the_customer(history in history(GRID, 40, 0..300), at in 0..60usize) {

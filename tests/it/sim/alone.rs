@@ -62,6 +62,7 @@ impl Alone {
                 checkpoint: Checkpoint::EACH,
                 unrepeatable: BTreeSet::new(),
                 ids: Default::default(),
+                between: None,
             },
             fresh,
             plan,

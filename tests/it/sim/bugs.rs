@@ -12,6 +12,7 @@ use super::group::Membership;
 use super::hand::GROUP;
 use super::log::{Fault, Log, Offset, Place, Producer, Read, Record};
 use super::toy::Toy;
+use super::united;
 use crate::support::generated;
 use moments::task::customers::Customers;
 use moments::task::transaction::Sink;
@@ -32,7 +33,7 @@ struct Mutant {
 
 /// Each bug once.
 macro_rules! bugs {
-    ($($name:ident: $what:literal, of $place:literal, by $customers:ident within $seeds:literal;)+) => {
+    ($($name:ident: $what:literal, of $place:literal, by $($run:ident)::+ <$customers:ident> within $seeds:literal;)+) => {
         /// What can be wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Bug {
@@ -44,7 +45,7 @@ macro_rules! bugs {
                 bug: Bug::$name,
                 what: $what,
                 place: $place,
-                run: crash::run::<Careless<$customers>>,
+                run: $($run)::+::<Careless<$customers>>,
                 within: $seeds,
             },)+
         ];
@@ -55,47 +56,51 @@ macro_rules! bugs {
 }
 
 bugs! {
-    OffsetsApart: "offsets are committed at once, outside the transaction", of "transaction", by Toy within 20;
-    OffsetsOfFetched: "offsets and record say what was fetched, not what was taken", of "transaction", by Toy within 5;
-    ChangelogAfterCommit: "the changelog is written after the commit, in a transaction of its own", of "transaction", by Toy within 5;
-    DeadLettersApart: "dead letters are sent outside the transaction", of "transaction", by Toy within 5;
-    AssignmentsMixed: "what waits of an earlier assignment is not withdrawn, and goes with what is of a later one", of "transaction", by Toy within 60;
-    OutcomeGuessed: "a commit of unknown outcome is taken for done", of "transaction", by Toy within 20;
-    NoFencing: "offsets are sent without member and generation: nothing fences", of "fencing", by Toy within 20;
-    GenerationNotPinned: "offsets are sent in the newest generation, not in that of the assignment", of "fencing", by Toy within 60;
-    SessionsIgnored: "answers of an earlier session are believed", of "fencing", by Toy within 20;
-    RestoredToStableEnd: "the state is restored to the last stable offset", of "taking over", by Toy within 20;
-    RestoredUncommitted: "the changelog is read with uncommitted records", of "taking over", by Toy within 5;
-    RestoreCutShort: "a restore that was cut short is taken for done", of "taking over", by Toy within 5;
-    NotRestoredAgain: "a process that had a task does not read what others wrote since", of "taking over", by Toy within 5;
-    TombstonesIgnored: "tombstones are passed over", of "taking over", by Customers within 60;
-    NoOffsetIsZero: "no offset of the group is taken for offset 0", of "taking over", by Toy within 5;
-    UnstableOffsets: "the group's offsets are asked while a transaction holds them", of "taking over", by Toy within 60;
-    TimerNotRebuilt: "the timers of restored customers are not set", of "customers", by Toy within 5;
-    UndoForgotten: "an abort does not undo what customers became", of "customers", by Toy within 5;
-    SealedIsCommitted: "what is handed over counts as committed", of "customers", by Toy within 5;
-    TimeNotWritten: "customers whom only time changed are not written", of "customers", by Toy within 5;
-    NowReadAgain: "a decision reads the clock, not the step's `now`", of "customers", by Toy within 5;
-    IdFromClock: "a command's id is made of the clock", of "customers", by Customers within 5;
-    IdleNotJournaled: "time that moves without records is not journaled", of "journal and task record", by Toy within 5;
-    CrowdNotJournaled: "of a crowded instant the journal does not say how many came true", of "journal and task record", by Customers within 5;
-    ReloadNotJournaled: "the journal does not say that customers went over to other triggers", of "journal and task record", by Toy within 5;
-    ReloadNotRecorded: "the task record stays with the first triggers", of "journal and task record", by Toy within 5;
-    ReloadRecordedEarly: "the task record says so before all have gone over to other triggers", of "journal and task record", by Toy within 5;
-    SweepNotRecorded: "the task record does not say how far a broadcast is", of "journal and task record", by Toy within 60;
-    MoveNotRecorded: "the task record does not say where time was moving to", of "journal and task record", by Customers within 60;
-    SeenNotRecorded: "the task record has no times seen", of "journal and task record", by Toy within 60;
-    WatermarkNotRecorded: "the task record has no watermark", of "journal and task record", by Toy within 60;
-    StampedLate: "who was written in the transaction before counts as written in this one", of "window", by Toy within 60;
-    StampIgnored: "what is taken again is taken by those who were written since, too", of "window", by Customers within 120;
-    WindowNotRecorded: "the task record does not say that somebody is not written", of "window", by Toy within 60;
-    WindowShort: "the window begins a transaction too late", of "window", by Toy within 60;
-    WindowWatermarkLate: "the window begins at the watermark of its end", of "window", by Toy within 60;
-    AlwaysKept: "who should be written stays unwritten", of "window", by Toy within 5;
-    WatermarkAsMaximum: "topics with unread records do not hold the watermark: it is the largest", of "time", by Toy within 5;
-    LatenessIgnored: "the watermark is the largest time seen, without the lateness", of "time", by Toy within 5;
-    EndsOfCommitted: "the ends of topics are asked for committed records only", of "time", by Toy within 5;
-    EndsOfBefore: "the end of a topic was asked before the record in question came", of "time", by Toy within 60;
+    OffsetsApart: "offsets are committed at once, outside the transaction", of "transaction", by crash::run<Toy> within 20;
+    OffsetsOfFetched: "offsets and record say what was fetched, not what was taken", of "transaction", by crash::run<Toy> within 5;
+    ChangelogAfterCommit: "the changelog is written after the commit, in a transaction of its own", of "transaction", by crash::run<Toy> within 5;
+    DeadLettersApart: "dead letters are sent outside the transaction", of "transaction", by crash::run<Toy> within 5;
+    AssignmentsMixed: "what waits of an earlier assignment is not withdrawn, and goes with what is of a later one", of "transaction", by crash::run<Toy> within 60;
+    OutcomeGuessed: "a commit of unknown outcome is taken for done", of "transaction", by crash::run<Toy> within 20;
+    NoFencing: "offsets are sent without member and generation: nothing fences", of "fencing", by crash::run<Toy> within 20;
+    GenerationNotPinned: "offsets are sent in the newest generation, not in that of the assignment", of "fencing", by crash::run<Toy> within 60;
+    SessionsIgnored: "answers of an earlier session are believed", of "fencing", by crash::run<Toy> within 20;
+    RestoredToStableEnd: "the state is restored to the last stable offset", of "taking over", by crash::run<Toy> within 20;
+    RestoredUncommitted: "the changelog is read with uncommitted records", of "taking over", by crash::run<Toy> within 5;
+    RestoreCutShort: "a restore that was cut short is taken for done", of "taking over", by crash::run<Toy> within 5;
+    NotRestoredAgain: "a process that had a task does not read what others wrote since", of "taking over", by crash::run<Toy> within 5;
+    TombstonesIgnored: "tombstones are passed over", of "taking over", by crash::run<Customers> within 60;
+    NoOffsetIsZero: "no offset of the group is taken for offset 0", of "taking over", by crash::run<Toy> within 5;
+    UnstableOffsets: "the group's offsets are asked while a transaction holds them", of "taking over", by crash::run<Toy> within 60;
+    TimerNotRebuilt: "the timers of restored customers are not set", of "customers", by crash::run<Toy> within 5;
+    UndoForgotten: "an abort does not undo what customers became", of "customers", by crash::run<Toy> within 5;
+    SealedIsCommitted: "what is handed over counts as committed", of "customers", by crash::run<Toy> within 5;
+    TimeNotWritten: "customers whom only time changed are not written", of "customers", by crash::run<Toy> within 5;
+    NowReadAgain: "a decision reads the clock, not the step's `now`", of "customers", by crash::run<Toy> within 5;
+    IdFromClock: "a command's id is made of the clock", of "customers", by crash::run<Customers> within 5;
+    IdleNotJournaled: "time that moves without records is not journaled", of "journal and task record", by crash::run<Toy> within 5;
+    CrowdNotJournaled: "of a crowded instant the journal does not say how many came true", of "journal and task record", by crash::run<Customers> within 5;
+    ReloadNotJournaled: "the journal does not say that customers went over to other triggers", of "journal and task record", by crash::run<Toy> within 5;
+    ReloadNotRecorded: "the task record stays with the first triggers", of "journal and task record", by crash::run<Toy> within 5;
+    ReloadRecordedEarly: "the task record says so before all have gone over to other triggers", of "journal and task record", by crash::run<Toy> within 5;
+    SweepNotRecorded: "the task record does not say how far a broadcast is", of "journal and task record", by crash::run<Toy> within 60;
+    MoveNotRecorded: "the task record does not say where time was moving to", of "journal and task record", by crash::run<Customers> within 60;
+    SeenNotRecorded: "the task record has no times seen", of "journal and task record", by crash::run<Toy> within 60;
+    WatermarkNotRecorded: "the task record has no watermark", of "journal and task record", by crash::run<Toy> within 60;
+    StampedLate: "who was written in the transaction before counts as written in this one", of "window", by crash::run<Toy> within 60;
+    StampIgnored: "what is taken again is taken by those who were written since, too", of "window", by crash::run<Customers> within 120;
+    WindowNotRecorded: "the task record does not say that somebody is not written", of "window", by crash::run<Toy> within 60;
+    WindowShort: "the window begins a transaction too late", of "window", by crash::run<Toy> within 60;
+    WindowWatermarkLate: "the window begins at the watermark of its end", of "window", by crash::run<Toy> within 60;
+    AlwaysKept: "who should be written stays unwritten", of "window", by crash::run<Toy> within 5;
+    WatermarkAsMaximum: "topics with unread records do not hold the watermark: it is the largest", of "time", by crash::run<Toy> within 5;
+    LatenessIgnored: "the watermark is the largest time seen, without the lateness", of "time", by crash::run<Toy> within 5;
+    EndsOfCommitted: "the ends of topics are asked for committed records only", of "time", by crash::run<Toy> within 5;
+    TransfersApart: "what a task tells another is sent outside the transaction", of "between tasks", by united::run_across<Customers> within 5;
+    WentNotWritten: "where an id went is not written", of "between tasks", by united::run_across<Customers> within 20;
+    ClaimsNotHeld: "time passes an event that is under way to another task and back", of "between tasks", by united::run_across<Customers> within 20;
+    OthersNotAwaited: "time passes what other tasks may still tell of", of "between tasks", by united::run_across<Customers> within 20;
+    EndsOfBefore: "the end of a topic was asked before the record in question came", of "time", by crash::run<Toy> within 60;
 }
 
 thread_local! {
@@ -164,7 +169,12 @@ pub fn send(
     (to, sink): (&Place, &Sink),
     record: Record,
 ) -> Result<Offset, Fault> {
-    if Bug::DeadLettersApart.is_on() && *sink == Sink::DeadLetters {
+    let is_apart = match sink {
+        Sink::DeadLetters => Bug::DeadLettersApart.is_on(),
+        Sink::Transfers(_) => Bug::TransfersApart.is_on(),
+        _ => false,
+    };
+    if is_apart {
         return Ok(log.append(to, record));
     }
     log.send(producer, to, record)

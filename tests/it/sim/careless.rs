@@ -121,6 +121,10 @@ impl<S: Subject> Core for Careless<S> {
         identify(&mut effects[before..], now);
     }
 
+    fn held(&self) -> Option<Timestamp> {
+        self.within.held().filter(|_| !Bug::ClaimsNotHeld.is_on())
+    }
+
     fn next_deadline(&self) -> Option<Timestamp> {
         self.within.next_deadline()
     }
@@ -160,6 +164,9 @@ impl<S: Subject> Core for Careless<S> {
         let mut sealed = self.within.seal(keep);
         if Bug::TimeNotWritten.is_on() {
             sealed.0.retain(|(customer, _)| !by_time.contains(customer));
+        }
+        if Bug::WentNotWritten.is_on() {
+            sealed.0.retain(|(key, _)| !key.starts_with(b"\0moved"));
         }
         if Bug::SealedIsCommitted.is_on() {
             self.within.committed();

@@ -44,6 +44,7 @@ pub fn check(what: &str, script: &str, expected: &str) {
         checkpoint: Checkpoint::EACH,
         unrepeatable: BTreeSet::new(),
         ids: Default::default(),
+        between: None,
         delays: Delays {
             command_ms: 20,
             ..Delays::default()

@@ -3,9 +3,8 @@
 //!
 //! `MOMENTS_SEED=n` runs one seed; `MOMENTS_SEEDS=n` runs so many.
 
-use super::engine;
 use super::hand::GROUP;
-use super::history::{EVERYBODY, PARTITIONS, TOPICS};
+use super::history::{EVERYBODY, PARTITIONS, topics};
 use super::log::{Log, Record, place};
 use super::subject::{States, Subject};
 use super::toy::Toy;
@@ -22,7 +21,7 @@ const SEEDS: u64 = 200;
 /// The engine takes longer.
 pub const ENGINE_SEEDS: u64 = 120;
 
-fn values(log: &Log, topic: &str, partition: usize) -> Vec<Vec<u8>> {
+pub fn values(log: &Log, topic: &str, partition: usize) -> Vec<Vec<u8>> {
     let records = log.committed_records(&place(topic, partition)).into_iter();
     records
         .map(|(_, record)| record.value.expect("a value"))
@@ -42,7 +41,7 @@ fn erased<S: Subject>(log: &Log) -> BTreeMap<String, i64> {
 
 /// What was decided, without what depends on the run; first what does not, then of who was erased since, or told what happened to
 /// everybody.
-fn moments<S: Subject>(log: &Log, topic: &str) -> (Vec<String>, Vec<String>) {
+pub fn moments<S: Subject>(log: &Log, topic: &str) -> (Vec<String>, Vec<String>) {
     let erased = erased::<S>(log);
     let values = (0..PARTITIONS).flat_map(|partition| values(log, topic, partition));
     let (gone, stay): (Vec<_>, Vec<_>) = values.partition(|value| {
@@ -66,7 +65,7 @@ fn depends_on_arrival(value: &[u8]) -> bool {
 }
 
 /// The last committed value of each key of a changelog.
-fn changelog(log: &Log, partition: usize) -> States {
+pub fn changelog(log: &Log, partition: usize) -> States {
     let mut state = BTreeMap::new();
     for (_, Record { key, value, .. }) in log.committed_records(&place("changelog", partition)) {
         let key = key.expect("keyed");
@@ -88,8 +87,8 @@ struct Replayed {
 
 /// The records of a run, and the number of their topic.
 fn taken(log: &Log, partition: usize, run: &Run) -> Vec<(usize, RawRecord)> {
-    let mut topics = TOPICS.iter();
-    let topic = topics.position(|name| *name == run.0);
+    let mut all = topics().iter();
+    let topic = all.position(|name| *name == run.0);
     let topic = topic.expect("an input topic");
     let read = log.read_committed(&place(&run.0, partition), run.1, usize::MAX);
     let records = read.records.into_iter();
@@ -134,7 +133,7 @@ fn seal<S: Subject>(core: &mut S, kept: Option<u64>, states: &mut States) {
 
 /// Takes the journal through a fresh core.
 fn replay<S: Subject>(log: &Log, partition: usize, varies: bool) -> Replayed {
-    let mut core = S::fresh(&TOPICS, partition);
+    let mut core = S::fresh(topics(), partition);
     let mut replayed = Replayed::default();
     let mut revision = String::new();
     // The watermark before an instant that time is moving through.
@@ -220,7 +219,7 @@ fn check_revisions<S: Subject>(log: &Log, partition: usize) {
 }
 
 /// What holds at the end of any run.
-fn check<S: Subject>(world: &mut World<S>, varies: bool) {
+pub fn check<S: Subject>(world: &mut World<S>, varies: bool) {
     for partition in 0..PARTITIONS {
         let log = &mut world.log;
         let replayed = replay::<S>(log, partition, varies);
@@ -245,7 +244,7 @@ fn check<S: Subject>(world: &mut World<S>, varies: bool) {
             "the journal replays the states"
         );
         let record = record.unwrap_or_default();
-        for topic in TOPICS {
+        for &topic in topics() {
             let group = log
                 .committed_offset(GROUP, &place(topic, partition))
                 .expect("no transaction is open");
@@ -257,7 +256,7 @@ fn check<S: Subject>(world: &mut World<S>, varies: bool) {
         }
     }
     for (partition, hand) in world.tasks() {
-        let mut restored = S::fresh(&TOPICS, partition);
+        let mut restored = S::fresh(topics(), partition);
         let states = changelog(&world.log, partition);
         for (customer, packed) in states.iter().filter(|(key, _)| *key != KEY) {
             restored
@@ -346,29 +345,7 @@ fn run_varied<S: Subject>(seed: u64) {
     }
 }
 
-/// One history with everything that can go wrong, in which customers of a task become one, by twos, in chains and in circles. Under
-/// which id something is decided depends on when that was seen; that it is decided once does not.
-fn run_united(seed: u64) {
-    let mut world: World<Customers> = engine::uniting(|| World::new(seed, true, false));
-    world.run();
-    check(&mut world, false);
-    for topic in ["decisions", "treatments"] {
-        let (got, _) = moments::<Customers>(&world.log, topic);
-        let once: BTreeSet<&String> = got.iter().collect();
-        assert_eq!(once.len(), got.len(), "{topic}: each once");
-    }
-    // What each event itself made true, under whatever id.
-    let all = (0..PARTITIONS).flat_map(|partition| values(&world.log, "decisions", partition));
-    let mut seen = BTreeSet::new();
-    for decision in all {
-        let json: serde_json::Value = serde_json::from_slice(&decision).expect("a decision");
-        if json["trigger"] == "review" && json["decision"] != "withdraw" {
-            assert!(seen.insert(json["occurrence"].to_string()), "{json} again");
-        }
-    }
-}
-
-fn run_seeds(seeds: u64, run: fn(u64)) {
+pub fn run_seeds(seeds: u64, run: fn(u64)) {
     let number = |name: &str| {
         std::env::var(name)
             .ok()
@@ -392,11 +369,6 @@ fn small_customers_are_decided_once_whatever_crashes() {
 #[test]
 fn the_engines_customers_are_decided_once_whatever_crashes() {
     run_seeds(ENGINE_SEEDS, run::<Customers>);
-}
-
-#[test]
-fn customers_who_become_one_are_decided_once_whatever_crashes() {
-    run_seeds(ENGINE_SEEDS, run_united);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! The engine itself in the simulation, with triggers of seconds.
 
-use super::history::EVERYBODY;
+use super::history::{EVERYBODY, IDENTITIES, PARTITIONS, is_across};
 use super::subject::{States, Subject};
 use crate::support::facts;
 use moments::decode::Decoder;
 use moments::document::report::Source;
 use moments::engine::packed;
-use moments::engine::{Engine, Input};
+use moments::engine::{Engine, Input, Neighbours};
 use moments::event::record::Origin;
 use moments::event::{EventName, Vocabulary};
 use moments::task::customers::Customers;
@@ -165,10 +165,21 @@ pub fn uniting<T>(make: impl FnOnce() -> T) -> T {
     made
 }
 
-/// Another customer of the same task, by the parity of its number.
+/// The task of a customer, by the parity of its number.
+fn task_of(id: &str, tasks: i32) -> i32 {
+    let number = id.get(1..).and_then(|number| number.parse().ok());
+    number.unwrap_or(0) % tasks
+}
+
+/// Another customer, of the same task by the parity of its number, or where that may be of the other.
 fn neighbour(customer: &str, time: i64) -> Option<String> {
     let number: u8 = customer.strip_prefix('c')?.parse().ok()?;
-    let other = if time % 4 == 1 { 2 } else { 4 };
+    let other = match time % 4 {
+        1 if is_across() => 1,
+        1 => 2,
+        _ if is_across() && time % 8 == 3 => 3,
+        _ => 4,
+    };
     Some(format!("c{}", number ^ other))
 }
 
@@ -213,9 +224,17 @@ impl Subject for Customers {
     fn fresh(topics: &[&str], partition: usize) -> Self {
         let topics = topics.iter().map(|&topic| topic.to_owned()).collect();
         let partition = i32::try_from(partition).expect("small");
-        let engine = Engine::new(Arc::clone(&PLAN)).in_slices_of(SLICE);
+        let neighbours = is_across().then_some(Neighbours {
+            own: partition,
+            tasks: i32::try_from(PARTITIONS).expect("few"),
+            of: task_of,
+        });
+        let engine = Engine::new(Arc::clone(&PLAN))
+            .in_slices_of(SLICE)
+            .beside(neighbours);
         Customers::new(engine, decoder(), topics, partition)
             .telling_everybody(Some(EVERYBODY.to_owned()))
+            .told_by_others(is_across().then(|| IDENTITIES.to_owned()))
     }
 
     fn plan(revision: &str, varies: bool) -> Arc<Plan> {

@@ -295,7 +295,11 @@ impl<S: Subject> Hand<S> {
             appended: Timestamp(record.appended),
             key: record.key,
             value: record.value,
-            headers: Vec::new(),
+            headers: record
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name, Some(value)))
+                .collect(),
         };
         if !read.records.is_empty() {
             let records = read.records.into_iter().map(raw).collect();

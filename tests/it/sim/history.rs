@@ -2,14 +2,51 @@
 
 use super::log::{Fate, Log, Place, Producer, Record, place};
 use super::random::Random;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tasks.
 pub const PARTITIONS: usize = 2;
 /// Input topics in byte order; `everybody` and `profile` do not drive.
-pub const TOPICS: [&str; 4] = ["cart", EVERYBODY, "profile", "purchase"];
+const TOPICS: [&str; 4] = ["cart", EVERYBODY, "profile", "purchase"];
+/// The same with the one by which tasks tell each other of ids.
+const TOPICS_BETWEEN: [&str; 5] = ["cart", EVERYBODY, IDENTITIES, "profile", "purchase"];
+/// What tasks tell each other of ids.
+pub const IDENTITIES: &str = "identities";
+/// Its number among them.
+pub const TOPIC_BETWEEN: usize = 2;
 /// What happened to everybody, copied to each partition.
 pub const EVERYBODY: &str = "everybody";
+thread_local! {
+    static ACROSS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a history in which ids of two tasks may become one.
+pub fn across<T>(run: impl FnOnce() -> T) -> T {
+    struct Until;
+    impl Drop for Until {
+        fn drop(&mut self) {
+            ACROSS.set(false);
+        }
+    }
+    ACROSS.set(true);
+    let _until = Until;
+    run()
+}
+
+/// Whether ids of two tasks may become one.
+pub fn is_across() -> bool {
+    ACROSS.get()
+}
+
+/// The input topics of the history that is run on this thread.
+pub fn topics() -> &'static [&'static str] {
+    match is_across() {
+        true => &TOPICS_BETWEEN,
+        false => &TOPICS,
+    }
+}
+
 /// Those of single customers.
 const OWN: [&str; 3] = ["cart", "profile", "purchase"];
 /// How late an event may come, by the clock.

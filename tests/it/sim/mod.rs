@@ -22,5 +22,6 @@ pub mod random;
 mod script;
 mod subject;
 mod toy;
+mod united;
 mod worker;
 mod world;

@@ -5,7 +5,7 @@
 use super::bugs::{self, Bug};
 use super::group::Membership;
 use super::hand::Surroundings;
-use super::history::LATENESS_MS;
+use super::history::{IDENTITIES, LATENESS_MS};
 use super::log::{Fate, Fault, Place, Producer, Record, place};
 use moments::task::batch::Batches;
 use moments::task::transaction::{Out, Sink, Transaction};
@@ -299,6 +299,9 @@ fn place_of(out: &Out, partition: usize) -> Place {
         Sink::Late => "late",
         Sink::Changelog => "changelog",
         Sink::Journal => "journal",
+        Sink::Transfers(to) => {
+            return place(IDENTITIES, usize::try_from(*to).expect("a partition"));
+        }
     };
     place(topic, partition)
 }

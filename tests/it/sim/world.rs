@@ -3,12 +3,15 @@
 use super::bugs::Bug;
 use super::group::{Beat, Membership};
 use super::hand::{GROUP, Hand, Surroundings};
-use super::history::{EVERYBODY, History, LATENESS_MS, PARTITIONS, TOPICS};
+use super::history::{
+    EVERYBODY, History, IDENTITIES, LATENESS_MS, PARTITIONS, TOPIC_BETWEEN, is_across, topics,
+};
 use super::log::{Fate, Log, Producer, place};
 use super::random::Random;
 use super::subject::Subject;
 use super::worker::{self, Assigned, Worker};
 use moments::task::TaskSettings;
+use moments::task::others::Between;
 use moments::task::transaction::Delays;
 use moments::task::watermark::{ClockMode, TopicSettings};
 use moments::task::window::Checkpoint;
@@ -96,12 +99,16 @@ impl<S: Subject> World<S> {
             "changelog",
             "journal",
         ];
-        TOPICS
+        topics()
             .iter()
             .chain(&sinks)
             .for_each(|topic| log.create(topic, PARTITIONS));
-        log.group(GROUP)
-            .subscribe(&TOPICS.map(|topic| (topic, PARTITIONS)));
+        log.group(GROUP).subscribe(
+            &topics()
+                .iter()
+                .map(|topic| (*topic, PARTITIONS))
+                .collect::<Vec<_>>(),
+        );
         let mode = match seed % 3 {
             0 => ClockMode::Event,
             1 => ClockMode::Wall,
@@ -180,14 +187,14 @@ impl<S: Subject> World<S> {
             name: (*name).to_owned(),
             lateness_ms: match *name {
                 _ if Bug::LatenessIgnored.is_on() => 0,
-                EVERYBODY => 0,
+                EVERYBODY | IDENTITIES => 0,
                 _ => LATENESS_MS * pace(&self.mode),
             },
-            drives: !["profile", EVERYBODY].contains(name),
+            drives: !["profile", EVERYBODY, IDENTITIES].contains(name),
         };
         TaskSettings {
             partition: i32::try_from(partition).expect("small"),
-            topics: TOPICS.iter().map(topic).collect(),
+            topics: topics().iter().map(topic).collect(),
             clock: self.mode,
             // Where time comes from events alone, silence must outlast every pause of the history.
             idle_delay_ms: if self.mode == ClockMode::Event {
@@ -199,6 +206,14 @@ impl<S: Subject> World<S> {
             checkpoint: self.checkpoint,
             unrepeatable: self.unrepeatable.clone(),
             ids: Default::default(),
+            between: is_across().then(|| Between {
+                topic: TOPIC_BETWEEN,
+                tasks: match Bug::OthersNotAwaited.is_on() {
+                    true => 1,
+                    false => i32::try_from(PARTITIONS).expect("few"),
+                },
+                wait_max_ms: i64::MAX / 4,
+            }),
             future_max_ms: 600_000,
         }
     }
@@ -382,7 +397,10 @@ impl<S: Subject> World<S> {
             60..64 => self.log.group(GROUP).remove(&self.processes[number].member),
             64..90 => self.deliver_adrift(),
             90..92 => self.expire_a_transaction(),
-            92..96 => self.stalled = vec![TOPICS[self.random.below(4)].to_owned()],
+            92..96 => {
+                let stalled = topics()[self.random.below(topics().len())];
+                self.stalled = vec![stalled.to_owned()];
+            }
             96..98 => self.stalled.clear(),
             100..110 => {
                 let changelog = place("changelog", number % PARTITIONS);
@@ -486,13 +504,22 @@ impl<S: Subject> World<S> {
     fn is_done(&self, partition: usize, hand: &Hand<S>) -> bool {
         let offset = |topic: &str| hand.task.durable().and_then(|record| record.offset(topic));
         let read = |topic: &str| {
-            let unread =
-                self.log
-                    .read_committed(&place(topic, partition), offset(topic).unwrap_or(0), 1);
-            unread.records.is_empty()
+            let unread = self.log.read_committed(
+                &place(topic, partition),
+                offset(topic).unwrap_or(0),
+                usize::MAX,
+            );
+            // What tasks ask and promise each other is read with the next event.
+            unread
+                .records
+                .iter()
+                .all(|(_, record)| record.value.is_none())
         };
         let newest = hand.task.revision() == revision(self.published);
-        newest && hand.task.is_running() && hand.is_idle(self.clock) && TOPICS.into_iter().all(read)
+        newest
+            && hand.task.is_running()
+            && hand.is_idle(self.clock)
+            && topics().iter().all(|topic| read(topic))
     }
 }
 
