@@ -56,9 +56,14 @@ impl<C: Core> Task<C> {
         true
     }
 
-    /// Where time may move to by the records at hand.
+    /// Where time may move to by the records at hand, as far as other tasks let it.
     pub(super) fn reached(&mut self) -> Timestamp {
-        let reached = self.watermarks.reached(|topic| self.inbox.unread(topic));
+        let is_awaited = |topic: usize| self.awaited >> topic & 1 == 1;
+        let reached = self.watermarks
+            .reached(|topic| match self.inbox.unread(topic) {
+                Unread::Nothing if is_awaited(topic) => Unread::Something,
+                unread => unread,
+            });
         self.as_far_as_told(reached)
     }
 
@@ -95,16 +100,6 @@ impl<C: Core> Task<C> {
             self.ask_ends();
         }
         false
-    }
-
-    /// Where time may move to by what was seen.
-    pub(super) fn reached(&self) -> Timestamp {
-        let is_awaited = |topic: usize| self.awaited >> topic & 1 == 1;
-        self.watermarks
-            .reached(|topic| match self.inbox.unread(topic) {
-                Unread::Nothing if is_awaited(topic) => Unread::Something,
-                unread => unread,
-            })
     }
 
     /// Moves time, as far as other tasks let it; whether it moves.
