@@ -59,7 +59,8 @@ impl<C: Core> Task<C> {
     /// Where time may move to by the records at hand, as far as other tasks let it.
     pub(super) fn reached(&mut self) -> Timestamp {
         let is_awaited = |topic: usize| self.awaited >> topic & 1 == 1;
-        let reached = self.watermarks
+        let reached = self
+            .watermarks
             .reached(|topic| match self.inbox.unread(topic) {
                 Unread::Nothing if is_awaited(topic) => Unread::Something,
                 unread => unread,
