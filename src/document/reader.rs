@@ -336,6 +336,14 @@ impl<'a> Reader<'a> {
         self.duration_in(node, 0..node.text().map_or(0, str::len))
     }
 
+    /// The same, where it may be of nothing.
+    pub fn duration_or_nothing(&mut self, node: &Node) -> Option<i64> {
+        match node.text().map(parse_duration) {
+            Some(Ok(0)) => Some(0),
+            _ => self.duration(node),
+        }
+    }
+
     /// A duration that is a part of a text.
     pub fn duration_in(&mut self, node: &Node, part: Range<usize>) -> Option<i64> {
         const EXPECTED: &str = "a duration such as 30m, 24h or 7d";

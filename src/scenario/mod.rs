@@ -615,7 +615,9 @@ fn scenario(
         read.map_err(|error| typed::fails(reader, node, &error))
             .ok()
     });
-    let lateness = fields.get("lateness").map(|node| reader.duration(node));
+    let lateness = fields
+        .get("lateness")
+        .map(|node| reader.duration_or_nothing(node));
     let until = fields.get("until").map(|node| reader.instant(node));
     let expect = match fields.entry("expect") {
         Some((_, node)) => expected(reader, node, TREATMENT),

@@ -216,7 +216,7 @@ impl<'a> Shop<'a> {
 pub fn customer(member: &Member, id: &str) -> Value {
     let encoded: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let (status, body) = member
-        .get(&format!("/customers/{encoded}"))
+        .get(&format!("/customers/{encoded}?settled"))
         .expect("an answer");
     match status {
         200 => serde_json::from_str(&body).expect("JSON"),

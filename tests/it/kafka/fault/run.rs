@@ -163,6 +163,7 @@ pub fn customers(members: &[Member], ids: &[String]) -> Vec<String> {
         let mut shown: serde_json::Value = serde_json::from_str(&body).expect("JSON");
         // Which silence moves.
         shown["as_of"].take();
+        shown["now"].take();
         // Whoever is asked.
         shown.as_object_mut().map(|it| it.remove("via"));
         shown.to_string()
