@@ -236,6 +236,14 @@ impl Expression {
         asks.any(|path| path.starts_with("profile.contacts"))
     }
 
+    /// Whether it asks for what her events do not say by themselves: [what is exchanged](crate::profile::Settled::swap_sent).
+    #[must_use]
+    pub fn asks_beyond_events(&self) -> bool {
+        let beyond = ["profile.contacts", "profile.journeys", "profile.ledger"];
+        let asks = |path: &String| beyond.iter().any(|of| path.starts_with(of));
+        self.asks.iter().any(asks)
+    }
+
     /// The earliest instant after that of `scope` at which time alone may change whether it holds; before it, it cannot. Exact where
     /// nothing in it [`is_unforeseen`](Expression::is_unforeseen).
     #[must_use]

@@ -42,8 +42,8 @@ pub struct Plan {
     pub policy: Policy,
     /// Digest (16 hex digits) of the definitions and the policy.
     pub revision: Text,
-    /// Whether what a segment, a fact, or a trigger that speaks at once remembers of her asks what was sent to her.
-    pub sees_what_was_sent: bool,
+    /// Whether what a segment, a fact, or a trigger that speaks at once remembers of her asks for more than her events say.
+    pub sees_beyond_events: bool,
     /// Whether a deadline of any trigger depends on the customer's time zone.
     pub counts_days: bool,
     /// The triggers that take an event.
@@ -211,7 +211,7 @@ impl Plan {
         let measured = facts.iter().flat_map(Fact::expressions);
         let stood = segments.iter().flat_map(Segment::conditions);
         let seen = remembered.chain(measured).chain(stood.map(AsRef::as_ref));
-        let sees_what_was_sent = { seen }.any(Expression::asks_what_was_sent);
+        let sees_beyond_events = { seen }.any(Expression::asks_beyond_events);
         let has_journeys = triggers.iter().any(|trigger| trigger.journey.is_some());
         let has_goals = triggers.iter().any(|trigger| trigger.goal.is_some());
         let goals = triggers.iter().map(|trigger| {
@@ -246,7 +246,7 @@ impl Plan {
             segments,
             suppressions: Vec::new(),
             watches_segments,
-            sees_what_was_sent,
+            sees_beyond_events,
             policy,
             revision,
             by_event,

@@ -42,7 +42,7 @@ impl Fold<'_> {
             }
         }
         view.settled.swap_sent(settled);
-        if !plan.sees_what_was_sent {
+        if !plan.sees_beyond_events {
             view.covers = tail.events().len();
             debug_assert!(self.sees_the_same(&view, settled, states, tail));
             aside.keep(view);
