@@ -17,6 +17,7 @@ use rdkafka::client::{Client, ClientContext, OAuthToken};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka_sys as sys;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
@@ -35,11 +36,18 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_BYTES: u64 = 64 * 1024;
 /// Where it is not said how long a token is good for.
 const LIFE_S: u64 = 300;
+/// However long one is said to be good for, another is asked for after a day.
+const LIFE_S_MAX: u64 = 86_400;
+/// For so long one that could not be fetched is not asked for again: who does not answer would hold up each client in turn.
+const FAILED: Duration = Duration::from_secs(10);
 /// Clients share a token for this part of its life; librdkafka asks for the next after four fifths.
 const SHARED: f64 = 0.5;
 
-/// The last one fetched, and by which settings.
-static LAST: Mutex<Option<(Settings, Token)>> = Mutex::new(None);
+/// The last one fetched, or why there was none, and by which settings.
+static LAST: Mutex<Option<(Settings, Fetched)>> = Mutex::new(None);
+
+/// What came of fetching a token.
+type Fetched = Result<Token, (Instant, String)>;
 
 /// How tokens are fetched.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +70,8 @@ struct Token {
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
-    expires_in: Option<u64>,
+    /// Seconds, a number; some write it as a text.
+    expires_in: Option<Value>,
 }
 
 /// Moves what fetches tokens to where librdkafka leaves it to us, in a client that is configured to.
@@ -172,20 +181,36 @@ pub(crate) fn let_in<C: ClientContext>(
 /// The token that all clients of these settings share, or another.
 fn token(settings: &Settings) -> Result<Token, String> {
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((of, token)) = last.as_ref()
-        && of == settings
-        && token.fetched.elapsed() < token.life.mul_f64(SHARED)
-    {
-        return Ok(token.clone());
+    let known = last.as_ref().filter(|(of, _)| of == settings);
+    match known.map(|(_, fetched)| fetched) {
+        Some(Ok(token)) if token.fetched.elapsed() < token.life.mul_f64(SHARED) => {
+            return Ok(token.clone());
+        }
+        Some(Err((at, why))) if at.elapsed() < FAILED => return Err(why.clone()),
+        _ => {}
     }
-    let token = fetched(settings).map_err(|why| {
+    let fetched = fetched(settings).map_err(|why| {
         format!(
             "no token for OAUTHBEARER from {}: {why}: look at {URL}, {CLIENT} and {SECRET} in [kafka.properties]",
             settings.url
         )
-    })?;
-    *last = Some((settings.clone(), token.clone()));
-    Ok(token)
+    });
+    let noted = fetched.clone().map_err(|why| (Instant::now(), why));
+    *last = Some((settings.clone(), noted));
+    fetched
+}
+
+/// How long a token is good for.
+fn life(said: Option<&Value>) -> Duration {
+    let seconds = said.and_then(|said| match said {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_f64(),
+    });
+    // A number that is none, or below nothing, says nothing.
+    let seconds = seconds.filter(|seconds: &f64| *seconds >= 0.0);
+    let life = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+    let life = life.unwrap_or(Duration::from_secs(LIFE_S));
+    life.min(Duration::from_secs(LIFE_S_MAX))
 }
 
 fn fetched(settings: &Settings) -> Result<Token, String> {
@@ -207,7 +232,7 @@ fn fetched(settings: &Settings) -> Result<Token, String> {
     let answer = body.read_json::<Answer>();
     // What it did send may be a token.
     let answer = answer.map_err(|_| "its answer has no `access_token`".to_owned())?;
-    let life = Duration::from_secs(answer.expires_in.unwrap_or(LIFE_S));
+    let life = life(answer.expires_in.as_ref());
     let until = SystemTime::now() + life;
     let until_ms = until
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -249,6 +274,8 @@ fn agent(settings: &Settings) -> Result<Agent, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
     use super::*;
 
     fn client(properties: &[(&str, &str)]) -> ClientConfig {
@@ -285,5 +312,44 @@ mod tests {
         assert_eq!(wrong(&all[..1]), URL);
         let login = [(URL, "https://me:pass@id/token")];
         assert_eq!(wrong(&[&all[..1], &login, &all[2..]].concat()), URL);
+    }
+
+    #[test]
+    fn a_life_is_a_number_or_a_text_and_a_day_at_most() {
+        for (said, expected) in [
+            ("3600", 3_600),
+            ("\"3600\"", 3_600),
+            ("59.0", 59),
+            ("18446744073709551615", LIFE_S_MAX),
+            ("1e300", LIFE_S_MAX),
+            ("-1", LIFE_S),
+            ("\"soon\"", LIFE_S),
+            ("null", LIFE_S),
+        ] {
+            let said: Value = serde_json::from_str(said).unwrap();
+            assert_eq!(life(Some(&said)), Duration::from_secs(expected), "{said}");
+        }
+        assert_eq!(life(None), Duration::from_secs(LIFE_S));
+    }
+
+    #[test]
+    fn one_that_could_not_be_fetched_is_not_asked_for_again_at_once() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let settings = Settings {
+            url: format!("http://{}/token", listener.local_addr().unwrap()),
+            client: "moments".to_owned(),
+            secret: "s".to_owned(),
+            scope: None,
+            ca: None,
+        };
+        let asked = std::thread::spawn(move || {
+            drop(listener.accept());
+            listener
+        });
+        let why = token(&settings).map(|_| ()).unwrap_err();
+        let listener = asked.join().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(token(&settings).map(|_| ()), Err(why));
+        assert!(listener.accept().is_err(), "it was asked again");
     }
 }
