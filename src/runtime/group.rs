@@ -280,7 +280,9 @@ fn hand_out(consumer: &Arc<BaseConsumer<Member>>) {
 
 /// The group's metadata as of the assignment that is being taken in; none where the membership is lost already. A transaction with
 /// such metadata would be let through by any group.
-fn pinned<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<ConsumerGroupMetadata> {
+pub(crate) fn pinned<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+) -> Option<ConsumerGroupMetadata> {
     let metadata = consumer.group_metadata()?;
     // Asked after it: a generation that was lost does not come back before the next assignment.
     (generation(consumer)? > 0).then_some(metadata)

@@ -19,7 +19,7 @@ pub mod control;
 mod described;
 pub mod encoding;
 mod feed;
-mod group;
+pub(crate) mod group;
 mod memory;
 mod message;
 pub mod murmur2;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::SendError;
@@ -108,15 +108,23 @@ impl Channel {
 
     fn session(&mut self, stop: &AtomicBool) -> Result<(), KafkaError> {
         let mut session = Session::join(&self.config, &self.name)?;
+        let served = self.serve(&mut session, stop);
+        // After an error too: whoever has the partitions next would deliver again what is under way.
+        self.settle();
+        let saved = self.save(&session);
+        served.and(saved)
+    }
+
+    fn serve(&mut self, session: &mut Session, stop: &AtomicBool) -> Result<(), KafkaError> {
         while !stop.load(Ordering::Relaxed) {
-            self.read(&session)?;
+            self.read(session)?;
             for rebalance in session.rebalances() {
-                self.rebalance(&mut session, &rebalance)?;
+                self.rebalance(session, &rebalance)?;
             }
             while let Ok((job, attempt)) = self.results.try_recv() {
                 self.came(&job, attempt);
             }
-            self.save(&session)?;
+            self.save(session)?;
             session.pause(self.book.full().collect())?;
             self.telemetry.open(&self.name, self.book.open());
             while let Some(job) = self.book.next(clock()) {
@@ -124,8 +132,7 @@ impl Channel {
                 let _ = self.jobs.send(job);
             }
         }
-        self.settle();
-        self.save(&session)
+        Ok(())
     }
 
     /// Takes what there is, and waits for it while nothing else is to be done.
@@ -136,7 +143,11 @@ impl Channel {
                 None => break,
                 Some(Ok(message)) => self.take(&message),
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.book.caught_up(partition),
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) if ends(&error, session.has_partitions()) => return Err(error),
+                Some(Err(error)) => {
+                    let error = clients::explained(&error);
+                    tracing::warn!(channel = self.name, error, "reading");
+                }
             }
             patience = Duration::ZERO;
         }
@@ -252,6 +263,22 @@ impl Channel {
         }
         Ok(())
     }
+}
+
+/// Whether an error is the end of a session. The client gets over every other by itself; what it may not read or does not find it
+/// looks for seldom, so where nothing is lost by it, another begins.
+fn ends(error: &KafkaError, has_partitions: bool) -> bool {
+    use RDKafkaErrorCode as Code;
+    let is_refused = matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::UnknownTopic
+                | Code::UnknownTopicOrPartition
+                | Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+        )
+    );
+    matches!(error, KafkaError::MessageConsumptionFatal(_)) || is_refused && !has_partitions
 }
 
 /// One attempt, with the message that a template makes of the command.

@@ -4,12 +4,13 @@
 //! what is saved is read when older producers are fenced.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -22,7 +23,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::book::Progress;
 use super::report::Report;
 use crate::config::Config;
-use crate::runtime::clients;
+use crate::runtime::clients::{self, Logged};
+use crate::runtime::{group, tokens};
 
 /// Between looks at what is still in flight: `flush` would look each 100 ms.
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(1);
@@ -33,7 +35,7 @@ const TRANSACTION_MS: &str = "10000";
 pub(super) struct Session {
     config: Arc<Config>,
     consumer: BaseConsumer<Member>,
-    saver: Option<(BaseProducer, ConsumerGroupMetadata)>,
+    saver: Option<(BaseProducer<Logged>, ConsumerGroupMetadata)>,
     paused: BTreeSet<i32>,
     group: String,
     topic: String,
@@ -66,9 +68,11 @@ impl Session {
         client.set("partition.assignment.strategy", "range");
         client.set("auto.offset.reset", "earliest");
         client.set("enable.partition.eof", "true");
+        let consumer: BaseConsumer<Member> = client.create_with_context(Member::default())?;
+        tokens::let_in(&client, consumer.client())?;
         let this = Self {
             config: Arc::clone(config),
-            consumer: client.create_with_context(Member::default())?,
+            consumer,
             saver: None,
             paused: BTreeSet::new(),
             group,
@@ -84,7 +88,16 @@ impl Session {
 
     /// The next record, or what there is instead.
     pub fn poll(&self, patience: Duration) -> Option<Result<BorrowedMessage<'_>, KafkaError>> {
+        if let Some((saver, _)) = &self.saver {
+            // It asks for another token only where it is polled.
+            saver.poll(Duration::ZERO);
+        }
         self.consumer.poll(patience)
+    }
+
+    /// Whether there is anybody to save what is read.
+    pub const fn has_partitions(&self) -> bool {
+        self.saver.is_some()
     }
 
     /// What has been given and taken since this was asked.
@@ -102,7 +115,8 @@ impl Session {
         let mut client = clients::outside_producer(&self.config);
         client.set("transactional.id", format!("{}-{first}", self.group));
         client.set("transaction.timeout.ms", TRANSACTION_MS);
-        let producer: BaseProducer = client.create()?;
+        let producer: BaseProducer<Logged> = client.create_with_context(Logged)?;
+        tokens::let_in(&client, producer.client())?;
         producer.init_transactions(self.timeout())?;
         let mut asked = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
@@ -123,15 +137,20 @@ impl Session {
             });
         }
         self.consumer.assign(&begun)?;
-        let group = self.consumer.group_metadata();
-        self.saver = group.map(|group| (producer, group));
+        let Some(group) = group::pinned(&self.consumer) else {
+            // They are taken away at the next poll; until then nothing is begun that nobody could save.
+            tracing::warn!("the membership was lost while partitions were assigned");
+            return Ok(Vec::new());
+        };
+        self.saver = Some((producer, group));
         Ok(found)
     }
 
     /// Lets go of all partitions.
     pub fn give_up(&mut self) -> Result<(), KafkaError> {
         self.close();
-        self.paused.clear();
+        // One that comes back would still be paused otherwise.
+        self.pause(BTreeSet::new())?;
         self.consumer.unassign()
     }
 
@@ -215,6 +234,12 @@ impl ClientContext for Member {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
             clients::failed(&error, reason);
         }
+    }
+
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        tokens::brought(config)
     }
 }
 
