@@ -56,7 +56,8 @@ def main():
         now = int(time.time() * 1000)
         value = serialize({
             "event": event,
-            "userId": treatment["customer"],
+            # Not `userId`: a command may be to a visitor whom nobody knows yet, and this does not make her known.
+            "anonymousId": treatment["customer"],
             "messageId": f"{event}-{treatment['id']}",
             "timestamp": now,
             "properties": {"treatment_id": str(treatment["id"]), "campaign_id": treatment["trigger"]},

@@ -59,7 +59,8 @@ impl Reports {
         let value = json!({
             "type": "track",
             "event": event,
-            "userId": command.customer,
+            // Whoever is known stays so, and nobody becomes it by our writing to her.
+            "anonymousId": command.customer,
             "messageId": format!("{event} {}", command.id),
             "timestamp": now.to_string(),
             "properties": { "treatment_id": command.id, "campaign_id": command.trigger },

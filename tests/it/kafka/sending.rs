@@ -110,7 +110,7 @@ impl Sending {
             .into_iter()
             .map(|record| {
                 let event: Value = serde_json::from_str(&record.text()).expect("an event");
-                assert_eq!(event["userId"], record.key_text());
+                assert_eq!(event["anonymousId"], record.key_text());
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 (
                     text(&event["event"]),
