@@ -20,12 +20,19 @@ use super::template::Message;
 use crate::config::send::{Encryption, Smtp, mailbox};
 use crate::runtime::clock;
 
-/// Replies that say something of how this sender logs in, and nothing of the message.
-const LOGIN: [&str; 5] = ["500", "530", "534", "535", "538"];
-/// Replies to an address, where no enhanced code says more.
-const ADDRESS: [&str; 3] = ["550", "551", "553"];
+/// Replies to how this sender comes in, which say nothing of the message.
+const ENTRY: [&str; 9] = [
+    "500", "502", "503", "504", "521", "530", "534", "535", "538",
+];
+/// Replies that may be to her address, to us, or to all that we send, where no enhanced code says which: many servers say so what
+/// they think of a network or a sender, and 554 greets whom they talk to no more.
+const VAGUE: [&str; 4] = ["550", "551", "553", "554"];
 /// Enhanced codes (RFC 3463) of addresses at which nobody is: 5.1.x, but what is said of the sender's own, and 5.2.1.
 const NOBODY: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
+/// Enhanced codes of what somebody has to mend here: the sender's address, a server that is set up wrongly.
+const OURS: [&str; 4] = ["5.1.7", "5.1.8", "5.3.2", "5.3.5"];
+/// What those of policy and of logging in begin with: whether this sender may.
+const POLICY: &str = "5.7.";
 
 /// A mail server.
 pub struct Mailer {
@@ -148,25 +155,40 @@ fn judged(error: &Error, address: &str) -> Attempt {
         said if said.contains(&detail) => said,
         said => format!("{said}: {detail}"),
     };
-    let why = said.replace(address, "her address");
+    let why = without(&said, address);
     match error.status() {
         Some(code) if error.is_permanent() => refused(&code.to_string(), why),
         _ => Attempt::Later(why, None),
     }
 }
 
-/// What a reply of the 500s means.
+/// A text in which an address is not told, in whatever case it stands there.
+fn without(said: &str, address: &str) -> String {
+    // Of the same length, byte for byte.
+    let (lower, address) = (said.to_ascii_lowercase(), address.to_ascii_lowercase());
+    let (mut told, mut from) = (String::new(), 0);
+    for (at, found) in lower.match_indices(&address) {
+        told.push_str(&said[from..at]);
+        told.push_str("her address");
+        from = at + found.len();
+    }
+    told.push_str(&said[from..]);
+    told
+}
+
+/// What a reply of the 500s means. What may be our own fault is tried again: it would be that of every message.
 fn refused(code: &str, why: String) -> Attempt {
-    if LOGIN.contains(&code) {
+    let words = why.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let mut words = words.map(|word| word.trim_end_matches('.'));
+    let enhanced = words.find(|word| word.starts_with("5.") && word.matches('.').count() == 2);
+    let is_ours = match enhanced {
+        Some(enhanced) => OURS.contains(&enhanced) || enhanced.starts_with(POLICY),
+        None => VAGUE.contains(&code),
+    };
+    if is_ours || ENTRY.contains(&code) {
         return Attempt::Later(why, None);
     }
-    let words = || why.split(|c: char| !c.is_ascii_digit() && c != '.');
-    let enhanced = words().find(|word| word.starts_with("5.") && word.matches('.').count() == 2);
-    let is_nobody = match enhanced {
-        Some(enhanced) => NOBODY.contains(&enhanced),
-        None => ADDRESS.contains(&code),
-    };
-    match is_nobody {
+    match enhanced.is_some_and(|enhanced| NOBODY.contains(&enhanced)) {
         true => Attempt::Bounced(why),
         false => Attempt::Refused(why),
     }
@@ -192,57 +214,50 @@ mod tests {
     #[test]
     fn only_what_is_said_of_the_address_is_a_bounce() {
         for (code, said, expected) in [
-            (
-                "550",
-                "permanent error (550): 5.1.1 no such user",
-                "bounced",
-            ),
-            ("550", "permanent error (550): no such user", "bounced"),
-            ("553", "permanent error (553): 5.1.3 bad address", "bounced"),
-            (
-                "550",
-                "permanent error (550): 5.2.1 mailbox disabled",
-                "bounced",
-            ),
-            (
-                "554",
-                "permanent error (554): 5.7.1 relay access denied",
-                "refused",
-            ),
-            (
-                "550",
-                "permanent error (550): 5.7.54 unable to relay",
-                "refused",
-            ),
+            ("550", "5.1.1 no such user", "bounced"),
+            ("550", "5.1.1. No such user.", "bounced"),
+            ("553", "5.1.3 bad address", "bounced"),
+            ("550", "5.2.1 mailbox disabled", "bounced"),
+            ("550", "no such user", "later"),
+            ("551", "user not local", "later"),
+            ("553", "not one of your addresses", "later"),
+            ("550", "203.0.113.7 is listed", "later"),
+            ("554", "no SMTP service here", "later"),
+            ("521", "no mail here", "later"),
+            ("554", "5.7.1 relay access denied", "later"),
+            ("550", "5.7.54 unable to relay", "later"),
             (
                 "553",
-                "permanent error (553): 5.1.8 your sender's domain does not resolve",
-                "refused",
-            ),
-            (
-                "552",
-                "permanent error (552): 5.3.4 message too big",
-                "refused",
-            ),
-            ("554", "permanent error (554): no", "refused"),
-            (
-                "535",
-                "permanent error (535): 5.7.8 authentication failed",
+                "5.1.8 your sender's domain does not resolve",
                 "later",
             ),
-            (
-                "530",
-                "permanent error (530): 5.7.0 must issue STARTTLS first",
-                "later",
-            ),
+            ("535", "5.7.8 authentication failed", "later"),
+            ("530", "5.7.0 must issue STARTTLS first", "later"),
+            ("552", "5.3.4 message too big", "refused"),
+            ("552", "too big", "refused"),
+            ("554", "5.6.0 not a message", "refused"),
         ] {
-            let word = match refused(code, said.to_owned()) {
+            let word = match refused(code, format!("permanent error ({code}): {said}")) {
                 Attempt::Bounced(_) => "bounced",
                 Attempt::Refused(_) => "refused",
                 Attempt::Later(..) => "later",
                 Attempt::Delivered => "delivered",
             };
             assert_eq!(word, expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn her_address_is_not_told_in_any_case() {
+        for (said, expected) in [
+            ("no ana@example.com", "no her address"),
+            (
+                "<Ana@Example.COM>: é, ANA@EXAMPLE.com!",
+                "<her address>: é, her address!",
+            ),
+            ("no such user", "no such user"),
+        ] {
+            assert_eq!(without(said, "ana@Example.com"), expected);
         }
     }
 
