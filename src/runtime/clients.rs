@@ -118,11 +118,11 @@ fn advice(code: RDKafkaErrorCode) -> Option<&'static str> {
             "a name leads nowhere: look at kafka.bootstrap, and at what the brokers advertise"
         }
         Code::GroupAuthorizationFailed => {
-            "a right is missing: Read on the group, which is application.id; `moments topics acls` prints every right that is needed"
+            "a right is missing: Read on the group, which is application.id, and of `moments send` begins with send.group; `moments topics acls` prints every right that is needed"
         }
         Code::TransactionalIdAuthorizationFailed => {
-            "a right is missing: Write on the transactional ids that begin with application.id; `moments topics acls` prints every right \
-             that is needed"
+            "a right is missing: Write on the transactional ids that begin with application.id, and those of `moments send` with \
+             send.group; `moments topics acls` prints every right that is needed"
         }
         Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
             "a right is missing: `moments topics acls` prints every right that is needed"
@@ -138,6 +138,9 @@ const NOBODY: &str = "look at kafka.bootstrap, at whether brokers run there, and
 /// An error, and why, where librdkafka has said that lately or the error itself does.
 #[must_use]
 pub(crate) fn explained(error: &KafkaError) -> String {
+    if let KafkaError::ClientConfig(_, _, name, _) = error {
+        return format!("\"{name}\": not a property, or not a value that it can have (not shown)");
+    }
     let known = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
     match known.as_ref().filter(|it| it.at.elapsed() < REASON) {
         Some(reason) => format!("{error}: {}", reason.said),
@@ -180,7 +183,7 @@ fn of_member<N: std::str::FromStr>(config: &Config, name: &str) -> Option<N> {
 ///
 /// # Errors
 /// The first of them, and why.
-pub(super) fn check(config: &Config) -> Result<(), String> {
+pub(crate) fn check(config: &Config) -> Result<(), String> {
     let clients = [
         ("kafka.properties", common(config)),
         ("kafka.consumer", member(config)),
@@ -490,6 +493,22 @@ mod tests {
         let name = GATHERED[0].0.to_owned();
         config.kafka.consumer.0.insert(name, "1".to_owned());
         assert_eq!(gathered(&config), ["1", "10"]);
+    }
+
+    #[test]
+    fn what_a_property_was_set_to_is_not_told() {
+        for (name, value) in [
+            ("sasl.pasword", "hunter2"),
+            ("security.protocol", "hunter2"),
+        ] {
+            let error = ClientConfig::new()
+                .set(name, value)
+                .create_native_config()
+                .map(|_| ())
+                .unwrap_err();
+            let said = explained(&error);
+            assert!(said.contains(name) && !said.contains(value), "{said}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ use self::template::Templates;
 use self::web_hook::Hook;
 use crate::config::Config;
 use crate::config::send::Delivery;
+use crate::runtime::clients;
 use crate::telemetry::sender::Sender as Telemetry;
 
 /// Why nothing is sent.
@@ -103,6 +104,7 @@ pub fn run(
     if settings.channels.is_empty() {
         return Err(SendError::NoChannels);
     }
+    clients::check(config).map_err(SendError::Settings)?;
     let mut channels = Vec::new();
     for (name, delivery) in &settings.channels {
         let carrier: Arc<dyn Carrier> = match delivery {
