@@ -18,7 +18,7 @@ enum TopicsCommand {
     Create(Shared),
     /// Say what is wrong with them.
     Check(Shared),
-    /// Print the commands that give a user the rights that `run` needs, and no more.
+    /// Print the commands that give a user the rights that `run` needs, and `send` where it has channels, and no more.
     Acls(Acls),
 }
 

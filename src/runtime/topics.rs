@@ -418,7 +418,31 @@ pub fn acls(config: &Config, plan: &Plan, principal: &str) -> Vec<String> {
         &["Write"],
         &format!("--transactional-id {id}- --resource-pattern-type prefixed"),
     ));
+    if !config.send.channels.is_empty() {
+        all.extend(senders(config).map(|(operation, on)| add(&[operation], &on)));
+    }
     all
+}
+
+/// What `moments send` may do, and on what: read its channels as a member of their groups, and report in transactions.
+fn senders(config: &Config) -> impl Iterator<Item = (&'static str, String)> {
+    let channels = config.send.channels.keys();
+    let read = channels.map(|channel| {
+        let topic = config.topics.treatments_of(channel);
+        ("Read", format!("--topic {topic}"))
+    });
+    let inputs = config.topics.inputs().into_iter();
+    let outcomes = inputs.filter(|it| it.kind == InputKind::Outcomes);
+    let report = outcomes.map(|topic| ("Write", format!("--topic {}", topic.name)));
+    let prefix = config.send_group();
+    let prefixed = [("Read", "--group"), ("Write", "--transactional-id")];
+    let prefixed = prefixed.map(|(operation, kind)| {
+        (
+            operation,
+            format!("{kind} {prefix}- --resource-pattern-type prefixed"),
+        )
+    });
+    read.chain(report).chain(prefixed)
 }
 
 /// The topics that come in and are compacted.
