@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::installation::{Installation, LIMIT, Member};
 use crate::support::acls::Acl;
 use crate::support::broker::KafkaBroker;
+use crate::support::process::ProcessGuard;
+use crate::support::receivers::{Does, Hook};
 use crate::support::{unique, wait_until};
 
 const WELCOME: (&str, &str) = (
@@ -44,9 +46,9 @@ fn guarded() -> Option<&'static KafkaBroker> {
 }
 
 /// An installation whose topics are there, and whose rights `moments` has been given.
-fn installation(broker: &'static KafkaBroker) -> (Installation, Vec<Acl>) {
-    let extra = "[time]\nclock = \"event\"\nidle_delay = \"200ms\"\n";
-    let installation = Installation::new(broker, 2, &[WELCOME], extra);
+fn installation(broker: &'static KafkaBroker, more: &str) -> (Installation, Vec<Acl>) {
+    let extra = format!("[time]\nclock = \"event\"\nidle_delay = \"200ms\"\n{more}");
+    let installation = Installation::new(broker, 2, &[WELCOME], &extra);
     let config = std::fs::read_to_string(installation.config()).expect("a configuration");
     let config = config.replace("[http]\n", "[http]\nwrite = true\n");
     std::fs::write(installation.config(), config).expect("a configuration");
@@ -138,7 +140,7 @@ fn it_comes_in_by_password_over_tls() {
     let Some(broker) = guarded() else {
         return;
     };
-    let (installation, _) = installation(broker);
+    let (installation, _) = installation(broker, "");
     for mechanism in ["SCRAM-SHA-512", "PLAIN"] {
         log_in(&installation, &by(mechanism, PASSWORD));
         decides(&installation, |_| {});
@@ -172,7 +174,15 @@ fn it_comes_in_by_tokens_that_are_fetched_again_before_they_end() {
     let Some(broker) = guarded() else {
         return;
     };
-    let (installation, _) = installation(broker);
+    let takes = Hook::start(|_, _| Does::Answers(200, ""));
+    let secret = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&secret, format!("whsec_{}", STANDARD.encode([7; 32]))).expect("written");
+    let sends = format!(
+        "[send]\ngroup = \"of-{{id}}\"\n[send.channels.onsite.web_hook]\nurl = {:?}\nsecret_file = {:?}\n",
+        takes.url,
+        secret.path()
+    );
+    let (installation, _) = installation(broker, &sends);
     let provider = Provider::start();
     let with = |secret: &str, url: &str| {
         let properties = [
@@ -185,11 +195,23 @@ fn it_comes_in_by_tokens_that_are_fetched_again_before_they_end() {
         log_in(&installation, &properties);
     };
     with(PASSWORD, &provider.url);
+    let config = installation.config().display().to_string();
+    let mut sender = ProcessGuard::moments(&unique("send"), ["send", "--config", &config]);
     decides(&installation, |_| {
-        // Each is good for less than it takes to have two more.
+        // Each is good for less than it takes both processes to have two more.
         let before = provider.given();
-        wait_until("two more tokens", LIMIT, || provider.given() >= before + 2);
+        wait_until("more tokens", LIMIT, || provider.given() >= before + 4);
     });
+    wait_until("both commands to be sent", LIMIT, || {
+        sender.output().matches("end=\"delivered\"").count() == 2
+    });
+    assert_eq!(takes.told().len(), 2);
+    assert!(sender.terminate(LIMIT).success());
+    let said = sender.output();
+    assert!(
+        !said.contains("ERROR") && !said.contains(PASSWORD),
+        "{said}"
+    );
     assert!(installation.succeed(&["doctor"]).contains("agree"));
     with("wrong-secret", &provider.url);
     let nobody = "http://127.0.0.1:1/token";
@@ -219,7 +241,7 @@ fn the_rights_that_are_printed_are_enough_and_each_is_needed() {
     let Some(broker) = guarded() else {
         return;
     };
-    let (installation, acls) = installation(broker);
+    let (installation, acls) = installation(broker, "");
     let printed = installation.succeed(&["topics", "acls"]);
     log_in(&installation, &by("SCRAM-SHA-512", PASSWORD));
     decides(&installation, |_| {});
