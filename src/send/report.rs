@@ -72,3 +72,44 @@ impl Reports {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::super::command::tests::command;
+    use super::*;
+    use crate::decode::Decoder;
+    use crate::event::record::Origin;
+    use crate::event::{Event, Vocabulary};
+
+    /// A report as the engine takes it in.
+    fn event(end: End) -> Event {
+        let reports = Reports::of(&Config::default(), "email").expect("a topic");
+        let ended = Ended {
+            command: Some(Arc::new(command(7))),
+            end,
+            why: String::new(),
+        };
+        let now = Timestamp::parse("2026-03-02T10:00:00Z").unwrap();
+        let report = reports.report(&ended, now).expect("a report");
+        assert_eq!(
+            (report.topic.as_str(), report.key.as_str()),
+            ("outcomes", "ana")
+        );
+        let decoder = Decoder::new(Arc::new(Vocabulary::standard()), Arc::new(BTreeMap::new()));
+        let decoded = decoder.decode(&report.value, &Origin::default()).unwrap();
+        assert_eq!(decoded.defects, []);
+        decoded.event
+    }
+
+    #[test]
+    fn a_report_is_of_the_customer_and_makes_nobody_known() {
+        for end in [End::Delivered, End::Bounced] {
+            let event = event(end);
+            assert_eq!((event.customer.as_str(), event.known), ("ana", false));
+            assert!(event.formers.is_empty());
+        }
+    }
+}
