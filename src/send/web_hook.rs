@@ -151,7 +151,8 @@ impl Carrier for Hook {
 /// What an answer means for the command.
 fn judged(status: StatusCode, asked: Option<Duration>, answer: &Answer) -> Attempt {
     let why = format!("the receiver answers {status}");
-    if answer.outcome.as_deref() == Some("bounced") && !status.is_server_error() {
+    let is_told = status.is_success() || status.is_client_error();
+    if answer.outcome.as_deref() == Some("bounced") && is_told {
         return Attempt::Bounced(why);
     }
     match status.as_u16() {
@@ -272,6 +273,7 @@ mod tests {
             (422, Some("bounced"), "bounced"),
             (500, Some("bounced"), "later"),
             (302, None, "later"),
+            (302, Some("bounced"), "later"),
             (400, None, "refused"),
             (410, None, "refused"),
             (401, None, "later"),

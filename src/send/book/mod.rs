@@ -231,13 +231,15 @@ impl Book {
         let place = self.places.get(&id).copied();
         let is_under_way = place.is_some_and(|place| self.under_way.contains(&place));
         if let Some(place) = place {
-            if is_under_way {
-                if let Some(held) = self.held.get_mut(&place) {
+            match self.held.get_mut(&place) {
+                // One stays open for it; of more nothing is to be known.
+                Some(held) if is_under_way && held.withdrawal.is_none() => {
                     held.withdrawal = Some(at.offset);
+                    return;
                 }
-                return;
+                _ if is_under_way => {}
+                _ => self.finish(place, End::Withdrawn, String::new()),
             }
-            self.finish(place, End::Withdrawn, String::new());
         }
         if let Some(part) = self.parts.get_mut(&at.partition) {
             part.window.finish(at.offset);

@@ -114,6 +114,19 @@ fn nothing_is_delivered_before_or_after_its_time() {
 }
 
 #[test]
+fn one_that_is_taken_back_twice_while_under_way_holds_nothing_up() {
+    let mut book = book();
+    let now = at("2T10:00:00");
+    book.reads(0);
+    book.caught_up(0);
+    assert_eq!(book.begins(now), [0]);
+    book.reads_withdrawal(1, 0);
+    book.reads_withdrawal(2, 0);
+    assert!(book.ends(0, later(), now).is_none());
+    assert_eq!(book.saves(), (3, vec!["withdrawn"]));
+}
+
+#[test]
 fn what_is_taken_back_is_not_delivered() {
     let mut book = book();
     book.reads(0);
