@@ -413,13 +413,24 @@ fn codes_without_key(read: &[(Definition, &Source)], policy: &Policy) -> Vec<Rep
         .iter()
         .filter(|(definition, _)| !policy.code_key.is_known() && has_codes(definition));
     let report = |(_, source): &(Definition, &Source)| {
-        let at = source.text().find("code:").unwrap_or(0);
+        let at = code_in(source.text());
         let message = "codes are derived of a key, and none is configured";
         Report::at(source, at..at + "code".len(), message).expected(
             "`[codes] key_file = \"...\"` in the configuration; `openssl rand -hex 32` makes what it holds".to_owned(),
         )
     };
     without.map(report).collect()
+}
+
+/// Where a text has the key `code`: not behind the sign of a comment, nor as the end of another key.
+fn code_in(text: &str) -> usize {
+    let mut found = text.match_indices("code:").map(|(at, _)| at);
+    let is_key = |at: &usize| {
+        let line = text[..*at].rsplit('\n').next().unwrap_or_default();
+        let is_end = line.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-');
+        !is_end && !line.contains('#')
+    };
+    found.find(is_key).unwrap_or(0)
 }
 
 /// The policy of a set: as configured, with what its file says in the place of that.
