@@ -190,13 +190,7 @@ impl Observer {
             .iter()
             .flat_map(|name| (0..count(name)).map(move |partition| (name.as_str(), partition)));
         let found = asker::query(&self.context.ends, partitions, Offset::End)?;
-        let ends: Vec<i64> = names
-            .iter()
-            .map(|name| {
-                let of = found.iter().filter(|((topic, _), _)| topic == name);
-                of.map(|(_, end)| end).sum()
-            })
-            .collect();
+        let ends = ends(names, self.context.names.others().as_deref(), &found);
         for (number, heard) in self.silences.look(&ends, Instant::now()) {
             let topic = names[number].as_str();
             let silent = matches!(heard, Heard::Silent(_));
@@ -320,6 +314,22 @@ impl Observer {
     }
 }
 
+/// Where the partitions of each topic end, together. What tasks tell each other is no sign that somebody fills topics: they go on asking
+/// where nothing comes.
+fn ends(names: &[String], others: Option<&str>, found: &BTreeMap<(String, i32), i64>) -> Vec<i64> {
+    let end = |name: &String| {
+        let of = found.iter().filter(|((topic, _), _)| topic == name);
+        of.map(|(_, end)| end).sum()
+    };
+    names
+        .iter()
+        .map(|name| match others == Some(name.as_str()) {
+            true => 0,
+            false => end(name),
+        })
+        .collect()
+}
+
 /// The partitions in an assignment, as consumers tell it each other: a version, topics, and partitions of each.
 fn assigned(mut bytes: &[u8]) -> Vec<i32> {
     fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -427,6 +437,20 @@ impl Transactions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_tasks_tell_each_other_is_no_sign_that_topics_are_filled() {
+        let names = ["cart", "identities", "purchase"].map(str::to_owned);
+        let at = |topic: &str, partition| (topic.to_owned(), partition);
+        let found = BTreeMap::from([
+            (at("cart", 0), 3),
+            (at("cart", 1), 4),
+            (at("identities", 0), 90),
+            (at("purchase", 0), 5),
+        ]);
+        assert_eq!(ends(&names, Some("identities"), &found), [7, 0, 5]);
+        assert_eq!(ends(&names, None, &found), [7, 90, 5]);
+    }
 
     #[test]
     fn an_assignment_is_read_as_far_as_it_goes() {
