@@ -136,8 +136,8 @@ pub struct Open {
     bytes: usize,
     /// When what is being worked on came.
     arrived: Timestamp,
-    /// When that was appended to its log.
-    appended: Timestamp,
+    /// When that was appended to its log; none: nothing was worked on yet.
+    appended: Option<Timestamp>,
     /// To be sent.
     pub records: Vec<Out>,
     /// Taken so far.
@@ -204,19 +204,19 @@ impl Open {
         self.since.get_or_insert(clock);
         self.bytes += inbox::size(record);
         self.arrived = arrived;
-        self.appended = record.appended;
+        self.appended = Some(record.appended);
     }
 
     /// A record is worked on that will be taken in later.
     pub fn works_on(&mut self, record: &RawRecord, arrived: Timestamp) {
         self.arrived = arrived;
-        self.appended = record.appended;
+        self.appended = Some(record.appended);
     }
 
     /// Time alone moves.
     pub fn waited(&mut self, clock: Timestamp) {
         self.arrived = clock;
-        self.appended = clock;
+        self.appended = Some(clock);
     }
 
     /// A step is done. Of those in a row that took nothing and brought nothing, the last says it all.
@@ -307,7 +307,8 @@ impl Open {
 
     fn commanded(&mut self, clock: Timestamp) {
         self.command_at.get_or_insert(clock);
-        let late_ms = clock.0.saturating_sub(self.appended.0);
+        let appended = self.appended.unwrap_or(clock);
+        let late_ms = clock.0.saturating_sub(appended.0);
         let Delays {
             command_ms,
             behind_ms,

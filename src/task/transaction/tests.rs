@@ -101,6 +101,19 @@ fn what_is_late_already_waits_for_more_while_there_is_more() {
 }
 
 #[test]
+fn what_is_told_before_anything_was_taken_is_not_late() {
+    let mut open = opened();
+    let out = Out {
+        sink: Sink::Transfers(1),
+        key: None,
+        value: None,
+        headers: Vec::new(),
+    };
+    open.tells(out, Timestamp(1_000_000));
+    assert_eq!(open.due(true), Some(Timestamp(1_000_020)));
+}
+
+#[test]
 fn time_that_brings_nothing_is_one_step() {
     let mut open = opened();
     open.end_step(step());
