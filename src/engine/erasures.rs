@@ -46,13 +46,20 @@ impl Erasures {
                 .is_some_and(|until| time <= *until)
     }
 
+    /// Up to when events of a customer are dropped.
+    pub fn until(&self, customer: &str) -> Option<Timestamp> {
+        self.until.get(&self.salt.hash(customer)).copied()
+    }
+
     /// From now on events of hers up to `until` are dropped.
     pub fn add(&mut self, customer: &str, until: Timestamp) {
         self.add_hashed(self.salt.hash(customer), until);
     }
 
-    /// The same, of somebody of whom only the hash is known.
+    /// The same, of somebody of whom only the hash is known. Who was erased up to later stays so.
     pub fn add_hashed(&mut self, hash: Hash, until: Timestamp) {
+        let known = self.until.get(&hash).copied();
+        let until = known.map_or(until, |known| known.max(until));
         self.until.change(hash, Some(until));
         if self.until.len() > ERASURES_MAX {
             self.remove_first();
@@ -151,6 +158,8 @@ mod tests {
                 "{customer} {time}"
             );
         }
+        erasures.add("ben", Timestamp(200));
+        assert!(covered(&erasures, "ben", 300), "the greater stays");
         erasures.forget(Timestamp(100));
         assert!(!covered(&erasures, "ana", 50));
         assert!(covered(&erasures, "ben", 50));

@@ -401,7 +401,8 @@ impl Engine {
         }
         if self.erasures.covers(&hers, at) {
             // The claim came to the other task behind what erased her, or will.
-            self.tell_of_erasure(&[self.forwarding.hash(&hers)], at, effects);
+            let until = self.erasures.until(&hers).unwrap_or(at);
+            self.tell_of_erasure(&[self.forwarding.hash(&hers)], until, effects);
             effects.push(Effect::DroppedAsErased);
             return;
         }
@@ -462,7 +463,12 @@ impl Engine {
         at: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        if self.again.is_none() && id != whose.as_str() && self.forwarding.add(id, whose, at) {
+        if self.again.is_some() || id == whose.as_str() {
+            return;
+        }
+        // Who said the same before asked for it, and would not when it is taken again.
+        self.writes_all = true;
+        if self.forwarding.add(id, whose, at) {
             effects.push(Effect::FormerForgotten);
         }
     }

@@ -276,8 +276,12 @@ impl Subject for Customers {
         };
         let product = time % 3;
         let at = Timestamp(time);
+        let device = match UNITES.get() && customer.starts_with('c') && matches!(kind, 'b' | 'c') {
+            true => format!(r#""anonymousId":"d{}","#, time % 16),
+            false => String::new(),
+        };
         format!(
-            r#"{{"type":"track","event":"{event}","userId":"{customer}","timestamp":"{at}","properties":{{"product_id":"p{product}","total":10}}}}"#
+            r#"{{"type":"track","event":"{event}","userId":"{customer}",{device}"timestamp":"{at}","properties":{{"product_id":"p{product}","total":10}}}}"#
         )
         .into_bytes()
     }

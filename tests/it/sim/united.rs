@@ -126,7 +126,8 @@ fn nobody_is_reminded_who_bought(events: &[Event], decisions: &[Value]) {
     let mut said: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut since: BTreeMap<(&str, &str), Timestamp> = BTreeMap::new();
     for event in events {
-        for former in &event.formers {
+        // A device is nobody else's who does anything.
+        for former in event.formers.iter().filter(|it| it.is_alias) {
             let (one, other) = (event.customer.as_str(), former.id.as_str());
             for (one, other) in [(one, other), (other, one)] {
                 said.entry(one).or_default().insert(other);
