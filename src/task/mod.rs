@@ -260,6 +260,21 @@ pub enum Refusal {
         /// The first that is missing.
         offset: i64,
     },
+    /// What another task told cannot be read: a customer's whole profile may be in it.
+    #[error(
+        "topic {topic}, partition {partition}, the record at offset {offset}: {detail}. It is what another task told this one, and the \
+         profile of a customer may be in it. Start the build that sent it, or bring the topic back from before"
+    )]
+    Transfer {
+        /// The topic between tasks.
+        topic: String,
+        /// The task's partition.
+        partition: i32,
+        /// Where it stands.
+        offset: i64,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A topic of the same name is another.
     #[error(
         "topic {topic} was deleted and made anew: the state has read the one with the id {known} up to offset {offset}, and this one has \

@@ -11,10 +11,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Task;
 use super::core::{Core, Count, RawRecord};
 use super::inbox::Standing;
 use super::transaction::{Open, Out, Sink};
+use super::{Refusal, Task};
 use crate::time::Timestamp;
 
 /// The header of a record that asks for a promise: the task that asks, and up to when, ms.
@@ -105,13 +105,31 @@ fn said(value: &[u8]) -> Option<(i32, Timestamp)> {
 impl<C: Core> Task<C> {
     /// Whether a record of a topic says how far another task has come; then it is heard, and is no event.
     pub(super) fn hears(&mut self, topic: usize, record: &RawRecord) -> bool {
-        let is_between = self.settings.between.is_some_and(|it| it.topic == topic);
-        if !is_between || record.value.is_some() || record.unreadable.is_some() {
+        if !self.is_between(topic) || record.value.is_some() || record.unreadable.is_some() {
             return false;
         }
         self.others.came(record);
         self.inbox.passed(topic, record.offset + 1);
         true
+    }
+
+    /// Whether a topic is the one between tasks.
+    pub(super) fn is_between(&self, topic: usize) -> bool {
+        self.settings.between.is_some_and(|it| it.topic == topic)
+    }
+
+    /// Refuses for what another task told and this one cannot read.
+    pub(super) fn refuse_told(&mut self, offset: i64, detail: &str) {
+        let Some(between) = self.settings.between else {
+            return;
+        };
+        let refusal = Refusal::Transfer {
+            topic: self.settings.topics[between.topic].name.clone(),
+            partition: self.settings.partition,
+            offset,
+            detail: detail.to_owned(),
+        };
+        self.refuse(refusal);
     }
 
     /// As far as time may move that would move to this: not past what is under way, or what others may still tell of.

@@ -19,6 +19,12 @@ impl<C: Core> Task<C> {
                 continue;
             }
             let read = self.core.decode(topic, &record);
+            if let Err(rejection) = &read
+                && self.is_between(topic)
+            {
+                self.refuse_told(record.offset, &rejection.detail);
+                return;
+            }
             let customer = read.as_ref().map_or(0, C::customer);
             let content = read.map(|event| (C::time(&event), event));
             let record = (record, customer);
