@@ -6,6 +6,9 @@
 //! tasks, which is read in order; so a promise is believed once everything before it is taken. None of it is state: who begins anew
 //! asks anew, and the journal says how far time moved.
 //!
+//! An ask may move on faster than the other task comes after it: so that one promises step by step, as far as it has come, but never
+//! past what it was asked for. What is told before an ask it has heard by then, what is told later it has not.
+//!
 //! What must stay true: a promise does not wait for others' promises, so nobody waits for himself. And nobody is waited for longer than
 //! [`Between::wait_max_ms`]: a task that is refused must not stop the others; that is counted.
 
@@ -26,6 +29,8 @@ pub const PROMISES: &str = "moments.promises";
 const ASK_AGAIN_MS: i64 = 1_000;
 /// Somebody is asked once in so long for each task that there is: that all ask all costs a bounded number of records a second.
 const ASK_PAUSE_MS: i64 = 25;
+/// Who has promised some of what it was asked for promises more when it has come on by so much.
+const STEP_MS: i64 = 1_000;
 /// Without a deadline to come true, time may stay behind by so much: only tails grow by it.
 const BEHIND_MS: i64 = 10_000;
 
@@ -40,16 +45,55 @@ pub struct Between {
     pub wait_max_ms: i64,
 }
 
+impl Between {
+    /// Between two of what is said to one task, milliseconds.
+    fn pause(self) -> i64 {
+        ASK_AGAIN_MS.min(ASK_PAUSE_MS * i64::from(self.tasks))
+    }
+}
+
 /// What was asked of a task.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     until: Timestamp,
     /// By the clock.
     at: Timestamp,
-    /// Since when it has not answered, by the clock.
-    since: Timestamp,
+    /// Since when it has not answered, by the clock; none: all that was asked for is promised.
+    since: Option<Timestamp>,
     /// It is not waited for until it answers.
     overdue: bool,
+}
+
+impl Asked {
+    /// It promised so much: who promises less than was asked for is there, and on its way.
+    fn answered(&mut self, promised: Timestamp, clock: Timestamp) {
+        self.since = (promised < self.until).then_some(clock);
+        self.overdue = false;
+    }
+}
+
+/// What another task wants a promise for.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// What it is answered at.
+    first: Timestamp,
+    /// The most that it asked for.
+    last: Timestamp,
+    /// What it was promised of it.
+    promised: Timestamp,
+    /// When that was, or it asked first, by the clock.
+    told: Timestamp,
+}
+
+impl Wanted {
+    /// What is promised now by who has come so far, if it is time for it. Who lags says so, as long as it comes on.
+    fn promises(&self, reached: Timestamp, pause: i64, clock: Timestamp) -> Option<Timestamp> {
+        let is_paused = |pause: i64| self.told.plus(pause) > clock;
+        let is_due = reached >= self.last
+            || reached >= self.first && !is_paused(pause)
+            || reached > self.promised && !is_paused(ASK_AGAIN_MS);
+        is_due.then(|| reached.min(self.last))
+    }
 }
 
 /// What is known of the other tasks.
@@ -59,40 +103,68 @@ pub(super) struct Others {
     coming: VecDeque<(i64, i32, Timestamp)>,
     promised: BTreeMap<i32, Timestamp>,
     asked: BTreeMap<i32, Asked>,
-    /// Who asked for a promise, and up to when.
-    wanted: BTreeMap<i32, Timestamp>,
+    /// Who asked for a promise.
+    wanted: BTreeMap<i32, Wanted>,
     /// The event that is under way for longest, and since when time waits for it, by the clock.
     waits: Option<(Timestamp, Timestamp, bool)>,
 }
 
 impl Others {
     /// A record without a value came.
-    fn came(&mut self, record: &RawRecord) {
+    fn came(&mut self, record: &RawRecord, clock: Timestamp) {
         for (name, value) in &record.headers {
             let Some((task, at)) = value.as_deref().and_then(said) else {
                 continue;
             };
             match name.as_str() {
-                ASKS => drop(self.wanted.insert(task, at)),
+                ASKS => self.wants(task, at, clock),
                 PROMISES => self.coming.push_back((record.offset, task, at)),
                 _ => {}
             }
         }
     }
 
+    /// A task wants a promise. What it wanted before it wants still: else who asks for more and more is never answered.
+    fn wants(&mut self, task: i32, at: Timestamp, clock: Timestamp) {
+        let wanted = self.wanted.entry(task).or_insert(Wanted {
+            first: at,
+            last: at,
+            promised: Timestamp::MIN,
+            told: clock,
+        });
+        wanted.first = at.min(wanted.first);
+        wanted.last = at.max(wanted.last);
+    }
+
     /// Everything before this offset is taken.
-    fn reach(&mut self, offset: i64) {
+    fn reach(&mut self, offset: i64, clock: Timestamp) {
         while let Some((_, task, at)) = self.coming.pop_front_if(|(stands, ..)| *stands < offset) {
-            self.promised.insert(task, at);
-            if self.asked.get(&task).is_some_and(|asked| asked.until <= at) {
-                self.asked.remove(&task);
+            let promised = self.promised.entry(task).or_insert(at);
+            *promised = at.max(*promised);
+            if let Some(asked) = self.asked.get_mut(&task) {
+                asked.answered(*promised, clock);
             }
         }
     }
 
+    /// A task was promised so much.
+    fn told(&mut self, task: i32, promised: Timestamp, clock: Timestamp) {
+        let Some(wanted) = self.wanted.get_mut(&task) else {
+            return;
+        };
+        if wanted.last <= promised {
+            self.wanted.remove(&task);
+            return;
+        }
+        if wanted.first <= promised {
+            wanted.first = promised.plus(STEP_MS).min(wanted.last);
+        }
+        (wanted.promised, wanted.told) = (promised, clock);
+    }
+
     /// The least that others want.
     fn wanted_first(&self) -> Option<Timestamp> {
-        self.wanted.values().min().copied()
+        self.wanted.values().map(|wanted| wanted.first).min()
     }
 }
 
@@ -108,7 +180,7 @@ impl<C: Core> Task<C> {
         if !self.is_between(topic) || record.value.is_some() || record.unreadable.is_some() {
             return false;
         }
-        self.others.came(record);
+        self.others.came(record, self.clock);
         self.inbox.passed(topic, record.offset + 1);
         true
     }
@@ -140,7 +212,7 @@ impl<C: Core> Task<C> {
             return to.max(task);
         };
         if let Some(offset) = self.inbox.offset(between.topic) {
-            self.others.reach(offset);
+            self.others.reach(offset, self.clock);
         }
         let mut told = to;
         let own = self.settings.partition;
@@ -186,7 +258,9 @@ impl<C: Core> Task<C> {
         let Some(asked) = self.others.asked.get_mut(&other) else {
             return false;
         };
-        let is_overdue = asked.since.plus(between.wait_max_ms) <= clock;
+        let is_overdue = asked
+            .since
+            .is_some_and(|since| since.plus(between.wait_max_ms) <= clock);
         let is_new = is_overdue && !std::mem::replace(&mut asked.overdue, is_overdue);
         if is_new {
             self.count_overdue();
@@ -205,7 +279,7 @@ impl<C: Core> Task<C> {
         let asked = self.others.asked.get(&other).copied();
         let pause = match asked {
             Some(asked) if asked.until >= to => ASK_AGAIN_MS,
-            _ => ASK_AGAIN_MS.min(ASK_PAUSE_MS * i64::from(between.tasks)),
+            _ => between.pause(),
         };
         if asked.is_some_and(|asked| asked.at.plus(pause) > clock) {
             return;
@@ -213,7 +287,7 @@ impl<C: Core> Task<C> {
         let asked = Asked {
             until: to,
             at: clock,
-            since: asked.map_or(clock, |asked| asked.since),
+            since: asked.and_then(|asked| asked.since).or(Some(clock)),
             overdue: asked.is_some_and(|asked| asked.overdue),
         };
         self.others.asked.insert(other, asked);
@@ -235,29 +309,37 @@ impl<C: Core> Task<C> {
 
     /// Promises what others want, as far as this task has come by what it has taken, or as silence proves; whether it did.
     pub(super) fn promise(&mut self) -> bool {
+        let Some(between) = self.settings.between else {
+            return false;
+        };
         if self.others.wanted.is_empty() {
             return false;
         }
         let by_records = self
             .watermarks
-            .reached_by_records(|topic| self.inbox.unread(topic));
-        let held = self.core.held().map_or(Timestamp::MAX, |at| at.plus(-1));
-        let silent = self.silent_until();
-        let wanted: Vec<(i32, Timestamp)> = self.others.wanted.clone().into_iter().collect();
-        let mut any = false;
-        for (other, until) in wanted {
-            if until <= by_records.max(silent).min(held) {
-                self.tell_other(other, PROMISES, until);
-                self.others.wanted.remove(&other);
-                any = true;
-            }
+            .reached_by_records(|topic| self.unread(topic));
+        // Nor is an event waited for here for ever that does not come back.
+        let held = self.as_far_as_held(Timestamp::MAX);
+        let reached = by_records.max(self.silent_until()).min(held);
+        let (clock, pause) = (self.clock, between.pause());
+        let wanted = self.others.wanted.iter();
+        let promises: Vec<(i32, Timestamp)> = wanted
+            .filter_map(|(other, it)| Some((*other, it.promises(reached, pause, clock)?)))
+            .collect();
+        for (other, promised) in &promises {
+            self.tell_other(*other, PROMISES, *promised);
+            self.others.told(*other, *promised, clock);
         }
-        any
+        !promises.is_empty()
     }
 
     /// Up to when silence proves that nothing more comes of what this task reads; asks for the ends of its topics where that would say
     /// more.
     fn silent_until(&mut self) -> Timestamp {
+        // Their silence proves nothing.
+        if self.awaited != 0 {
+            return Timestamp::MIN;
+        }
         let Some((due, until)) = self.promise_due() else {
             return Timestamp::MIN;
         };
@@ -269,7 +351,13 @@ impl<C: Core> Task<C> {
         let mut topics = 0..self.settings.topics.len();
         let caught_up = topics.all(|topic| self.inbox.standing(topic) == Standing::CaughtUp);
         if caught_up && self.inbox.asked_at() >= due {
-            return until;
+            let silent = self.watermarks.silent_until(
+                &self.settings.clock,
+                self.inbox.asked_at(),
+                self.quiet_since,
+                self.settings.idle_delay_ms,
+            );
+            return silent.max(until);
         }
         self.ask_ends();
         Timestamp::MIN
@@ -293,7 +381,11 @@ impl<C: Core> Task<C> {
         let between = self.settings.between?;
         let promise = self.promise_due().map(|(due, _)| due);
         let asked = self.others.asked.values();
-        let again = asked.map(|asked| asked.at.plus(ASK_AGAIN_MS));
+        let again = asked.map(|asked| match asked.since {
+            Some(_) => asked.at.plus(ASK_AGAIN_MS),
+            // By then it may be asked for more.
+            None => asked.at.plus(between.pause()),
+        });
         let waits = self.others.waits.filter(|(.., overdue)| !overdue);
         let waits = waits.filter(|(at, ..)| self.core.held() == Some(*at));
         let waits = waits.map(|(_, since, _)| since.plus(between.wait_max_ms));

@@ -282,6 +282,27 @@ impl Watermarks {
         silent.plus(idle_delay_ms)
     }
 
+    /// Up to when silence proves that nothing comes any more, when the ends of all topics were asked for at `asked_at` and nothing was
+    /// unread: the other way round.
+    #[must_use]
+    pub fn silent_until(
+        &self,
+        mode: &ClockMode,
+        asked_at: Timestamp,
+        quiet_since: Timestamp,
+        idle_delay_ms: i64,
+    ) -> Timestamp {
+        let behind = asked_at.plus(-idle_delay_ms);
+        match mode.reading(behind) {
+            Some(reading) => {
+                let distance = self.distance(mode).unwrap_or(self.lateness_ms);
+                reading.plus(-distance)
+            }
+            None if behind >= quiet_since => Timestamp::MAX,
+            None => Timestamp::MIN,
+        }
+    }
+
     /// How far behind the clock silence keeps: as far as the last record was when it was appended, and the lateness.
     fn distance(&self, mode: &ClockMode) -> Option<i64> {
         let last = self

@@ -64,14 +64,17 @@ impl<C: Core> Task<C> {
 
     /// Where time may move to by the records at hand, as far as other tasks let it.
     pub(super) fn reached(&mut self) -> Timestamp {
-        let is_awaited = |topic: usize| self.awaited >> topic & 1 == 1;
-        let reached = self
-            .watermarks
-            .reached(|topic| match self.inbox.unread(topic) {
-                Unread::Nothing if is_awaited(topic) => Unread::Something,
-                unread => unread,
-            });
+        let reached = self.watermarks.reached(|topic| self.unread(topic));
         self.as_far_as_told(reached)
+    }
+
+    /// What is unread of a topic: of one that time waits for, always something.
+    pub(super) fn unread(&self, topic: usize) -> Unread {
+        let is_awaited = self.awaited >> topic & 1 == 1;
+        match self.inbox.unread(topic) {
+            Unread::Nothing if is_awaited => Unread::Something,
+            unread => unread,
+        }
     }
 
     /// Moves time without a record, where that changes something: because the last unread record is taken, or because nothing comes.
@@ -82,9 +85,14 @@ impl<C: Core> Task<C> {
         let standing: Vec<Standing> = (0..self.settings.topics.len())
             .map(|topic| self.inbox.standing(topic))
             .collect();
-        let reached = self.reached();
+        let by_records = self.watermarks.reached(|topic| self.unread(topic));
+        let reached = self.as_far_as_told(by_records);
         if reached >= deadline {
             return self.move_as_told(reached);
+        }
+        // Others are waited for, and who asks for the ends again learns nothing.
+        if by_records >= deadline {
+            return false;
         }
         if standing.contains(&Standing::Behind) || self.awaited != 0 {
             return false;

@@ -3,6 +3,7 @@
 //! Deliberately absent: brokers, replication, batches, retention by time. What a client of one healthy cluster can
 //! observe is here; what happens inside the cluster is not.
 mod alone;
+mod beside;
 mod between;
 mod broadcast;
 mod bugs;

@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const START: i64 = 1_772_445_600_000;
 /// Steps after which a calm world should long have come to rest.
 const PATIENCE: usize = 200_000;
+/// For how long a task is waited for: whoever is there answers within it, whatever goes wrong.
+const OTHERS_WAIT_MAX_MS: i64 = 120_000;
 
 /// One process.
 struct Process<S: Subject> {
@@ -212,7 +214,7 @@ impl<S: Subject> World<S> {
                     true => 1,
                     false => i32::try_from(PARTITIONS).expect("few"),
                 },
-                wait_max_ms: i64::MAX / 4,
+                wait_max_ms: OTHERS_WAIT_MAX_MS,
             }),
             future_max_ms: 600_000,
         }
