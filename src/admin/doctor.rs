@@ -176,6 +176,19 @@ fn advised(health: Health, said: &str) -> Finding {
     finding("topics", health, found, mend)
 }
 
+/// Where ids of one person stay two: whoever keys by customer alone wants it so, and nothing else says it.
+fn kept_apart(config: &Config, partitions: i32) -> Option<Finding> {
+    let is_apart = partitions > 1 && config.identities().is_none();
+    is_apart.then(|| {
+        finding(
+            "topics",
+            Health::Well,
+            "ids of one person that lie in two partitions stay apart, as topics.identities is empty",
+            "where visitors become customers, set identities = \"{id}-identities\" in [topics]; `moments topics create` makes it",
+        )
+    })
+}
+
 /// The ids of the topics, where these are there with the partitions, settings and rights that `run` needs.
 fn the_topics(
     config: &Config,
@@ -190,6 +203,7 @@ fn the_topics(
             ));
             let warnings = found.warnings.into_iter();
             all.extend(warnings.map(|it| advised(Health::Warning, &it)));
+            all.extend(kept_apart(config, found.partitions));
             Some(found.ids)
         }
         Err(topics::TopicsError::Unfit(report)) => {
