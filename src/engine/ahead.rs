@@ -55,6 +55,16 @@ impl<T> Aside<T> {
     }
 }
 
+impl Aside<Ahead> {
+    /// Keeps how she is seen, where that is beyond so many events of her tail, which are settled.
+    pub fn keep_beyond(&mut self, settled: usize, view: Option<Box<Ahead>>) {
+        if let Some(mut view) = view.filter(|view| view.covers > settled) {
+            view.covers -= settled;
+            self.keep(view);
+        }
+    }
+}
+
 impl<T> Default for Aside<T> {
     fn default() -> Self {
         Self(None)

@@ -250,10 +250,7 @@ impl<'a> Fold<'a> {
         if taken > 0 {
             tail.drop_first(taken);
         }
-        if let Some(mut view) = view.filter(|view| view.covers > taken) {
-            view.covers -= taken;
-            aside.keep(view);
-        }
+        aside.keep_beyond(taken, view);
         (taken > 0 || passed, due)
     }
 

@@ -641,23 +641,26 @@ fn scenario(
             Some(with) => with?,
             None => Vec::new(),
         },
-        policy: match policy {
-            Some(policy) => Some(policy?),
-            None => None,
-        },
+        policy: if_said(policy)?,
         arm,
         events: events?,
-        lateness_ms: match lateness {
-            Some(lateness) => Some(lateness?),
-            None => None,
-        },
+        lateness_ms: if_said(lateness)?,
         until: until.flatten(),
         expect: expect?,
-        refused: match refused {
-            Some(refused) => Some(refused?),
-            None => None,
-        },
+        refused: if_said(refused)?,
     })
+}
+
+/// What a key says that need not be there; none where it cannot be read.
+#[expect(
+    clippy::option_option,
+    reason = "whether it is there, and what it says"
+)]
+fn if_said<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        Some(said) => said.map(Some),
+        None => Some(None),
+    }
 }
 
 /// Names of triggers, and where they stand.
