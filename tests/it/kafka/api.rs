@@ -248,7 +248,7 @@ fn passed_on(asked: &Asked<'_>, theirs: &str) {
         passed_on["via"],
         asked.members[1].address().expect("an address")
     );
-    assert_eq!(passed_on["profile"]["orders"]["count"], 6);
+    assert_eq!(passed_on["profile"]["orders"]["count"], 7);
     let handed_on = ["Authorization: Bearer secret", "Moments-Handed-On: 1"];
     let (status, ..) = asked.members[0]
         .ask(&other, &handed_on, "")
