@@ -35,18 +35,27 @@ impl Ahead {
     }
 }
 
-/// What is no part of somebody, but follows from her: a copy of her has none, and it makes nobody another.
-pub(super) struct Aside<T>(Option<Box<T>>);
+/// How she was seen last, which is no part of her but follows from her: a copy of her has none, and it makes nobody another.
+#[derive(Default)]
+pub(super) struct Aside(Option<Box<Ahead>>);
 
-impl<T> Aside<T> {
+impl Aside {
     /// What is kept, if anything; it is not kept any more.
-    pub fn take(&mut self) -> Option<Box<T>> {
+    pub fn take(&mut self) -> Option<Box<Ahead>> {
         self.0.take()
     }
 
     /// Keeps it.
-    pub fn keep(&mut self, kept: Box<T>) {
-        self.0 = Some(kept);
+    pub fn keep(&mut self, view: Box<Ahead>) {
+        self.0 = Some(view);
+    }
+
+    /// Keeps it, where it is beyond so many events of her tail, which are settled.
+    pub fn keep_beyond(&mut self, settled: usize, view: Option<Box<Ahead>>) {
+        if let Some(mut view) = view.filter(|view| view.covers > settled) {
+            view.covers -= settled;
+            self.keep(view);
+        }
     }
 
     /// It follows no more.
@@ -55,35 +64,19 @@ impl<T> Aside<T> {
     }
 }
 
-impl Aside<Ahead> {
-    /// Keeps how she is seen, where that is beyond so many events of her tail, which are settled.
-    pub fn keep_beyond(&mut self, settled: usize, view: Option<Box<Ahead>>) {
-        if let Some(mut view) = view.filter(|view| view.covers > settled) {
-            view.covers -= settled;
-            self.keep(view);
-        }
-    }
-}
-
-impl<T> Default for Aside<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<T> Clone for Aside<T> {
+impl Clone for Aside {
     fn clone(&self) -> Self {
-        Self(None)
+        Self::default()
     }
 }
 
-impl<T> PartialEq for Aside<T> {
+impl PartialEq for Aside {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl<T> fmt::Debug for Aside<T> {
+impl fmt::Debug for Aside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("..")
     }

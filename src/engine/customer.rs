@@ -1,6 +1,6 @@
 //! One customer, as the engine works on her.
 
-use super::ahead::{Ahead, Aside};
+use super::ahead::Aside;
 use super::waiting::Waiting;
 use crate::moment::States;
 use crate::profile::journeys;
@@ -21,7 +21,7 @@ pub struct Customer {
     /// The moments that wait to be asked again.
     pub waiting: Lazy<Waiting>,
     /// How those who speak at once see her, as long as nothing but events that were seen has changed her since.
-    pub(super) ahead: Aside<Ahead>,
+    pub(super) ahead: Aside,
 }
 
 impl Customer {

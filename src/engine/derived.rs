@@ -4,6 +4,7 @@ use crate::event::{Event, Text};
 use crate::expression::Scope;
 use crate::fact::Fact;
 use crate::profile::Settled;
+use crate::segment::Chosen;
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
@@ -51,15 +52,14 @@ impl Plan {
         if self.segments.is_empty() {
             return;
         }
-        let begins = !settled.segments.begun;
-        let concerned = self.concerning(event);
-        if concerned.is_empty() && !begins {
+        // All, where nobody was asked about her yet.
+        let concerned = settled.segments.begun.then(|| self.concerning(event));
+        if concerned.as_ref().is_some_and(Chosen::is_empty) {
             return;
         }
-        self.ask(settled, event.time, |number, _| {
-            begins || concerned.has(number)
-        });
-        if begins {
+        let is_meant = |number| concerned.as_ref().is_none_or(|it| it.has(number));
+        self.ask(settled, event.time, |number, _| is_meant(number));
+        if !settled.segments.begun {
             settled.segments.begun = true;
         }
     }

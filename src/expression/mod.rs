@@ -232,16 +232,18 @@ impl Expression {
     /// Whether it asks what was sent to the customer.
     #[must_use]
     pub fn asks_what_was_sent(&self) -> bool {
-        let mut asks = self.asks.iter();
-        asks.any(|path| path.starts_with("profile.contacts"))
+        self.asks_any(&["profile.contacts"])
     }
 
     /// Whether it asks for what her events do not say by themselves: [what is exchanged](crate::profile::Settled::swap_sent).
     #[must_use]
     pub fn asks_beyond_events(&self) -> bool {
-        let beyond = ["profile.contacts", "profile.journeys", "profile.ledger"];
-        let asks = |path: &String| beyond.iter().any(|of| path.starts_with(of));
-        self.asks.iter().any(asks)
+        self.asks_any(&["profile.contacts", "profile.journeys", "profile.ledger"])
+    }
+
+    fn asks_any(&self, of: &[&str]) -> bool {
+        let mut asks = self.asks.iter();
+        asks.any(|path| of.iter().any(|of| path.starts_with(of)))
     }
 
     /// The earliest instant after that of `scope` at which time alone may change whether it holds; before it, it cannot. Exact where

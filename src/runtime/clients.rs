@@ -1,12 +1,10 @@
 //! How each librdkafka client is configured: our own defaults, what the configuration says over them, and over that what the
 //! guarantees rest on.
 
-use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -54,25 +52,36 @@ struct Reason {
     said: String,
 }
 
+/// Makes a type the context of a client: librdkafka's log and errors are passed on to ours, and tokens are brought.
+macro_rules! context {
+    ($Type:ty) => {
+        impl rdkafka::client::ClientContext for $Type {
+            fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+                $crate::runtime::clients::log(level, facility, message);
+            }
+
+            fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+                $crate::runtime::clients::failed(&error, reason);
+            }
+
+            const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+            fn generate_oauth_token(
+                &self,
+                config: Option<&str>,
+            ) -> Result<rdkafka::client::OAuthToken, Box<dyn std::error::Error>> {
+                $crate::runtime::tokens::brought(config)
+            }
+        }
+    };
+}
+pub(crate) use context;
+
 /// Passes librdkafka's log on to ours.
 #[derive(Clone, Debug, Default)]
 pub struct Logged;
 
-impl ClientContext for Logged {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        failed(&error, reason);
-    }
-
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        tokens::brought(config)
-    }
-}
+context!(Logged);
 
 impl ConsumerContext for Logged {}
 
@@ -82,10 +91,14 @@ impl ProducerContext for Logged {
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
-/// What librdkafka says goes wrong; that nobody can log in, at error.
+/// What librdkafka says goes wrong; that nobody can log in, at error. That a partition is read to its end goes not wrong: whoever
+/// hears of it has asked for it.
 pub(crate) fn failed(error: &KafkaError, reason: &str) {
     let code = error.rdkafka_error_code();
     let code = code.unwrap_or(RDKafkaErrorCode::Unknown);
+    if code == RDKafkaErrorCode::PartitionEOF {
+        return;
+    }
     let advice = advice(code);
     let said = advice.map_or_else(|| reason.to_owned(), |advice| format!("{reason}: {advice}"));
     let mut known = REASONS.lock().unwrap_or_else(PoisonError::into_inner);

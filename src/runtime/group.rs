@@ -6,14 +6,11 @@
 //! callback of the assignment, and is that of a member; a revocation waits until the tasks have committed.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
@@ -27,21 +24,7 @@ use super::{Context, State, clients, tokens};
 /// How soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(100);
 
-impl ClientContext for Member {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        clients::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        clients::failed(&error, reason);
-    }
-
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        tokens::brought(config)
-    }
-}
+clients::context!(Member);
 
 impl ConsumerContext for Member {
     fn rebalance(

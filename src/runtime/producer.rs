@@ -5,13 +5,10 @@
 //! librdkafka would look for it each 100 ms; what is in flight is purged before the producer goes, or that would hang.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
@@ -73,21 +70,7 @@ impl Deliveries {
     }
 }
 
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        clients::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        clients::failed(&error, reason);
-    }
-
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        tokens::brought(config)
-    }
-}
+clients::context!(Deliveries);
 
 impl ProducerContext<NoCustomPartitioner> for Deliveries {
     /// [`CHANGELOG`], [`JOURNAL`], or anything else.

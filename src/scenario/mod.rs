@@ -633,14 +633,8 @@ fn scenario(
         name: name?.to_owned(),
         source: reader.source.clone(),
         span: named?.span.clone(),
-        trigger: match trigger {
-            Some(trigger) => trigger.map(|(text, node)| (text.to_owned(), node.span.clone())),
-            None => None,
-        },
-        with: match with {
-            Some(with) => with?,
-            None => Vec::new(),
-        },
+        trigger: if_said(trigger)?.map(|(text, node)| (text.to_owned(), node.span.clone())),
+        with: if_said(with)?.unwrap_or_default(),
         policy: if_said(policy)?,
         arm,
         events: events?,

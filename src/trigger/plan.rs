@@ -179,6 +179,16 @@ impl Goal {
     }
 }
 
+/// Whether what is remembered of a customer asks for more than her events say.
+fn sees_beyond_events(triggers: &[Trigger], facts: &[Fact], segments: &[Segment]) -> bool {
+    let immediate = triggers.iter().filter(|it| it.kind.is_immediate());
+    let remembered = immediate.flat_map(|it| it.kind.expressions());
+    let measured = facts.iter().flat_map(Fact::expressions);
+    let stood = segments.iter().flat_map(Segment::conditions);
+    let mut all = remembered.chain(measured).chain(stood.map(AsRef::as_ref));
+    all.any(Expression::asks_beyond_events)
+}
+
 impl Plan {
     /// Sorts the triggers and builds the index by event name.
     #[must_use]
@@ -206,12 +216,7 @@ impl Plan {
             hasher.update(&text.to_le_bytes());
         }
         let declared = hasher.digest();
-        let immediate = triggers.iter().filter(|it| it.kind.is_immediate());
-        let remembered = immediate.flat_map(|it| it.kind.expressions());
-        let measured = facts.iter().flat_map(Fact::expressions);
-        let stood = segments.iter().flat_map(Segment::conditions);
-        let seen = remembered.chain(measured).chain(stood.map(AsRef::as_ref));
-        let sees_beyond_events = { seen }.any(Expression::asks_beyond_events);
+        let sees_beyond_events = sees_beyond_events(&triggers, &facts, &segments);
         let has_journeys = triggers.iter().any(|trigger| trigger.journey.is_some());
         let has_goals = triggers.iter().any(|trigger| trigger.goal.is_some());
         let goals = triggers.iter().map(|trigger| {

@@ -49,6 +49,18 @@ impl Fold<'_> {
         }
     }
 
+    /// How she is seen once so much of her tail is. What was sent to her is with the view, until it is [given
+    /// back](Settled::swap_sent).
+    pub(super) fn seen(&self, settled: &mut Settled, states: &States, tail: &[TailEvent]) -> Ahead {
+        let mut view = Ahead::of(self.plan, settled, states);
+        view.settled.swap_sent(settled);
+        for TailEvent { event, .. } in tail {
+            self.expire(&mut view, event.time);
+            self.see(&mut view, event);
+        }
+        view
+    }
+
     /// Whether who is seen on is seen as if everything had been looked at anew.
     fn sees_the_same(
         &self,
@@ -57,11 +69,8 @@ impl Fold<'_> {
         states: &States,
         tail: &Tail,
     ) -> bool {
-        let mut view = Ahead::of(self.plan, settled, states);
-        for tail in tail.events() {
-            self.expire(&mut view, tail.event.time);
-            self.see(&mut view, &tail.event);
-        }
+        let mut view = self.seen(settled, states, tail.events());
+        view.settled.swap_sent(settled);
         view.settled == kept.settled && view.states == kept.states
     }
 
@@ -80,12 +89,7 @@ impl Fold<'_> {
             .partition_point(|tail| tail.event.order() < event.order());
         let (before, ahead) = tail.events().split_at(at);
         if self.plan.speaks_at_once(event.name) {
-            let mut view = Ahead::of(self.plan, settled, states);
-            view.settled.swap_sent(settled);
-            for tail in before {
-                self.expire(&mut view, tail.event.time);
-                self.see(&mut view, &tail.event);
-            }
+            let mut view = self.seen(settled, states, before);
             self.expire(&mut view, event.time);
             self.speak(&mut view, waiting, (event, &mut Vec::new()), ahead);
             view.settled.swap_sent(settled);
@@ -122,8 +126,7 @@ impl Fold<'_> {
         } = customer;
         aside.forget();
         if self.plan.speaks_at_once(event.name) {
-            let mut view = Ahead::of(self.plan, settled, states);
-            view.settled.swap_sent(settled);
+            let mut view = self.seen(settled, states, &[]);
             self.speak(&mut view, waiting, (event, &mut Vec::new()), tail.events());
             view.settled.swap_sent(settled);
         }

@@ -1,6 +1,5 @@
 //! What happened to everybody, shown to one customer.
 
-use super::super::ahead::Ahead;
 use super::super::customer::Customer;
 use super::super::waiting::Waiting;
 use super::{Came, Fold, shown};
@@ -32,12 +31,7 @@ impl Fold<'_> {
             }
             return;
         }
-        let mut view = Ahead::of(self.plan, settled, states);
-        view.settled.swap_sent(settled);
-        for tail in before {
-            self.expire(&mut view, tail.event.time);
-            self.see(&mut view, &tail.event);
-        }
+        let mut view = self.seen(settled, states, before);
         self.expire(&mut view, event.time);
         self.plan.pass(&mut view.settled, event.time);
         if known(&view.settled) {
