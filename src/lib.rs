@@ -47,6 +47,7 @@ pub mod runtime;
 pub mod admin;
 pub mod http;
 pub mod send;
+pub mod onsite;
 
 // Events that were, or are made up.
 pub mod population;

@@ -54,6 +54,8 @@ pub enum Reaction {
     Unsubscribed,
     /// She ordered with the code of its offer.
     Redeemed,
+    /// She answered what it asked.
+    Answered,
 }
 
 /// How a goal is shared among the treatments that it may have followed from.
@@ -167,7 +169,7 @@ pub struct Customers {
 
 impl Reaction {
     /// Every reaction.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Delivered,
         Self::Opened,
         Self::Clicked,
@@ -175,20 +177,29 @@ impl Reaction {
         Self::Complained,
         Self::Unsubscribed,
         Self::Redeemed,
+        Self::Answered,
     ];
 
-    /// What an event that carries `treatment_id` reports.
+    /// What an event that carries `treatment_id` reports: what is shown on a page has arrived and is looked at.
     #[must_use]
-    pub fn of(name: EventName) -> Option<Self> {
-        Some(match name {
-            EventName::EMAIL_DELIVERED | EventName::PUSH_NOTIFICATION_RECEIVED => Self::Delivered,
-            EventName::EMAIL_OPENED => Self::Opened,
-            EventName::EMAIL_LINK_CLICKED | EventName::PUSH_NOTIFICATION_TAPPED => Self::Clicked,
-            EventName::EMAIL_BOUNCED | EventName::PUSH_NOTIFICATION_BOUNCED => Self::Bounced,
-            EventName::EMAIL_MARKED_AS_SPAM => Self::Complained,
-            EventName::UNSUBSCRIBED => Self::Unsubscribed,
-            _ => return None,
-        })
+    pub fn of(name: EventName) -> &'static [Self] {
+        match name {
+            EventName::EMAIL_DELIVERED | EventName::PUSH_NOTIFICATION_RECEIVED => {
+                &[Self::Delivered]
+            }
+            EventName::IN_APP_MESSAGE_VIEWED => &[Self::Delivered, Self::Opened],
+            EventName::EMAIL_OPENED => &[Self::Opened],
+            EventName::EMAIL_LINK_CLICKED
+            | EventName::PUSH_NOTIFICATION_TAPPED
+            | EventName::IN_APP_MESSAGE_CLICKED => &[Self::Clicked],
+            EventName::EMAIL_BOUNCED | EventName::PUSH_NOTIFICATION_BOUNCED => &[Self::Bounced],
+            EventName::EMAIL_MARKED_AS_SPAM => &[Self::Complained],
+            EventName::UNSUBSCRIBED => &[Self::Unsubscribed],
+            EventName::FORM_SUBMITTED | EventName::NPS_ANSWERED | EventName::QUIZ_COMPLETED => {
+                &[Self::Answered]
+            }
+            _ => &[],
+        }
     }
 
     /// The word for it in reports and metrics.
@@ -202,6 +213,7 @@ impl Reaction {
             Self::Complained => "complained",
             Self::Unsubscribed => "unsubscribed",
             Self::Redeemed => "redeemed",
+            Self::Answered => "answered",
         }
     }
 

@@ -12,6 +12,7 @@ mod generate;
 mod man;
 mod map;
 mod new;
+mod onsite;
 mod rehearse;
 mod render;
 mod report;
@@ -60,6 +61,7 @@ enum Commands {
     Generate(generate::Generate),
     Map(map::Map),
     New(new::New),
+    Onsite(onsite::Onsite),
     Rehearse(rehearse::Rehearse),
     Render(render::Render),
     Report(report::Report),
@@ -236,6 +238,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Commands::Generate(args) => generate::run(args),
         Commands::Map(args) => map::run(args),
         Commands::New(args) => new::run(args),
+        Commands::Onsite(args) => onsite::run(args),
         Commands::Rehearse(args) => rehearse::run(args),
         Commands::Render(args) => render::run(args),
         Commands::Report(args) => report::run(args),

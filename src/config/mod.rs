@@ -11,12 +11,14 @@ mod cloudevents;
 mod codes;
 mod layers;
 pub mod memory;
+mod onsite;
 mod place;
 pub mod properties;
 pub mod schema_registry;
 pub mod secret;
 pub mod send;
 mod time;
+mod token;
 pub mod topics;
 mod transactions;
 
@@ -39,6 +41,7 @@ pub use cloudevents::{CloudEvents, Output};
 pub use codes::Codes;
 pub use layers::ConfigError;
 pub use memory::Memory;
+pub use onsite::Onsite;
 pub use properties::{Kafka, Properties};
 pub use schema_registry::SchemaRegistry;
 pub use send::Sending;
@@ -82,6 +85,8 @@ pub struct Config {
     pub workers: Workers,
     /// How `moments send` delivers.
     pub send: Sending,
+    /// How `moments onsite` answers sites.
+    pub onsite: Onsite,
     /// The log.
     pub log: Log,
     /// Traces.
@@ -430,6 +435,7 @@ impl Config {
             return Err(ConfigError::invalid("telemetry.otlp_endpoint", detail));
         }
         self.send.check(&self.topics)?;
+        self.onsite.check()?;
         self.kafka.check()
     }
 
@@ -475,20 +481,7 @@ impl Http {
     /// # Errors
     /// Where the file cannot be read, or holds nothing.
     pub fn token(&self) -> Result<Option<String>, ConfigError> {
-        if self.token_file.is_empty() {
-            return Ok(None);
-        }
-        let key = "http.token_file";
-        let text = std::fs::read_to_string(&self.token_file).map_err(|error| {
-            ConfigError::invalid(key, format!("{} cannot be read: {error}", self.token_file))
-        })?;
-        match text.trim() {
-            "" => Err(ConfigError::invalid(
-                key,
-                format!("{} is empty", self.token_file),
-            )),
-            token => Ok(Some(token.to_owned())),
-        }
+        token::read("http.token_file", &self.token_file)
     }
 
     fn check(&self) -> Result<(), ConfigError> {

@@ -332,7 +332,7 @@ standard_events! {
     // Ours: no public spec names these.
     SUPPORT_TICKET_OPENED = "Support Ticket Opened": [TICKET_ID, ORDER_ID, SUBJECT, PRIORITY, TOPIC, CHANNEL],
     SUPPORT_TICKET_SOLVED = "Support Ticket Solved": [TICKET_ID, ORDER_ID, SUBJECT, PRIORITY, TOPIC, CHANNEL],
-    NPS_ANSWERED = "NPS Answered": [SCORE, COMMENT, SURVEY_ID, ORDER_ID, CHANNEL],
+    NPS_ANSWERED = "NPS Answered": [SCORE, COMMENT, SURVEY_ID, ORDER_ID, CHANNEL, TREATMENT_ID],
     ORDER_SHIPPED = "Order Shipped": [ORDER_ID, CARRIER, PROMISED_AT, PARCEL_ID],
     ORDER_DELIVERED = "Order Delivered": [ORDER_ID, CARRIER, PROMISED_AT, DELIVERED_AT, PARCEL_ID],
     DELIVERY_FAILED = "Delivery Failed": [ORDER_ID, CARRIER, PROMISED_AT, REASON, PARCEL_ID],
@@ -340,9 +340,9 @@ standard_events! {
     CUSTOMER_ERASED = "Customer Erased": [],
     CONTENT_SHARED = "Content Shared": [SHARE_VIA, SHARE_MESSAGE, RECIPIENT, NAME, CATEGORY, URL],
     FILE_DOWNLOADED = "File Downloaded": [NAME, CATEGORY, URL],
-    FORM_SUBMITTED = "Form Submitted": [FORM_ID, NAME, CATEGORY, URL],
+    FORM_SUBMITTED = "Form Submitted": [FORM_ID, NAME, CATEGORY, URL, TREATMENT_ID],
     CALCULATOR_USED = "Calculator Used": [NAME, CATEGORY, VALUE, URL],
-    QUIZ_COMPLETED = "Quiz Completed": [NAME, CATEGORY, SCORE, URL],
+    QUIZ_COMPLETED = "Quiz Completed": [NAME, CATEGORY, SCORE, URL, TREATMENT_ID],
     STORE_VISITED = "Store Visited": [STORE_ID, NAME],
     CALL_ENDED = "Call Ended": [CALL_ID, AGENT_ID, AGENT_NAME, TOPIC, ORDER_ID, CALL_DURATION],
     // What happens to everybody.
@@ -353,6 +353,10 @@ standard_events! {
     ALIAS = "Alias": [],
     // Her telephone says that she is near a point of sale.
     STORE_REGION_ENTERED = "Store Region Entered": [STORE_ID, NAME],
+    // On a page or in an app, as Braze and OneSignal name them.
+    IN_APP_MESSAGE_VIEWED = "In-App Message Viewed": [CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
+    IN_APP_MESSAGE_CLICKED = "In-App Message Clicked": [CAMPAIGN_ID, CAMPAIGN_NAME, LINK_ID, LINK_URL, TREATMENT_ID],
+    IN_APP_MESSAGE_DISMISSED = "In-App Message Dismissed": [CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
 }
 
 /// Why an event or property of the configuration cannot join the vocabulary.

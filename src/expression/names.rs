@@ -555,10 +555,12 @@ fn unknown_field(path: &Path, written: &str, environment: &Environment<'_>) -> E
         .last()
         .map_or("", |segment| segment.name.as_str());
     let is_model = environment.derived.models.contains_key(&first.name);
+    let is_attribute = environment.attributes.contains_key(&first.name);
     let suggestion = closest(written, paths())
         .or_else(|| paths().find(|path| path.rsplit('.').next() == Some(last)))
         .map(|path| format!("{root}.{path}"))
-        .or_else(|| is_model.then(|| format!("models.{}", first.name)));
+        .or_else(|| is_model.then(|| format!("models.{}", first.name)))
+        .or_else(|| is_attribute.then(|| format!("{root}.attributes.{}", first.name)));
     let group = below(&first.name);
     let expected = if group.is_empty() {
         "a field of the profile's schema".to_owned()

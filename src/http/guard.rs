@@ -4,7 +4,7 @@
 //! there read the answers, too. It cannot choose what the browser says of it: `Host` is the name that it asked for, `Origin` where it
 //! came from.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
@@ -24,29 +24,41 @@ const AUDITED: [&str; 2] = ["/customers/", "/api/v1/customers/"];
 /// In which a request, its body included, is answered.
 const REQUEST: Duration = Duration::from_secs(30);
 /// Requests a second, of those who send the token, and as many of those who do not, who take nothing from them: more than people and probes ask, and a few percent of a core.
-const RATE: f64 = 200.0;
-/// Requests at once, after a while without.
-const BURST: f64 = 400.0;
+pub(super) const RATE: f64 = 200.0;
 
-/// Requests that may be answered: they come back at [`RATE`], up to [`BURST`].
+/// Who may ask, and how often. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    /// The digest of the token that is asked for.
+    token: Option<[u8; 32]>,
+    /// By which names it may be asked where there is no token.
+    hosts: Arc<[String]>,
+    rate: Arc<Mutex<Rate>>,
+    /// Of those without the token.
+    strangers: Arc<Mutex<Rate>>,
+}
+
+/// Requests that may be answered: they come back at the rate, up to twice that.
 #[derive(Debug)]
-pub(super) struct Rate {
+struct Rate {
+    a_second: f64,
     left: f64,
     at: Instant,
 }
 
 impl Rate {
-    pub fn new(now: Instant) -> Self {
+    fn new(a_second: f64, now: Instant) -> Self {
         Self {
-            left: BURST,
+            a_second,
+            left: 2.0 * a_second,
             at: now,
         }
     }
 
     /// Whether one more may be answered.
     fn take(&mut self, now: Instant) -> bool {
-        let back = now.duration_since(self.at).as_secs_f64() * RATE;
-        (self.left, self.at) = ((self.left + back).min(BURST), now);
+        let back = now.duration_since(self.at).as_secs_f64() * self.a_second;
+        (self.left, self.at) = ((self.left + back).min(2.0 * self.a_second), now);
         let fits = self.left >= 1.0;
         if fits {
             self.left -= 1.0;
@@ -57,7 +69,7 @@ impl Rate {
 
 /// Lets through who may ask, and answers in time.
 pub(super) async fn guarded(State(api): State<Api>, request: Request, next: Next) -> Response {
-    if let Err(problem) = api.admits(request.headers(), request.uri()) {
+    if let Err(problem) = api.gate.admits(request.headers(), request.uri()) {
         return problem;
     }
     let path = request.uri().path();
@@ -94,9 +106,21 @@ fn is_sign(path: &str) -> bool {
     path == "/metrics" || path.starts_with(OPEN_TO_ALL)
 }
 
-impl Api {
+impl Gate {
+    /// Asks for `token` where there is one, and else for one of these names; so many requests a second are answered.
+    pub fn new(token: Option<&str>, hosts: &[String], a_second: f64) -> Self {
+        let rate = || Arc::new(Mutex::new(Rate::new(a_second, Instant::now())));
+        Self {
+            token: token.map(|token| Sha256::digest(token).into()),
+            hosts: hosts.into(),
+            rate: rate(),
+            strangers: rate(),
+        }
+    }
+
+    /// Whether a request is answered; else what is said instead.
     #[expect(clippy::result_large_err, reason = "a response, once a request")]
-    fn admits(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
+    pub fn admits(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
         let is_open = uri.path().starts_with(OPEN_TO_ALL);
         let is_stranger = self.token.is_some_and(|token| !has_token(headers, token));
         let rate = match is_stranger {
@@ -105,7 +129,8 @@ impl Api {
         };
         let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_open && !rate.take(Instant::now()) {
-            let detail = format!("more than {RATE} requests a second; ask again in a second");
+            let most = rate.a_second;
+            let detail = format!("more than {most} requests a second; ask again in a second");
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests", detail);
             return Err(problem.after(1).into_response());
         }
@@ -124,7 +149,7 @@ impl Api {
             }
         }
         if self.token.is_none() {
-            return match is_known(host, &self.tasks.config().http.hosts) {
+            return match is_known(host, &self.hosts) {
                 true => Ok(()),
                 false => {
                     let detail = format!(
@@ -138,7 +163,7 @@ impl Api {
         if is_open || !is_stranger {
             return Ok(());
         }
-        let detail = "send the token of `http.token_file`: `Authorization: Bearer ...`";
+        let detail = "send the token of this server, which its `token_file` holds: `Authorization: Bearer ...`";
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "not authorised", detail);
         Err(([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response())
     }
@@ -203,7 +228,7 @@ mod tests {
     #[test]
     fn a_burst_is_answered_and_then_the_rate() {
         let start = Instant::now();
-        let mut rate = Rate::new(start);
+        let mut rate = Rate::new(RATE, start);
         let answered = |rate: &mut Rate, now| (0..1_000).filter(|_| rate.take(now)).count();
         assert_eq!(answered(&mut rate, start), 400);
         assert_eq!(answered(&mut rate, start + Duration::from_millis(500)), 100);

@@ -28,7 +28,6 @@ mod via;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
@@ -40,14 +39,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, Ref, ResponseBuilder};
 
-use self::guard::Rate;
-use self::problem::Problem;
+pub(crate) use self::guard::Gate;
+pub(crate) use self::problem::Problem;
+pub(crate) use self::server::most;
 use crate::admin::Log;
 use crate::engine::Customer;
 use crate::runtime::Tasks;
@@ -146,15 +145,11 @@ pub struct Server {
 #[derive(Clone)]
 struct Api {
     tasks: Tasks,
-    /// The digest of the token that is asked for.
-    token: Option<[u8; 32]>,
+    gate: Gate,
     /// Kept from one reader to the next.
     log: Arc<Mutex<Option<Log>>>,
     /// For those who wait for Kafka.
     waiting: Arc<Semaphore>,
-    rate: Arc<Mutex<Rate>>,
-    /// Of those without the token.
-    strangers: Arc<Mutex<Rate>>,
 }
 
 /// A part of the path.
@@ -185,13 +180,12 @@ impl Server {
         let listener = TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         tracing::info!(address = %listener.local_addr()?, "http");
+        let gate = Gate::new(token, &tasks.config().http.hosts, guard::RATE);
         let api = Api {
             tasks,
-            token: token.map(|token| Sha256::digest(token).into()),
+            gate,
             log: Arc::default(),
             waiting: Arc::new(Semaphore::new(WAITING)),
-            rate: Arc::new(Mutex::new(Rate::new(Instant::now()))),
-            strangers: Arc::new(Mutex::new(Rate::new(Instant::now()))),
         };
         Ok(Self { listener, api })
     }

@@ -34,7 +34,7 @@ pub struct Problem {
 pub(super) struct Elsewhere(pub i32);
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
             title,
@@ -54,15 +54,15 @@ impl Problem {
     }
 
     /// There is too much to do.
-    pub(super) fn busy(detail: impl Into<String>) -> Self {
+    pub(crate) fn busy(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).after(1)
     }
 
-    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad request", detail)
     }
 
-    pub(super) fn unknown(detail: impl Into<String>) -> Self {
+    pub(crate) fn unknown(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not known", detail)
     }
 
@@ -78,7 +78,7 @@ impl Problem {
     }
 
     /// Kafka does not give what was asked for.
-    pub(super) fn upstream(error: &impl ToString) -> Self {
+    pub(crate) fn upstream(error: &impl ToString) -> Self {
         Self::new(
             StatusCode::BAD_GATEWAY,
             "Kafka does not answer as it should",

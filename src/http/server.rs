@@ -182,7 +182,7 @@ fn connection(
 
 /// How many connections there may be: what is configured, but no more than a quarter of the file descriptors, as Kafka's and the
 /// files of the process need the rest.
-pub(super) fn most(configured: usize) -> usize {
+pub(crate) fn most(configured: usize) -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let quarter = limit.current.map_or(usize::MAX, |limit| {
         usize::try_from(limit / 4).unwrap_or(usize::MAX)

@@ -20,7 +20,7 @@ use crate::moment::{DESCRIBED, Described, KINDS};
 use crate::policy::GATES;
 use crate::profile::{FIELDS, KEYED_FIELDS};
 use crate::segment;
-use crate::telemetry::metrics::{METRICS, Metric, OF_SENDER};
+use crate::telemetry::metrics::{METRICS, Metric, OF_ONSITE, OF_SENDER};
 use crate::treatment::Reason;
 use crate::trigger::definition::{self, Definition};
 use crate::trigger::set::{self, Basis};
@@ -332,10 +332,11 @@ fn metrics() -> String {
         "Metrics",
         "What `/metrics` shows. Counters begin at 0 with the process; what a transaction decided is counted once it is \
          committed. Gauges of a partition are there while its task is assigned to the process, so sum over processes. The second \
-         table is what `moments send` shows, where `send.listen` says so.",
+         table is what `moments send` shows, where `send.listen` says so; the third what `moments onsite` shows.",
         &[
             Table::new(&heads, METRICS.iter().map(row)),
             Table::new(&heads, OF_SENDER.iter().map(row)),
+            Table::new(&heads, OF_ONSITE.iter().map(row)),
         ],
     )
 }

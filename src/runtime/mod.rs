@@ -65,6 +65,7 @@ use self::silence::Awaited;
 use self::surroundings::Surroundings;
 use self::topics::Found;
 use self::view::TaskView;
+pub(crate) use self::watchdog::EndsProcess;
 use self::watchdog::Watchdog;
 use crate::config::Config;
 use crate::decode::Decoder;

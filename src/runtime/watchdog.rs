@@ -83,7 +83,7 @@ impl Watchdog {
 }
 
 /// Kept by a thread: where it panics the process ends, which would look alive otherwise, and nobody would take over.
-pub(super) struct EndsProcess;
+pub(crate) struct EndsProcess;
 
 impl Drop for EndsProcess {
     fn drop(&mut self) {

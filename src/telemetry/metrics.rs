@@ -207,6 +207,21 @@ metrics! {
         "Partitions of the channel that this process reads; 0 of all processes together: nobody sends.";
 }
 
+metrics! {
+    /// All metrics of `moments onsite`, in the order of the reference page.
+    OF_ONSITE =
+    ONSITE_REPORTS: "moments_onsite_reports_total", Kind::Counter, One, ["report"],
+        "What pages reported, and the topic of outcomes has: `shown` (also of those that were told that another shows it), `clicked`, `dismissed`, `answered`.";
+    ONSITE_REFUSED: "moments_onsite_refused_total", Kind::Counter, One, ["report"],
+        "Pages that were told that they may not: another one shows it, or it is good no more.";
+    ONSITE_MADE_WAY: "moments_onsite_made_way_total", Kind::Counter, One, [],
+        "Treatments that were read while as many were known as may be (`onsite.treatments`, or 64 of one customer): another one is shown no more.";
+    ONSITE_TREATMENTS: "moments_onsite_treatments", Kind::Gauge, One, [],
+        "Treatments that are known: to be shown, or shown already.";
+    ONSITE_STREAMS: "moments_onsite_streams", Kind::Gauge, One, [],
+        "Streams that are open.";
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -216,7 +231,7 @@ mod tests {
     /// Prometheus' conventions: a base unit at the end, and `_total` after it on a counter.
     #[test]
     fn names_say_kind_and_unit() {
-        let all = || METRICS.iter().chain(OF_SENDER);
+        let all = || METRICS.iter().chain(OF_SENDER).chain(OF_ONSITE);
         let names: BTreeSet<_> = all().map(|metric| metric.name).collect();
         assert_eq!(names.len(), all().count(), "a name stands twice");
         for metric in all() {

@@ -4,6 +4,7 @@
 //! Counters begin at 0 with the process. What a transaction decides is counted once it is committed.
 
 pub mod metrics;
+pub mod onsite;
 pub mod sender;
 pub mod traces;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use moments::telemetry::metrics::{METRICS, OF_SENDER};
+use moments::telemetry::metrics::{METRICS, OF_ONSITE, OF_SENDER};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -20,6 +20,7 @@ const PAGES: &[&str] = &[
     "docs/events.md",
     "docs/treatments.md",
     "docs/sending.md",
+    "docs/onsite.md",
     "docs/running.md",
     "docs/limits.md",
     "docs/design.md",
@@ -52,7 +53,7 @@ fn stem(series: &str) -> &str {
 
 #[test]
 fn documents_name_only_metrics_that_exist() {
-    let all = METRICS.iter().chain(OF_SENDER);
+    let all = METRICS.iter().chain(OF_SENDER).chain(OF_ONSITE);
     let known: BTreeSet<_> = all.map(|metric| metric.name).collect();
     for page in PAGES {
         for name in metrics(&read(&root().join(page))) {

@@ -32,7 +32,7 @@ impl Plan {
     pub(in crate::engine) fn may_come_of(&self, event: &Event, settled: &Settled) -> bool {
         self.has_goals
             && (self.with_goal(event.name).next().is_some()
-                || Reaction::of(event.name).is_some()
+                || !Reaction::of(event.name).is_empty()
                 || redeems(event).is_some()
                 || takes_back(event.name))
             && !settled.ledger.is_empty()
@@ -121,8 +121,8 @@ impl Fold<'_> {
         (event, previous): (&Event, Option<&Settled>),
         again: bool,
     ) {
-        if let Some(reaction) = Reaction::of(event.name) {
-            self.reacted(settled, event, reaction);
+        for reaction in Reaction::of(event.name) {
+            self.reacted(settled, event, *reaction);
         }
         if settled.ledger.is_empty() || again {
             return;

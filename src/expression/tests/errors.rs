@@ -11,6 +11,7 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("event.score > 1", "score", "has no property `score`", "it is a property of `NPS Answered`"),
     ("profile.baskt.value > 1", "baskt.value", "the profile has no field `baskt.value`", "profile.basket.value"),
     ("profile.email == \"x\"", "email", "the profile has no field `email`", "profile.addresses.email"),
+    ("profile.tier == \"x\"", "tier", "the profile has no field `tier`", "profile.attributes.tier"),
     ("profile.basket", "basket", "`profile.basket` is a group of fields", "`value`"),
     ("profile.interests > 1", "interests", "needs a key", "interests[\"...\"]"),
     ("profile.attributes.teir", "teir", "no attribute `teir` is declared", "tier"),

@@ -16,6 +16,7 @@ mod identity;
 pub mod installation;
 mod memory;
 mod once;
+mod onsite;
 mod reload;
 mod replaying;
 mod schemas;

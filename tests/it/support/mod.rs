@@ -2,6 +2,7 @@
 
 pub mod acls;
 pub mod broker;
+pub mod browser;
 pub mod generated;
 pub mod kafka;
 pub mod process;

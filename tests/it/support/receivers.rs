@@ -66,9 +66,9 @@ pub struct Told {
 }
 
 impl Told {
-    /// The id of its command.
+    /// The id of its command; nothing where it is none.
     pub fn id(&self) -> &str {
-        &self.headers["webhook-id"]
+        self.headers.get("webhook-id").map_or("", String::as_str)
     }
 }
 
