@@ -59,7 +59,7 @@ impl<'a> Installation<'a> {
             "[application]\nid = \"{0}\"\n[kafka]\nbootstrap = \"{1}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
              [triggers]\npath = \"{2}/deploy/triggers\"\n[policy]\nhold_out = \"0%\"\n[topics]\npartitions = {PARTITIONS}\nrecord_bytes_max = 5242880\n\
              treatments = \"{0}.treatments\"\ndecisions = \"{0}.decisions\"\ndead_letters = \"{0}.dead-letters\"\n\
-             late_events = \"{0}.late-events\"\n{inputs}support.name = \"\"\noutcomes.name = \"\"\n[time]\n{time}\n",
+             late_events = \"{0}.late-events\"\nreports = \"{0}.reports\"\n{inputs}support.name = \"\"\noutcomes.name = \"\"\n[time]\n{time}\n",
             self.prefix,
             self.broker.bootstrap(),
             env!("CARGO_MANIFEST_DIR"),

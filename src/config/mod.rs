@@ -453,7 +453,8 @@ impl Config {
         let everybody = self.topics.everybody.keys().cloned();
         let everybody = everybody.chain(self.broadcasts()).chain(self.identities());
         let mut names = BTreeSet::new();
-        for name in inputs.chain(outputs).chain(everybody) {
+        let reports = Some(self.topics.reports.clone()).filter(|name| !name.is_empty());
+        for name in inputs.chain(outputs).chain(reports).chain(everybody) {
             topics::check_name(&name)?;
             if !names.insert(name.clone()) {
                 return Err(ConfigError::invalid(

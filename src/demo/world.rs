@@ -108,6 +108,7 @@ pub fn config(bootstrap: &str, prefix: &str, customers: u32, pace: Pace) -> Conf
         &mut topics.decisions,
         &mut topics.dead_letters,
         &mut topics.late_events,
+        &mut topics.reports,
     ] {
         name.insert_str(0, prefix);
     }

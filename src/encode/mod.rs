@@ -3,6 +3,7 @@
 
 pub mod avro;
 pub mod cloud_event;
+pub mod figures;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 //! What was decided is counted with the decision. What came of a treatment is counted with the customer on whose ledger it stands: she
 //! is written in the same transaction, so that the two agree after a crash, whatever is taken again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::erasures::Record;
 use super::fold::treatment;
@@ -28,6 +28,10 @@ pub(super) struct Tallies {
     before: BTreeMap<Of, Option<Figures>>,
     /// The same of the sealed one.
     sealed: BTreeMap<Of, Option<Figures>>,
+    /// Rows that are otherwise than they were reported.
+    unreported: BTreeSet<Of>,
+    /// Rows that are reported in the sealed transaction.
+    reported: BTreeSet<Of>,
 }
 
 impl Tallies {
@@ -93,6 +97,7 @@ impl Tallies {
     /// The changelog records of what changed since the last seal.
     pub fn seal(&mut self) -> Vec<Record> {
         self.sealed = std::mem::take(&mut self.before);
+        self.unreported.extend(self.sealed.keys().cloned());
         let record = |of: &Of| {
             let value = self.rows.get(of).and_then(|figures| written(figures, &[]));
             Some((written(of, KEY)?, value))
@@ -100,11 +105,22 @@ impl Tallies {
         self.sealed.keys().filter_map(record).collect()
     }
 
+    /// The rows that are otherwise than they were reported, to be reported in the sealed transaction.
+    pub fn report(&mut self) -> impl Iterator<Item = (&Of, &Figures)> {
+        self.reported = std::mem::take(&mut self.unreported);
+        // A row that is not there was never committed.
+        self.reported
+            .iter()
+            .filter_map(|of| self.rows.get_key_value(of))
+    }
+
     pub fn committed(&mut self) {
         self.sealed.clear();
+        self.reported.clear();
     }
 
     pub fn rollback(&mut self) {
+        self.unreported.append(&mut self.reported);
         for undone in [
             std::mem::take(&mut self.before),
             std::mem::take(&mut self.sealed),
@@ -121,6 +137,8 @@ impl Tallies {
     /// Takes a changelog record in; `key` without [`KEY`].
     pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoredError> {
         let of: Of = read(key)?;
+        // Whoever had it before may not have reported it.
+        self.unreported.insert(of.clone());
         match value {
             Some(value) => self.rows.insert(of, read(value)?),
             None => self.rows.remove(&of),
@@ -133,6 +151,16 @@ impl Engine {
     /// The figures so far, committed or not, by what they count.
     pub fn figures(&self) -> impl Iterator<Item = (&Of, &Figures)> {
         self.tallies.rows.iter()
+    }
+
+    /// Whether there are figures otherwise than they were reported.
+    pub fn has_figures_to_report(&self) -> bool {
+        !self.tallies.unreported.is_empty()
+    }
+
+    /// The figures that are otherwise than they were reported, as they belong to what was sealed last.
+    pub fn report_figures(&mut self) -> impl Iterator<Item = (&Of, &Figures)> {
+        self.tallies.report()
     }
 
     /// Counts what follows from an input.

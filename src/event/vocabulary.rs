@@ -459,7 +459,11 @@ impl Vocabulary {
             PropertyId::PROMOTION_POSITION => PropertyId::POSITION,
             id => id,
         });
+        let answers = ["NPS Answered", "Form Submitted", "Quiz Completed"];
+        let is_answer = answers.contains(&event.name.as_str());
         properties.filter(move |id| {
+            // An answer to a treatment is younger than the property.
+            is_younger |= is_answer && *id == PropertyId::TREATMENT_ID;
             is_younger |= id.0 < OWN && *id > PropertyId::CALL_DURATION;
             id.0 >= OWN || !is_younger
         })

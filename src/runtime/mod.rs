@@ -113,6 +113,7 @@ pub struct Names {
     decisions: String,
     dead_letters: String,
     late_events: String,
+    reports: String,
     treatments: String,
 }
 
@@ -157,6 +158,8 @@ struct Context {
     basis: Basis,
     /// Topics that come in and are compacted.
     compacted: Vec<String>,
+    /// Whether there is a topic of reports.
+    reports: bool,
     /// Which topics come in.
     ids: TopicIds,
     /// The triggers in force; tasks take them up between two transactions.
@@ -228,6 +231,7 @@ impl Names {
             decisions: topics.decisions.clone(),
             dead_letters: topics.dead_letters.clone(),
             late_events: topics.late_events.clone(),
+            reports: topics.reports.clone(),
             treatments: topics.treatments.clone(),
         }
     }
@@ -274,6 +278,7 @@ impl Names {
             Sink::Decisions => &self.decisions,
             Sink::DeadLetters => &self.dead_letters,
             Sink::Late => &self.late_events,
+            Sink::Reports => &self.reports,
             Sink::Changelog => &self.changelog,
             Sink::Journal => &self.journal,
             Sink::Transfers(_) => &self.transfers,
@@ -321,6 +326,7 @@ impl Runtime {
             names: Arc::clone(&names),
             basis,
             compacted: found.compacted,
+            reports: found.reports,
             ids,
             plan: Mutex::new(plan),
             decoder,
@@ -627,6 +633,7 @@ impl Context {
             unrepeatable: self.unrepeatable(),
             ids: self.ids.clone(),
             between: self.names.between(),
+            reports_ms: self.reports.then_some(self.config.topics.reports_every.ms),
         }
     }
 

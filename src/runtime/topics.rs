@@ -40,6 +40,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let out = |name: String, settings: &[(&'static str, &str)]| Wanted {
         name,
         copartitioned: false,
+        optional: false,
         partitions: None,
         rights: &[Right::Write],
         settings: settings
@@ -60,6 +61,7 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let input = |name: String| Wanted {
         name,
         copartitioned: true,
+        optional: false,
         partitions: None,
         settings: vec![(TIMESTAMP, STAMPED.to_owned())],
         rights: &[Right::Read],
@@ -103,8 +105,21 @@ pub fn wanted(config: &Config, plan: &Plan) -> Vec<Wanted> {
     let treatments = treatments.map(|channel| topics.treatments_of(channel));
     let others = [&topics.decisions, &topics.dead_letters, &topics.late_events].map(String::clone);
     all.extend(treatments.chain(others).map(kept));
+    all.extend(reports(config, out));
     with_http(config, &mut all);
     all
+}
+
+/// The topic of figures, where there is to be one.
+fn reports(
+    config: &Config,
+    out: impl Fn(String, &[(&'static str, &str)]) -> Wanted,
+) -> Option<Wanted> {
+    let name = Some(config.topics.reports.clone()).filter(|name| !name.is_empty());
+    name.map(|name| Wanted {
+        optional: true,
+        ..out(name, &[("cleanup.policy", "compact")])
+    })
 }
 
 /// Who asks over HTTP is shown decisions, and whom she erases is told in the profile topic.
@@ -216,6 +231,8 @@ pub struct Found {
     pub partitions: i32,
     /// Topics that come in and are compacted: not every record can be read again.
     pub compacted: Vec<String>,
+    /// Whether there is a topic of reports.
+    pub reports: bool,
     /// The id of each topic, where the brokers say it.
     pub ids: BTreeMap<String, u128>,
     /// What a person should know.
@@ -238,8 +255,10 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
     let existing: BTreeMap<String, i32> = there
         .map(|(name, found)| (name.clone(), found.partitions))
         .collect();
-    let missing = names.iter().filter(|name| !existing.contains_key(**name));
-    check_missing(missing.copied(), &wanted, &described, &mut report);
+    let missing = wanted.iter().filter(|it| !existing.contains_key(&it.name));
+    let missing = missing.filter(|topic| topic.is_needed(&mut report));
+    let missing: Vec<&str> = missing.map(|it| it.name.as_str()).collect();
+    check_missing(missing.into_iter(), &wanted, &described, &mut report);
     check_rights(&wanted, &described, &mut report);
     let counts: Vec<(&str, i32)> = wanted
         .iter()
@@ -285,6 +304,7 @@ pub fn check(config: &Config, plan: &Plan) -> Result<Found, TopicsError> {
         Ok(Found {
             partitions,
             compacted,
+            reports: existing.contains_key(&config.topics.reports),
             ids: ids(&described),
             warnings: report.warnings,
         })

@@ -46,6 +46,8 @@ pub struct Wanted {
     pub name: String,
     /// Whether it must have as many partitions as every other such.
     pub copartitioned: bool,
+    /// Whether the application starts without it, and says so.
+    pub optional: bool,
     /// How many partitions it has; as many as the others where it is not said.
     pub partitions: Option<i32>,
     /// Settings it is created with.
@@ -71,6 +73,20 @@ pub(super) enum Need {
     Retained,
     /// No record is larger than so many bytes, which are received.
     Received(i64),
+}
+
+impl Wanted {
+    /// Whether the application does not start without it; where it does, that it is missing is said.
+    pub(super) fn is_needed(&self, report: &mut Report) -> bool {
+        if self.optional {
+            report.warnings.push(format!(
+                "{}: missing, or not to be seen for want of the right Write on it. Nothing is written to it; `moments topics create` makes it, \
+                 `moments topics acls` prints every right that is needed",
+                self.name
+            ));
+        }
+        !self.optional
+    }
 }
 
 impl std::fmt::Display for Report {

@@ -201,6 +201,17 @@ pub trait Core {
     /// transaction of which somebody is kept. Work may go on on top.
     fn seal(&mut self, keep: Keep) -> Sealed;
 
+    /// Whether there are figures otherwise than they were reported.
+    fn has_to_report(&self) -> bool {
+        false
+    }
+
+    /// Records with the figures that are otherwise than they were reported, of what was sealed: they belong to its transaction. Key and
+    /// value.
+    fn report(&mut self, _now: Timestamp) -> Vec<(Vec<u8>, Vec<u8>)> {
+        Vec::new()
+    }
+
     /// What was sealed is committed.
     fn committed(&mut self);
 

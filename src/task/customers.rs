@@ -6,7 +6,7 @@ use super::core::{
     Core, Count, Effect, Keep, Moved, RawRecord, Rejection, Sealed, Swept, Treatment,
 };
 use crate::decode::{Decoder, Defect};
-use crate::encode::Encoder;
+use crate::encode::{Encoder, figures};
 use crate::engine::{self, Engine, Input, Transfer, sweep};
 use crate::event::Event;
 use crate::event::Position;
@@ -291,6 +291,20 @@ impl Core for Customers {
 
     fn seal(&mut self, keep: Keep) -> Sealed {
         self.engine.checkpoint(keep)
+    }
+
+    fn has_to_report(&self) -> bool {
+        self.engine.has_figures_to_report()
+    }
+
+    fn report(&mut self, now: Timestamp) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let partition = self.partition;
+        let rows = self.engine.report_figures();
+        let records = rows.map(|(of, row)| {
+            let value = figures::value(of, row, partition, now);
+            (figures::key(of, partition), value)
+        });
+        records.collect()
     }
 
     fn committed(&mut self) {

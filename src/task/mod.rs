@@ -75,6 +75,8 @@ pub struct TaskSettings {
     pub ids: TopicIds,
     /// The topic between tasks; none where ids of one person are in one task.
     pub between: Option<Between>,
+    /// After how long figures that have changed are reported, milliseconds; none: they are not.
+    pub reports_ms: Option<i64>,
 }
 
 /// Commands and their answers belong to a session; a new one begins whenever the task starts over.
@@ -391,6 +393,8 @@ pub struct Task<C: Core> {
     awaited: u64,
     /// How far the other tasks have come.
     others: Others,
+    /// The clock when figures were last reported.
+    reported: Timestamp,
 }
 
 impl<C: Core> Task<C> {
@@ -428,6 +432,7 @@ impl<C: Core> Task<C> {
             frugal: false,
             awaited: 0,
             others: Others::default(),
+            reported: Timestamp::MIN,
         }
     }
 

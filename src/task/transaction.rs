@@ -57,6 +57,8 @@ pub enum Sink {
     DeadLetters,
     /// What came too late; by key.
     Late,
+    /// Figures of the task; by key.
+    Reports,
     /// The task's own partition of the changelog.
     Changelog,
     /// The task's own partition of the journal.

@@ -165,8 +165,16 @@ impl<C: Core> Task<C> {
 
     /// When the open transaction should be committed; not before there is an offset to go with it.
     pub(super) fn open_due(&self) -> Option<Timestamp> {
-        let due = [self.content_due(), self.checkpoint_due()];
+        let due = [self.content_due(), self.checkpoint_due(), self.report_due()];
         due.into_iter().flatten().min()
+    }
+
+    /// When figures that have changed are to be reported. While customers go over to other triggers, no transaction comes in between.
+    fn report_due(&self) -> Option<Timestamp> {
+        let every = self.settings.reports_ms?;
+        let is_needed =
+            self.core.has_to_report() && self.has_offset() && !self.is_offered_another();
+        is_needed.then(|| self.reported.plus(every))
     }
 
     fn content_due(&self) -> Option<Timestamp> {
@@ -319,6 +327,11 @@ impl<C: Core> Task<C> {
         };
         let (customers, kept) = self.core.seal(keep);
         record.window = self.kept(kept);
+        let is_report_due = self.report_due().is_some_and(|due| due <= self.clock);
+        let reports = match is_report_due {
+            true => self.core.report(record.now),
+            false => Vec::new(),
+        };
         let changelog = |key, value| Out {
             sink: Sink::Changelog,
             key: Some(key),
@@ -329,6 +342,15 @@ impl<C: Core> Task<C> {
         let customers = customers.into_iter();
         records.extend(customers.map(|(customer, packed)| changelog(customer, packed)));
         records.push(changelog(record::KEY.to_vec(), Some(record.pack())));
+        if is_report_due {
+            self.reported = self.clock;
+        }
+        records.extend(reports.into_iter().map(|(key, value)| Out {
+            sink: Sink::Reports,
+            key: Some(key),
+            value: Some(value),
+            headers: Vec::new(),
+        }));
         let line = Line::new(
             self.settings.partition,
             record.transaction,

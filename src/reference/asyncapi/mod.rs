@@ -179,6 +179,12 @@ fn channels(basis: &Basis<'_>) -> Vec<Channel> {
             "Events that came at or behind the watermark, as they came.",
         ),
         (
+            "reports",
+            topics.reports.clone(),
+            "report",
+            "What triggers did and brought, compacted: figures of one partition, which add up over partitions.",
+        ),
+        (
             "journal",
             basis.config.journal(),
             "journal",
@@ -292,27 +298,21 @@ fn messages(basis: &Basis<'_>) -> Vec<Message> {
     let letter = bytes("The bytes of the record as it came.");
     let packed = bytes("Packed; none where the customer is gone.");
     let schema = |name| reference("schemas", name);
+    let ours = |name, title, of| message(name, title, JSON, json!({}), schema(of));
     let came = schemas::event_headers;
     let set_aside = schemas::letter_headers();
     let mut messages = vec![
         message("event", "An event", JSON, came(), schema("Event")),
         message("foreign", "A foreign record", JSON, came(), foreign),
         message("letter", "A record set aside", BYTES, set_aside, letter),
-        message(
-            "journal",
-            "A transaction",
-            JSON,
-            json!({}),
-            schema("Journal"),
+        ours(
+            "report",
+            "Figures of a trigger, or of a part of it",
+            "Report",
         ),
+        ours("journal", "A transaction", "Journal"),
         message("state", "A packed profile", BYTES, json!({}), packed),
-        message(
-            "set",
-            "A set of triggers",
-            JSON,
-            json!({}),
-            schema("TriggerSet"),
-        ),
+        ours("set", "A set of triggers", "TriggerSet"),
     ];
     let topics = &basis.config.topics;
     if !topics.everybody.is_empty() {

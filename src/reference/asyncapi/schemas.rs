@@ -50,6 +50,7 @@ pub(super) fn all(basis: &Basis<'_>) -> Map<String, Json> {
         ("Withdrawal", withdrawal()),
         ("Decision", decision()),
         ("Evidence", evidence()),
+        ("Report", report()),
         ("Journal", journal()),
         ("TriggerSet", set()),
     ] {
@@ -254,6 +255,44 @@ fn decision() -> Json {
 fn evidence() -> Json {
     let event = whole(json!({ "id": { "type": "string" }, "time": instant() }));
     whole(json!({ "events": { "type": "array", "items": event }, "facts": { "type": "object" } }))
+}
+
+fn report() -> Json {
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let number = || json!({ "type": "number" });
+    let counts = |about: &str| json!({ "type": "object", "description": about, "additionalProperties": count() });
+    let credited = || whole(json!({ "conversions": number(), "value": number() }));
+    let arm = |about: &str| {
+        let mut bounded =
+            whole(json!({ "customers": count(), "value": number(), "squares": number() }));
+        bounded["description"] = "Each held at the most that one is worth, where the trigger says that; for the interval of a lift in value.".into();
+        let mut arm = whole(
+            json!({ "customers": count(), "converted": count(), "value": number(), "bounded": bounded }),
+        );
+        arm["description"] = about.into();
+        arm
+    };
+    whole(json!({
+        "trigger": { "type": "string" },
+        "generation": count(),
+        "treatment": { "type": ["string", "null"], "description": "Of the trigger, one treatment: `channel/template`." },
+        "segment": { "type": ["string", "null"], "description": "Of those, customers who were in a segment when it was decided." },
+        "partition": { "type": "integer", "description": "Of whose customers; sum over partitions." },
+        "as_of": reference("schemas", "Time"),
+        "moments": count(),
+        "treated": count(),
+        "withdrawn": count(),
+        "refused": counts("By reason."),
+        "reactions": counts("What senders and pages reported, and codes that were redeemed, by what it was."),
+        "last_touch": credited(),
+        "first_touch": credited(),
+        "linear": credited(),
+        "cost": number(),
+        "customers": whole(json!({
+            "treated": arm("Whose first exposure is over, treated."),
+            "held_out": arm("The same, held out."),
+        })),
+    }))
 }
 
 fn journal() -> Json {

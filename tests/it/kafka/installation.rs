@@ -78,7 +78,7 @@ impl Installation {
             "[application]\nid = \"{0}\"\n[kafka]\nbootstrap = \"{1}\"\n[kafka.consumer]\n\"session.timeout.ms\" = 2000\n\
              \"heartbeat.interval.ms\" = 200\n[http]\nlisten = \"127.0.0.1:0\"\n[triggers]\npath = \"{2}/triggers\"\n[policy]\nhold_out = \"0%\"\n\
              [topics]\npartitions = {partitions}\nrecord_bytes_max = 5242880\ntreatments = \"{0}.treatments\"\ndecisions = \"{0}.decisions\"\n\
-             dead_letters = \"{0}.dead-letters\"\nlate_events = \"{0}.late-events\"\n",
+             dead_letters = \"{0}.dead-letters\"\nlate_events = \"{0}.late-events\"\nreports = \"{0}.reports\"\n",
             self.prefix,
             self.broker.bootstrap(),
             self.dir.path().display(),

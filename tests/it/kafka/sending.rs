@@ -53,8 +53,9 @@ impl Sending {
         // What happened a millisecond ago is settled.
         let settled = INPUTS.map(|topic| format!("{topic}.lateness = \"1ms\"\n"));
         let settled = settled.concat();
-        let extra =
-            format!("{settled}[send]\nlisten = \"127.0.0.1:0\"\nparallel = {PARALLEL}\n{channels}");
+        let extra = format!(
+            "reports_every = \"100ms\"\n{settled}[send]\nlisten = \"127.0.0.1:0\"\nparallel = {PARALLEL}\n{channels}"
+        );
         let installation = Installation::new(broker, 2, triggers, &extra);
         let folder = installation.file("templates");
         fs::create_dir(&folder).expect("a folder");
@@ -271,6 +272,26 @@ fn messages_arrive_by_mail_once_and_what_came_of_them_is_known() {
         let profile: Value = serde_json::from_str(&profile.unwrap_or_default()).unwrap_or_default();
         profile["profile"]["bounced"] == json!(["email"])
     });
+    wait_until("it on the topic of reports", LIMIT, || {
+        warehouse(installation) == (customers.len() as u64, 1)
+    });
+}
+
+/// What the topic of reports says was treated and bounced, of all triggers and partitions.
+fn warehouse(installation: &Installation) -> (u64, u64) {
+    let mut rows = std::collections::BTreeMap::new();
+    for record in installation.read("reports") {
+        let row: Value = serde_json::from_str(&record.text()).expect("a row");
+        rows.insert(record.key_text(), row);
+    }
+    let whole = rows.values().filter(|row| row["treatment"].is_null());
+    whole.fold((0, 0), |(treated, bounced), row| {
+        let count = |value: &Value| value.as_u64().unwrap_or_default();
+        (
+            treated + count(&row["treated"]),
+            bounced + count(&row["reactions"]["bounced"]),
+        )
+    })
 }
 
 #[test]

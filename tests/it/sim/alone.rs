@@ -63,6 +63,7 @@ impl Alone {
                 unrepeatable: BTreeSet::new(),
                 ids: Default::default(),
                 between: None,
+                reports_ms: None,
             },
             fresh,
             plan,

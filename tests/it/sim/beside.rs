@@ -49,6 +49,7 @@ impl Side {
             checkpoint: Checkpoint::EACH,
             unrepeatable: BTreeSet::new(),
             ids: Default::default(),
+            reports_ms: None,
             between: Some(Between {
                 topic: IDENTITIES,
                 tasks: 2,

@@ -45,6 +45,7 @@ pub fn check(what: &str, script: &str, expected: &str) {
         unrepeatable: BTreeSet::new(),
         ids: Default::default(),
         between: None,
+        reports_ms: None,
         delays: Delays {
             command_ms: 20,
             ..Delays::default()

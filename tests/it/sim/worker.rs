@@ -297,6 +297,7 @@ fn place_of(out: &Out, partition: usize) -> Place {
         Sink::Decisions => "decisions",
         Sink::DeadLetters => "dead-letters",
         Sink::Late => "late",
+        Sink::Reports => "reports",
         Sink::Changelog => "changelog",
         Sink::Journal => "journal",
         Sink::Transfers(to) => {

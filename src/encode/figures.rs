@@ -1,0 +1,126 @@
+//! How the figures of a task are written for the topic of reports: a row a record, which replaces the one before it.
+
+use serde_json::{Map, Value, json};
+
+use crate::money::Amount;
+use crate::profile::ledger::Arm;
+use crate::tally::{Customers, Figures, Of, Touch, WHOLE};
+use crate::time::Timestamp;
+
+/// The key of a row of a task: of one that is written again, the same.
+#[must_use]
+pub fn key(of: &Of, partition: i32) -> Vec<u8> {
+    // As texts may hold anything, so that no two rows have one key.
+    let key = json!([
+        of.trigger,
+        of.generation,
+        of.treatment,
+        of.segment,
+        partition
+    ]);
+    key.to_string().into_bytes()
+}
+
+/// A row of a task, as it stands at `now`.
+#[must_use]
+pub fn value(of: &Of, figures: &Figures, partition: i32, now: Timestamp) -> Vec<u8> {
+    let credits = |touch: Touch| {
+        let credits = figures.credits.get(&touch).cloned().unwrap_or_default();
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "millionths of no more than 2^33 goals"
+        )]
+        let conversions = credits.share as f64 / WHOLE as f64;
+        json!({ "conversions": conversions, "value": amount(credits.value) })
+    };
+    let arm = |arm: Arm| customers(&figures.arms.get(&arm).cloned().unwrap_or_default());
+    let reactions = figures.reactions.iter();
+    let reactions =
+        reactions.map(|(reaction, count)| (reaction.word().to_owned(), (*count).into()));
+    let row = json!({
+        "trigger": of.trigger,
+        "generation": of.generation,
+        "treatment": of.treatment,
+        "segment": of.segment,
+        "partition": partition,
+        "as_of": now.to_string(),
+        "moments": figures.moments(),
+        "treated": figures.treated,
+        "withdrawn": figures.withdrawn,
+        "refused": figures.refused,
+        "reactions": reactions.collect::<Map<String, Value>>(),
+        "last_touch": credits(Touch::Last),
+        "first_touch": credits(Touch::First),
+        "linear": credits(Touch::Linear),
+        "cost": amount(figures.cost),
+        "customers": { "treated": arm(Arm::Treated), "held_out": arm(Arm::HeldOut) },
+    });
+    row.to_string().into_bytes()
+}
+
+fn customers(customers: &Customers) -> Value {
+    json!({
+        "customers": customers.count,
+        "converted": customers.converted,
+        "value": amount(customers.value),
+        "bounded": {
+            "customers": customers.bounded_count,
+            "value": amount(customers.bounded),
+            "squares": amount(customers.squares),
+        },
+    })
+}
+
+fn amount(amount: Amount) -> f64 {
+    amount.number()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::tally::{Credits, Reaction};
+
+    #[test]
+    fn a_row_is_written_whole() {
+        let of = Of {
+            trigger: "basket".into(),
+            generation: 1,
+            treatment: Some("email/reminder".into()),
+            segment: None,
+        };
+        assert_eq!(key(&of, 3), br#"["basket",1,"email/reminder",null,3]"#);
+        let figures = Figures {
+            treated: 7,
+            refused: BTreeMap::from([("held_out".into(), 2)]),
+            reactions: BTreeMap::from([(Reaction::Opened, 3)]),
+            credits: BTreeMap::from([(
+                Touch::Linear,
+                Credits {
+                    share: 1_500_000,
+                    value: Amount::of(12.5),
+                },
+            )]),
+            arms: BTreeMap::from([(
+                Arm::HeldOut,
+                Customers {
+                    count: 2,
+                    converted: 1,
+                    ..Customers::default()
+                },
+            )]),
+            ..Figures::default()
+        };
+        let value = value(&of, &figures, 3, Timestamp(0));
+        let value: Value = serde_json::from_slice(&value).unwrap();
+        assert_eq!(value["moments"], 9);
+        assert_eq!(value["reactions"], json!({ "opened": 3 }));
+        assert_eq!(
+            value["linear"],
+            json!({ "conversions": 1.5, "value": 12.5 })
+        );
+        assert_eq!(value["customers"]["held_out"]["converted"], 1);
+        assert_eq!(value["as_of"], "1970-01-01T00:00:00.000Z");
+    }
+}
