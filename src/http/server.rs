@@ -5,15 +5,18 @@
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::{Extension, Router};
+use hyper::body::{Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -137,16 +140,52 @@ async fn place(places: &Arc<Semaphore>, open: &mut Vec<Open>) -> OwnedSemaphoreP
     }
 }
 
-/// Says of the connection that an answer is being made on it.
+/// Says of the connection that an answer is being made on it, until all of it is taken.
 async fn answering(
     State(answers): State<Arc<AtomicBool>>,
     request: Request,
     next: Next,
 ) -> Response {
     answers.store(true, Ordering::Relaxed);
+    let answered = Answered(answers);
     let response = next.run(request).await;
-    answers.store(false, Ordering::Relaxed);
-    response
+    response.map(|body| Body::new(Answer { body, answered }))
+}
+
+/// Says that it is over.
+struct Answered(Arc<AtomicBool>);
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer, which may be a stream that lasts.
+struct Answer {
+    body: Body,
+    #[expect(dead_code, reason = "its end is what counts")]
+    answered: Answered,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 type Served = http1::Connection<

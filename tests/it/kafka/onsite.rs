@@ -1,7 +1,9 @@
 //! `moments onsite` on a real Kafka: by itself, and with a site in a real browser.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
@@ -168,11 +170,10 @@ fn installation(
         triggers,
         &format!("{}{extra}{token}", settled.concat()),
     );
-    std::fs::write(installation.file("token"), format!("{TOKEN}\n")).expect("a token");
-    let config = std::fs::read_to_string(installation.config()).expect("a configuration");
+    fs::write(installation.file("token"), format!("{TOKEN}\n")).expect("a token");
+    let config = fs::read_to_string(installation.config()).expect("a configuration");
     let token = installation.file("token").display().to_string();
-    std::fs::write(installation.config(), config.replace("TOKEN", &token))
-        .expect("a configuration");
+    fs::write(installation.config(), config.replace("TOKEN", &token)).expect("a configuration");
     installation
 }
 
@@ -300,6 +301,40 @@ fn what_a_site_reports_is_on_the_topic_and_outlasts_the_process() {
     let (_, _, metrics) = next.ask("GET /metrics", &[&token], "").expect("an answer");
     let refused = "moments_onsite_refused_total{report=\"shown\"} 1";
     assert!(metrics.contains(refused), "{metrics}");
+}
+
+#[test]
+fn streams_have_their_number_and_are_not_taken_for_idle() {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let installation = alone(broker);
+    let config = fs::read_to_string(installation.config()).expect("a configuration");
+    fs::write(installation.config(), config + "streams = 2\n").expect("a configuration");
+    let member = start(&installation);
+    let streams = [1, 2].map(|_| Stream::open(&member, "ana/treatments/stream"));
+    let third = ask(
+        &member,
+        "GET /v1/customers/ana/treatments/stream",
+        &Value::Null,
+    );
+    assert_eq!(third.0, 503, "{}", third.1);
+    // Connections beyond their number, which ask nothing any more, make way, and no stream does.
+    let address = member.address().expect("an address");
+    let mut idles = Vec::new();
+    for _ in 0..6 {
+        let mut idle = TcpStream::connect(&address).expect("a connection");
+        let asked = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        idle.write_all(asked).expect("a request");
+        let mut answer = [0; 12];
+        idle.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        idles.push(idle);
+    }
+    publish(&installation, [command(1, "ana", HOUR_MS)]);
+    for stream in &streams {
+        stream.wait_for(&[("treatment", 1)]);
+    }
 }
 
 #[test]
@@ -437,7 +472,7 @@ fn a_page_in_a_browser_shows_it_once_and_her_answers_become_hers() {
     assert_eq!(link, "/advice");
     if let Some(folder) = std::env::var_os("MOMENTS_PICTURES") {
         let file = Path::new(&folder).join("onsite.png");
-        std::fs::write(file, browser.picture()).expect("a picture");
+        fs::write(file, browser.picture()).expect("a picture");
     }
     // She closes it, and what she does next has its own.
     dismiss(&browser);
