@@ -124,7 +124,7 @@ fn core(plan: &Arc<Plan>, decoder: &Decoder) {
 fn basis() -> Basis {
     Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
-        attributes: std::collections::BTreeMap::new(),
+        attributes: moments::event::vocabulary::standard_attributes(),
         policy: Policy::for_everybody(),
         mappings: Arc::default(),
     }

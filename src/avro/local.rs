@@ -30,10 +30,10 @@ macro_rules! versions {
 /// What comes in, oldest version first.
 pub const INPUTS: &[Version] = versions! {
     "cart": 1 [1 2],
-    "clickstream": 2 [1 2],
+    "clickstream": 2 [1 2 3],
     "outcomes": 3 [1],
     "profile": 4 [1],
-    "purchase": 5 [1 2],
+    "purchase": 5 [1 2 3],
     "support": 6 [1],
 };
 

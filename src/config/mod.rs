@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::suggest::{self, closest};
 use crate::encode::cloud_event::{Mode, Publishing};
 use crate::event::record::PLACEHOLDERS;
-use crate::event::{Text, Type, Vocabulary};
+use crate::event::{Text, Type, Vocabulary, vocabulary};
 use crate::task::watermark::TopicSettings;
 use crate::trigger::policy::Policy;
 
@@ -91,7 +91,8 @@ pub struct Config {
     pub log: Log,
     /// Traces.
     pub telemetry: Telemetry,
-    /// The company's own profile attributes: name and type (`bool`, `number`, `text`, `time`, `date`, `list`).
+    /// The company's own profile attributes: name and type (`bool`, `number`, `text`, `time`, `date`, `list`). Known without being
+    /// declared are `birthday`, a date, and `region`, a text.
     #[schemars(schema_with = "named_types")]
     pub attributes: BTreeMap<String, String>,
     /// The company's own events, or more properties of known ones: by event name, property and type.
@@ -296,12 +297,14 @@ impl Config {
         Ok(vocabulary)
     }
 
-    /// The company's own profile attributes. [`Config::load`] has checked them.
+    /// The attributes of the vocabulary and the company's own. [`Config::load`] has checked them.
     #[must_use]
     pub fn attributes(&self) -> BTreeMap<String, Type> {
-        self.attributes
-            .iter()
-            .filter_map(|(name, kind)| Some((name.clone(), Type::named(kind)?)))
+        let own = self.attributes.iter();
+        let own = own.filter_map(|(name, kind)| Some((name.clone(), Type::named(kind)?)));
+        vocabulary::standard_attributes()
+            .into_iter()
+            .chain(own)
             .collect()
     }
 

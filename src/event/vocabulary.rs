@@ -9,7 +9,7 @@
 //!
 //! A property name means the same, and has the same type, in every event that carries it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -270,6 +270,13 @@ standard_properties! {
     COUPON_NAME = "coupon_name": Text,
     // Of a promotion: a name, where that of a product is a number.
     PROMOTION_POSITION = "position": Text,
+    QUESTION = "question": Text,
+    ANSWER = "answer": Text,
+    TRIP_ID = "trip_id": Text,
+    DESTINATION = "destination": Text,
+    TRANSPORT = "transport": Text,
+    DEPARTS_AT = "departs_at": Time,
+    POINTS = "points": Number,
 }
 
 const _: () = assert!(PROPERTIES.len() <= OWN as usize && EVENTS.len() <= OWN as usize);
@@ -357,6 +364,24 @@ standard_events! {
     IN_APP_MESSAGE_VIEWED = "In-App Message Viewed": [CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
     IN_APP_MESSAGE_CLICKED = "In-App Message Clicked": [CAMPAIGN_ID, CAMPAIGN_NAME, LINK_ID, LINK_URL, TREATMENT_ID],
     IN_APP_MESSAGE_DISMISSED = "In-App Message Dismissed": [CAMPAIGN_ID, CAMPAIGN_NAME, TREATMENT_ID],
+    // One question of a pop-up, a poll or an agent, and what she said.
+    QUESTION_ANSWERED = "Question Answered": [QUESTION, ANSWER],
+    TRIP_PLANNED = "Trip Planned": [TRIP_ID, DESTINATION, TRANSPORT, DEPARTS_AT],
+    // The loyalty account: what came in, and what she spent of it.
+    POINTS_EARNED = "Points Earned": [POINTS, REASON, ORDER_ID],
+    POINTS_REDEEMED = "Points Redeemed": [POINTS, ORDER_ID],
+}
+
+/// Attributes that are known without being declared, as customers have them whatever the trade. A company adds its own in the
+/// configuration (`[attributes]`), and may give these another type there.
+pub const ATTRIBUTES: [(&str, Type); 2] = [("birthday", Type::Date), ("region", Type::Text)];
+
+/// [`ATTRIBUTES`] by name.
+#[must_use]
+pub fn standard_attributes() -> BTreeMap<String, Type> {
+    let own = ATTRIBUTES.iter();
+    own.map(|(name, kind)| ((*name).to_owned(), *kind))
+        .collect()
 }
 
 /// Why an event or property of the configuration cannot join the vocabulary.

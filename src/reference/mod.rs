@@ -268,7 +268,7 @@ fn reasons() -> String {
 fn programmes() -> String {
     let basis = Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
-        attributes: BTreeMap::new(),
+        attributes: Config::default().attributes(),
         policy: Config::default().policy(),
         mappings: Arc::default(),
     };

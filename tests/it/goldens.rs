@@ -10,7 +10,7 @@ use moments::document::report::Source;
 use moments::engine::waiting::Waiting;
 use moments::engine::{Customer, Engine, Input, Neighbours, Transfer, packed};
 use moments::event::record::Origin;
-use moments::event::{Position, Property, Vocabulary};
+use moments::event::{Position, Property, Vocabulary, vocabulary};
 use moments::moment::State;
 use moments::profile::{Settled, Tail};
 use moments::stored::{self, Inventory, Part, Stored};
@@ -132,7 +132,7 @@ fn samples() -> BTreeMap<u16, Vec<Part>> {
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
         vocabulary: Arc::clone(&vocabulary),
-        attributes: BTreeMap::new(),
+        attributes: vocabulary::standard_attributes(),
         // Whatever is held waits for long.
         policy: toml::from_str("quiet_hours = { default = '00:00-23:59' }\nhold_out = '0%'")
             .expect("a policy"),
@@ -419,7 +419,7 @@ fn erasures_broadcasts_and_claims_are_those_of_their_goldens() {
         policy: Policy::for_everybody(),
         mappings: Arc::default(),
     };
-    let path = root().join("deploy/triggers/onboarding/welcome.yaml");
+    let path = root().join("deploy/triggers/awareness/negative-remarketing.yaml");
     let plan = Arc::new(set::load(&path, &basis).expect("a shipped trigger"));
     let neighbours = Neighbours {
         own: 0,
