@@ -10,6 +10,7 @@
 //! to treatments: a customer lapses or returns whatever is sent to her, so that what triggers find can be compared with it.
 
 mod after;
+mod besides;
 mod calls;
 mod catalogue;
 mod dice;

@@ -20,14 +20,14 @@ const FIRST_NAMES: [&str; 32] = [
 ];
 /// Where people live, the more frequent more often.
 pub(super) const HOMES: [Home; 8] = [
-    home("Europe/Madrid", "ES", "es-ES", "+34", "Calle Mayor"),
-    home("Europe/Madrid", "ES", "es-ES", "+34", "Gran Via"),
-    home("Europe/Madrid", "ES", "ca-ES", "+34", "Carrer Nou"),
-    home("Europe/Berlin", "DE", "de-DE", "+49", "Hauptstrasse"),
-    home("Europe/Berlin", "DE", "de-DE", "+49", "Gartenweg"),
-    home("Europe/London", "GB", "en-GB", "+44", "High Street"),
-    home("America/New_York", "US", "en-US", "+1", "Main Street"),
-    home("Asia/Tokyo", "JP", "ja-JP", "+81", "Chuo-dori"),
+    home("Europe/Madrid", "ES", "es-ES", "+34", "Calle Mayor").of("madrid"),
+    home("Europe/Madrid", "ES", "es-ES", "+34", "Gran Via").of("madrid"),
+    home("Europe/Madrid", "ES", "ca-ES", "+34", "Carrer Nou").of("catalonia"),
+    home("Europe/Berlin", "DE", "de-DE", "+49", "Hauptstrasse").of("berlin"),
+    home("Europe/Berlin", "DE", "de-DE", "+49", "Gartenweg").of("brandenburg"),
+    home("Europe/London", "GB", "en-GB", "+44", "High Street").of("london"),
+    home("America/New_York", "US", "en-US", "+1", "Main Street").of("new-york"),
+    home("Asia/Tokyo", "JP", "ja-JP", "+81", "Chuo-dori").of("tokyo"),
 ];
 /// So many have no name: visitors who never sign up and never order.
 const VISITORS: f64 = 0.08;
@@ -35,6 +35,9 @@ const VISITORS: f64 = 0.08;
 const VISIT_SPREAD: f64 = 0.6;
 /// Something changes in the life of so many, sooner or later.
 const TURNS: f64 = 0.35;
+
+/// Sets the throws for what somebody does besides apart from those that decide all else.
+const BESIDES: u64 = 0x6265_7369_6465_7300;
 
 /// A place.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +48,14 @@ pub(super) struct Home {
     locale: &'static str,
     prefix: &'static str,
     street: &'static str,
+    /// The part of the country.
+    pub region: &'static str,
+}
+
+impl Home {
+    const fn of(self, region: &'static str) -> Self {
+        Self { region, ..self }
+    }
 }
 
 const fn home(
@@ -60,6 +71,7 @@ const fn home(
         locale,
         prefix,
         street,
+        region: "",
     }
 }
 
@@ -103,6 +115,8 @@ enum Turn {
 #[derive(Debug)]
 pub(super) struct Person {
     pub dice: Dice,
+    /// For what she does besides.
+    pub besides: Dice,
     pub number: u64,
     pub made: u32,
     name: u8,
@@ -172,6 +186,7 @@ impl Person {
             gone: Timestamp::MAX,
             busy_until: at,
             dice,
+            besides: Dice::new(world.seed ^ BESIDES, number),
         };
         person.turn = person.turn_after(at);
         if known {
@@ -285,6 +300,7 @@ impl Person {
             locale,
             prefix,
             street,
+            ..
         } = HOMES[usize::from(self.home)];
         let number = self.dice.whole(100_000_000, 999_999_999);
         let mut consent = serde_json::Map::new();
@@ -309,6 +325,7 @@ impl Person {
             let street = format!("{street} {}", number % 90 + 1);
             traits["address"] = json!({ "street": street, "country": country });
         }
+        self.tells_of_herself(&mut traits);
         tell.identify(at, &traits);
     }
 

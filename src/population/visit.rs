@@ -41,6 +41,7 @@ impl Person {
             self.next_visit = None;
             return;
         }
+        self.passes_by(at, tell);
         let due = at.plus(DAY_MS / 2);
         let buys = self.next_order.is_some_and(|next| next <= due);
         let now = if buys && self.dice.chance(IN_STORE) {
@@ -143,6 +144,7 @@ impl Person {
             let of = json!({ "category": name });
             tell.track(now, InputKind::Clickstream, "Product List Viewed", &of);
         }
+        self.narrows_down(now, name, tell);
         let mut seen: Vec<&Product> = Vec::new();
         for _ in 0..self.dice.whole(1, 5) {
             now = self.later(now, 15.0, 150.0);
@@ -155,6 +157,7 @@ impl Person {
         if let Some(last) = seen.last() {
             now = self.likes(now, last, tell);
         }
+        self.wonders(now, name, tell);
         (now, seen)
     }
 
@@ -301,6 +304,7 @@ impl Person {
         };
         tell.track(at, InputKind::Purchase, "Order Completed", &of);
         self.carts += 1;
+        self.points(&id, at, total, tell);
         self.live_on(at, tell);
         if cart_id.is_some() {
             self.parcel(&id, at, world, tell);
