@@ -124,6 +124,7 @@ fn words(declared: &str) -> Vec<String> {
             format!("segment: {name},"),
         ],
         Some(("personas", name)) => vec![format!("profile.personas.{name}")],
+        Some(("table", name)) => vec![format!("tables.{name}[")],
         Some(("labels", name)) => vec![format!("{name}.")],
         Some(("path", _)) => [
             "profile.stage",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use allocation_counter::measure;
 use moments::avro::{Schemas, wire};
 use moments::decode::Decoder;
+use moments::document::report::Source;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::record::Origin;
 use moments::event::{Event, Vocabulary};
@@ -98,8 +99,11 @@ fn plan() -> Arc<Plan> {
         policy: Policy::for_everybody(),
         mappings: Arc::default(),
     };
-    let path = Path::new(ROOT).join("deploy/triggers/engagement/abandoned-basket.yaml");
-    let plan = set::load(&path, &basis);
+    let shipped = ["abandoned-basket", "propensity"].map(|name| {
+        let path = Path::new(ROOT).join(format!("deploy/triggers/engagement/{name}.yaml"));
+        Source::load(&path).expect("a shipped file")
+    });
+    let plan = set::compile(&shipped, &basis);
     Arc::new(
         plan.unwrap_or_else(|reports| panic!("{}", moments::document::report::rendered(&reports))),
     )

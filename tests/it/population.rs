@@ -83,6 +83,7 @@ fn triggers_find_what_is_true_and_nothing_else() {
         ["moments", "right", "all", "found"].map(|count| score[count].as_u64().expect("a count"))
     };
     println!("{}", summary["scores"]);
+    each_comes_true(&summary);
     // Facts: each basket left and each late parcel is found, and no other.
     for (trigger, at_least) in [("abandoned-basket", 2_000), ("late-delivery", 400)] {
         let [moments, right, all, found] = score(trigger);
@@ -99,6 +100,31 @@ fn triggers_find_what_is_true_and_nothing_else() {
     // A departure from one's own rhythm is a guess, made sooner: better than chance, worse than certainty.
     let [moments, right, ..] = score("frequency-drop");
     assert!(right * 5 > moments, "{right} of {moments}");
+}
+
+/// What comes true of nobody in these 280 days, from a January on, and why.
+const ELSEWHERE: [(&str, &str); 5] = [
+    (
+        "anniversary",
+        "who signs up has been here for less than a year",
+    ),
+    ("back-in-stock", "nothing happens to everybody"),
+    ("broadcast-sync", "nothing happens to everybody"),
+    ("loyalty-expiry", "what makes her gold counts for a year"),
+    ("special-dates", "Christmas is not in it"),
+];
+
+/// Every other shipped trigger treats somebody, or counts her where that is all that it does.
+fn each_comes_true(summary: &Value) {
+    let triggers = summary["triggers"].as_array().expect("triggers");
+    assert!(triggers.len() > 40);
+    for row in triggers {
+        let name = row["trigger"].as_str().expect("a name");
+        let did = row["treatments"].as_u64().expect("a count");
+        let did = did + row["refused"]["counted"].as_u64().unwrap_or(0);
+        let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == name);
+        assert_eq!(did == 0, elsewhere.is_some(), "{row}, {elsewhere:?}");
+    }
 }
 
 #[test]

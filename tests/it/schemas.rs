@@ -93,6 +93,7 @@ fn kind_of(source: &Source) -> Kind {
         ("labels", Kind::Labels),
         ("personas", Kind::Personas),
         ("path", Kind::Path),
+        ("table", Kind::Table),
     ];
     let own = kinds.into_iter().find(|(word, _)| set::is_of(source, word));
     own.map_or(Kind::Trigger, |(_, kind)| kind)
