@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 const VIEWED: &str = "In-App Message Viewed";
 const CLICKED: &str = "In-App Message Clicked";
 const DISMISSED: &str = "In-App Message Dismissed";
+const ANSWERED: &str = "Question Answered";
 /// What all three begin with.
 const OURS: &[u8] = b"In-App Message ";
 
@@ -88,9 +89,25 @@ impl Report {
                 });
                 let form = [("form_id", of.template.as_str())];
                 let message = format!("Form Submitted {id}");
-                vec![traits, event("Form Submitted", message, &form)]
+                let submitted = event("Form Submitted", message, &form);
+                let answers = answers.iter().filter(|(name, _)| *name != "consent");
+                let answers = answers.map(|(name, answer)| {
+                    let said = [("question", name.as_str()), ("answer", &text(answer))];
+                    event(ANSWERED, format!("{ANSWERED} {id} {name}"), &said)
+                });
+                let answers: Vec<Value> = answers.collect();
+                [vec![traits], answers, vec![submitted]].concat()
             }
         }
+    }
+}
+
+/// An answer as an event carries it: of several, with commas.
+fn text(answer: &Value) -> String {
+    match answer {
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
 }
 

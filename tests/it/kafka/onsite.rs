@@ -277,19 +277,23 @@ fn what_a_site_reports_is_on_the_topic_and_outlasts_the_process() {
     let names = [
         "In-App Message Viewed",
         "In-App Message Clicked",
+        "Question Answered",
         "Form Submitted",
         "In-App Message Dismissed",
     ];
-    let [viewed, clicked, submitted, dismissed] = names.map(Value::from);
+    let [viewed, clicked, answered, submitted, dismissed] = names.map(Value::from);
     let expected = [
         (&viewed, &one),
         (&clicked, &one),
         (&none, &none),
+        (&answered, &one),
         (&submitted, &one),
         (&dismissed, &one),
     ];
     assert_eq!(what, expected);
     assert_eq!(reported[2]["traits"], answers);
+    assert_eq!(reported[3]["properties"]["question"], "favourite_colour");
+    assert_eq!(reported[3]["properties"]["answer"], "green");
 
     // Whoever starts anew knows what was shown.
     member.process.kill9();
