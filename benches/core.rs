@@ -124,7 +124,7 @@ fn core(plan: &Arc<Plan>, decoder: &Decoder) {
 fn basis() -> Basis {
     Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
-        attributes: moments::event::vocabulary::standard_attributes(),
+        attributes: std::collections::BTreeMap::new(),
         policy: Policy::for_everybody(),
         mappings: Arc::default(),
     }

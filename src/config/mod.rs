@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::suggest::{self, closest};
 use crate::encode::cloud_event::{Mode, Publishing};
 use crate::event::record::PLACEHOLDERS;
-use crate::event::{Text, Type, Vocabulary, vocabulary};
+use crate::event::{Text, Type, Vocabulary};
 use crate::task::watermark::TopicSettings;
 use crate::trigger::policy::Policy;
 
@@ -297,14 +297,12 @@ impl Config {
         Ok(vocabulary)
     }
 
-    /// The attributes of the vocabulary and the company's own. [`Config::load`] has checked them.
+    /// The company's own profile attributes. [`Config::load`] has checked them.
     #[must_use]
     pub fn attributes(&self) -> BTreeMap<String, Type> {
-        let own = self.attributes.iter();
-        let own = own.filter_map(|(name, kind)| Some((name.clone(), Type::named(kind)?)));
-        vocabulary::standard_attributes()
-            .into_iter()
-            .chain(own)
+        self.attributes
+            .iter()
+            .filter_map(|(name, kind)| Some((name.clone(), Type::named(kind)?)))
             .collect()
     }
 

@@ -83,11 +83,7 @@ fn the_examples_of_the_sample_file_are_right() {
     );
     assert_eq!(
         config.attributes(),
-        BTreeMap::from([
-            ("birthday".to_owned(), Type::Date),
-            ("region".to_owned(), Type::Text),
-            ("tier".to_owned(), Type::Text),
-        ])
+        BTreeMap::from([("tier".to_owned(), Type::Text)])
     );
     assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "6000");
     assert!(config.kafka.properties.0["sasl.password"].starts_with("# Every field"));

@@ -374,14 +374,22 @@ standard_events! {
 
 /// Attributes that are known without being declared, as customers have them whatever the trade. A company adds its own in the
 /// configuration (`[attributes]`), and may give these another type there.
-pub const ATTRIBUTES: [(&str, Type); 2] = [("birthday", Type::Date), ("region", Type::Text)];
+const ATTRIBUTES: [(&str, Type); 2] = [("birthday", Type::Date), ("region", Type::Text)];
 
-/// [`ATTRIBUTES`] by name.
+/// What is known of customers beside the fields of the profile: a company's own attributes, and those that it need not declare. No set
+/// is another by these.
+pub fn attributes(own: &BTreeMap<String, Type>) -> impl Iterator<Item = (&str, Type)> {
+    let standard = ATTRIBUTES.iter().copied();
+    let standard = standard.filter(|(name, _)| !own.contains_key(*name));
+    standard.chain(own.iter().map(|(name, kind)| (name.as_str(), *kind)))
+}
+
+/// The type of one of these [`attributes`].
 #[must_use]
-pub fn standard_attributes() -> BTreeMap<String, Type> {
-    let own = ATTRIBUTES.iter();
-    own.map(|(name, kind)| ((*name).to_owned(), *kind))
-        .collect()
+pub fn attribute(own: &BTreeMap<String, Type>, name: &str) -> Option<Type> {
+    let mut standard = ATTRIBUTES.iter();
+    let standard = || standard.find_map(|(known, kind)| (*known == name).then_some(*kind));
+    own.get(name).copied().or_else(standard)
 }
 
 /// Why an event or property of the configuration cannot join the vocabulary.
@@ -648,5 +656,21 @@ mod tests {
                 .to_string()
                 .contains("is declared as a text but is a number")
         );
+    }
+
+    #[test]
+    fn an_attribute_of_the_companys_stands_before_the_one_that_need_not_be_declared() {
+        let own = BTreeMap::from([
+            ("birthday".to_owned(), Type::Text),
+            ("tier".to_owned(), Type::Text),
+        ]);
+        let of = |name| attribute(&own, name);
+        assert_eq!(
+            ["birthday", "region", "tier", "vip"].map(of),
+            [Some(Type::Text), Some(Type::Text), Some(Type::Text), None]
+        );
+        assert_eq!(attribute(&BTreeMap::new(), "birthday"), Some(Type::Date));
+        let all: Vec<_> = attributes(&own).map(|(name, _)| name).collect();
+        assert_eq!(all, ["region", "birthday", "tier"]);
     }
 }

@@ -7,7 +7,7 @@ use super::model::Model;
 use super::tree::{EventPart, Tree, Whose, is_of_product};
 use super::{Environment, Expression, ExpressionError};
 use crate::document::suggest::{closest, listed};
-use crate::event::{EventName, PropertyId, Type};
+use crate::event::{EventName, PropertyId, Type, vocabulary};
 use crate::measure::{Declarations, Point};
 use crate::profile::segments::Standing;
 use crate::profile::{FIELDS, KEYED_FIELDS, KeyedField};
@@ -335,20 +335,17 @@ fn no_member(path: &Path, depth: usize, members: &[&str]) -> ExpressionError {
 }
 
 fn attribute(key: &Segment, environment: &Environment<'_>) -> Result<Type, ExpressionError> {
-    if let Some(kind) = environment.attributes.get(&key.name) {
+    if let Some(kind) = vocabulary::attribute(environment.attributes, &key.name) {
         return Ok(kind.in_expressions());
     }
-    let declared = environment.attributes.keys().map(String::as_str);
-    let expected = match environment.attributes.len() {
-        0 => "attributes are declared in the configuration, under [attributes]; none is".to_owned(),
-        _ => format!(
-            "one of {}, or another that is declared in the configuration under [attributes]",
-            listed(declared.clone())
-        ),
-    };
+    let declared = || vocabulary::attributes(environment.attributes).map(|(name, _)| name);
+    let expected = format!(
+        "one of {}, or another that is declared in the configuration under [attributes]",
+        listed(declared())
+    );
     Err(ExpressionError {
         expected: Some(expected),
-        suggestion: closest(&key.name, declared).map(str::to_owned),
+        suggestion: closest(&key.name, declared()).map(str::to_owned),
         ..error(
             &key.span,
             format!("no attribute `{}` is declared", key.name),

@@ -268,7 +268,7 @@ fn reasons() -> String {
 fn programmes() -> String {
     let basis = Basis {
         vocabulary: Arc::new(Vocabulary::standard()),
-        attributes: Config::default().attributes(),
+        attributes: BTreeMap::new(),
         policy: Config::default().policy(),
         mappings: Arc::default(),
     };

@@ -11,7 +11,7 @@ use crate::document::report::Report;
 use crate::document::suggest::{closest, listed};
 use crate::document::yaml::{self, Node, Yaml, locate};
 use crate::event::record::Origin;
-use crate::event::{Event, Position};
+use crate::event::{Event, Position, vocabulary};
 use crate::profile::limits::CONSENTS;
 use crate::time::Timestamp;
 
@@ -431,9 +431,9 @@ fn check_properties(reader: &mut Reader<'_>, said: &Node, event: &str) -> Option
 }
 
 fn check_traits(reader: &mut Reader<'_>, said: &Node) -> Option<()> {
-    let attributes = reader.declared.attributes;
+    let attributes = vocabulary::attributes(reader.declared.attributes);
     let mut known: Vec<&str> = PROFILE.names().collect();
-    known.extend(attributes.keys().map(String::as_str));
+    known.extend(attributes.map(|(name, _)| name));
     check_keys(reader, said, "the profile", &known, |name| {
         known.contains(&name)
     })

@@ -10,7 +10,7 @@ use moments::document::report::Source;
 use moments::engine::waiting::Waiting;
 use moments::engine::{Customer, Engine, Input, Neighbours, Transfer, packed};
 use moments::event::record::Origin;
-use moments::event::{Position, Property, Vocabulary, vocabulary};
+use moments::event::{Position, Property, Vocabulary};
 use moments::moment::State;
 use moments::profile::{Settled, Tail};
 use moments::stored::{self, Inventory, Part, Stored};
@@ -132,7 +132,7 @@ fn samples() -> BTreeMap<u16, Vec<Part>> {
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
         vocabulary: Arc::clone(&vocabulary),
-        attributes: vocabulary::standard_attributes(),
+        attributes: BTreeMap::new(),
         // Whatever is held waits for long.
         policy: toml::from_str("quiet_hours = { default = '00:00-23:59' }\nhold_out = '0%'")
             .expect("a policy"),

@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::{Key, Scalar, Skipped, cut, skip};
 use super::{Call, Decoder, Defect, address, consent};
-use crate::event::{Text, Type};
+use crate::event::{Text, Type, vocabulary};
 
 pub(super) struct TraitsSeed<'a, 'de> {
     pub(super) decoder: &'a Decoder,
@@ -42,7 +42,7 @@ pub(in crate::decode) fn is_trait(decoder: &Decoder, name: &str) -> bool {
     matches!(
         name,
         "email" | "phone" | "push_token" | "timezone" | "locale" | "language" | "country"
-    ) || decoder.attributes.contains_key(name)
+    ) || vocabulary::attribute(&decoder.attributes, name).is_some()
 }
 
 impl Call<'_> {
@@ -64,10 +64,10 @@ impl Call<'_> {
             "locale" | "language" => traits.locale = text(),
             "country" => traits.country = text(),
             name => {
-                let Some(kind) = decoder.attributes.get(name) else {
+                let Some(kind) = vocabulary::attribute(&decoder.attributes, name) else {
                     return;
                 };
-                match value.typed(*kind) {
+                match value.typed(kind) {
                     Ok(Some(value)) => {
                         traits.attributes.retain(|(known, _)| known != name);
                         traits.attributes.push((name.into(), value));

@@ -8,8 +8,8 @@ use crate::document::reader::{Fields, Reader};
 use crate::document::report::Report;
 use crate::document::suggest::{closest, listed};
 use crate::document::yaml::{Node, Yaml};
-use crate::event::Type;
 use crate::event::record::{PRODUCT_FIELDS, TRAITS};
+use crate::event::{Type, vocabulary};
 use crate::mapping::path::Path;
 use crate::mapping::value::Value;
 
@@ -79,9 +79,9 @@ impl Layer {
                 .unwrap_or_default()
         };
         let declared = reader.declared;
-        let trait_kind = |name: &str| match declared.attributes.get(name) {
-            Some(kind) => Some(*kind),
-            None => TRAITS.contains(&name).then_some(Type::Text),
+        let trait_kind = |name: &str| {
+            let own = vocabulary::attribute(declared.attributes, name);
+            own.or_else(|| TRAITS.contains(&name).then_some(Type::Text))
         };
         let vocabulary = declared.vocabulary;
         let property_kind =
@@ -90,7 +90,7 @@ impl Layer {
         let traits = TRAITS
             .iter()
             .copied()
-            .chain(declared.attributes.keys().map(String::as_str));
+            .chain(vocabulary::attributes(declared.attributes).map(|(name, _)| name));
         let traits: Vec<_> = traits.filter(|name| *name != "consent").collect();
         Self {
             user_id: single(reader, "userId", Type::Text),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Basis, reference};
 use crate::encode::cloud_event::Mode;
 use crate::event::record::{PRODUCT_FIELDS, TRACEPARENT, TRAITS};
-use crate::event::vocabulary::EventSpec;
+use crate::event::vocabulary::{self, EventSpec};
 use crate::event::{EventName, PropertyId, Type, Vocabulary, limits};
 use crate::treatment::{Reason, Undone};
 use crate::trigger::policy::Policy;
@@ -164,10 +164,8 @@ fn traits(basis: &Basis<'_>) -> Json {
         };
         ((*name).to_owned(), schema)
     });
-    let declared = basis
-        .attributes
-        .iter()
-        .map(|(name, kind)| (name.clone(), of(*kind)));
+    let declared = vocabulary::attributes(basis.attributes);
+    let declared = declared.map(|(name, kind)| (name.to_owned(), of(kind)));
     let fields: Map<String, Json> = own.chain(declared).collect();
     json!({ "type": "object", "description": "Null changes nothing.", "properties": fields })
 }
