@@ -81,6 +81,41 @@ fn every_shipped_trigger_shows_each_of_its_treatments() {
     }
 }
 
+/// Beside the shipped triggers, and beside one whose scenario meets its caps and its hours.
+#[test]
+fn the_shipped_policy_is_one_for_the_shipped_triggers() {
+    let policy = fs::read_to_string(checkout("deploy/policy.yaml")).expect("the policy");
+    let mut sources = moments::demo::programmes::sources();
+    let alone = set::compile(&sources, &basis()).expect("a plan");
+    sources.push(Source::new("policy.yaml", policy.clone()));
+    let plan = set::compile(&sources, &basis())
+        .unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
+    assert_ne!(plan.revision, alone.revision);
+    let directory = tempfile::tempdir().expect("a directory");
+    let put =
+        |name: &str, text: &str| fs::write(directory.path().join(name), text).expect("a file");
+    put("policy.yaml", &policy);
+    put(
+        "t.yaml",
+        "trigger: t\nmoment: { event: Product Viewed }\ntreatments: [{ channel: email, template: seen }]\n\
+         policy: { quiet_hours: drop }\n",
+    );
+    put(
+        "t.test.yaml",
+        "- test: at ten, once a day, and not by night\n  profile: { consent: [email] }\n  events: |\n\
+         \x20   2026-03-02T10:00:00Z  Product Viewed  { product_id: p1 }\n\
+         \x20   2026-03-02T11:00:00Z  Product Viewed  { product_id: p1 }\n\
+         \x20   2026-03-02T22:00:00Z  Product Viewed  { product_id: p1 }\n\
+         \x20   2026-03-03T06:00:00Z  Product Viewed  { product_id: p1 }\n\
+         \x20 expect:\n    - { at: 2026-03-02T10:00:00Z }\n    - { at: 2026-03-03T06:00:00Z }\n\
+         \x20 refused:\n    - { at: 2026-03-02T11:00:00Z, reason: capped }\n\
+         \x20   - { at: 2026-03-02T22:00:00Z, reason: quiet_hours }\n",
+    );
+    let outcomes = scenario::run(directory.path(), &basis())
+        .unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
+    assert_eq!((outcomes.len(), failures(&outcomes)), (1, String::new()));
+}
+
 #[test]
 fn reference_pages_are_up_to_date() {
     for (path, made) in reference::pages() {
