@@ -21,6 +21,8 @@ const MOMENTS = process.env.MOMENTS ?? "http://127.0.0.1:9467";
 const TOKEN = process.env.MOMENTS_TOKEN;
 const COLLECTOR = process.env.COLLECTOR;
 const BODY_BYTES = 16 * 1024;
+/** What a page may say that she did. */
+const EVENTS = ["Page Viewed", "Product Viewed", "Product Added"];
 const FILES = {
   "/": ["page/index.html", "text/html; charset=utf-8"],
   "/moments-onsite.js": ["src/moments-onsite.js", "text/javascript; charset=utf-8"],
@@ -73,7 +75,12 @@ async function handOn(request, response, path) {
 
 /** An event of hers, from the page: by her id, and no other's. */
 async function collect(request, response, customer) {
-  const event = { ...JSON.parse(await bodyOf(request)), anonymousId: customer, timestamp: new Date().toISOString() };
+  const { event: name, messageId, properties } = JSON.parse(await bodyOf(request));
+  if (!EVENTS.includes(name)) {
+    return response.writeHead(400).end();
+  }
+  const timestamp = new Date().toISOString();
+  const event = { type: "track", event: name, messageId, properties, anonymousId: customer, timestamp };
   if (COLLECTOR) {
     const taken = await fetch(COLLECTOR, { method: "POST", body: JSON.stringify(event) });
     response.writeHead(taken.ok ? 202 : 502).end();

@@ -25,5 +25,5 @@ pub fn run(args: &Onsite) -> anyhow::Result<()> {
     let config = args.configured.load()?;
     start_log(&config.log)?;
     let stop = Arc::new(AtomicBool::new(false));
-    Ok(onsite::run(&config, &stop, signalled(Arc::clone(&stop)))?)
+    Ok(onsite::run(&config, signalled(stop))?)
 }

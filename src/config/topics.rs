@@ -31,7 +31,7 @@ pub struct Topics {
     /// What came at or behind the watermark. Default `late-events`.
     pub late_events: String,
     /// What triggers did and brought, by trigger, treatment, segment and partition, compacted: for a warehouse. Empty, or where there is
-    /// no such topic: it is not written. Default `reports`.
+    /// no such topic: it is not written. Default empty; usually `reports`.
     pub reports: String,
     /// After how long figures that have changed are written there. Default `1m`.
     pub reports_every: Span,
@@ -186,7 +186,7 @@ impl Default for Topics {
             decisions_format: Format::Json,
             dead_letters: "dead-letters".to_owned(),
             late_events: "late-events".to_owned(),
-            reports: "reports".to_owned(),
+            reports: String::new(),
             reports_every: Span { ms: 60_000 },
             changelog: "{id}-changelog".to_owned(),
             journal: "{id}-journal".to_owned(),

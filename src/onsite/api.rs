@@ -336,8 +336,10 @@ async fn answered(
 
 fn is_answer(name: &str, value: &Value) -> bool {
     match value {
-        Value::Array(list) => list.iter().all(Value::is_string),
         Value::Object(channels) => name == "consent" && channels.values().all(Value::is_boolean),
+        // Said of no channel it would be said of all.
+        _ if name == "consent" => false,
+        Value::Array(list) => list.iter().all(Value::is_string),
         value => !value.is_null(),
     }
 }

@@ -222,7 +222,14 @@ impl Board {
         };
         known.standing = next;
         known.end();
-        let Some(about) = &known.command else {
+        // Who has it on her page may still answer.
+        let before = known.until;
+        let after = until.max(before);
+        known.until = after;
+        self.ends.remove(&(before, id));
+        self.ends.insert((after, id));
+        let about = self.commands.get(&id).and_then(|it| it.command.as_ref());
+        let Some(about) = about else {
             self.makes_way();
             return;
         };

@@ -30,15 +30,11 @@ use crate::config::Config;
 use crate::http::{self, Gate};
 use crate::runtime::{EndsProcess, clients};
 
-/// Answers until `signalled` is ready, which sets `stop`.
+/// Answers until `signalled` is ready.
 ///
 /// # Errors
 /// Where a setting does not fit, a topic is missing, or the port cannot be had.
-pub fn run(
-    config: &Config,
-    stop: &Arc<AtomicBool>,
-    signalled: impl Future<Output = ()>,
-) -> Result<(), OnsiteError> {
+pub fn run(config: &Config, signalled: impl Future<Output = ()>) -> Result<(), OnsiteError> {
     let settings = &config.onsite;
     settings.check_topics(&config.topics)?;
     clients::check(config).map_err(OnsiteError::Settings)?;
@@ -65,12 +61,14 @@ pub fn run(
     listener.set_nonblocking(true)?;
     tracing::info!(address = %listener.local_addr()?, "http");
     let mut threads = Vec::new();
+    // They read until the last answer is made: it may wait for what they read.
+    let ended = Arc::new(AtomicBool::new(false));
     for reader in readers {
-        let (site, stop) = (Arc::clone(&site), Arc::clone(stop));
+        let (site, ended) = (Arc::clone(&site), Arc::clone(&ended));
         let thread = thread::Builder::new().name("onsite-reader".to_owned());
         threads.push(thread.spawn(move || {
             let _guard = EndsProcess;
-            reader.run(&site, &stop);
+            reader.run(&site, &ended);
         })?);
     }
     let gate = Gate::new(
@@ -85,7 +83,7 @@ pub fn run(
         site.board().close();
     };
     http::serve(listener, &router, connections, ends);
-    stop.store(true, Ordering::Relaxed);
+    ended.store(true, Ordering::Relaxed);
     for thread in threads {
         // One that panicked has said so.
         let _ = thread.join();

@@ -69,7 +69,7 @@ impl Report {
         };
         match self {
             Self::Shown(by) => {
-                let mut event = event(VIEWED, format!("{VIEWED} {id} {by}"), &[]);
+                let mut event = event(VIEWED, format!("{VIEWED} {id}"), &[]);
                 event["context"] = json!({ "device": { "id": by } });
                 vec![event]
             }

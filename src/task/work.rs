@@ -169,9 +169,13 @@ impl<C: Core> Task<C> {
         due.into_iter().flatten().min()
     }
 
-    /// When figures that have changed are to be reported. While customers go over to other triggers, no transaction comes in between.
+    /// When figures that have changed are to be reported. While customers go over to other triggers, no transaction comes in between;
+    /// and who gives the task up leaves them to the next.
     fn report_due(&self) -> Option<Timestamp> {
-        let every = self.settings.reports_ms?;
+        let every = self
+            .settings
+            .reports_ms
+            .filter(|_| self.phase == Phase::Running)?;
         let is_needed =
             self.core.has_to_report() && self.has_offset() && !self.is_offered_another();
         is_needed.then(|| self.reported.plus(every))

@@ -14,31 +14,47 @@ export function onsite({ url = "/moments", render = fromTemplates } = {}) {
   let shown;
   /** The one that is asked for. */
   let asked;
+  /** Those that are done with here: after a lost connection the list comes again. */
+  const done = new Set();
   let ended = false;
+  let stream;
+  let pause = RETRY_MS;
 
-  const stream = new EventSource(`${url}/stream`);
-  stream.addEventListener("treatment", (event) => {
-    const treatment = JSON.parse(event.data);
-    const isKnown = (it) => it?.id === treatment.id;
-    // After a lost connection the list comes again.
-    if (!waiting.some(isKnown) && !isKnown(shown) && !isKnown(asked)) {
-      waiting.push(treatment);
-    }
-    next();
-  });
-  stream.addEventListener("shown", (event) => {
-    const { id, by: other } = JSON.parse(event.data);
-    if (other !== by) {
-      forget(id);
-    }
-  });
-  for (const name of ["dismissed", "withdrawn"]) {
-    stream.addEventListener(name, (event) => {
-      const { id } = JSON.parse(event.data);
-      forget(id);
-      close(id);
+  function listen() {
+    stream = new EventSource(`${url}/stream`);
+    stream.addEventListener("open", () => {
+      pause = RETRY_MS;
     });
+    // A browser tries again by itself, but not after an answer that is no stream, as of a server that has just begun.
+    stream.addEventListener("error", () => {
+      if (stream.readyState === EventSource.CLOSED && !ended) {
+        setTimeout(() => ended || listen(), pause * (0.5 + Math.random() / 2));
+        pause = Math.min(2 * pause, RETRY_MAX_MS);
+      }
+    });
+    stream.addEventListener("treatment", (event) => {
+      const treatment = JSON.parse(event.data);
+      const isKnown = (it) => it?.id === treatment.id;
+      if (!waiting.some(isKnown) && !isKnown(asked) && !done.has(treatment.id)) {
+        waiting.push(treatment);
+      }
+      next();
+    });
+    stream.addEventListener("shown", (event) => {
+      const { id, by: other } = JSON.parse(event.data);
+      if (other !== by) {
+        forget(id);
+      }
+    });
+    for (const name of ["dismissed", "withdrawn"]) {
+      stream.addEventListener(name, (event) => {
+        const { id } = JSON.parse(event.data);
+        forget(id);
+        close(id);
+      });
+    }
   }
+  listen();
   // What nobody sees is not shown: another tab may be the one that she looks at.
   document.addEventListener("visibilitychange", next);
 
@@ -69,13 +85,15 @@ export function onsite({ url = "/moments", render = fromTemplates } = {}) {
     const may = await report(treatment, "shown", { by });
     const isGone = asked.gone;
     asked = undefined;
-    if (may && !isGone && !ended) {
-      const remove = render(treatment, actions(treatment));
+    done.add(treatment.id);
+    try {
+      const remove = may && !isGone && !ended && render(treatment, actions(treatment));
       if (remove) {
         shown = { id: treatment.id, remove };
       }
+    } finally {
+      next();
     }
-    next();
   }
 
   function actions(treatment) {
@@ -95,10 +113,9 @@ export function onsite({ url = "/moments", render = fromTemplates } = {}) {
     };
   }
 
-  /** Reports until it is heard; whether it was granted. Whether it may be shown is asked only while it is good. */
-  async function report({ id, valid_until }, what, body = {}) {
-    const until = what === "shown" ? Date.parse(valid_until) : Infinity;
-    for (let pause = RETRY_MS; !ended && Date.now() <= until; pause = Math.min(2 * pause, RETRY_MAX_MS)) {
+  /** Reports until it is heard; whether it was granted. Whether it is still good the server says, whose clock is right. */
+  async function report({ id }, what, body = {}) {
+    for (let pause = RETRY_MS; !ended; pause = Math.min(2 * pause, RETRY_MAX_MS)) {
       try {
         const answer = await fetch(`${url}/${id}/${what}`, {
           method: "POST",
@@ -126,17 +143,10 @@ export function onsite({ url = "/moments", render = fromTemplates } = {}) {
   };
 }
 
-/** What this tab calls itself: the same after a reload, another in every other tab. */
+/** What this page calls itself: another at each load, as a tab that is copied has the storage of the first. */
 function self() {
-  const key = "moments-onsite";
-  const known = sessionStorage.getItem(key);
-  if (known) {
-    return known;
-  }
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const made = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  sessionStorage.setItem(key, made);
-  return made;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**

@@ -149,6 +149,11 @@ fn incoming(basis: &Basis<'_>, input: Input) -> Channel {
     }
 }
 
+/// The name of a topic; the usual one where it has none.
+fn usual(name: &str, usual: &str) -> String {
+    if name.is_empty() { usual } else { name }.to_owned()
+}
+
 fn channels(basis: &Basis<'_>) -> Vec<Channel> {
     let topics = &basis.config.topics;
     let inputs = topics.inputs().into_iter();
@@ -180,7 +185,7 @@ fn channels(basis: &Basis<'_>) -> Vec<Channel> {
         ),
         (
             "reports",
-            topics.reports.clone(),
+            usual(&topics.reports, "reports"),
             "report",
             "What triggers did and brought, compacted: figures of one partition, which add up over partitions.",
         ),

@@ -18,8 +18,6 @@ use moments::task::window::Checkpoint;
 use moments::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Figures that changed are reported after so long.
-const REPORTS_MS: i64 = 2_000;
 /// When the world begins.
 const START: i64 = 1_772_445_600_000;
 /// Steps after which a calm world should long have come to rest.
@@ -220,7 +218,7 @@ impl<S: Subject> World<S> {
                 wait_max_ms: OTHERS_WAIT_MAX_MS,
             }),
             future_max_ms: 600_000,
-            reports_ms: Some(REPORTS_MS),
+            reports_ms: None,
         }
     }
 
