@@ -256,6 +256,12 @@ impl Topics {
         inputs
     }
 
+    /// That of a kind, where there is one.
+    #[must_use]
+    pub fn input(&self, kind: InputKind) -> Option<Input> {
+        self.inputs().into_iter().find(|input| input.kind == kind)
+    }
+
     fn sources(&self) -> [(InputKind, &Source); 6] {
         [
             (InputKind::Cart, &self.cart),

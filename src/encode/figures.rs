@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::money::Amount;
 use crate::profile::ledger::Arm;
-use crate::tally::{Customers, Figures, Of, Touch, WHOLE};
+use crate::report::Credited;
+use crate::tally::{Customers, Figures, Of, Touch};
 use crate::time::Timestamp;
 
 /// The key of a row of a task: of one that is written again, the same.
@@ -24,15 +24,7 @@ pub fn key(of: &Of, partition: i32) -> Vec<u8> {
 /// A row of a task, as it stands at `now`.
 #[must_use]
 pub fn value(of: &Of, figures: &Figures, partition: i32, now: Timestamp) -> Vec<u8> {
-    let credits = |touch: Touch| {
-        let credits = figures.credits.get(&touch).cloned().unwrap_or_default();
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "millionths of no more than 2^33 goals"
-        )]
-        let conversions = credits.share as f64 / WHOLE as f64;
-        json!({ "conversions": conversions, "value": amount(credits.value) })
-    };
+    let credited = |touch| Credited::of(figures, touch);
     let arm = |arm: Arm| customers(&figures.arms.get(&arm).cloned().unwrap_or_default());
     let reactions = figures.reactions.iter();
     let reactions =
@@ -49,10 +41,10 @@ pub fn value(of: &Of, figures: &Figures, partition: i32, now: Timestamp) -> Vec<
         "withdrawn": figures.withdrawn,
         "refused": figures.refused,
         "reactions": reactions.collect::<Map<String, Value>>(),
-        "last_touch": credits(Touch::Last),
-        "first_touch": credits(Touch::First),
-        "linear": credits(Touch::Linear),
-        "cost": amount(figures.cost),
+        "last_touch": credited(Touch::Last),
+        "first_touch": credited(Touch::First),
+        "linear": credited(Touch::Linear),
+        "cost": figures.cost.number(),
         "customers": { "treated": arm(Arm::Treated), "held_out": arm(Arm::HeldOut) },
     });
     row.to_string().into_bytes()
@@ -62,17 +54,13 @@ fn customers(customers: &Customers) -> Value {
     json!({
         "customers": customers.count,
         "converted": customers.converted,
-        "value": amount(customers.value),
+        "value": customers.value.number(),
         "bounded": {
             "customers": customers.bounded_count,
-            "value": amount(customers.bounded),
-            "squares": amount(customers.squares),
+            "value": customers.bounded.number(),
+            "squares": customers.squares.number(),
         },
     })
-}
-
-fn amount(amount: Amount) -> f64 {
-    amount.number()
 }
 
 #[cfg(test)]
@@ -80,6 +68,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::money::Amount;
     use crate::tally::{Credits, Reaction};
 
     #[test]

@@ -28,8 +28,8 @@ pub(super) struct Tallies {
     before: BTreeMap<Of, Option<Figures>>,
     /// The same of the sealed one.
     sealed: BTreeMap<Of, Option<Figures>>,
-    /// Rows that are otherwise than they were reported.
-    unreported: BTreeSet<Of>,
+    /// Rows that are otherwise than they were reported; none where nobody is to be told.
+    unreported: Option<BTreeSet<Of>>,
     /// Rows that are reported in the sealed transaction.
     reported: BTreeSet<Of>,
 }
@@ -97,7 +97,9 @@ impl Tallies {
     /// The changelog records of what changed since the last seal.
     pub fn seal(&mut self) -> Vec<Record> {
         self.sealed = std::mem::take(&mut self.before);
-        self.unreported.extend(self.sealed.keys().cloned());
+        if let Some(unreported) = &mut self.unreported {
+            unreported.extend(self.sealed.keys().cloned());
+        }
         let record = |of: &Of| {
             let value = self.rows.get(of).and_then(|figures| written(figures, &[]));
             Some((written(of, KEY)?, value))
@@ -107,7 +109,8 @@ impl Tallies {
 
     /// The rows that are otherwise than they were reported, to be reported in the sealed transaction.
     pub fn report(&mut self) -> impl Iterator<Item = (&Of, &Figures)> {
-        self.reported = std::mem::take(&mut self.unreported);
+        let unreported = self.unreported.as_mut();
+        self.reported = unreported.map(std::mem::take).unwrap_or_default();
         // A row that is not there was never committed.
         self.reported
             .iter()
@@ -120,7 +123,9 @@ impl Tallies {
     }
 
     pub fn rollback(&mut self) {
-        self.unreported.append(&mut self.reported);
+        if let Some(unreported) = &mut self.unreported {
+            unreported.append(&mut self.reported);
+        }
         for undone in [
             std::mem::take(&mut self.before),
             std::mem::take(&mut self.sealed),
@@ -138,7 +143,9 @@ impl Tallies {
     pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoredError> {
         let of: Of = read(key)?;
         // Whoever had it before may not have reported it.
-        self.unreported.insert(of.clone());
+        if let Some(unreported) = &mut self.unreported {
+            unreported.insert(of.clone());
+        }
         match value {
             Some(value) => self.rows.insert(of, read(value)?),
             None => self.rows.remove(&of),
@@ -153,9 +160,17 @@ impl Engine {
         self.tallies.rows.iter()
     }
 
+    /// The same, where its figures are to be [reported](Self::report_figures). For an engine that nothing was told yet.
+    #[must_use]
+    pub fn reporting(mut self, reports: bool) -> Self {
+        self.tallies.unreported = reports.then(BTreeSet::new);
+        self
+    }
+
     /// Whether there are figures otherwise than they were reported.
     pub fn has_figures_to_report(&self) -> bool {
-        !self.tallies.unreported.is_empty()
+        let unreported = self.tallies.unreported.as_ref();
+        unreported.is_some_and(|unreported| !unreported.is_empty())
     }
 
     /// The figures that are otherwise than they were reported, as they belong to what was sealed last.

@@ -552,7 +552,7 @@ fn unknown_field(path: &Path, written: &str, environment: &Environment<'_>) -> E
         .last()
         .map_or("", |segment| segment.name.as_str());
     let is_model = environment.derived.models.contains_key(&first.name);
-    let is_attribute = environment.attributes.contains_key(&first.name);
+    let is_attribute = vocabulary::attribute(environment.attributes, &first.name).is_some();
     let suggestion = closest(written, paths())
         .or_else(|| paths().find(|path| path.rsplit('.').next() == Some(last)))
         .map(|path| format!("{root}.{path}"))

@@ -26,7 +26,7 @@ mod triggers;
 mod via;
 
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -177,9 +177,7 @@ impl Server {
     /// # Errors
     /// Where the port cannot be had.
     pub fn bind(listen: SocketAddr, token: Option<&str>, tasks: Tasks) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(listen)?;
-        listener.set_nonblocking(true)?;
-        tracing::info!(address = %listener.local_addr()?, "http");
+        let listener = self::listen(listen)?;
         let gate = Gate::new(token, &tasks.config().http.hosts, guard::RATE);
         let api = Api {
             tasks,
@@ -203,6 +201,17 @@ impl Server {
         let most = self.api.tasks.config().http.connections;
         serve(self.listener, &router(self.api), most, stop);
     }
+}
+
+/// Takes a port, and says so.
+///
+/// # Errors
+/// Where it cannot be had.
+pub(crate) fn listen(listen: impl ToSocketAddrs) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(listen)?;
+    listener.set_nonblocking(true)?;
+    tracing::info!(address = %listener.local_addr()?, "http");
+    Ok(listener)
 }
 
 /// Answers until `stop` is ready, on so many connections at a time. What goes wrong is logged.

@@ -133,6 +133,12 @@ impl Site {
         }
     }
 
+    /// Who is asked for, once everything is known.
+    fn asked(&self, id: String, query: Asked) -> Result<Whom, Problem> {
+        self.knows_all()?;
+        which(id, query)
+    }
+
     /// A treatment of the customer with these ids: a page may name any.
     fn subject(&self, ids: &[String], treatment: &str) -> Result<(Uuid, Subject), Problem> {
         let id = Uuid::try_parse(treatment).map_err(|_| {
@@ -162,7 +168,10 @@ impl Site {
 /// A query that may be none.
 type Asked = Result<Query<Which>, QueryRejection>;
 
-fn which(id: String, query: Asked) -> Result<(Vec<String>, Option<String>), Problem> {
+/// The ids of a customer, and the channel that is asked for.
+type Whom = (Vec<String>, Option<String>);
+
+fn which(id: String, query: Asked) -> Result<Whom, Problem> {
     let Query(which) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let mut ids = vec![id];
     ids.extend(which.anonymous_id.filter(|other| *other != ids[0]));
@@ -179,8 +188,7 @@ async fn list(
     Path(id): Path<String>,
     query: Asked,
 ) -> Result<Response, Problem> {
-    site.knows_all()?;
-    let (ids, channel) = which(id, query)?;
+    let (ids, channel) = site.asked(id, query)?;
     let board = site.board();
     let open = board.open(&ids, channel.as_deref(), runtime::clock());
     let open: Vec<Value> = open.map(|(_, page)| page.as_ref().clone()).collect();
@@ -194,8 +202,7 @@ async fn stream(
     Path(id): Path<String>,
     query: Asked,
 ) -> Result<Response, Problem> {
-    site.knows_all()?;
-    let (ids, channel) = which(id, query)?;
+    let (ids, channel) = site.asked(id, query)?;
     let mut board = site.board();
     if board.size().1 >= site.streams {
         let detail = format!("{} streams are open already", site.streams);
@@ -349,8 +356,7 @@ async fn accepted(
     ((customer, treatment), query): ((String, String), Asked),
     report: &Report,
 ) -> Result<StatusCode, Problem> {
-    site.knows_all()?;
-    let (ids, _) = which(customer, query)?;
+    let (ids, _) = site.asked(customer, query)?;
     let (id, subject) = site.subject(&ids, &treatment)?;
     site.report(id, &subject, report).await?;
     Ok(StatusCode::ACCEPTED)

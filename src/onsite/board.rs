@@ -66,6 +66,17 @@ pub struct Update {
     pub data: Arc<Value>,
 }
 
+impl Update {
+    /// A command may be shown.
+    fn treatment(id: Uuid, page: &Arc<Value>) -> Self {
+        Self {
+            event: "treatment",
+            id,
+            data: Arc::clone(page),
+        }
+    }
+}
+
 /// A command that may be shown or was, as whoever reports of it needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
@@ -95,7 +106,10 @@ struct Known {
 
 #[derive(Debug)]
 struct About {
-    subject: Subject,
+    customer: String,
+    trigger: String,
+    template: String,
+    valid_until: Timestamp,
     channel: String,
     good_from: Timestamp,
     /// As long as it may be shown.
@@ -158,13 +172,10 @@ impl Board {
         let (id, customer) = (command.id, command.customer.clone());
         let page = page(&command.whole);
         let about = About {
-            subject: Subject {
-                customer: command.customer,
-                trigger: command.trigger,
-                template: command.template,
-                valid_until: command.valid_until,
-                standing: Standing::Open,
-            },
+            customer: command.customer,
+            trigger: command.trigger,
+            template: command.template,
+            valid_until: command.valid_until,
             channel: command.channel,
             good_from: command.good_from,
             page: Some(Arc::new(page)),
@@ -207,15 +218,12 @@ impl Board {
     fn becomes(&mut self, id: Uuid, next: Standing, now: Timestamp) {
         let until = now.plus(self.keep_ms);
         let known = self.known(id, until);
-        let (event, is_new) = match (&known.standing, &next) {
-            (Standing::Open, Standing::Shown(_)) => ("shown", true),
-            (Standing::Open | Standing::Shown(_), Standing::Dismissed) => ("dismissed", true),
-            (Standing::Open | Standing::Shown(_), Standing::Withdrawn) => ("withdrawn", true),
-            _ => ("", false),
+        let event = match (&known.standing, &next) {
+            (Standing::Open, Standing::Shown(_)) => "shown",
+            (Standing::Open | Standing::Shown(_), Standing::Dismissed) => "dismissed",
+            (Standing::Open | Standing::Shown(_), Standing::Withdrawn) => "withdrawn",
+            _ => return,
         };
-        if !is_new {
-            return;
-        }
         let data = match &next {
             Standing::Shown(by) => json!({ "id": id, "by": by }),
             _ => json!({ "id": id }),
@@ -224,16 +232,15 @@ impl Board {
         known.end();
         // Who has it on her page may still answer.
         let before = known.until;
-        let after = until.max(before);
-        known.until = after;
+        known.until = until.max(before);
         self.ends.remove(&(before, id));
-        self.ends.insert((after, id));
+        self.ends.insert((until.max(before), id));
         let about = self.commands.get(&id).and_then(|it| it.command.as_ref());
         let Some(about) = about else {
             self.makes_way();
             return;
         };
-        let (customer, channel) = (about.subject.customer.clone(), about.channel.clone());
+        let (customer, channel) = (about.customer.clone(), about.channel.clone());
         let data = Arc::new(data);
         self.tell(&customer, &channel, &Update { event, id, data });
     }
@@ -248,7 +255,7 @@ impl Board {
         let hers = ids.iter().filter_map(|id| self.by_customer.get(id));
         hers.flatten().filter_map(move |id| {
             let about = self.commands.get(id)?.command.as_ref()?;
-            let is_due = (about.good_from..=about.subject.valid_until).contains(&now);
+            let is_due = (about.good_from..=about.valid_until).contains(&now);
             let is_meant = channel.is_none_or(|channel| channel == about.channel);
             let page = about.page.as_ref().filter(|_| is_due && is_meant)?;
             Some((*id, page))
@@ -262,12 +269,8 @@ impl Board {
         channel: Option<&str>,
         now: Timestamp,
     ) -> (Vec<Update>, mpsc::Receiver<Update>) {
-        let open = self.open(ids, channel, now).map(|(id, page)| Update {
-            event: "treatment",
-            id,
-            data: Arc::clone(page),
-        });
-        let open = open.collect();
+        let open = self.open(ids, channel, now);
+        let open = open.map(|(id, page)| Update::treatment(id, page)).collect();
         let (updates, receiver) = mpsc::channel(limits::UPDATES);
         self.last_stream += 1;
         let stream = Stream {
@@ -290,10 +293,13 @@ impl Board {
     #[must_use]
     pub fn subject(&self, id: Uuid) -> Option<Subject> {
         let known = self.commands.get(&id)?;
-        let subject = known.command.as_ref()?.subject.clone();
+        let about = known.command.as_ref()?;
         Some(Subject {
+            customer: about.customer.clone(),
+            trigger: about.trigger.clone(),
+            template: about.template.clone(),
+            valid_until: about.valid_until,
             standing: known.standing.clone(),
-            ..subject
         })
     }
 
@@ -353,12 +359,8 @@ impl Board {
         let Some((about, page)) = about.and_then(|it| Some((it, it.page.as_ref()?))) else {
             return;
         };
-        let (customer, channel) = (about.subject.customer.clone(), about.channel.clone());
-        let update = Update {
-            event: "treatment",
-            id,
-            data: Arc::clone(page),
-        };
+        let (customer, channel) = (about.customer.clone(), about.channel.clone());
+        let update = Update::treatment(id, page);
         self.tell(&customer, &channel, &update);
     }
 
@@ -394,10 +396,10 @@ impl Board {
         self.ends.remove(&(known.until, id));
         let Some(about) = known.command else { return };
         self.begins.remove(&(about.good_from, id));
-        if let Some(hers) = self.by_customer.get_mut(&about.subject.customer) {
+        if let Some(hers) = self.by_customer.get_mut(&about.customer) {
             hers.retain(|it| *it != id);
             if hers.is_empty() {
-                self.by_customer.remove(&about.subject.customer);
+                self.by_customer.remove(&about.customer);
             }
         }
     }

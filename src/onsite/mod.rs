@@ -16,7 +16,6 @@ mod report;
 mod site;
 
 use std::future::Future;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -57,9 +56,7 @@ pub fn run(config: &Config, signalled: impl Future<Output = ()>) -> Result<(), O
         listen: settings.listen.to_string(),
         error,
     };
-    let listener = TcpListener::bind(settings.listen).map_err(wrong)?;
-    listener.set_nonblocking(true)?;
-    tracing::info!(address = %listener.local_addr()?, "http");
+    let listener = http::listen(settings.listen).map_err(wrong)?;
     let mut threads = Vec::new();
     // They read until the last answer is made: it may wait for what they read.
     let ended = Arc::new(AtomicBool::new(false));

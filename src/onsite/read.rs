@@ -1,7 +1,6 @@
 //! Reads a topic on, from as far back as treatments are kept, into the board.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -76,7 +75,7 @@ impl Reader {
     }
 
     /// Reads until `stop` is set.
-    pub fn run(mut self, site: &Arc<Site>, stop: &AtomicBool) {
+    pub fn run(mut self, site: &Site, stop: &AtomicBool) {
         let mut looked = Timestamp::MIN;
         while !stop.load(Ordering::Relaxed) {
             let read = self.consumer.poll(LOOK);
@@ -90,7 +89,10 @@ impl Reader {
                 }
                 None => {}
             }
-            if looked.plus(i64::try_from(LOOK.as_millis()).unwrap_or(0)) <= now {
+            // One of them does it for all.
+            if self.holds == Holds::Outcomes
+                && looked.plus(i64::try_from(LOOK.as_millis()).unwrap_or(0)) <= now
+            {
                 looked = now;
                 site.tick(now);
             }

@@ -14,6 +14,7 @@ use super::board::Subject;
 use crate::config::Config;
 use crate::config::topics::InputKind;
 use crate::runtime::{clients, tokens};
+use crate::send::report::event;
 use crate::time::Timestamp;
 
 const VIEWED: &str = "In-App Message Viewed";
@@ -53,15 +54,8 @@ impl Report {
     /// The events that say so. What can happen once has a message id that is derived, so that it counts once however often it is told.
     pub fn events(&self, id: Uuid, of: &Subject, now: Timestamp) -> Vec<Value> {
         let event = |name: &str, message: String, more: &[(&str, &str)]| {
-            let mut event = json!({
-                "type": "track",
-                "event": name,
-                // Whoever is known stays so, and nobody becomes it by what we show her.
-                "anonymousId": of.customer,
-                "messageId": message,
-                "timestamp": now.to_string(),
-                "properties": { "treatment_id": id, "campaign_id": of.trigger },
-            });
+            let about = (of.customer.as_str(), id, of.trigger.as_str());
+            let mut event = event(name, &message, about, now);
             for (name, value) in more {
                 event["properties"][*name] = (*value).into();
             }
@@ -190,9 +184,8 @@ impl Reporter {
         client.set("linger.ms", "0");
         let producer: ThreadedProducer<Deliveries> = client.create_with_context(Deliveries)?;
         tokens::let_in(&client, producer.client())?;
-        let inputs = config.topics.inputs().into_iter();
-        let mut outcomes = inputs.filter(|it| it.kind == InputKind::Outcomes);
-        let topic = outcomes.next().map(|it| it.name).unwrap_or_default();
+        let outcomes = config.topics.input(InputKind::Outcomes);
+        let topic = outcomes.map(|it| it.name).unwrap_or_default();
         Ok(Self { producer, topic })
     }
 

@@ -14,7 +14,7 @@ use crate::event::Text;
 use crate::lift::{self, ALPHA, Lift, Rate, Worth};
 use crate::money::Amount;
 use crate::profile::ledger::Arm;
-use crate::tally::{Credits, Customers, Figures, Of, Touch, WHOLE};
+use crate::tally::{Customers, Figures, Of, Touch, WHOLE};
 use crate::treatment::Reason;
 use crate::trigger::plan::{Goal, Plan};
 
@@ -182,10 +182,7 @@ impl Line {
         let lift = lift::of_rates(rate(&arms.0), rate(&arms.1), ALPHA);
         let lift_in_value = goal.and_then(|goal| in_value(&arms, goal));
         let refused = |word: &str| figures.refused.get(word).copied().unwrap_or(0);
-        let credited = |touch| {
-            let credits = figures.credits.get(&touch);
-            Credited::of(credits.unwrap_or(&Credits::default()))
-        };
+        let credited = |touch| Credited::of(figures, touch);
         let last = credited(Touch::Last);
         let owned = |text: &Text| text.to_string();
         Self {
@@ -244,7 +241,10 @@ fn in_value((treated, held_out): &(Customers, Customers), goal: &Goal) -> Option
 }
 
 impl Credited {
-    fn of(credits: &Credits) -> Self {
+    /// What figures have by a way of sharing.
+    #[must_use]
+    pub fn of(figures: &Figures, touch: Touch) -> Self {
+        let credits = figures.credits.get(&touch).cloned().unwrap_or_default();
         #[expect(
             clippy::cast_precision_loss,
             reason = "millionths of no more than 2^33 goals"

@@ -607,6 +607,7 @@ impl Context {
         let plan = self.plan();
         let engine = Engine::new(Arc::clone(&plan)).salted(self.config.erasure_salt());
         let engine = engine.beside(self.names.neighbours(partition));
+        let engine = engine.reporting(self.reports);
         let core = Customers::new(
             engine,
             self.decoder.clone(),

@@ -124,8 +124,7 @@ fn reports(
 
 /// Who asks over HTTP is shown decisions, and whom she erases is told in the profile topic.
 fn with_http(config: &Config, all: &mut [Wanted]) {
-    let mut inputs = config.topics.inputs().into_iter();
-    let profile = inputs.find(|topic| topic.kind == InputKind::Profile);
+    let profile = config.topics.input(InputKind::Profile);
     let profile = profile
         .filter(|_| config.http.write)
         .map(|topic| topic.name);
@@ -451,8 +450,7 @@ fn senders(config: &Config) -> impl Iterator<Item = (&'static str, String)> {
         let topic = config.topics.treatments_of(channel);
         ("Read", format!("--topic {topic}"))
     });
-    let inputs = config.topics.inputs().into_iter();
-    let outcomes = inputs.filter(|it| it.kind == InputKind::Outcomes);
+    let outcomes = config.topics.input(InputKind::Outcomes);
     let report = outcomes.map(|topic| ("Write", format!("--topic {}", topic.name)));
     let prefix = config.send_group();
     let prefixed = [("Read", "--group"), ("Write", "--transactional-id")];

@@ -12,7 +12,7 @@ pub mod attempt;
 pub mod book;
 mod channel;
 pub mod command;
-mod report;
+pub(crate) mod report;
 mod session;
 mod signs;
 mod smtp;

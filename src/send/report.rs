@@ -1,6 +1,7 @@
 //! What is reported of commands: the events of senders that the vocabulary knows.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::book::{End, Ended};
 use crate::config::Config;
@@ -30,10 +31,7 @@ pub(super) struct Report {
 impl Reports {
     /// Those of a channel; none where there is no topic of outcomes, or no event says what came of such messages.
     pub fn of(config: &Config, channel: &str) -> Option<Self> {
-        let inputs = config.topics.inputs();
-        let outcomes = inputs
-            .into_iter()
-            .find(|it| it.kind == InputKind::Outcomes)?;
+        let outcomes = config.topics.input(InputKind::Outcomes)?;
         let (delivered, bounced) = match config.policy.addresses.of(channel)? {
             Address::Email => ("Email Delivered", "Email Bounced"),
             Address::PushToken => ("Push Notification Received", "Push Notification Bounced"),
@@ -56,21 +54,36 @@ impl Reports {
                 return None;
             }
         };
-        let value = json!({
-            "type": "track",
-            "event": event,
-            // Whoever is known stays so, and nobody becomes it by our writing to her.
-            "anonymousId": command.customer,
-            "messageId": format!("{event} {}", command.id),
-            "timestamp": now.to_string(),
-            "properties": { "treatment_id": command.id, "campaign_id": command.trigger },
-        });
+        let about = (
+            command.customer.as_str(),
+            command.id,
+            command.trigger.as_str(),
+        );
+        let value = self::event(event, &format!("{event} {}", command.id), about, now);
         Some(Report {
             topic: self.topic.clone(),
             key: command.customer.clone(),
             value: crate::treatment::json(&value),
         })
     }
+}
+
+/// An event of this name and message id about a command of a customer's, by a trigger.
+pub(crate) fn event(
+    name: &str,
+    message: &str,
+    (customer, id, trigger): (&str, Uuid, &str),
+    now: Timestamp,
+) -> Value {
+    json!({
+        "type": "track",
+        "event": name,
+        // Whoever is known stays so, and nobody becomes it by our writing to her.
+        "anonymousId": customer,
+        "messageId": message,
+        "timestamp": now.to_string(),
+        "properties": { "treatment_id": id, "campaign_id": trigger },
+    })
 }
 
 #[cfg(test)]

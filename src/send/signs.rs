@@ -23,11 +23,8 @@ impl Signs {
     /// # Errors
     /// Where it cannot be had.
     pub fn bind(listen: &str, connections: usize, telemetry: Telemetry) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(listen)?;
-        listener.set_nonblocking(true)?;
-        tracing::info!(address = %listener.local_addr()?, "http");
         Ok(Self {
-            listener,
+            listener: http::listen(listen)?,
             telemetry,
             connections,
         })

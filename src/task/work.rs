@@ -181,6 +181,22 @@ impl<C: Core> Task<C> {
         is_needed.then(|| self.reported.plus(every))
     }
 
+    /// The reports of what was sealed, where they are due.
+    fn reports(&mut self, now: Timestamp) -> Vec<Out> {
+        if self.report_due().is_none_or(|due| due > self.clock) {
+            return Vec::new();
+        }
+        self.reported = self.clock;
+        let reports = self.core.report(now).into_iter();
+        let reports = reports.map(|(key, value)| Out {
+            sink: Sink::Reports,
+            key: Some(key),
+            value: Some(value),
+            headers: Vec::new(),
+        });
+        reports.collect()
+    }
+
     fn content_due(&self) -> Option<Timestamp> {
         let open = self.open.as_ref().filter(|_| self.has_offset())?;
         if (self.frugal || self.is_offered_another()) && !open.is_idle() {
@@ -331,11 +347,7 @@ impl<C: Core> Task<C> {
         };
         let (customers, kept) = self.core.seal(keep);
         record.window = self.kept(kept);
-        let is_report_due = self.report_due().is_some_and(|due| due <= self.clock);
-        let reports = match is_report_due {
-            true => self.core.report(record.now),
-            false => Vec::new(),
-        };
+        let reports = self.reports(record.now);
         let changelog = |key, value| Out {
             sink: Sink::Changelog,
             key: Some(key),
@@ -346,15 +358,7 @@ impl<C: Core> Task<C> {
         let customers = customers.into_iter();
         records.extend(customers.map(|(customer, packed)| changelog(customer, packed)));
         records.push(changelog(record::KEY.to_vec(), Some(record.pack())));
-        if is_report_due {
-            self.reported = self.clock;
-        }
-        records.extend(reports.into_iter().map(|(key, value)| Out {
-            sink: Sink::Reports,
-            key: Some(key),
-            value: Some(value),
-            headers: Vec::new(),
-        }));
+        records.extend(reports);
         let line = Line::new(
             self.settings.partition,
             record.transaction,

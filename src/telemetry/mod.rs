@@ -578,11 +578,16 @@ impl Telemetry {
     #[must_use]
     pub fn text(&self) -> String {
         self.inner.process.refresh();
-        let mut text = String::new();
-        // Writing to memory fails only where a metric is broken, which the test below rules out.
-        let _ = TextEncoder::new().encode_utf8(&self.inner.registry.gather(), &mut text);
-        text
+        text(&self.inner.registry)
     }
+}
+
+/// All metrics of a registry, as Prometheus reads them.
+fn text(registry: &Registry) -> String {
+    let mut text = String::new();
+    // Writing to memory fails only where a metric is broken, which the tests rule out.
+    let _ = TextEncoder::new().encode_utf8(&registry.gather(), &mut text);
+    text
 }
 
 impl Process {

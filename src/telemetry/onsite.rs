@@ -1,8 +1,8 @@
 //! What happens at `moments onsite`, counted.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
-use super::{Maker, metrics};
+use super::{Maker, metrics, text};
 
 /// All metrics of a process that shows treatments on pages. Clones share them.
 #[derive(Clone, Debug)]
@@ -28,12 +28,8 @@ impl Onsite {
             made_way: make
                 .counter(&metrics::ONSITE_MADE_WAY)
                 .with_label_values::<&str>(&[]),
-            treatments: make
-                .gauge(&metrics::ONSITE_TREATMENTS)
-                .with_label_values::<&str>(&[]),
-            streams: make
-                .gauge(&metrics::ONSITE_STREAMS)
-                .with_label_values::<&str>(&[]),
+            treatments: make.whole(&metrics::ONSITE_TREATMENTS),
+            streams: make.whole(&metrics::ONSITE_STREAMS),
             registry: make.registry,
         };
         // A rise from nothing would not be seen: `rate` needs a value before.
@@ -69,10 +65,7 @@ impl Onsite {
     /// As Prometheus reads it.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing to memory fails only where a metric is broken, which a test rules out.
-        let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
-        text
+        text(&self.registry)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What happens at `moments send`, counted.
 
-use prometheus::{IntCounterVec, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{IntCounterVec, IntGaugeVec, Registry};
 
-use super::{Maker, metrics};
+use super::{Maker, metrics, text};
 
 /// All metrics of a sender. Clones share them.
 #[derive(Clone, Debug)]
@@ -67,10 +67,7 @@ impl Sender {
     /// As Prometheus reads it.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing to memory fails only where a metric is broken, which a test rules out.
-        let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
-        text
+        text(&self.registry)
     }
 }
 

@@ -31,6 +31,13 @@ pub const INPUTS: [&str; 6] = [
     "support",
 ];
 
+/// What is configured of topics where what happened a millisecond ago is to be settled.
+pub fn settled_at_once() -> String {
+    INPUTS
+        .map(|topic| format!("{topic}.lateness = \"1ms\"\n"))
+        .concat()
+}
+
 /// An installation.
 pub struct Installation {
     broker: &'static KafkaBroker,

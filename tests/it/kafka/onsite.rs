@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use moments::time::Timestamp;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::installation::{INPUTS, Installation, LIMIT, Member};
+use super::installation::{Installation, LIMIT, Member, settled_at_once};
+use super::sending::{self, id, now};
 use crate::support::broker::KafkaBroker;
 use crate::support::browser::Browser;
 use crate::support::kafka::NewRecord;
@@ -26,24 +26,12 @@ use crate::support::{unique, wait_until};
 const HOUR_MS: i64 = 3_600_000;
 const TOKEN: &str = "of a test";
 
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    i64::try_from(since.expect("a clock").as_millis()).expect("this era")
-}
-
-fn id(number: u128) -> String {
-    Uuid::from_u128(number).to_string()
-}
-
 /// A command of this number to a customer, good for so long.
 fn command(number: u128, customer: &str, good_ms: i64) -> Value {
-    let at = |ms: i64| Timestamp(now() + ms).to_string();
-    json!({
-        "type": "treatment", "id": id(number), "customer": customer, "trigger": "opt-in", "generation": 1, "occurrence": "o",
-        "channel": "onsite", "template": "code", "offer": {}, "data": { "code": "SPRING" }, "moment_at": at(-1_000),
-        "decided_at": at(-500), "good_from": at(-500), "valid_until": at(good_ms),
-        "addresses": { "email": "ana@example.com" }, "evidence": { "events": [], "facts": {} },
-    })
+    let mut command = sending::command("onsite", number, customer);
+    command["data"] = json!({ "code": "SPRING" });
+    command["valid_until"] = Timestamp(now() + good_ms).to_string().into();
+    command
 }
 
 /// A process of `moments onsite`, ready.
@@ -161,14 +149,12 @@ fn installation(
     triggers: &[(&str, &str)],
     extra: &str,
 ) -> Installation {
-    // What happened a millisecond ago is settled.
-    let settled = INPUTS.map(|topic| format!("{topic}.lateness = \"1ms\"\n"));
     let token = "[onsite]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"TOKEN\"\n";
     let installation = Installation::new(
         broker,
         2,
         triggers,
-        &format!("{}{extra}{token}", settled.concat()),
+        &format!("{}{extra}{token}", settled_at_once()),
     );
     fs::write(installation.file("token"), format!("{TOKEN}\n")).expect("a token");
     let config = fs::read_to_string(installation.config()).expect("a configuration");

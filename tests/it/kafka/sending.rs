@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::installation::{INPUTS, Installation, LIMIT, Member};
+use super::installation::{Installation, LIMIT, Member, settled_at_once};
 use crate::support::broker::KafkaBroker;
 use crate::support::kafka::NewRecord;
 use crate::support::process::ProcessGuard;
@@ -23,13 +23,13 @@ const HOUR_MS: i64 = 3_600_000;
 /// Under way at a time.
 const PARALLEL: usize = 4;
 
-fn now() -> i64 {
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     i64::try_from(since.expect("a clock").as_millis()).expect("this era")
 }
 
 /// A command of this number to a customer, on a channel, good for an hour.
-fn command(channel: &str, number: u128, customer: &str) -> Value {
+pub fn command(channel: &str, number: u128, customer: &str) -> Value {
     let at = |ms: i64| Timestamp(now() + ms).to_string();
     json!({
         "type": "treatment", "id": Uuid::from_u128(number), "customer": customer, "trigger": "basket", "generation": 1,
@@ -39,7 +39,7 @@ fn command(channel: &str, number: u128, customer: &str) -> Value {
     })
 }
 
-fn id(number: u128) -> String {
+pub fn id(number: u128) -> String {
     Uuid::from_u128(number).to_string()
 }
 
@@ -50,9 +50,7 @@ struct Sending {
 
 impl Sending {
     fn new(broker: &'static KafkaBroker, channels: &str, triggers: &[(&str, &str)]) -> Self {
-        // What happened a millisecond ago is settled.
-        let settled = INPUTS.map(|topic| format!("{topic}.lateness = \"1ms\"\n"));
-        let settled = settled.concat();
+        let settled = settled_at_once();
         let extra = format!(
             "reports_every = \"100ms\"\n{settled}[send]\nlisten = \"127.0.0.1:0\"\nparallel = {PARALLEL}\n{channels}"
         );

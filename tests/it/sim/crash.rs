@@ -218,7 +218,7 @@ fn check_revisions<S: Subject>(log: &Log, partition: usize) {
     assert!(numbers.is_sorted(), "{numbers:?}");
 }
 
-/// The log says what each task knows, and reports what it has counted.
+/// The log says what each task knows.
 fn check_tasks<S: Subject>(world: &World<S>) {
     for (partition, hand) in world.tasks() {
         let mut restored = S::fresh(topics(), partition);
