@@ -41,7 +41,7 @@ impl<C: Core> Task<C> {
             return false;
         };
         let mut effects = Vec::new();
-        let Swept { to, done, .. } =
+        let Swept { to, done, changed } =
             self.core
                 .broadcast(event, (from, None), step.now, &mut effects);
         let origin = Origin {
@@ -58,6 +58,9 @@ impl<C: Core> Task<C> {
             seen(&mut self.tallies, &mut self.watermarks, topic, time, record);
         } else {
             open.works_on(&held.record, held.arrived);
+            if changed {
+                open.changed(self.clock);
+            }
         }
         for effect in effects {
             tally(&mut self.tallies, &effect);

@@ -215,6 +215,11 @@ impl Open {
         self.appended = Some(record.appended);
     }
 
+    /// A customer was changed by it, whether that is told or not: something of hers may only wait since.
+    pub fn changed(&mut self, clock: Timestamp) {
+        self.since.get_or_insert(clock);
+    }
+
     /// Time alone moves.
     pub fn waited(&mut self, clock: Timestamp) {
         self.arrived = clock;
