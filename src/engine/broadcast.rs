@@ -146,7 +146,7 @@ impl Engine {
     ) -> bool {
         // Nobody goes while everybody is numbered.
         let until = Until::reached(self.watermark);
-        self.look_and(slot, until, now, effects, |fold, customer| {
+        self.look_and(slot, (until, None), now, effects, |fold, customer| {
             fold.broadcast(customer, event, outside);
         })
     }

@@ -10,6 +10,7 @@
 mod due;
 mod entry;
 mod hot;
+mod turns;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
@@ -21,6 +22,8 @@ use self::entry::Entry;
 use self::hot::Hot;
 pub use self::hot::Keep;
 pub(super) use self::hot::Working;
+pub use self::turns::Turn;
+use self::turns::Turns;
 use super::customer::Customer;
 use super::packed;
 use crate::event::CustomerId;
@@ -52,6 +55,7 @@ pub(super) struct Customers {
     /// The one being worked on, between `open` and `close`.
     current: usize,
     bytes: usize,
+    turns: Turns,
     /// Who must be written when the open transaction is sealed: what came of her is counted in it.
     pub flush: BTreeSet<Slot>,
 }
@@ -173,6 +177,7 @@ impl Customers {
         let slot = working.slot;
         self.hot.changed(self.current);
         self.schedule(slot, look);
+        self.current_queues_up();
     }
 
     /// The customer being worked on is written in this transaction, whoever else is not.
@@ -203,6 +208,7 @@ impl Customers {
         self.hot.changed(self.current);
         self.entries[slot as usize].look = look;
         self.expired.push_back(slot);
+        self.current_queues_up();
         self.leave();
     }
 
@@ -249,6 +255,7 @@ impl Customers {
         let place = self.entries[slot as usize].working;
         if place != NONE {
             self.hot.at(place as usize).customer = customer;
+            self.queue_up(slot);
         }
     }
 
@@ -284,6 +291,7 @@ impl Customers {
                 let packed = &self.entries[slot as usize].packed;
                 let look = packed::look(packed).unwrap_or(Timestamp::MAX);
                 self.schedule(slot, look);
+                self.queue_up(slot);
             }
         }
     }
@@ -303,9 +311,10 @@ impl Customers {
         }
         let entry = &mut self.entries[slot as usize];
         self.bytes -= entry.bytes();
-        // What is left of hers in the queue is passed over.
+        // What is left of hers among the looks is passed over.
         *entry = Entry::default();
         self.free.push(slot);
+        self.queue_up(slot);
         true
     }
 
@@ -326,7 +335,8 @@ impl Customers {
             return Ok(());
         };
         let mut bytes = packed::unsealed(id, sealed)?.to_vec();
-        let look = packed::look(&bytes)?.min(plan.next_look(&packed::check(&bytes)?));
+        let customer = packed::check(&bytes)?;
+        let look = packed::look(&bytes)?.min(plan.next_look(&customer));
         packed::set_look(&mut bytes, look);
         let slot = self.slot(id);
         let entry = &mut self.entries[slot as usize];
@@ -334,6 +344,7 @@ impl Customers {
         entry.packed = bytes.into();
         self.bytes += entry.bytes();
         self.schedule(slot, look);
+        self.restored_queues_up(slot, &customer);
         Ok(())
     }
 

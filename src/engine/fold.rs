@@ -17,10 +17,10 @@ pub(super) use self::outcomes::treatment;
 use super::Effect;
 use super::customer::Customer;
 use super::waiting::Waiting;
-use crate::event::Event;
+use crate::event::{Event, Text};
 use crate::expression::Scope;
 use crate::moment::{Found, Moment, States};
-use crate::policy::Past;
+use crate::policy::{Past, Why};
 use crate::profile::{Profile, Settled, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
@@ -44,6 +44,8 @@ pub(super) struct Fold<'a> {
     undue_before: Timestamp,
     /// What settled events made true at the instant that is being settled.
     gathered: Vec<Gathered<'a>>,
+    /// The channel by which it is her turn.
+    turn: Option<&'a Text>,
 }
 
 /// A moment that a settled event made true, with that event where it has one: decided with all others of its instant.
@@ -65,6 +67,15 @@ impl<'a> Fold<'a> {
             asked_in_vain: false,
             undue_before: Timestamp::MIN,
             gathered: Vec::new(),
+            turn: None,
+        }
+    }
+
+    /// For her turn by a channel: what waited for it is asked again.
+    pub fn with_turn(self, channel: &'a Text) -> Self {
+        Self {
+            turn: Some(channel),
+            ..self
         }
     }
 
@@ -319,12 +330,16 @@ impl<'a> Fold<'a> {
         for (waits, cause) in waited.iter().zip(&causes) {
             if let Some(trigger) = plan.by_key(waits.trigger) {
                 let cause = cause.as_ref();
+                let turn = self.turn_of(waits.why, &waits.channel);
                 came.push(Came {
                     trigger,
                     moment: waits.moment(),
                     cause: cause.map(|(event, previous)| (*event, previous.as_ref())),
                     waited: Some(at),
-                    past: waits.past(),
+                    past: Past {
+                        turn,
+                        ..waits.past()
+                    },
                     step: None,
                 });
             }
@@ -337,6 +352,12 @@ impl<'a> Fold<'a> {
         came.extend(steps.iter().map(Sending::came));
         came.sort_by_key(|came| plan.rank(came.trigger.key));
         self.decide(came, (settled, waiting), tail.events(), self.now.max(at));
+    }
+
+    /// The turn of what has waited for that, and is let go.
+    fn turn_of(&self, why: Why, channel: &Text) -> Option<Text> {
+        let turn = self.turn.filter(|turn| *turn == channel);
+        turn.filter(|_| why == Why::SendRate).cloned()
     }
 
     /// Applies a settled event, shows it to the triggers that take it, gathers what it makes true, and undoes what it shows to be

@@ -26,6 +26,7 @@ mod forwarding;
 mod hashed;
 mod looks;
 pub mod packed;
+mod rates;
 pub mod sweep;
 mod tallies;
 mod time;
@@ -45,6 +46,7 @@ pub use erasures::Record;
 use fold::{Expiry, Fold};
 use forwarding::Forwarding;
 use hashed::Salt;
+use rates::Rates;
 use sweep::Sweeping;
 use tallies::Tallies;
 pub use time::Moved;
@@ -151,6 +153,7 @@ pub struct Engine {
     claims: Claims,
     told: Told,
     tallies: Tallies,
+    rates: Rates,
     watermark: Timestamp,
     /// Every committed customer has gone over to the plan.
     is_adopted: bool,
@@ -180,6 +183,7 @@ impl Engine {
             claims: Claims::default(),
             told: Told::default(),
             tallies: Tallies::default(),
+            rates: Rates::default(),
             watermark: Timestamp::MIN,
             is_adopted: true,
             is_halfway: false,
@@ -232,6 +236,9 @@ impl Engine {
         }
         if let Some(of) = key.strip_prefix(tallies::KEY) {
             return self.tallies.restore(of, value);
+        }
+        if let Some(channel) = key.strip_prefix(rates::KEY) {
+            return self.rates.restore(channel, value);
         }
         let customer =
             std::str::from_utf8(key).map_err(|error| StoredError::Damaged(error.to_string()))?;
@@ -454,6 +461,7 @@ impl Engine {
         records.extend(self.claims.seal());
         records.extend(told);
         records.extend(self.tallies.seal());
+        records.extend(self.rates.seal());
         (records, kept_from)
     }
 
@@ -484,6 +492,7 @@ impl Engine {
         self.claims.committed();
         self.told.committed();
         self.tallies.committed();
+        self.rates.committed();
     }
 
     /// Neither the sealed transaction nor what came after it has happened.
@@ -497,6 +506,7 @@ impl Engine {
         self.writes_all = false;
         self.told.rollback();
         self.tallies.rollback();
+        self.rates.rollback();
         self.watermark = watermark;
         self.is_adopted = false;
         self.sweeping.begin_anew();
@@ -522,7 +532,8 @@ impl Engine {
         if self.customers.any_expired() {
             return Some(self.watermark);
         }
-        self.customers.next_look()
+        let look = self.customers.next_look();
+        look.into_iter().chain(self.turn_due()).min()
     }
 
     /// Customers known, and the bytes that their committed profiles take.

@@ -11,6 +11,7 @@ use super::customer::Customer;
 use super::customers::Slot;
 use super::fold::{Expiry, Fold};
 use super::{EXPIRIES, Effect, Engine};
+use crate::event::Text;
 use crate::time::Timestamp;
 
 /// How far time has moved.
@@ -58,7 +59,11 @@ impl Engine {
     /// transactions may be sealed. `now` as in [`Engine::step`].
     pub fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved {
         let mut beyond = 0;
-        if to > self.watermark {
+        if self.has_turns() {
+            let first = effects.len();
+            beyond = self.advance_by_instants(to, now, effects);
+            self.count(&effects[first..]);
+        } else if to > self.watermark {
             let first = effects.len();
             if !self.customers.is_within_instant()
                 && let Some((reached, due)) = self.customers.due(self.watermark, to, self.due_max)
@@ -83,6 +88,53 @@ impl Engine {
             beyond,
             done: self.watermark >= to,
         }
+    }
+
+    /// Moves time towards `to` from one instant to the next at which anybody is due, or has a turn, as far as one piece may; of the last
+    /// instant, where it is not over, for how many something came true.
+    fn advance_by_instants(
+        &mut self,
+        to: Timestamp,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> u64 {
+        let mut looks = 0;
+        while to > self.watermark && looks < self.due_max {
+            let Some(instant) = self.next_instant(now).filter(|instant| *instant <= to) else {
+                self.reach(to, now, effects);
+                break;
+            };
+            self.watermark = instant.plus(-1);
+            let first = effects.len();
+            let due = match self.customers.is_within_instant() {
+                true => None,
+                false => self.customers.due(self.watermark, instant, self.due_max),
+            };
+            if let Some((_, due)) = due {
+                looks += due.len();
+                for slot in due {
+                    self.look(slot, Until::reached(instant), now, effects);
+                }
+                // However the customers were found.
+                effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
+            } else {
+                let came = self.look_within_instant(self.due_max, u64::MAX, now, effects);
+                if self.customers.is_within_instant() {
+                    return came;
+                }
+                looks = self.due_max;
+            }
+            looks += self.give_turns(instant, now, effects);
+            self.reach(instant, now, effects);
+        }
+        0
+    }
+
+    /// The next instant at which anybody is due, or by the clock `now` has a turn.
+    fn next_instant(&self, now: Timestamp) -> Option<Timestamp> {
+        let look = self.customers.next_look().into_iter();
+        let next = look.chain(self.next_turn_at(now)).min();
+        next.map(|next| next.max(self.watermark.plus(1)))
     }
 
     /// Moves time to `watermark`, and beyond it as far as [`Moved::beyond`] said: what a replay does.
@@ -151,14 +203,15 @@ impl Engine {
 
     /// Looks at a customer whose time may have come.
     fn look(&mut self, slot: Slot, until: Until, now: Timestamp, effects: &mut Vec<Effect>) {
-        self.look_and(slot, until, now, effects, |_, _| {});
+        self.look_and(slot, (until, None), now, effects, |_, _| {});
     }
 
-    /// The same, and then shows her what `show` does, unless she is to be removed; whether anything came of it.
+    /// The same, where it is her turn by a channel, with that, and then shows her what `show` does, unless she is to be removed;
+    /// whether anything came of it.
     pub(super) fn look_and(
         &mut self,
         slot: Slot,
-        until: Until,
+        (until, turn): (Until, Option<&Text>),
         now: Timestamp,
         effects: &mut Vec<Effect>,
         show: impl FnOnce(&mut Fold<'_>, &mut Customer),
@@ -171,7 +224,11 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let working = self.customers.look_at(slot, &plan);
         let before = effects.len();
-        let mut fold = Fold::new(&plan, now, effects);
+        let fold = Fold::new(&plan, now, effects);
+        let mut fold = match turn {
+            Some(channel) => fold.with_turn(channel),
+            None => fold,
+        };
         let settling = fold.settle(&mut working.customer, until.watermark, until.expiry);
         if !settling.expires {
             show(&mut fold, &mut working.customer);

@@ -30,7 +30,8 @@ pub struct Waits {
     pub channel: Text,
     /// What it has waited for before.
     past: Past,
-    at: Timestamp,
+    /// When its moment came true.
+    pub at: Timestamp,
     /// What makes its moment this one.
     pub occurrence: Text,
     events: Vec<EventRef>,
@@ -73,9 +74,9 @@ impl From<WaitsV2> for Waits {
     }
 }
 
-/// Version 1 had no dates in events.
+/// Version 1 had no dates in events; version 3 knew of no turn to wait for.
 impl Stored for Waiting {
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
 
     fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
         match version {
@@ -84,6 +85,7 @@ impl Stored for Waiting {
                 let held = held.into_iter().map(Waits::from).collect();
                 Ok(Self { held })
             }
+            3 => Ok(postcard::from_bytes(bytes)?),
             _ => Err(StoredError::Damaged(format!(
                 "there is no version {version} of what waits"
             ))),
@@ -132,6 +134,19 @@ impl Waiting {
             .partition(|waits| waits.until <= at);
         self.held = held;
         due
+    }
+
+    /// It is the turn of a moment by the channel for which it waits, and of what it carries with it.
+    pub(super) fn turns(&mut self, trigger: u32, occurrence: &str, at: Timestamp) {
+        let waits = |it: &&mut Waits| it.trigger == trigger && it.why == Why::SendRate;
+        let is_of = |it: &Waits| it.occurrence == occurrence;
+        let carried = self.held.iter().any(|it| {
+            it.trigger == trigger && it.why == Why::SendRate && is_of(it) && it.past.digest
+        });
+        let turned = self.held.iter_mut().filter(waits);
+        for it in turned.filter(|it| is_of(it) || carried && it.past.digest) {
+            it.until = at;
+        }
     }
 
     /// Takes out those of which `is_undone` says so.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::engine::{Customer, Engine};
 use crate::expression::{Expression, Scope};
 use crate::moment::{Evidence, Kind, Missing, Moment};
-use crate::policy::{self, Asked, Open, Past, Said, Verdict};
+use crate::policy::{self, Asked, Open, Past, Said, Verdict, Why};
 use crate::profile::Settled;
 use crate::segment::Segment;
 use crate::time::Timestamp;
@@ -160,16 +160,23 @@ fn held(plan: &Plan, known: &Customer, name: Option<&str>) -> Vec<Held> {
         let trigger = plan.by_key(waits.trigger)?;
         let moment = waits.moment();
         let reason = waits.why.reason().word();
+        let says = match waits.why {
+            Why::SendRate => format!(
+                "It came true at {}, and waits ({reason}) for its turn by {}, until {} at the latest; then everything is asked again.",
+                moment.at, waits.channel, waits.until
+            ),
+            Why::QuietHours | Why::Digest | Why::Window => format!(
+                "It came true at {}, and waits ({reason}) until {}; then everything is asked again.",
+                moment.at, waits.until
+            ),
+        };
         Some(Held {
             trigger: trigger.name.to_string(),
             moment_at: moment.at.to_string(),
             occurrence: moment.occurrence.to_string(),
             reason: reason.to_owned(),
             until: waits.until.to_string(),
-            says: format!(
-                "It came true at {}, and waits ({reason}) until {}; then everything is asked again.",
-                moment.at, waits.until
-            ),
+            says,
         })
     });
     held.filter(|held| name.is_none_or(|name| held.trigger == name))

@@ -78,9 +78,9 @@ pub struct Inside {
 pub struct Held {
     /// The trigger.
     trigger: String,
-    /// Why it waits: `quiet_hours`, `digested` for its digest to end, or `outranked` for others to compete with.
+    /// Why it waits: `quiet_hours`, `digested` for its digest to end, `outranked` for others to compete with, or `send_rate` for its turn.
     reason: String,
-    /// When everything is asked again, RFC 3339.
+    /// When everything is asked again, RFC 3339; of one that waits for its turn, at the latest.
     until: String,
 }
 

@@ -15,6 +15,8 @@ pub enum Why {
     Digest,
     /// For the window of its channel, within which moments compete, to end.
     Window,
+    /// For its turn among all that are sent by its channel.
+    SendRate,
 }
 
 impl Why {
@@ -25,17 +27,21 @@ impl Why {
             Self::QuietHours => Reason::QuietHours,
             Self::Digest => Reason::Digested,
             Self::Window => Reason::Outranked,
+            Self::SendRate => Reason::SendRate,
         }
     }
 }
 
-/// What a moment has waited for: it does so once.
+/// What a moment has waited for: for digest and window it does so once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
     /// Its digest has ended.
     pub digest: bool,
     /// The window of this channel has ended.
     pub window: Option<Text>,
+    /// Its turn by this channel has come, now: whoever is held again has lost it.
+    #[serde(skip)]
+    pub turn: Option<Text>,
 }
 
 impl Past {
@@ -43,11 +49,18 @@ impl Past {
     #[must_use]
     pub fn and(mut self, why: Why, channel: &Text) -> Self {
         match why {
-            Why::QuietHours => {}
+            // It is the queue that says whose turn it is.
+            Why::QuietHours | Why::SendRate => {}
             Why::Digest => self.digest = true,
             Why::Window => self.window = Some(channel.clone()),
         }
         self
+    }
+
+    /// The same, of a moment that is held once more.
+    #[must_use]
+    pub fn held_again(self) -> Self {
+        Self { turn: None, ..self }
     }
 }
 

@@ -25,6 +25,7 @@ mod journey;
 mod off;
 mod quiet_hours;
 mod reachable;
+mod send_rate;
 mod shadow;
 mod step;
 mod stopped;
@@ -93,6 +94,7 @@ pub const GATES: &[Gate] = &[
     quiet_hours::GATE,
     cap::GATE,
     arbitration::GATE,
+    send_rate::GATE,
     control_group::GATE,
     hold_out::GATE,
     // Last of all, so that what shadow refuses is what would have been sent.
@@ -248,7 +250,7 @@ fn round(
                 until,
                 why,
                 channel,
-                past: asked.past,
+                past: asked.past.held_again(),
             }),
         });
     decided.collect()

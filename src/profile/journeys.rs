@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::section::{Field, Local, Section, field};
 use crate::event::{CustomerId, Event, EventName, Text, Type};
-use crate::stored::Stored;
+use crate::stored::{Stored, StoredError};
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -89,10 +89,21 @@ pub struct Hold {
     pub at: Timestamp,
     /// By which channel it would be sent.
     pub channel: Text,
-    /// For others that compete with it for the channel, and not for quiet hours to end.
-    pub competes: bool,
+    /// For what.
+    pub awaits: Awaits,
     /// The channel of which the window has ended before; empty where none has.
     pub window: Text,
+}
+
+/// For what it waits that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Awaits {
+    /// For quiet hours to end.
+    Morning,
+    /// For others that compete with it for the channel.
+    Others,
+    /// For its turn among all that are sent by the channel.
+    Turn,
 }
 
 /// When she entered a journey last.
@@ -246,7 +257,17 @@ impl Place {
 }
 
 impl Stored for Journeys {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    /// Version 1 said whether what is held back competes: written as the first two that it may wait for now.
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        match version {
+            1 => Ok(postcard::from_bytes(bytes)?),
+            _ => Err(StoredError::Damaged(format!(
+                "there is no version {version} of journeys"
+            ))),
+        }
+    }
 }
 
 impl Section for Journeys {

@@ -121,6 +121,7 @@ pub fn replay<S: Source>(
             tasks: between.tasks,
             of: task_of,
         }));
+        let engine = engine.sharing(line.task, line.tasks.unwrap_or(1));
         let mut work = Work::new(engine, summary);
         work.now = line.now;
         let task = line.task;

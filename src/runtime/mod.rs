@@ -606,8 +606,10 @@ impl Context {
     fn task(&self, partition: i32) -> Task<Customers> {
         let plan = self.plan();
         let engine = Engine::new(Arc::clone(&plan)).salted(self.config.erasure_salt());
-        let engine = engine.beside(self.names.neighbours(partition));
-        let engine = engine.reporting(self.reports);
+        let engine = engine
+            .beside(self.names.neighbours(partition))
+            .sharing(partition, self.names.partitions)
+            .reporting(self.reports);
         let core = Customers::new(
             engine,
             self.decoder.clone(),

@@ -174,6 +174,11 @@ pub trait Core {
         None
     }
 
+    /// How many tasks share what is over everybody, where that decides anything in this one.
+    fn shares(&self) -> Option<i32> {
+        None
+    }
+
     /// No watermark before this one would bring anything; none: no watermark would.
     fn next_deadline(&self) -> Option<Timestamp>;
 

@@ -261,6 +261,10 @@ impl Core for Customers {
         self.engine.held()
     }
 
+    fn shares(&self) -> Option<i32> {
+        self.engine.shares()
+    }
+
     fn next_deadline(&self) -> Option<Timestamp> {
         self.engine.next_look()
     }

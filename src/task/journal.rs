@@ -13,14 +13,17 @@
 //! `"between":{"topic":"..","tasks":n}` in a line: ids of one person may lie in two of n tasks, which tell each other of it in that
 //! topic. Its records without a value are no events, and stand in no run by themselves.
 //!
+//! `"tasks":n` in a line: the task is one of so many that share the send rates of its triggers.
+//!
 //! A line says nothing of its version where it is the first; `"version":2` has a step that says `beyond` or `everybody`, which a
-//! program that does not know them would do otherwise, `"version":3` a `kept`, and `"version":4` a `between`.
+//! program that does not know them would do otherwise, `"version":3` a `kept`, `"version":4` a `between`, and `"version":5` a `tasks`.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The newest version that is written and read.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
+const FOURTH: u8 = 4;
 const THIRD: u8 = 3;
 const SECOND: u8 = 2;
 const FIRST: u8 = 1;
@@ -47,6 +50,9 @@ pub struct Line {
     /// Where ids of one person may lie in two tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub between: Option<Between>,
+    /// Where triggers have send rates: how many tasks share them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<i32>,
 }
 
 /// By what tasks tell each other of ids.
@@ -142,6 +148,7 @@ impl Line {
             steps,
             kept: None,
             between: None,
+            tasks: None,
         }
     }
 
@@ -160,13 +167,28 @@ impl Line {
     #[must_use]
     pub fn beside(self, between: Option<Between>) -> Self {
         let version = if between.is_some() {
-            VERSION
+            FOURTH
         } else {
             self.version
         };
         Self {
             version,
             between,
+            ..self
+        }
+    }
+
+    /// The same of a task that shares send rates with others.
+    #[must_use]
+    pub fn sharing(self, tasks: Option<i32>) -> Self {
+        let version = if tasks.is_some() {
+            VERSION
+        } else {
+            self.version
+        };
+        Self {
+            version,
+            tasks,
             ..self
         }
     }
@@ -248,8 +270,10 @@ mod tests {
         let beside = line.clone().beside(Some(between)).to_json();
         assert!(beside.starts_with(br#"{"version":4,"#));
         assert!(beside.ends_with(br#","between":{"topic":"shop-identities","tasks":4}}"#));
+        let shares = line.clone().sharing(Some(4)).to_json();
+        assert!(shares.starts_with(br#"{"version":5,"#) && shares.ends_with(br#","tasks":4}"#));
         for (wrong, expected) in [
-            (json.replacen('2', "5", 1), "run the newer program"),
+            (json.replacen('2', "6", 1), "run the newer program"),
             (json.replacen("task", "tusk", 1), "missing field `task`"),
         ] {
             let said = Line::read(wrong.as_bytes()).unwrap_err().to_string();

@@ -367,7 +367,8 @@ impl<C: Core> Task<C> {
             open.steps,
         )
         .keeping(kept)
-        .beside(self.between());
+        .beside(self.between())
+        .sharing(self.core.shares());
         records.push(Out {
             sink: Sink::Journal,
             key: None,

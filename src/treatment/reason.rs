@@ -35,6 +35,8 @@ pub enum Reason {
     Capped,
     /// Another moment of the same instant was more important.
     Outranked,
+    /// Over everybody as many commands are sent by the channel as may be.
+    SendRate,
     /// The customer is in the control group, which is sent nothing.
     ControlGroup,
     /// The customer is held out of this trigger.
@@ -47,7 +49,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Off,
         Self::OutOfDates,
         Self::SendingStopped,
@@ -64,6 +66,7 @@ impl Reason {
         Self::QuietHours,
         Self::Capped,
         Self::Outranked,
+        Self::SendRate,
         Self::ControlGroup,
         Self::HeldOut,
         Self::Shadow,
@@ -91,6 +94,7 @@ impl Reason {
             | Self::QuietHours
             | Self::Capped
             | Self::Outranked
+            | Self::SendRate
             | Self::Withdrawn => false,
         }
     }
@@ -115,6 +119,7 @@ impl Reason {
             Self::QuietHours => "quiet_hours",
             Self::Capped => "capped",
             Self::Outranked => "outranked",
+            Self::SendRate => "send_rate",
             Self::ControlGroup => "control_group",
             Self::HeldOut => "held_out",
             Self::Shadow => "shadow",

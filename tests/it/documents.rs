@@ -151,7 +151,15 @@ const BOUNDS: &[Bound] = &[
         ("trigger/policy/cap.rs", "COUNT_MAX: u32 = 100;"), ("trigger/policy/channel.rs", "CHANNELS: usize = 32;"),
     ]),
     ("values that caps `per` something are counted by", "64 a customer", &[("profile/contacts.rs", "KEYS_MAX: usize = 64;")]),
-    ("moments of a customer that wait for the end of quiet hours", "32", &[("engine/waiting.rs", "MAX: usize = 32;")]),
+    ("moments of a customer that wait, for the end of quiet hours, their digest, others to compete with or their turn", "32", &[
+        ("engine/waiting.rs", "MAX: usize = 32;"),
+    ]),
+    ("a send rate; channels with one", "N up to 10,000; 32", &[
+        ("trigger/policy/rate.rs", "COUNT_MAX: u32 = 10_000;"), ("trigger/policy/channel.rs", "CHANNELS: usize = 32;"),
+    ]),
+    ("commands by a channel with a send rate", "each task has its part of it: what one leaves, no other uses", &[
+        ("trigger/policy/rate.rs", "pub fn part(self, own: u32, tasks: u32)"),
+    ]),
     ("treatments of a customer that can be taken back", "the last 32, for 30 days", &[
         ("profile/sent.rs", "MAX: usize = 32;"), ("profile/sent.rs", "KEPT_MS: i64 = 30 * DAY_MS;"),
     ]),

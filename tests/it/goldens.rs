@@ -19,7 +19,6 @@ use moments::task::journal::{Between, Line, Slice, Step};
 use moments::task::record::{Beyond, Last, Sweep, TaskRecord, TopicRecord, Unfinished, Window};
 use moments::task::watermark::{TopicSettings, Watermarks};
 use moments::time::Timestamp;
-use moments::trigger::plan::Policy;
 use moments::trigger::set::{self, Basis};
 use serde_json::{Value, json};
 use serde_reflection::{Samples, Tracer, TracerConfig};
@@ -366,7 +365,7 @@ fn task_records() -> [(&'static str, TaskRecord); 4] {
 }
 
 /// A line of each version that is written, with something in each of its fields.
-fn journal_lines() -> [(&'static str, Line); 4] {
+fn journal_lines() -> [(&'static str, Line); 5] {
     let mut step = Step::begin(Timestamp(1_772_445_600_010));
     step.take("cart", 3);
     step.take("cart", 5);
@@ -390,7 +389,8 @@ fn journal_lines() -> [(&'static str, Line); 4] {
         ("JournalLine-v1", line(first)),
         ("JournalLine-v2", line(second)),
         ("JournalLine-v3", third.clone()),
-        ("JournalLine-v4", third.beside(Some(between))),
+        ("JournalLine-v4", third.clone().beside(Some(between))),
+        ("JournalLine-v5", third.sharing(Some(4))),
     ]
 }
 
@@ -408,19 +408,21 @@ fn kept(name: &str, made: &[u8]) -> Vec<u8> {
     unhex(kept["bytes"][0].as_str().expect("text"))
 }
 
-/// What a task keeps beside customers and its record: who was erased, which broadcasts everybody was shown, and which former ids were
-/// asked for in other tasks.
+/// What a task keeps beside customers and its record: who was erased, which broadcasts everybody was shown, which former ids were
+/// asked for in other tasks, and when was sent by a channel with a rate.
 #[test]
-fn erasures_broadcasts_and_claims_are_those_of_their_goldens() {
+fn erasures_broadcasts_claims_and_rates_are_those_of_their_goldens() {
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
         vocabulary: Arc::clone(&vocabulary),
         attributes: BTreeMap::new(),
-        policy: Policy::for_everybody(),
+        policy: toml::from_str("hold_out = '0%'\nsend_rates = { store = '2 in 1h' }")
+            .expect("a policy"),
         mappings: Arc::default(),
     };
-    let path = root().join("deploy/triggers/awareness/negative-remarketing.yaml");
-    let plan = Arc::new(set::load(&path, &basis).expect("a shipped trigger"));
+    let counter = "trigger: counter\nmoment: { event: Order Completed }\ntreatments: [{ channel: store, template: x }]\n";
+    let sources = [Source::new("counter.yaml", counter.to_owned())];
+    let plan = Arc::new(set::compile(&sources, &basis).expect("a trigger"));
     let neighbours = Neighbours {
         own: 0,
         tasks: 2,
@@ -443,9 +445,19 @@ fn erasures_broadcasts_and_claims_are_those_of_their_goldens() {
     let claims = r#"{"type":"identify","userId":"ben","anonymousId":"device","timestamp":"2026-01-02T10:00:00Z"}"#;
     let claims = Input::Event(event(claims, Origin::default()));
     engine.step(claims, now, &mut effects);
+    for id in ["eva", "dan"] {
+        let orders = format!(
+            r#"{{"event":"Order Completed","userId":"{id}","timestamp":"2026-01-02T10:00:00Z"}}"#
+        );
+        let orders = Input::Event(event(&orders, Origin::default()));
+        engine.step(orders, now, &mut effects);
+    }
+    engine.step(Input::Watermark(now), now, &mut effects);
     let mut records = engine.seal();
+    let is_beside = |key: &[u8]| key[0] == 0 && !key.starts_with(b"\0tally");
+    records.retain(|(key, _)| is_beside(key));
     records.sort();
-    let names = ["Broadcasts-v1", "Claim-v1", "Erasure-v1"];
+    let names = ["Broadcasts-v1", "Claim-v1", "Erasure-v1", "SendTimes-v1"];
     assert_eq!(records.len(), names.len(), "{records:?}");
     let mut restored = Engine::new(plan).salted("salt");
     for (name, (key, value)) in names.into_iter().zip(records) {

@@ -14,8 +14,8 @@ use crate::event::{Event, Text};
 use crate::expression::{Expression, Scope};
 use crate::journey::{At, Journey, Stop, Walk};
 use crate::moment::Moment;
-use crate::policy::{self, Decided, Held, Past, Sends, Why};
-use crate::profile::journeys::{Hold, Place, Stays};
+use crate::policy::{self, Decided, Held, Past, Sends};
+use crate::profile::journeys::{Awaits, Hold, Place, Stays};
 use crate::profile::{Settled, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
@@ -97,32 +97,32 @@ impl<'a> Fold<'a> {
         let due = open.filter(|place| place.due() <= at && is_meant(place));
         let due: Vec<Place> = due.cloned().collect();
         due.into_iter()
-            .filter_map(|place| self.goes_on(settled, place, at))
+            .filter_map(|place| self.goes_on(settled, &place, at))
             .collect()
     }
 
     fn goes_on(
         &mut self,
         settled: &mut Settled,
-        place: Place,
+        place: &Place,
         at: Timestamp,
     ) -> Option<Sending<'a>> {
         let plan = self.plan;
         let trigger = plan.by_key(place.key)?;
         let Some(journey) = &trigger.journey else {
-            self.leaves(settled, &place, at);
+            self.leaves(settled, place, at);
             return None;
         };
         let turn = {
-            let scope = scope(&place, settled, at);
-            due(plan, (trigger, journey), &place, &scope)
+            let scope = scope(place, settled, at);
+            due(plan, (trigger, journey), place, &scope)
         };
         let own = settled
             .journeys
             .of_mut(place.key, &place.began.occurrence)?;
         match turn {
             Turn::Leaves => {
-                self.leaves(settled, &place, at);
+                self.leaves(settled, place, at);
                 return None;
             }
             Turn::Passes(to) => own.goes(to.map(stands), at),
@@ -134,10 +134,14 @@ impl<'a> Fold<'a> {
             Turn::Sends(step, sends) => {
                 own.goes(Some(stands(step)), at);
                 own.asks = None;
-                return Some(sending(trigger, (step, sends), place, at));
+                let mut sending = sending(trigger, (step, sends), place, at);
+                if let Some(Stays::Held(hold)) = &place.stays {
+                    sending.past.turn = self.turn_of(hold.why(), &hold.channel);
+                }
+                return Some(sending);
             }
         }
-        asks_again(settled, journey, &place, at);
+        asks_again(settled, journey, place, at);
         None
     }
 
@@ -186,7 +190,7 @@ impl<'a> Fold<'a> {
                     until: held.until,
                     at: held.moment.at,
                     channel: held.channel.clone(),
-                    competes: held.why == Why::Window,
+                    awaits: Awaits::of(held.why),
                     window: held.past.window.clone().unwrap_or_default(),
                 }));
             }
@@ -455,7 +459,7 @@ fn stands(at: At<'_>) -> (Text, Vec<u32>) {
 fn sending<'p>(
     trigger: &'p Trigger,
     (at, sends): (At<'p>, Sends<'p>),
-    place: Place,
+    place: &Place,
     now: Timestamp,
 ) -> Sending<'p> {
     let (moment_at, past) = match &place.stays {
@@ -464,14 +468,14 @@ fn sending<'p>(
     };
     Sending {
         trigger,
-        moment: moment(&place, at.name(), moment_at),
+        moment: moment(place, at.name(), moment_at),
         step: Step {
             sends,
             at,
-            began: place.began.occurrence,
+            began: place.began.occurrence.clone(),
             began_at: place.began.at,
         },
-        event: place.began.event,
+        event: place.began.event.clone(),
         past,
         waited: Some(now),
     }

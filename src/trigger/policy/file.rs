@@ -107,6 +107,11 @@ mod tests {
             "policy: { caps: { all: 1 per day } }",
             "`1 per day` is not valid here",
         ),
+        ("policy: { send_rates: { print: 500 in 1d } }", ""),
+        (
+            "policy: { send_rates: { print: 500 a day } }",
+            "`500 a day` is not valid here; expected `N in D`",
+        ),
         ("policy: { sending: live }", "`sending` is no part of a set"),
         ("policy: { paused: [a] }", "`paused` is no part of a set"),
         (

@@ -9,6 +9,7 @@ pub mod cap;
 mod channel;
 pub mod file;
 mod hours;
+mod rate;
 pub mod reach;
 pub mod share;
 mod window;
@@ -23,6 +24,7 @@ use serde_json::{Map, Value};
 
 pub use cap::{Cap, Caps, Form};
 pub use hours::{Hours, QuietHours};
+pub use rate::{Rate, SendRates};
 pub use reach::Addresses;
 pub use share::Share;
 pub use window::Windows;
@@ -76,6 +78,10 @@ pub struct Policy {
     /// For so long moments wait for others of hers on the same channel to compete with, by channel, at most 7d: `{ email = "1h" }`. The
     /// first opens it, and when it ends all are asked everything again, and one of them is sent, as above. Default: none waits.
     pub arbitration_window: Windows,
+    /// At most so many commands over everybody, by channel, in any time of a length: `{ call-centre = "20 in 1h", print = "500 in 1d" }`.
+    /// Whatever would be sent by such a channel waits for its turn: the one with the highest priority first, then the one whose moment
+    /// came true first. When its turn comes everything is asked again. Several tasks share the rate. Default: none.
+    pub send_rates: SendRates,
     /// The share of customers who are never sent anything, whatever the trigger: the control group. It is refused, `control_group`, where
     /// everything else was right. Default `0%`.
     pub control_group: Share,
@@ -192,6 +198,7 @@ impl Default for Policy {
             caps: Caps::default(),
             arbitration: Arbitration::None,
             arbitration_window: Windows::default(),
+            send_rates: SendRates::default(),
             control_group: Share::default(),
             hold_out: Share::USUAL,
             draw: Text::default(),

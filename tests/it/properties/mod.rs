@@ -19,6 +19,7 @@ mod late;
 mod lives;
 mod policies;
 mod predictions;
+mod rates;
 mod restore;
 mod segments;
 mod standing;

@@ -11,6 +11,7 @@ mod identity;
 mod journeys;
 mod policy;
 mod predictions;
+mod rates;
 mod said;
 mod segment;
 mod taken_back;

@@ -153,8 +153,20 @@ fn varied(number: u64) -> Vec<(&'static str, &'static str)> {
 
 static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", COMMON, &varied(0)));
 
+/// Three in two seconds: two of one task, one of the other.
+pub const RATES: &str = "send_rates = { email = '3 in 2s' }\n";
+
 thread_local! {
     static UNITES: Cell<bool> = const { Cell::new(false) };
+    static IS_RATED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Makes and checks a history in which over everybody so many are sent.
+pub fn rated<T>(make: impl FnOnce() -> T) -> T {
+    IS_RATED.set(true);
+    let made = make();
+    IS_RATED.set(false);
+    made
 }
 
 /// Makes a history in which customers of a task become one, again and again.
@@ -231,6 +243,7 @@ impl Subject for Customers {
         });
         let engine = Engine::new(Arc::clone(&PLAN))
             .in_slices_of(SLICE)
+            .sharing(partition, i32::try_from(PARTITIONS).expect("few"))
             .beside(neighbours);
         Customers::new(engine, decoder(), topics, partition)
             .telling_everybody(Some(EVERYBODY.to_owned()))
@@ -240,7 +253,12 @@ impl Subject for Customers {
     fn plan(revision: &str, varies: bool) -> Arc<Plan> {
         let number = moments::trigger::revision::number(revision);
         let number = if varies { number } else { 0 };
-        compiled(revision, &common(number), &varied(number))
+        let rates = if IS_RATED.get() { RATES } else { "" };
+        compiled(
+            revision,
+            &format!("{rates}{}", common(number)),
+            &varied(number),
+        )
     }
 
     fn revision(decision: &[u8]) -> String {

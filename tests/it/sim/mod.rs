@@ -20,6 +20,7 @@ mod meanings;
 mod partition;
 mod protocol;
 pub mod random;
+mod rates;
 mod script;
 mod subject;
 mod toy;

@@ -7,7 +7,7 @@ use crate::expression::Scope;
 use crate::moment::{CameTrue, EventRef, Evidence, Moment};
 use crate::policy::{Open, Past, Why};
 use crate::profile::Settled;
-use crate::profile::journeys::{self, Hold, Place, Stays};
+use crate::profile::journeys::{self, Awaits, Hold, Place, Stays};
 use crate::time::Timestamp;
 
 /// What conditions of a journey are asked about.
@@ -73,9 +73,10 @@ pub(in crate::engine) fn is_undone(
 impl Hold {
     /// Why it waits.
     pub(super) fn why(&self) -> Why {
-        match self.competes {
-            true => Why::Window,
-            false => Why::QuietHours,
+        match self.awaits {
+            Awaits::Morning => Why::QuietHours,
+            Awaits::Others => Why::Window,
+            Awaits::Turn => Why::SendRate,
         }
     }
 
@@ -84,6 +85,18 @@ impl Hold {
         Past {
             digest: false,
             window: Some(self.window.clone()).filter(|window| !window.is_empty()),
+            turn: None,
+        }
+    }
+}
+
+impl Awaits {
+    /// What a step waits for; a digest has none.
+    pub(super) fn of(why: Why) -> Self {
+        match why {
+            Why::QuietHours | Why::Digest => Self::Morning,
+            Why::Window => Self::Others,
+            Why::SendRate => Self::Turn,
         }
     }
 }
