@@ -52,6 +52,11 @@ impl Engine {
         effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
         self.count(&effects[first..]);
         (self.is_adopted, self.is_halfway) = (swept.done, !swept.done);
+        if swept.done {
+            let plan = Arc::clone(&self.plan);
+            self.learning
+                .forget(|trigger| plan.by_key(trigger).is_none());
+        }
         swept
     }
 
@@ -76,7 +81,7 @@ impl Engine {
         let (working, forgotten) = self.customers.go_over(slot, &plan);
         working.customer.ahead.forget();
         let filled_in = plan.fill_in(&mut working.customer);
-        let mut fold = Fold::adopting(&plan, now, effects);
+        let mut fold = Fold::adopting(&plan, now, effects).learnt(&self.learning.learnt);
         let edited = fold.takes_edits(&mut working.customer.profile.settled, self.watermark);
         fold.settle(&mut working.customer, self.watermark, Expiry::Later);
         let asked = plan.ask_all_segments(&mut working.customer.profile.settled, self.watermark);

@@ -19,6 +19,7 @@ use super::customer::Customer;
 use super::waiting::Waiting;
 use crate::event::{Event, Text};
 use crate::expression::Scope;
+use crate::journey::lessons::Lessons;
 use crate::moment::{Found, Moment, States};
 use crate::policy::{Past, Why};
 use crate::profile::{Profile, Settled, TailEvent};
@@ -46,6 +47,8 @@ pub(super) struct Fold<'a> {
     gathered: Vec<Gathered<'a>>,
     /// The channel by which it is her turn.
     turn: Option<&'a Text>,
+    /// What was learnt of the ways of adaptive splits; none where nobody goes on for good.
+    lessons: Option<&'a Lessons>,
 }
 
 /// A moment that a settled event made true, with that event where it has one: decided with all others of its instant.
@@ -68,6 +71,15 @@ impl<'a> Fold<'a> {
             undue_before: Timestamp::MIN,
             gathered: Vec::new(),
             turn: None,
+            lessons: None,
+        }
+    }
+
+    /// The same, by what was learnt.
+    pub fn learnt(self, lessons: &'a Lessons) -> Self {
+        Self {
+            lessons: Some(lessons),
+            ..self
         }
     }
 

@@ -55,7 +55,10 @@ impl Plan {
             .watches_segments
             .then(|| profile.settled.segments.due());
         let closes = match self.has_goals {
-            true => profile.settled.ledger.due(),
+            true => {
+                let ledger = profile.settled.ledger.due();
+                ledger.min(profile.settled.journeys.closes())
+            }
             false => Timestamp::MAX,
         };
         let next = due

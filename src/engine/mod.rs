@@ -24,6 +24,7 @@ mod erasures;
 mod fold;
 mod forwarding;
 mod hashed;
+pub mod lessons;
 mod looks;
 pub mod packed;
 mod rates;
@@ -46,6 +47,7 @@ pub use erasures::Record;
 use fold::{Expiry, Fold};
 use forwarding::Forwarding;
 use hashed::Salt;
+use lessons::{Learning, Turnout};
 use rates::Rates;
 use sweep::Sweeping;
 use tallies::Tallies;
@@ -55,6 +57,7 @@ pub use transfer::{Neighbours, Transfer};
 pub use unite::Apart;
 
 use crate::event::{CustomerId, Event, EventName, Text};
+use crate::journey::lessons::Way;
 use crate::stored::StoredError;
 use crate::tally::{Outcome, Reaction};
 use crate::time::Timestamp;
@@ -131,6 +134,17 @@ pub enum Effect {
     },
     /// Something came of a treatment.
     Came(Box<Outcome>),
+    /// Somebody took a way of an adaptive split, or it is known what came of it.
+    Went {
+        /// Who.
+        customer: CustomerId,
+        /// The name of the trigger.
+        trigger: Text,
+        /// The way.
+        way: Way,
+        /// What it is.
+        turnout: Turnout,
+    },
     /// A sender reported something of a treatment that is not on the customer's ledger: it is too old, or was never hers.
     Orphaned(Reaction),
     /// For so many deadlines or entries of a window of a trigger there was no place: the customer has too many.
@@ -154,6 +168,7 @@ pub struct Engine {
     told: Told,
     tallies: Tallies,
     rates: Rates,
+    learning: Learning,
     watermark: Timestamp,
     /// Every committed customer has gone over to the plan.
     is_adopted: bool,
@@ -184,6 +199,7 @@ impl Engine {
             told: Told::default(),
             tallies: Tallies::default(),
             rates: Rates::default(),
+            learning: Learning::default(),
             watermark: Timestamp::MIN,
             is_adopted: true,
             is_halfway: false,
@@ -239,6 +255,9 @@ impl Engine {
         }
         if let Some(channel) = key.strip_prefix(rates::KEY) {
             return self.rates.restore(channel, value);
+        }
+        if let Some(way) = key.strip_prefix(lessons::KEY) {
+            return self.learning.restore(way, value);
         }
         let customer =
             std::str::from_utf8(key).map_err(|error| StoredError::Damaged(error.to_string()))?;
@@ -337,7 +356,8 @@ impl Engine {
             customer.profile.settled.seen.remember(&event.id);
         }
         let look_before = working.look;
-        let mut fold = Fold::new(&plan, now, effects).undue_before(look_before);
+        let fold = Fold::new(&plan, now, effects).undue_before(look_before);
+        let mut fold = fold.learnt(&self.learning.learnt);
         let can_wait = look_before > watermark
             && event.time > watermark
             && customer.profile.tail.can_wait(&event)
@@ -462,6 +482,7 @@ impl Engine {
         records.extend(told);
         records.extend(self.tallies.seal());
         records.extend(self.rates.seal());
+        records.extend(self.learning.seal());
         (records, kept_from)
     }
 
@@ -493,6 +514,7 @@ impl Engine {
         self.told.committed();
         self.tallies.committed();
         self.rates.committed();
+        self.learning.committed();
     }
 
     /// Neither the sealed transaction nor what came after it has happened.
@@ -507,6 +529,7 @@ impl Engine {
         self.told.rollback();
         self.tallies.rollback();
         self.rates.rollback();
+        self.learning.rollback();
         self.watermark = watermark;
         self.is_adopted = false;
         self.sweeping.begin_anew();

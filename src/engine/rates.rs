@@ -158,10 +158,10 @@ impl Engine {
         self.customers.queue_lengths()
     }
 
-    /// Whether somebody may have a turn.
-    pub(super) fn has_turns(&self) -> bool {
+    /// Whether what is decided of one may depend on others: then it is by what was at that instant, and of what is taken again nothing is.
+    pub(super) fn goes_by_instants(&self) -> bool {
         let has_rates = !self.plan.policy.send_rates.is_empty();
-        self.again.is_none() && (has_rates || self.customers.has_turns())
+        self.again.is_none() && (has_rates || self.customers.has_turns() || self.plan.learns)
     }
 
     /// The part of a channel's rate that is this task's.

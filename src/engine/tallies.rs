@@ -180,6 +180,7 @@ impl Engine {
 
     /// Counts what follows from an input.
     pub(super) fn count(&mut self, effects: &[Effect]) {
+        self.learn(effects);
         for effect in effects {
             match effect {
                 // What is taken again was counted when it was decided.
@@ -211,6 +212,7 @@ impl Engine {
                 }
                 Effect::Decided(_)
                 | Effect::Held { .. }
+                | Effect::Went { .. }
                 | Effect::Duplicate
                 | Effect::Transferred { .. }
                 | Effect::Late { .. }

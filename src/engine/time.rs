@@ -59,10 +59,8 @@ impl Engine {
     /// transactions may be sealed. `now` as in [`Engine::step`].
     pub fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved {
         let mut beyond = 0;
-        if self.has_turns() {
-            let first = effects.len();
+        if self.goes_by_instants() {
             beyond = self.advance_by_instants(to, now, effects);
-            self.count(&effects[first..]);
         } else if to > self.watermark {
             let first = effects.len();
             if !self.customers.is_within_instant()
@@ -120,11 +118,15 @@ impl Engine {
             } else {
                 let came = self.look_within_instant(self.due_max, u64::MAX, now, effects);
                 if self.customers.is_within_instant() {
+                    self.count(&effects[first..]);
                     return came;
                 }
                 looks = self.due_max;
             }
+            self.count(&effects[first..]);
+            let first = effects.len();
             looks += self.give_turns(instant, now, effects);
+            self.count(&effects[first..]);
             self.reach(instant, now, effects);
         }
         0
@@ -224,7 +226,7 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let working = self.customers.look_at(slot, &plan);
         let before = effects.len();
-        let fold = Fold::new(&plan, now, effects);
+        let fold = Fold::new(&plan, now, effects).learnt(&self.learning.learnt);
         let mut fold = match turn {
             Some(channel) => fold.with_turn(channel),
             None => fold,
@@ -249,9 +251,12 @@ impl Engine {
 }
 
 impl Effect {
-    /// Whether a moment came true.
+    /// Whether a moment came true, or somebody took a way, or met a goal or not after one.
     fn is_of_a_moment(&self) -> bool {
-        matches!(self, Self::Decided(_) | Self::Held { .. })
+        matches!(
+            self,
+            Self::Decided(_) | Self::Held { .. } | Self::Went { .. }
+        )
     }
 
     /// Where an effect of an advance stands: decisions by when they were asked and by customer, before them what
@@ -261,6 +266,7 @@ impl Effect {
             Self::Decided(decision) => (Some(decision.asked_at), &decision.customer, 0),
             Self::OpenLimit { trigger, refused } => (None, trigger, *refused),
             Self::Came(outcome) => (None, &outcome.customer, 0),
+            Self::Went { customer, .. } => (None, customer, 1),
             _ => (None, "", 0),
         }
     }

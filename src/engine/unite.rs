@@ -104,7 +104,7 @@ impl Engine {
         }
         let plan = Arc::clone(&self.plan);
         let working = self.customers.open(id, &plan);
-        let mut fold = Fold::new(&plan, now, effects);
+        let mut fold = Fold::new(&plan, now, effects).learnt(&self.learning.learnt);
         fold.settle(&mut working.customer, self.watermark, Expiry::Now);
         let mut gone = Customer::default();
         gone.profile.settled.id = working.customer.profile.settled.id.clone();
@@ -125,7 +125,7 @@ impl Engine {
     ) {
         let plan = Arc::clone(&self.plan);
         let working = self.customers.open(id, &plan);
-        let mut fold = Fold::new(&plan, now, effects);
+        let mut fold = Fold::new(&plan, now, effects).learnt(&self.learning.learnt);
         fold.settle(&mut working.customer, self.watermark, Expiry::Now);
         plan.unite(&mut working.customer, other, fold.effects);
         fold.make_room(&mut working.customer);

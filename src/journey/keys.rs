@@ -89,7 +89,7 @@ pub(super) static STEP: Keys = Keys {
         Known::optional(
             "split",
             Shape::Words(SPLITS),
-            "One of several `ways`, by lot: `weighted`, by their weights, for each customer always the same.",
+            "One of several `ways`, by lot: `weighted`, by their weights, for each customer always the same; `adaptive`, the more often, the likelier it is that more of those who go it meet the `goal` of the trigger than of those who go any other.",
         ),
         Known::optional(
             "ways",
@@ -119,7 +119,8 @@ pub(super) const ACTIONS: &[(&str, &[&str])] = &[
     ("branch", &["else"]),
     ("split", &["ways"]),
 ];
-pub(super) const SPLITS: &[&str] = &["weighted"];
+pub(super) const SPLITS: &[&str] = &["weighted", ADAPTIVE];
+pub(super) const ADAPTIVE: &str = "adaptive";
 
 pub(super) const WAIT: Keys = Keys {
     of: "`wait`",
@@ -192,7 +193,7 @@ pub(super) static WAY: Keys = Keys {
             "weight",
             "1",
             Shape::Whole(1, WEIGHT_MAX),
-            "How many go this way, in proportion to the others.",
+            "Of `split: weighted`: how many go this way, in proportion to the others.",
         ),
         Known::optional(
             "then",

@@ -8,6 +8,7 @@
 //! Deliberately absent: steps that change a profile, and journeys in journeys; other triggers may ask for `profile.journeys`.
 
 pub mod keys;
+pub mod lessons;
 pub mod read;
 mod said;
 pub mod split;
@@ -22,6 +23,7 @@ use crate::moment::per::key_text;
 use crate::profile::journeys::Journeys;
 use crate::time::{Timestamp, Zone};
 use crate::treatment::choice::TreatmentChoice;
+use lessons::{Lessons, Way};
 use split::Split;
 use wait::Wait;
 
@@ -131,6 +133,8 @@ pub struct Walk<'a> {
     pub lot: [&'a str; 3],
     /// Steps that were sent before, by key: none is twice.
     pub sent: &'a [u32],
+    /// What was learnt of the ways of adaptive splits, of this trigger; none: nothing.
+    pub lessons: Option<(&'a Lessons, u32)>,
 }
 
 /// The key of a step's name: the low 32 bits of its XXH3 hash.
@@ -162,6 +166,13 @@ impl Journey {
             _ => None,
         });
         sent.flatten()
+    }
+
+    /// Whether it has an adaptive split.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(&step.does, Does::Split(split) if split.is_adaptive))
     }
 
     /// Whether an event that is waited for is told from others by the profile before it.
@@ -206,9 +217,15 @@ impl Journey {
             }
     }
 
-    /// Goes on from a step to where she stays. No step is met twice, as nothing leads back.
+    /// Goes on from a step to where she stays, and `takes` ways of adaptive splits, by the keys of the step and of the way. No step is
+    /// met twice, as nothing leads back.
     #[must_use]
-    pub fn walk<'j>(&'j self, from: Option<At<'j>>, walk: &Walk<'_>) -> Stop<'j> {
+    pub fn walk<'j>(
+        &'j self,
+        from: Option<At<'j>>,
+        walk: &Walk<'_>,
+        takes: &mut Vec<(u32, u32)>,
+    ) -> Stop<'j> {
         let mut next = from;
         while let Some(at) = next {
             next = match &at.own().does {
@@ -227,6 +244,18 @@ impl Journey {
                     let mut branches = branches.iter();
                     let fits = branches.find(|(condition, _)| condition.holds(&walk.scope));
                     self.at(fits.map_or(*otherwise, |(_, then)| *then))
+                }
+                Does::Split(split) if split.is_adaptive => {
+                    let step = at.key();
+                    let known = |way| {
+                        let lessons = walk.lessons;
+                        lessons.map_or_else(Default::default, |(lessons, trigger)| {
+                            lessons.of(Way { trigger, step, way })
+                        })
+                    };
+                    let learnt = split.learnt(&at.own().name, walk.lot, known);
+                    takes.extend(learnt.map(|(way, _)| (step, way)));
+                    self.at(learnt.and_then(|(_, first)| first))
                 }
                 Does::Split(split) => self.at(split.way(&at.own().name, walk.lot)),
                 Does::Exit => None,

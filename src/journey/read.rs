@@ -1,6 +1,8 @@
 //! `journey:` what a trigger file says of one.
 
-use super::keys::{ACTIONS, BRANCH, EXIT, KEYS, SPLITS, STEP, WAIT, WAIT_FOR, WAY, WEIGHT_MAX};
+use super::keys::{
+    ACTIONS, ADAPTIVE, BRANCH, EXIT, KEYS, SPLITS, STEP, WAIT, WAIT_FOR, WAY, WEIGHT_MAX,
+};
 use super::split::Split;
 use super::wait::Wait;
 use super::{Awaited, Does, Journey, ReEnter, Step, key, limits};
@@ -325,7 +327,7 @@ impl<'r> Reading<'r, '_> {
     }
 
     fn split(&mut self, node: &Node, step: &Fields<'_>, at: u16) -> Option<(Does, String, bool)> {
-        self.reader.one_of(node, SPLITS)?;
+        let is_adaptive = self.reader.one_of(node, SPLITS)? == ADAPTIVE;
         let what = "a list of at least two, each `{ name: ..., weight: ..., then: [...] }`";
         let node = self.reader.required(step, "ways", what)?;
         let items = match &node.value {
@@ -350,6 +352,11 @@ impl<'r> Reading<'r, '_> {
                 self.reader
                     .fails(&name.span, message, "another name".to_owned());
             }
+            if let Some((key, _)) = fields.entry("weight").filter(|_| is_adaptive) {
+                let message = "`weight` does not go with `split: adaptive`";
+                let expected = "`split: weighted`, or no weight".to_owned();
+                self.reader.fails(&key.span, message, expected);
+            }
             let weight = fields.get("weight");
             let weight = weight.map_or(Some(1), |node| self.reader.whole(node, 1..=WEIGHT_MAX));
             let then = fields
@@ -358,7 +365,8 @@ impl<'r> Reading<'r, '_> {
             leaves &= then.leaves;
             ways.push((text.into(), weight?, then.first));
         }
-        Some((Does::Split(Split { ways }), "split".into(), leaves))
+        let split = Split { ways, is_adaptive };
+        Some((Does::Split(split), "split".into(), leaves))
     }
 
     /// A condition of which it can be said when time alone changes it.

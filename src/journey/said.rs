@@ -35,6 +35,15 @@ impl Journey {
                     let ways: Vec<String> = branches.chain([otherwise]).collect();
                     format!("Step `{name}`: {}.", ways.join("; "))
                 }
+                Does::Split(split) if split.is_adaptive => {
+                    let ways = split.ways.iter();
+                    let ways = ways.map(|(way, _, first)| format!("{way}, where {}", self.goes(*first)));
+                    let ways: Vec<String> = ways.collect();
+                    format!(
+                        "Step `{name}`: one of these, the more often the better it meets the goal: {}.",
+                        ways.join("; ")
+                    )
+                }
                 Does::Split(split) => {
                     let ways = split.ways.iter().map(|(way, weight, first)| {
                         format!("{way} with weight {weight}, where {}", self.goes(*first))

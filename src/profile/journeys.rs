@@ -15,6 +15,9 @@ pub const OPEN_MAX: usize = 16;
 /// Journeys of which it is known when she entered them: of each trigger and thing one, for years.
 pub const ENTERED_MAX: usize = 64;
 
+/// Ways of adaptive splits that she took and of which it is not known yet what came of it: those of as many journeys, twice.
+pub const WENT_MAX: usize = 2 * OPEN_MAX;
+
 /// What tells a step in an occurrence: `m17#reminder` is the step `reminder` of the journey that the moment `m17` began.
 const STEP: char = '#';
 
@@ -24,6 +27,32 @@ pub struct Journeys {
     /// In the order in which she entered.
     open: Vec<Place>,
     /// The same, of those that ask for it.
+    entered: Vec<Entered>,
+    /// Ways that she took while it may still be seen what comes of it, in that order.
+    went: Vec<Went>,
+}
+
+/// A way of an adaptive split that she took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Went {
+    /// The key of the trigger.
+    pub key: u32,
+    /// What the journey is about.
+    pub about: Option<Text>,
+    /// The key of the step.
+    pub step: u32,
+    /// That of the way.
+    pub way: u32,
+    /// When she took it.
+    pub at: Timestamp,
+    /// The last instant at which the goal counts.
+    pub until: Timestamp,
+}
+
+/// As version 1 and 2 had them.
+#[derive(Deserialize)]
+struct WithoutWays {
+    open: Vec<Place>,
     entered: Vec<Entered>,
 }
 
@@ -131,7 +160,7 @@ impl Journeys {
     /// Whether she is in none, and none is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.entered.is_empty()
+        self.open.is_empty() && self.entered.is_empty() && self.went.is_empty()
     }
 
     /// Those that she is inside, in the order in which she entered.
@@ -207,13 +236,42 @@ impl Journeys {
     #[must_use]
     pub fn has_any_of(&self, is_gone: impl Fn(u32) -> bool) -> bool {
         let mut entered = self.entered.iter().map(|it| it.key);
-        self.open.iter().any(|it| is_gone(it.key)) || entered.any(is_gone)
+        let mut went = self.went.iter().map(|it| it.key);
+        self.open.iter().any(|it| is_gone(it.key)) || entered.any(&is_gone) || went.any(is_gone)
     }
 
     /// Drops it.
     pub fn forget(&mut self, is_gone: impl Fn(u32) -> bool) {
         self.open.retain(|it| !is_gone(it.key));
         self.entered.retain(|it| !is_gone(it.key));
+        self.went.retain(|it| !is_gone(it.key));
+    }
+
+    // Ways.
+
+    /// The ways that she took of which it is not known what came of it, in that order.
+    #[must_use]
+    pub fn went(&self) -> &[Went] {
+        &self.went
+    }
+
+    /// She takes one; of too many, the first makes way.
+    pub fn takes(&mut self, way: Went) -> Option<Went> {
+        let first = (self.went.len() >= WENT_MAX).then(|| self.went.remove(0));
+        self.went.push(way);
+        first
+    }
+
+    /// It is known what came of those of which `is_it` says so.
+    pub fn is_known(&mut self, is_it: impl Fn(&Went) -> bool) -> Vec<Went> {
+        self.went.extract_if(.., |went| is_it(went)).collect()
+    }
+
+    /// When the goal counts no more for the first; never where there is none.
+    #[must_use]
+    pub fn closes(&self) -> Timestamp {
+        let ends = self.went.iter().map(|went| went.until.plus(1));
+        ends.min().unwrap_or(Timestamp::MAX)
     }
 
     /// What was another's is hers.
@@ -232,6 +290,7 @@ impl Journeys {
         Self {
             open: self.open.iter().filter(began).cloned().collect(),
             entered: Vec::new(),
+            went: Vec::new(),
         }
     }
 }
@@ -257,12 +316,19 @@ impl Place {
 }
 
 impl Stored for Journeys {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     /// Version 1 said whether what is held back competes: written as the first two that it may wait for now.
     fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
         match version {
-            1 => Ok(postcard::from_bytes(bytes)?),
+            1 | 2 => {
+                let WithoutWays { open, entered } = postcard::from_bytes(bytes)?;
+                Ok(Self {
+                    open,
+                    entered,
+                    went: Vec::new(),
+                })
+            }
             _ => Err(StoredError::Damaged(format!(
                 "there is no version {version} of journeys"
             ))),
@@ -301,6 +367,10 @@ impl Section for Journeys {
         self.entered.sort_by_key(|it| it.at);
         let beyond = self.entered.len().saturating_sub(ENTERED_MAX);
         self.entered.drain(..beyond);
+        self.went.extend(other.went);
+        self.went.sort_by_key(|it| it.at);
+        let beyond = self.went.len().saturating_sub(WENT_MAX);
+        self.went.drain(..beyond);
     }
 }
 

@@ -198,6 +198,7 @@ impl Summary {
             | Effect::OpenLimit { .. }
             | Effect::OutsideAudience { .. }
             | Effect::Came(_)
+            | Effect::Went { .. }
             | Effect::Orphaned(_)
             | Effect::Held { .. } => {}
             Effect::Decided(decision) => {

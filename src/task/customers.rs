@@ -370,6 +370,9 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
             let (word, times) = outcome.change.counted();
             counted(Count::Outcome(outcome.trigger.0, word.into()), times)
         }
+        engine::Effect::Went {
+            trigger, turnout, ..
+        } => counted(Count::Outcome(trigger, turnout.word().into()), 1),
         engine::Effect::Orphaned(reaction) => counted(Count::Orphaned(reaction.word().into()), 1),
         engine::Effect::Expired(customers) => counted(Count::Expired, customers),
         engine::Effect::United => counted(Count::Identities("united".into()), 1),

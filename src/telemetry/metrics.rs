@@ -107,7 +107,7 @@ metrics! {
     REJECTED: "moments_rejected_total", Kind::Counter, One, ["reason"],
         "Records that are no event, by reason; they are dead letters.";
     OUTCOMES: "moments_outcomes_total", Kind::Counter, One, ["trigger", "outcome"],
-        "What came of treatments of triggers with a goal: what senders reported of a command (once each), codes that were ordered with (`redeemed`), goals met (`converted`) and taken back by a refund (`taken_back`), customers whose first exposure is over (`closed`).";
+        "What came of treatments of triggers with a goal: what senders reported of a command (once each), codes that were ordered with (`redeemed`), goals met (`converted`) and taken back by a refund (`taken_back`), customers whose first exposure is over (`closed`); and of adaptive splits how many took a way (`way_taken`) and met the goal after it in time (`way_met`), or did not (`way_missed`).";
     ORPHANED: "moments_outcomes_orphaned_total", Kind::Counter, One, ["outcome"],
         "Reports of senders on treatments that are not on the customer's ledger: older than a month, or never hers.";
     HELD: "moments_held_total", Kind::Counter, One, ["trigger", "reason"],

@@ -56,6 +56,8 @@ pub struct Plan {
     declared: u64,
     /// Whether any trigger has a journey.
     pub has_journeys: bool,
+    /// Whether a journey has a split that goes by what its ways have brought.
+    pub learns: bool,
     /// Whether any trigger has a goal.
     pub has_goals: bool,
     /// The triggers for whose goal an event may count.
@@ -141,6 +143,11 @@ impl Trigger {
         let steps = self.journey.iter().flat_map(Journey::choices);
         self.treatments.iter().chain(steps)
     }
+
+    /// Whether its journey has a split that goes by what its ways have brought.
+    fn learns(&self) -> bool {
+        self.journey.as_ref().is_some_and(Journey::learns)
+    }
 }
 
 /// Whether a trigger sends.
@@ -217,8 +224,6 @@ impl Plan {
         }
         let declared = hasher.digest();
         let sees_beyond_events = sees_beyond_events(&triggers, &facts, &segments);
-        let has_journeys = triggers.iter().any(|trigger| trigger.journey.is_some());
-        let has_goals = triggers.iter().any(|trigger| trigger.goal.is_some());
         let goals = triggers.iter().map(|trigger| {
             let goal = trigger.goal.as_ref();
             goal.map_or_else(Concerns::default, |goal| goal.of.concerns())
@@ -245,6 +250,9 @@ impl Plan {
         Self {
             counts_days,
             vocabulary,
+            has_journeys: triggers.iter().any(|it| it.journey.is_some()),
+            learns: triggers.iter().any(Trigger::learns),
+            has_goals: triggers.iter().any(|it| it.goal.is_some()),
             triggers,
             facts,
             models,
@@ -258,8 +266,6 @@ impl Plan {
             facts_by_event,
             concerned,
             declared,
-            has_journeys,
-            has_goals,
             goals_by_event,
             by_broadcast,
             by_key,

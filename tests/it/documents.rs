@@ -168,6 +168,9 @@ const BOUNDS: &[Bound] = &[
     ("journeys of which it is known when she entered them (`re_enter`)", "64 a customer", &[
         ("profile/journeys.rs", "ENTERED_MAX: usize = 64;"),
     ]),
+    ("ways of adaptive splits that a customer took whose goal may still be met", "32", &[
+        ("profile/journeys.rs", "WENT_MAX: usize = 2 * OPEN_MAX;"),
+    ]),
     ("steps of a journey; branches or ways of a step", "64; 16", &[
         ("journey/mod.rs", "STEPS: usize = 64;"), ("journey/mod.rs", "WAYS: usize = 16;"),
     ]),

@@ -409,9 +409,9 @@ fn kept(name: &str, made: &[u8]) -> Vec<u8> {
 }
 
 /// What a task keeps beside customers and its record: who was erased, which broadcasts everybody was shown, which former ids were
-/// asked for in other tasks, and when was sent by a channel with a rate.
+/// asked for in other tasks, when was sent by a channel with a rate, and what was learnt of a way.
 #[test]
-fn erasures_broadcasts_claims_and_rates_are_those_of_their_goldens() {
+fn what_a_task_keeps_beside_customers_is_that_of_its_goldens() {
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
         vocabulary: Arc::clone(&vocabulary),
@@ -421,7 +421,9 @@ fn erasures_broadcasts_claims_and_rates_are_those_of_their_goldens() {
         mappings: Arc::default(),
     };
     let counter = "trigger: counter\nmoment: { event: Order Completed }\ntreatments: [{ channel: store, template: x }]\n";
-    let sources = [Source::new("counter.yaml", counter.to_owned())];
+    let learns = "trigger: learns\nmoment: { event: Signed Up }\njourney: [{ split: adaptive, ways: [{ name: a }, { name: b }] }]\n\
+                  goal: { event: Order Completed, within: 1s }\n";
+    let sources = [counter, learns].map(|text| Source::new("t.yaml", text.to_owned()));
     let plan = Arc::new(set::compile(&sources, &basis).expect("a trigger"));
     let neighbours = Neighbours {
         own: 0,
@@ -452,12 +454,23 @@ fn erasures_broadcasts_claims_and_rates_are_those_of_their_goldens() {
         let orders = Input::Event(event(&orders, Origin::default()));
         engine.step(orders, now, &mut effects);
     }
+    let signs = r#"{"event":"Signed Up","userId":"fay","timestamp":"2026-01-02T10:00:00Z"}"#;
+    let signs = Input::Event(event(signs, Origin::default()));
+    engine.step(signs, now, &mut effects);
+    let then = now.plus(2_000);
     engine.step(Input::Watermark(now), now, &mut effects);
+    engine.step(Input::Watermark(then), then, &mut effects);
     let mut records = engine.seal();
     let is_beside = |key: &[u8]| key[0] == 0 && !key.starts_with(b"\0tally");
     records.retain(|(key, _)| is_beside(key));
     records.sort();
-    let names = ["Broadcasts-v1", "Claim-v1", "Erasure-v1", "SendTimes-v1"];
+    let names = [
+        "Broadcasts-v1",
+        "Claim-v1",
+        "Erasure-v1",
+        "SendTimes-v1",
+        "Lesson-v1",
+    ];
     assert_eq!(records.len(), names.len(), "{records:?}");
     let mut restored = Engine::new(plan).salted("salt");
     for (name, (key, value)) in names.into_iter().zip(records) {
@@ -467,6 +480,7 @@ fn erasures_broadcasts_claims_and_rates_are_those_of_their_goldens() {
         assert_eq!(value, kept, "{name}: give it another version");
     }
     assert_eq!(restored.erasures(), 1);
+    assert_eq!(restored.lessons(), engine.lessons());
     assert_eq!(restored.held(), Timestamp::parse("2026-01-02T10:00:00Z"));
 }
 

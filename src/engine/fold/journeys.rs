@@ -8,19 +8,21 @@
 mod place;
 
 use super::super::Effect;
+use super::super::lessons::Turnout;
 use super::super::waiting::Waiting;
 use super::{Came, Fold};
 use crate::event::{Event, Text};
 use crate::expression::{Expression, Scope};
+use crate::journey::lessons::Lessons;
 use crate::journey::{At, Journey, Stop, Walk};
 use crate::moment::Moment;
 use crate::policy::{self, Decided, Held, Past, Sends};
-use crate::profile::journeys::{Awaits, Hold, Place, Stays};
+use crate::profile::journeys::{Awaits, Hold, Place, Stays, Went};
 use crate::profile::{Settled, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
 use crate::treatment::{Outcome, Reason};
-use crate::trigger::plan::{Plan, Trigger};
+use crate::trigger::plan::{Mode, Plan, Trigger};
 
 pub(super) use place::{is_undone, open};
 use place::{moment, scope};
@@ -113,10 +115,13 @@ impl<'a> Fold<'a> {
             self.leaves(settled, place, at);
             return None;
         };
+        let mut takes = Vec::new();
         let turn = {
             let scope = scope(place, settled, at);
-            due(plan, (trigger, journey), place, &scope)
+            let by = (self.lessons, &mut takes);
+            due(plan, (trigger, journey), place, &scope, by)
         };
+        self.takes(settled, (trigger, place), &takes, at);
         let own = settled
             .journeys
             .of_mut(place.key, &place.began.occurrence)?;
@@ -143,6 +148,32 @@ impl<'a> Fold<'a> {
         }
         asks_again(settled, journey, place, at);
         None
+    }
+
+    /// She took ways of adaptive splits, by the keys of step and way: what comes of it is learnt. Who is sent nothing teaches nothing.
+    fn takes(
+        &mut self,
+        settled: &mut Settled,
+        (trigger, place): (&Trigger, &Place),
+        takes: &[(u32, u32)],
+        at: Timestamp,
+    ) {
+        let goal = trigger.goal.as_ref();
+        let goal = goal.filter(|_| !place.held_out && trigger.mode == Mode::Live);
+        for ((step, way), goal) in takes.iter().zip(goal.into_iter().cycle()) {
+            let went = Went {
+                key: trigger.key,
+                about: place.about.clone(),
+                step: *step,
+                way: *way,
+                at,
+                until: at.plus(goal.within_ms),
+            };
+            self.went(settled, &went, Turnout::Takes);
+            if let Some(first) = settled.journeys.takes(went) {
+                self.went(settled, &first, Turnout::Misses);
+            }
+        }
     }
 
     /// Goes on with what began at an instant just now, beyond what is settled.
@@ -356,6 +387,7 @@ fn due<'p>(
     (trigger, journey): (&'p Trigger, &'p Journey),
     place: &Place,
     scope: &Scope<'_>,
+    (lessons, takes): (Option<&Lessons>, &mut Vec<(u32, u32)>),
 ) -> Turn<'p> {
     if journey.until.as_ref().is_some_and(|it| it.holds(scope)) {
         return Turn::Leaves;
@@ -380,8 +412,9 @@ fn due<'p>(
         zone: &zone,
         lot: [&plan.policy.draw, &trigger.name, &scope.profile.id],
         sent: &place.sent,
+        lessons: lessons.map(|lessons| (lessons, trigger.key)),
     };
-    match journey.walk(from, &walk) {
+    match journey.walk(from, &walk, takes) {
         Stop::Leaves => Turn::Leaves,
         Stop::Waits(at, until) => Turn::Waits(at, until),
         Stop::Sends(at, choices) => Turn::Sends(

@@ -5,11 +5,14 @@
 //! treated or held out: from her first exposure to a trigger until its goal counts no more.
 
 use super::super::Effect;
+use super::super::lessons::Turnout;
 use super::Fold;
 use crate::event::{Event, EventName, PropertyId, Text};
 use crate::expression::Scope;
+use crate::journey::lessons::Way;
 use crate::money::Amount;
 use crate::profile::Settled;
+use crate::profile::journeys::Went;
 use crate::profile::ledger::{Arm, Credit, Entry};
 use crate::profile::orders::{currency_of, order_value};
 use crate::profile::section::thing_id;
@@ -35,7 +38,7 @@ impl Plan {
                 || !Reaction::of(event.name).is_empty()
                 || redeems(event).is_some()
                 || takes_back(event.name))
-            && !settled.ledger.is_empty()
+            && !(settled.ledger.is_empty() && settled.journeys.went().is_empty())
     }
 }
 
@@ -55,7 +58,7 @@ impl Fold<'_> {
     /// When a goal counts no more; never where none is declared.
     pub(super) fn closes(&self, settled: &Settled) -> Timestamp {
         match self.plan.has_goals {
-            true => settled.ledger.due(),
+            true => settled.ledger.due().min(settled.journeys.closes()),
             false => Timestamp::MAX,
         }
     }
@@ -96,6 +99,65 @@ impl Fold<'_> {
         for entry in settled.ledger.close(by) {
             self.closed(settled, &entry);
         }
+        if settled.journeys.closes() <= by {
+            for went in settled.journeys.is_known(|it| it.until < by) {
+                self.went(settled, &went, Turnout::Misses);
+            }
+        }
+    }
+
+    /// What came of who took a way of an adaptive split.
+    pub(super) fn went(&mut self, settled: &Settled, went: &Went, turnout: Turnout) {
+        if let Some(trigger) = self.plan.by_key(went.key) {
+            self.effects.push(Effect::Went {
+                customer: settled.id.clone(),
+                trigger: trigger.name.clone(),
+                way: Way {
+                    trigger: went.key,
+                    step: went.step,
+                    way: went.way,
+                },
+                turnout,
+            });
+        }
+    }
+
+    /// Who took a way meets the goal in time.
+    fn meets(&mut self, settled: &mut Settled, (event, previous): (&Event, Option<&Settled>)) {
+        if settled.journeys.went().is_empty() {
+            return;
+        }
+        let scope = Scope {
+            event: Some(event),
+            product: None,
+            profile: settled,
+            previous,
+            now: event.time,
+        };
+        let plan = self.plan;
+        let meets = |went: &&Went| {
+            let trigger = plan.by_key(went.key);
+            went.at < event.time
+                && event.time <= went.until
+                && trigger.is_some_and(|it| {
+                    let goal = it.goal.as_ref().is_some_and(|it| it.of.matches(&scope));
+                    let journey = it.journey.as_ref();
+                    goal && journey.is_none_or(|it| it.concerns(went.about.as_ref(), &scope))
+                })
+        };
+        let met: Vec<Went> = settled
+            .journeys
+            .went()
+            .iter()
+            .filter(meets)
+            .cloned()
+            .collect();
+        if met.is_empty() {
+            return;
+        }
+        for went in settled.journeys.is_known(|it| met.contains(it)) {
+            self.went(settled, &went, Turnout::Meets);
+        }
     }
 
     fn closed(&mut self, settled: &Settled, entry: &Entry) {
@@ -123,6 +185,9 @@ impl Fold<'_> {
     ) {
         for reaction in Reaction::of(event.name) {
             self.reacted(settled, event, *reaction);
+        }
+        if !again {
+            self.meets(settled, (event, previous));
         }
         if settled.ledger.is_empty() || again {
             return;

@@ -112,6 +112,8 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("[{ split: weighted, ways: [{ name: a }] }]", "[{ name: a }]", "a list is not valid here", "2 to 16 ways"),
     ("[{ split: weighted, ways: [{ name: a, weight: 0 }, { name: b }] }]", "0", "`0` is not valid here", "a whole number from 1"),
     ("[{ split: weighted, ways: [{ name: a }, { name: a }] }]", "a", "`a` is the name of two ways", ""),
+    ("[{ split: adaptive, ways: [{ name: a, weight: 2 }, { name: b }] }]\ngoal: { event: Order Completed, within: 3d }", "weight", "`weight` does not go with `split: adaptive`", "`split: weighted`"),
+    ("[{ split: adaptive, ways: [{ name: a }, { name: b }] }]", "[{ split: adaptive, ways: [{ name: a }, { name: b }] }]", "learns by the `goal` of its trigger, and there is none", "`split: weighted`"),
     ("[{ name: x, wait: 1d }, { name: x, wait: 1d }]", "x", "two steps are called `x`", "another name"),
     ("[{ name: X Y, wait: 1d }]", "X Y", "`X Y` is not a step's name", "second-reminder"),
     ("[S]\ntreatments: none", "treatments", "`treatments` beside `journey`", "one of both"),

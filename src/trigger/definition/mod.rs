@@ -194,6 +194,15 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
     let onsite_only = treated.as_ref().is_none_or(Treated::is_onsite);
     let policy = limited(reader, fields, onsite_only, environment);
     let goal = fields.get("goal").map(|node| goal::read(reader, node));
+    let learns = treated.as_ref().and_then(|it| it.journey.as_ref());
+    if let Some(node) = fields.get("journey").filter(|_| goal.is_none())
+        && learns.is_some_and(Journey::learns)
+    {
+        let message =
+            "a split that is adaptive learns by the `goal` of its trigger, and there is none";
+        let expected = "`goal: { event: ..., within: ... }`, or `split: weighted`";
+        reader.fails(&node.span, message, expected.to_owned());
+    }
 
     let (name, generation) = (name?, generation?);
     let Treated {

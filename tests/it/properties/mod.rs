@@ -5,6 +5,7 @@
 //! midnight are frequent. A failure prints the smallest history that still fails, and the seed
 //! (`PROPTEST_RNG_SEED` replays it); nothing is written beside the sources.
 
+mod adaptive;
 mod broadcasts;
 mod calendars;
 mod deadlines;

@@ -156,12 +156,20 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| compiled("", COMMON, &varied
 /// Three in two seconds: two of one task, one of the other.
 pub const RATES: &str = "send_rates = { email = '3 in 2s' }\n";
 
+/// A journey that goes by what its ways have brought.
+const LEARNS: (&str, &str) = (
+    "learns",
+    "event: { of: Product Added, when: settled }\ngoal: { event: Order Completed, within: 4s }\n\
+     journey: [{ split: adaptive, ways: [{ name: one, then: [{ wait: 1s }, { send: { channel: push, template: one } }] }, \
+     { name: two, then: [{ send: { channel: email, template: two } }] }] }]",
+);
+
 thread_local! {
     static UNITES: Cell<bool> = const { Cell::new(false) };
     static IS_RATED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes and checks a history in which over everybody so many are sent.
+/// Makes and checks a history in which over everybody so many are sent, and journeys learn.
 pub fn rated<T>(make: impl FnOnce() -> T) -> T {
     IS_RATED.set(true);
     let made = make();
@@ -254,11 +262,9 @@ impl Subject for Customers {
         let number = moments::trigger::revision::number(revision);
         let number = if varies { number } else { 0 };
         let rates = if IS_RATED.get() { RATES } else { "" };
-        compiled(
-            revision,
-            &format!("{rates}{}", common(number)),
-            &varied(number),
-        )
+        let mut triggers = varied(number);
+        triggers.extend(IS_RATED.get().then_some(LEARNS));
+        compiled(revision, &format!("{rates}{}", common(number)), &triggers)
     }
 
     fn revision(decision: &[u8]) -> String {
@@ -352,7 +358,7 @@ impl Subject for Customers {
         let mut words = known(&engine);
         // What was counted, and what is still to come of what was sent.
         let figures: Vec<_> = engine.figures().collect();
-        words.insert(String::new(), format!("{figures:?}"));
+        words.insert(String::new(), format!("{figures:?} {:?}", engine.lessons()));
         for (customer, packed) in customers(states) {
             let id = std::str::from_utf8(customer).expect("text");
             let page = packed::unsealed(id, packed).expect("sealed by an engine");

@@ -1,11 +1,12 @@
-//! Histories with everything that can go wrong, where over everybody no more is sent than a rate allows: what is sent when depends on the
-//! run, that the rate holds, and that each moment is decided once, does not.
+//! Histories with everything that can go wrong, where what is decided of one depends on others: over everybody no more is sent than a
+//! rate allows, and a journey goes by what its ways have brought. What is sent when depends on the run; that the rate holds, that each
+//! moment is decided once, and that everything is counted as the journal says, does not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use super::alone::Alone;
-use super::crash::{check, moments, run_seeds, values};
+use super::crash::{changelog, check, moments, run_seeds, values};
 use super::engine::{self, compiled, decoder};
 use super::history::PARTITIONS;
 use super::subject::Subject;
@@ -57,14 +58,16 @@ fn no_more_is_sent_than_the_rate_whatever_crashes() {
     run_seeds(SEEDS, run::<Customers>);
 }
 
-/// Histories without a queue would prove nothing.
+/// Histories without a queue, and in which nothing is learnt, would prove nothing.
 #[test]
-fn moments_wait_for_their_turn_in_many_histories() {
-    let mut waited = BTreeMap::new();
+fn moments_wait_for_their_turn_and_ways_are_learnt_of_in_many_histories() {
+    let (mut waited, mut learnt) = (BTreeMap::new(), 0);
     for seed in 0..10 {
         engine::rated(|| {
             let mut world: World<Customers> = World::new(seed, false, false);
             world.run();
+            let kept = (0..PARTITIONS).flat_map(|it| changelog(&world.log, it));
+            learnt += kept.filter(|(key, _)| key.starts_with(b"\0way")).count();
             let all = (0..PARTITIONS).flat_map(|it| values(&world.log, "decisions", it));
             for decision in all {
                 let decision: Value = serde_json::from_slice(&decision).expect("a decision");
@@ -79,6 +82,7 @@ fn moments_wait_for_their_turn_in_many_histories() {
         });
     }
     assert!(waited[&(true, true)] > 50, "{waited:?}");
+    assert!(learnt > 20, "{learnt} ways");
 }
 
 /// As many as a piece of time lets go, and half as many more.
