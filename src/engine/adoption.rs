@@ -79,15 +79,19 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let before = effects.len();
         let (working, forgotten) = self.customers.go_over(slot, &plan);
-        working.customer.ahead.forget();
-        let filled_in = plan.fill_in(&mut working.customer);
+        let customer = &mut working.customer;
+        customer.ahead.forget();
+        let filled_in = plan.fill_in(customer);
+        // Of the millisecond after the watermark she may have been looked at, and others not: she is asked as she was then.
+        let asked_last = customer.profile.settled.segments.changed();
+        let at = asked_last.map_or(self.watermark, |last| last.max(self.watermark));
         let mut fold = Fold::adopting(&plan, now, effects).learnt(&self.learning.learnt);
-        let edited = fold.takes_edits(&mut working.customer.profile.settled, self.watermark);
-        fold.settle(&mut working.customer, self.watermark, Expiry::Later);
-        let asked = plan.ask_all_segments(&mut working.customer.profile.settled, self.watermark);
+        let edited = fold.takes_edits(&mut customer.profile.settled, at);
+        fold.settle(customer, at, Expiry::Later);
+        let asked = plan.ask_all_segments(&mut customer.profile.settled, at);
         if asked {
             // Who enters and leaves as definitions change does so now.
-            fold.settle(&mut working.customer, self.watermark, Expiry::Later);
+            fold.settle(customer, at, Expiry::Later);
         }
         let let_go = fold.let_go;
         let changed = forgotten || filled_in || edited || asked || let_go || effects.len() > before;

@@ -321,6 +321,16 @@ impl Segments {
         place.ok().map(|place| &self.of[place])
     }
 
+    /// When an answer changed anything last.
+    #[must_use]
+    pub fn changed(&self) -> Option<Timestamp> {
+        let changes = self.of.iter().map(|it| {
+            let lost = it.lost.map(|(_, lost)| lost);
+            it.holds.max(it.since).max(lost)
+        });
+        changes.max().flatten()
+    }
+
     /// When the first is to be asked again, if no event comes before.
     #[must_use]
     pub fn due(&self) -> Timestamp {
