@@ -13,7 +13,9 @@ use moments::task::core::{Effect, Keep, RawRecord};
 use moments::task::customers::Customers;
 use moments::task::journal::{Line, Run, Slice};
 use moments::task::record::{KEY, TaskRecord};
+use moments::time::Timestamp;
 use moments::trigger::revision;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Enough to meet each fault at many steps within a few seconds; a night's run takes a million.
@@ -75,6 +77,21 @@ pub fn changelog(log: &Log, partition: usize) -> States {
         }
     }
     state
+}
+
+/// A record of a report: its key, and its value without when it was written.
+fn in_words((key, value): (Vec<u8>, Vec<u8>)) -> (String, Value) {
+    let mut value: Value = serde_json::from_slice(&value).expect("JSON");
+    value.as_object_mut().expect("an object").remove("as_of");
+    (String::from_utf8(key).expect("text"), value)
+}
+
+/// The last report of each row.
+fn reported(log: &Log, partition: usize) -> BTreeMap<String, Value> {
+    let records = log.committed_records(&place("reports", partition));
+    let keyed = |record: Record| Some((record.key?, record.value?));
+    let records = records.into_iter().filter_map(|(_, record)| keyed(record));
+    records.map(in_words).collect()
 }
 
 /// What a journal gives.
@@ -228,6 +245,15 @@ fn check_tasks<S: Subject>(world: &World<S>) {
                 .restore(customer, Some(packed))
                 .expect("packed by a task");
         }
+        assert_eq!(
+            reported(&world.log, partition),
+            restored
+                .report(Timestamp(0))
+                .into_iter()
+                .map(in_words)
+                .collect(),
+            "what is reported is what was counted"
+        );
         let live = hand.task.core().committed_states();
         assert_eq!(
             live,

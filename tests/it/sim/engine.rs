@@ -252,7 +252,8 @@ impl Subject for Customers {
         let engine = Engine::new(Arc::clone(&PLAN))
             .in_slices_of(SLICE)
             .sharing(partition, i32::try_from(PARTITIONS).expect("few"))
-            .beside(neighbours);
+            .beside(neighbours)
+            .reporting(true);
         Customers::new(engine, decoder(), topics, partition)
             .telling_everybody(Some(EVERYBODY.to_owned()))
             .told_by_others(is_across().then(|| IDENTITIES.to_owned()))

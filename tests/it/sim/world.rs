@@ -218,7 +218,7 @@ impl<S: Subject> World<S> {
                 wait_max_ms: OTHERS_WAIT_MAX_MS,
             }),
             future_max_ms: 600_000,
-            reports_ms: None,
+            reports_ms: Some(2_000),
         }
     }
 
