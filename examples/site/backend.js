@@ -61,9 +61,11 @@ async function handOn(request, response, path) {
     body: isPost ? await bodyOf(request) : undefined,
     signal: left.signal,
   });
+  const kept = ["retry-after", "x-accel-buffering"].filter((name) => answer.headers.has(name));
   response.writeHead(answer.status, {
     "content-type": answer.headers.get("content-type") ?? "text/plain",
     "cache-control": "no-store",
+    ...Object.fromEntries(kept.map((name) => [name, answer.headers.get(name)])),
   });
   response.flushHeaders();
   if (answer.body) {
@@ -110,7 +112,8 @@ async function answer(request, response) {
     return handOn(request, response, `${hers}/stream`);
   }
   // A page of somebody else's may not report for her.
-  const isOurs = !request.headers.origin || new URL(request.headers.origin).host === request.headers.host;
+  const { origin, host } = request.headers;
+  const isOurs = !origin || (URL.canParse(origin) && new URL(origin).host === host);
   if (request.method === "POST" && isOurs) {
     const report = /^\/moments\/([0-9a-f-]{36})\/(shown|clicked|dismissed|answered)$/.exec(pathname);
     if (report) {

@@ -23,10 +23,13 @@ pub struct Onsite {
     /// For how long after it was decided a treatment may be shown, also where it is good for longer; so much of the topics is read at the
     /// start. Default `2d`.
     pub keep: Span,
-    /// Treatments that are known at a time: a KiB or two each. Of more, those that end first make way. Default 100000.
+    /// Treatments that may be shown and are known at a time: a KiB or two each. Of more, those that end first make way. As many that were
+    /// shown are known besides. Default 100000.
     pub treatments: usize,
     /// Streams at a time, each of which is a connection; at most an eighth of the file descriptors, whatever is said here. Default 4096.
     pub streams: usize,
+    /// The attributes that a page may answer, whose names come from a browser; empty: any. Default empty.
+    pub answers: Vec<String>,
     /// Requests that are answered a second. Default 2000.
     pub requests: u32,
 }
@@ -40,6 +43,7 @@ impl Default for Onsite {
             keep: Span { ms: 2 * 86_400_000 },
             treatments: 100_000,
             streams: 4_096,
+            answers: Vec::new(),
             requests: 2_000,
         }
     }

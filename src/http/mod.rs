@@ -153,7 +153,7 @@ struct Api {
 }
 
 /// A part of the path.
-struct Segment<T>(T);
+pub(crate) struct Segment<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment<T> {
     type Rejection = Problem;

@@ -46,7 +46,7 @@ impl Problem {
     }
 
     /// The same, and in how many seconds to ask again: `Retry-After`.
-    pub(super) fn after(self, seconds: u32) -> Self {
+    pub(crate) fn after(self, seconds: u32) -> Self {
         Self {
             after: Some(seconds),
             ..self

@@ -6,8 +6,7 @@
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -68,10 +67,12 @@ pub(super) fn run(
     served
 }
 
-/// A connection, and whether an answer is being made on it.
+/// Since when a connection is idle; none while an answer is being made on it.
+type Idle = Arc<Mutex<Option<Instant>>>;
+
+/// A connection.
 struct Open {
-    answers: Arc<AtomicBool>,
-    since: Instant,
+    idle: Idle,
     task: AbortHandle,
 }
 
@@ -101,19 +102,15 @@ async fn serve(
             place = place(&places, &mut open) => place,
             () = &mut stop => break,
         };
-        let answers = Arc::new(AtomicBool::new(false));
-        let connection = graceful.watch(connection(stream, peer, router, &answers));
+        let idle = Arc::new(Mutex::new(Some(Instant::now())));
+        let connection = graceful.watch(connection(stream, peer, router, &idle));
         let task = tokio::spawn(async move {
             // What goes wrong with a connection is its client's to see.
             let _ = connection.await;
             drop(place);
         });
         let task = task.abort_handle();
-        open.push(Open {
-            answers,
-            since: Instant::now(),
-            task,
-        });
+        open.push(Open { idle, task });
     }
     if tokio::time::timeout(STOP, graceful.shutdown())
         .await
@@ -123,16 +120,17 @@ async fn serve(
     }
 }
 
-/// A place for one more. Where there is none, of those that ask nothing the one that has been there longest makes way.
+/// A place for one more. Where there is none, of those that ask nothing the one that has asked nothing for longest makes way.
 async fn place(places: &Arc<Semaphore>, open: &mut Vec<Open>) -> OwnedSemaphorePermit {
     loop {
         open.retain(|it| !it.task.is_finished());
         if let Ok(place) = Arc::clone(places).try_acquire_owned() {
             return place;
         }
-        let is_idle = |it: &Open| !it.answers.load(Ordering::Relaxed) && it.since.elapsed() >= IDLE;
-        if let Some(idle) = open.iter().position(is_idle) {
-            open.remove(idle).task.abort();
+        let since = |(place, it): (usize, &Open)| Some((set(&it.idle, |idle| *idle)?, place));
+        let longest = open.iter().enumerate().filter_map(since).min();
+        if let Some((_, idle)) = longest.filter(|(since, _)| since.elapsed() >= IDLE) {
+            open.swap_remove(idle).task.abort();
             tokio::task::yield_now().await;
         } else {
             tokio::time::sleep(LOOK).await;
@@ -141,23 +139,23 @@ async fn place(places: &Arc<Semaphore>, open: &mut Vec<Open>) -> OwnedSemaphoreP
 }
 
 /// Says of the connection that an answer is being made on it, until all of it is taken.
-async fn answering(
-    State(answers): State<Arc<AtomicBool>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    answers.store(true, Ordering::Relaxed);
-    let answered = Answered(answers);
+async fn answering(State(idle): State<Idle>, request: Request, next: Next) -> Response {
+    set(&idle, |idle| *idle = None);
+    let answered = Answered(idle);
     let response = next.run(request).await;
     response.map(|body| Body::new(Answer { body, answered }))
 }
 
+fn set<T>(idle: &Idle, by: impl FnOnce(&mut Option<Instant>) -> T) -> T {
+    by(&mut idle.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Says that it is over.
-struct Answered(Arc<AtomicBool>);
+struct Answered(Idle);
 
 impl Drop for Answered {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        set(&self.0, |idle| *idle = Some(Instant::now()));
     }
 }
 
@@ -197,7 +195,7 @@ fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: &Router,
-    answers: &Arc<AtomicBool>,
+    idle: &Idle,
 ) -> Served {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE));
@@ -206,7 +204,7 @@ fn connection(
             .clone()
             .layer(Extension(Peer(peer)))
             .layer(middleware::from_fn_with_state(
-                Arc::clone(answers),
+                Arc::clone(idle),
                 answering,
             ));
     http1::Builder::new()

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -29,10 +30,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::board::{Standing, Subject, Update};
+use super::board::{Standing, Subject, Update, limits};
 use super::report::Report;
 use super::site::Site;
-use crate::http::{Gate, Problem};
+use crate::http::{Gate, Problem, Segment};
 use crate::runtime;
 
 /// The largest report: a form's answers are a few hundred bytes.
@@ -94,6 +95,7 @@ pub(super) fn router(site: Arc<Site>, gate: Gate) -> Router {
         .route("/health/live", get(|| async { "alive" }))
         .route("/health/ready", get(ready))
         .fallback(nothing_here)
+        .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn_with_state(gate, guarded))
         .with_state(site)
@@ -108,6 +110,11 @@ async fn guarded(State(gate): State<Gate>, request: Request, next: Next) -> Resp
 
 async fn nothing_here() -> Problem {
     Problem::unknown("there is nothing here; docs/onsite.md says what there is")
+}
+
+async fn not_so() -> Problem {
+    let detail = "not by this method; docs/onsite.md says by which";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not allowed", detail)
 }
 
 async fn metrics(State(site): State<Arc<Site>>) -> Response {
@@ -185,7 +192,7 @@ fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
 
 async fn list(
     State(site): State<Arc<Site>>,
-    Path(id): Path<String>,
+    Segment(id): Segment<String>,
     query: Asked,
 ) -> Result<Response, Problem> {
     let (ids, channel) = site.asked(id, query)?;
@@ -199,7 +206,7 @@ async fn list(
 
 async fn stream(
     State(site): State<Arc<Site>>,
-    Path(id): Path<String>,
+    Segment(id): Segment<String>,
     query: Asked,
 ) -> Result<Response, Problem> {
     let (ids, channel) = site.asked(id, query)?;
@@ -208,8 +215,12 @@ async fn stream(
         let detail = format!("{} streams are open already", site.streams);
         return Err(Problem::busy(detail));
     }
-    let (open, rest) = board.watch(&ids, channel.as_deref(), runtime::clock());
+    let watched = board.watch(&ids, channel.as_deref(), runtime::clock());
     drop(board);
+    let (open, rest) = watched.ok_or_else(|| {
+        let detail = format!("{} streams of hers are open", limits::STREAMS_OF_CUSTOMER);
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many streams", detail).after(30)
+    })?;
     let updates = Updates {
         begun: false,
         open: open.into(),
@@ -248,7 +259,7 @@ impl Stream for Updates {
 
 async fn shown(
     State(site): State<Arc<Site>>,
-    Path((customer, treatment)): Path<(String, String)>,
+    Segment((customer, treatment)): Segment<(String, String)>,
     query: Asked,
     by: Result<Json<By>, JsonRejection>,
 ) -> Result<Response, Problem> {
@@ -298,11 +309,22 @@ fn gone(detail: &str) -> Problem {
 
 async fn clicked(
     State(site): State<Arc<Site>>,
-    Path(of): Path<(String, String)>,
+    Segment(of): Segment<(String, String)>,
     query: Asked,
-    click: Option<Json<Click>>,
+    click: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
-    let url = click.and_then(|Json(click)| click.url);
+    let click = click.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let url = match click.as_ref() {
+        b"" => None,
+        click => {
+            let click: Click = serde_json::from_slice(click).map_err(|error| {
+                Problem::bad_request(format!(
+                    "{error}; expected {{\"url\": \"...\"}}, or nothing"
+                ))
+            })?;
+            click.url
+        }
+    };
     if let Some(long) = url.as_ref().filter(|url| url.len() > TEXT_BYTES) {
         let detail = format!(
             "`url` has {} bytes; expected {TEXT_BYTES} at most",
@@ -315,7 +337,7 @@ async fn clicked(
 
 async fn dismissed(
     State(site): State<Arc<Site>>,
-    Path(of): Path<(String, String)>,
+    Segment(of): Segment<(String, String)>,
     query: Asked,
 ) -> Result<StatusCode, Problem> {
     accepted(&site, (of, query), &Report::Dismissed).await
@@ -323,7 +345,7 @@ async fn dismissed(
 
 async fn answered(
     State(site): State<Arc<Site>>,
-    Path(of): Path<(String, String)>,
+    Segment(of): Segment<(String, String)>,
     query: Asked,
     answers: Result<Json<Answers>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
@@ -336,6 +358,11 @@ async fn answered(
         let detail = format!(
             "`{name}` is {value}; expected a text, a number, true or false, or a list of texts; of `consent` truth values by channel"
         );
+        return Err(Problem::bad_request(detail));
+    }
+    let may = |name: &str| site.answers.is_empty() || site.answers.iter().any(|it| it == name);
+    if let Some(name) = answers.keys().find(|name| *name != "consent" && !may(name)) {
+        let detail = format!("`{name}` may not be answered; onsite.answers says what may");
         return Err(Problem::bad_request(detail));
     }
     accepted(&site, (of, query), &Report::Answered(answers)).await

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 pub mod limits {
     /// Commands of one customer that are known: of more, the oldest makes way.
     pub const OF_CUSTOMER: usize = 64;
-    /// Streams of one customer, tabs and devices: of more, the oldest ends.
+    /// Streams of one customer, tabs and devices: one more is refused.
     pub const STREAMS_OF_CUSTOMER: usize = 16;
     /// Updates that wait for one stream: who takes them more slowly is cut off, and begins anew with the list.
     pub const UPDATES: usize = 64;
@@ -133,8 +133,10 @@ pub struct Board {
     commands: HashMap<Uuid, Known>,
     /// Of each customer, in the order in which they were read.
     by_customer: HashMap<String, Vec<Uuid>>,
-    /// When each is forgotten.
+    /// When each that may be shown is forgotten.
     ends: BTreeSet<(Timestamp, Uuid)>,
+    /// The same of those of which something became. They are bounded for themselves: many that were shown push out none that may be.
+    ended: BTreeSet<(Timestamp, Uuid)>,
     /// From when on those may be shown that may not yet.
     begins: BTreeSet<(Timestamp, Uuid)>,
     /// By a number that each is given.
@@ -145,7 +147,8 @@ pub struct Board {
 }
 
 impl Board {
-    /// An empty one, which knows so many commands at most, and each for `keep_ms` at most.
+    /// An empty one, which knows so many commands at most that may be shown and as many of which something became, and each for
+    /// `keep_ms` at most.
     #[must_use]
     pub fn new(most: usize, keep_ms: i64) -> Self {
         Self {
@@ -154,6 +157,7 @@ impl Board {
             commands: HashMap::new(),
             by_customer: HashMap::new(),
             ends: BTreeSet::new(),
+            ended: BTreeSet::new(),
             begins: BTreeSet::new(),
             streams: HashMap::new(),
             watched: HashMap::new(),
@@ -192,7 +196,9 @@ impl Board {
             self.forget(oldest);
         }
         let made_way = oldest.is_some() | self.makes_way();
-        if command.good_from > now {
+        if !self.commands.contains_key(&id) {
+            // It was the one that made way.
+        } else if command.good_from > now {
             self.begins.insert((command.good_from, id));
         } else {
             self.begin(id);
@@ -200,23 +206,23 @@ impl Board {
         made_way
     }
 
-    /// A command may not be carried out any more.
-    pub fn withdrawal(&mut self, id: Uuid, now: Timestamp) {
-        self.becomes(id, Standing::Withdrawn, now);
+    /// A command may not be carried out any more, as a record of `at` says.
+    pub fn withdrawal(&mut self, id: Uuid, at: Timestamp) {
+        self.becomes(id, Standing::Withdrawn, at);
     }
 
-    /// A page has shown a command, as the log says: the first counts. `by` is what it calls itself.
-    pub fn shown(&mut self, id: Uuid, by: &str, now: Timestamp) {
-        self.becomes(id, Standing::Shown(by.to_owned()), now);
+    /// A page has shown a command, as a record of `at` says: the first of the log counts. `by` is what it calls itself.
+    pub fn shown(&mut self, id: Uuid, by: &str, at: Timestamp) {
+        self.becomes(id, Standing::Shown(by.to_owned()), at);
     }
 
-    /// She wants a command gone.
-    pub fn dismissed(&mut self, id: Uuid, now: Timestamp) {
-        self.becomes(id, Standing::Dismissed, now);
+    /// She wants a command gone, as a record of `at` says.
+    pub fn dismissed(&mut self, id: Uuid, at: Timestamp) {
+        self.becomes(id, Standing::Dismissed, at);
     }
 
-    fn becomes(&mut self, id: Uuid, next: Standing, now: Timestamp) {
-        let until = now.plus(self.keep_ms);
+    fn becomes(&mut self, id: Uuid, next: Standing, at: Timestamp) {
+        let until = at.plus(self.keep_ms);
         let known = self.known(id, until);
         let event = match (&known.standing, &next) {
             (Standing::Open, Standing::Shown(_)) => "shown",
@@ -233,16 +239,18 @@ impl Board {
         // Who has it on her page may still answer.
         let before = known.until;
         known.until = until.max(before);
-        self.ends.remove(&(before, id));
-        self.ends.insert((until.max(before), id));
+        let until = known.until;
+        for kept in [&mut self.ends, &mut self.ended] {
+            kept.remove(&(before, id));
+        }
+        self.ended.insert((until, id));
         let about = self.commands.get(&id).and_then(|it| it.command.as_ref());
-        let Some(about) = about else {
-            self.makes_way();
-            return;
-        };
-        let (customer, channel) = (about.customer.clone(), about.channel.clone());
-        let data = Arc::new(data);
-        self.tell(&customer, &channel, &Update { event, id, data });
+        if let Some(about) = about {
+            let (customer, channel) = (about.customer.clone(), about.channel.clone());
+            let data = Arc::new(data);
+            self.tell(&customer, &channel, &Update { event, id, data });
+        }
+        self.makes_way();
     }
 
     /// What may be shown to a customer now, by any of her ids, in the order in which it was decided; of one channel, or of all.
@@ -262,15 +270,26 @@ impl Board {
         })
     }
 
-    /// The same, and what changes of it from now on.
+    /// The same, behind what was taken off, which a page may have missed that lost its stream; and what changes from now on. None: as
+    /// many streams as she may have are open.
     pub fn watch(
         &mut self,
         ids: &[String],
         channel: Option<&str>,
         now: Timestamp,
-    ) -> (Vec<Update>, mpsc::Receiver<Update>) {
+    ) -> Option<(Vec<Update>, mpsc::Receiver<Update>)> {
+        let streams = &self.streams;
+        for id in ids {
+            let watching = self.watched.entry(id.clone()).or_default();
+            watching
+                .retain(|number| { streams.get(number) }.is_some_and(|it| !it.updates.is_closed()));
+            if watching.len() >= limits::STREAMS_OF_CUSTOMER {
+                return None;
+            }
+        }
         let open = self.open(ids, channel, now);
-        let open = open.map(|(id, page)| Update::treatment(id, page)).collect();
+        let open = open.map(|(id, page)| Update::treatment(id, page));
+        let begin = self.taken_off(ids, channel).chain(open).collect();
         let (updates, receiver) = mpsc::channel(limits::UPDATES);
         self.last_stream += 1;
         let stream = Stream {
@@ -280,13 +299,32 @@ impl Board {
         self.streams.insert(self.last_stream, stream);
         for id in ids {
             let watching = self.watched.entry(id.clone()).or_default();
-            watching.retain(|number| self.streams.contains_key(number));
-            if watching.len() >= limits::STREAMS_OF_CUSTOMER {
-                self.streams.remove(&watching.remove(0));
-            }
             watching.push(self.last_stream);
         }
-        (open, receiver)
+        Some((begin, receiver))
+    }
+
+    fn taken_off<'a>(
+        &'a self,
+        ids: &'a [String],
+        channel: Option<&'a str>,
+    ) -> impl Iterator<Item = Update> {
+        let hers = ids.iter().filter_map(|id| self.by_customer.get(id));
+        hers.flatten().filter_map(move |id| {
+            let known = self.commands.get(id)?;
+            let about = known.command.as_ref()?;
+            let event = match known.standing {
+                Standing::Dismissed => "dismissed",
+                Standing::Withdrawn => "withdrawn",
+                Standing::Open | Standing::Shown(_) => return None,
+            };
+            let is_meant = channel.is_none_or(|channel| channel == about.channel);
+            is_meant.then(|| Update {
+                event,
+                id: *id,
+                data: Arc::new(json!({ "id": id })),
+            })
+        })
     }
 
     /// What is known of a command.
@@ -320,8 +358,10 @@ impl Board {
             self.begins.remove(&(at, id));
             self.begin(id);
         }
-        while let Some((_, id)) = self.ends.first().copied().filter(|it| it.0 < now) {
-            self.forget(id);
+        for of in [Self::ends, Self::ended] {
+            while let Some((_, id)) = of(self).first().copied().filter(|it| it.0 < now) {
+                self.forget(id);
+            }
         }
         self.streams.retain(|_, it| !it.updates.is_closed());
         self.watched.retain(|_, numbers| {
@@ -380,20 +420,32 @@ impl Board {
     /// Of more commands than may be known, those that end first are forgotten. Whether there were any.
     fn makes_way(&mut self) -> bool {
         let mut any = false;
-        while self.commands.len() > self.most
-            && let Some((_, id)) = self.ends.first().copied()
-        {
-            self.forget(id);
-            any = true;
+        for of in [Self::ends, Self::ended] {
+            while of(self).len() > self.most
+                && let Some((_, id)) = of(self).first().copied()
+            {
+                self.forget(id);
+                any = true;
+            }
         }
         any
+    }
+
+    fn ends(&self) -> &BTreeSet<(Timestamp, Uuid)> {
+        &self.ends
+    }
+
+    fn ended(&self) -> &BTreeSet<(Timestamp, Uuid)> {
+        &self.ended
     }
 
     fn forget(&mut self, id: Uuid) {
         let Some(known) = self.commands.remove(&id) else {
             return;
         };
-        self.ends.remove(&(known.until, id));
+        for kept in [&mut self.ends, &mut self.ended] {
+            kept.remove(&(known.until, id));
+        }
         let Some(about) = known.command else { return };
         self.begins.remove(&(about.good_from, id));
         if let Some(hers) = self.by_customer.get_mut(&about.customer) {
@@ -516,10 +568,10 @@ mod tests {
     #[test]
     fn who_watches_is_told_what_changes() {
         let mut board = board(&[(1, "ana"), (2, "ben")]);
-        let (open, mut hers) = board.watch(&["ana".to_owned()], None, AT);
+        let (open, mut hers) = board.watch(&["ana".to_owned()], None, AT).unwrap();
         assert_eq!(open.len(), 1);
-        let (_, mut both) = board.watch(&["ana".to_owned(), "ben".to_owned()], None, AT);
-        let (_, mut others) = board.watch(&["ana".to_owned()], Some("pop-up"), AT);
+        let (_, mut both) = { board.watch(&["ana".to_owned(), "ben".to_owned()], None, AT) }.unwrap();
+        let (_, mut others) = { board.watch(&["ana".to_owned()], Some("pop-up"), AT) }.unwrap();
         board.treatment(command(3, "ana", AT), AT);
         board.treatment(command(4, "ana", AT.plus(500)), AT);
         board.shown(id(1), "tab", AT);
@@ -531,6 +583,10 @@ mod tests {
         assert_eq!(updates(&mut hers), told);
         assert_eq!(updates(&mut both)[3..], [("dismissed", 2)]);
         assert_eq!(updates(&mut others), []);
+        // Who lost her stream hears of what she may still have on her page.
+        let (begin, _) = board.watch(&["ana".to_owned()], None, AT).unwrap();
+        let begin: Vec<_> = begin.iter().map(|it| (it.event, it.id.as_u128())).collect();
+        assert_eq!(begin, [("withdrawn", 1), ("treatment", 3)]);
         board.tick(AT.plus(499));
         assert_eq!(updates(&mut hers), []);
         board.tick(AT.plus(500));
@@ -546,12 +602,12 @@ mod tests {
     fn who_takes_nothing_is_cut_off_and_who_went_is_forgotten() {
         let mut board = board(&[]);
         let ids = ["ana".to_owned(), "a-17".to_owned()];
-        let (_, slow) = board.watch(&ids, None, AT);
+        let (_, slow) = board.watch(&ids, None, AT).unwrap();
         for number in 0..=limits::UPDATES as u128 {
             board.treatment(command(number, "ana", AT), AT);
         }
         assert_eq!(board.size().1, 0);
-        let (_, mut next) = board.watch(&ids, None, AT);
+        let (_, mut next) = board.watch(&ids, None, AT).unwrap();
         drop(slow);
         board.treatment(command(1_000, "a-17", AT), AT);
         assert_eq!(updates(&mut next), [("treatment", 1_000)]);
@@ -559,10 +615,12 @@ mod tests {
         board.tick(AT);
         assert_eq!((board.size().1, board.watched.len()), (0, 0));
         let many: Vec<_> = (0..=limits::STREAMS_OF_CUSTOMER)
-            .map(|_| board.watch(&ids, None, AT).1)
+            .map(|_| board.watch(&ids, None, AT))
             .collect();
         assert_eq!(board.size().1, limits::STREAMS_OF_CUSTOMER);
-        assert!(many[0].is_closed() && !many[1].is_closed());
+        assert!(many[limits::STREAMS_OF_CUSTOMER].is_none());
+        drop(many);
+        assert!(board.watch(&ids, None, AT).is_some());
     }
 
     #[test]
@@ -590,6 +648,13 @@ mod tests {
         }
         assert_eq!(open(&board, "ana", AT).len(), limits::OF_CUSTOMER);
         assert_eq!(open(&board, "ana", AT)[0], 201);
+        // What was shown pushes out nothing that may be.
+        let mut board = Board::new(2, DAY_MS);
+        board.treatment(command(1, "ana", AT), AT);
+        for number in 2..=9 {
+            board.shown(id(number), "tab", AT.plus(i64::try_from(number).unwrap()));
+        }
+        assert_eq!((open(&board, "ana", AT), board.size().0), (vec![1], 3));
         // What nobody will ask for any more is not taken in.
         board.treatment(command(500, "eva", AT), AT.plus(1_001));
         assert_eq!(board.subject(id(500)), None);

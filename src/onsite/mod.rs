@@ -50,7 +50,8 @@ pub fn run(config: &Config, signalled: impl Future<Output = ()>) -> Result<(), O
     let board = Board::new(settings.treatments, settings.keep.ms);
     // A stream is a connection; as many again ask and report.
     let connections = http::most(settings.streams.saturating_mul(2)).max(2);
-    let site = Site::new(board, readers.len(), reporter, connections / 2);
+    let (topics, answers) = (readers.len(), settings.answers.clone());
+    let site = Site::new(board, topics, reporter, connections / 2, answers);
     let site = Arc::new(site);
     let wrong = |error| OnsiteError::Listen {
         listen: settings.listen.to_string(),

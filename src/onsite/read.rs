@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
@@ -20,6 +20,10 @@ use crate::time::Timestamp;
 
 /// Between two looks at what time brings.
 const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks whether the topic has more partitions.
+const GROWS: Duration = Duration::from_secs(30);
+/// For such a look.
+const ASKED: Duration = Duration::from_secs(2);
 
 /// What a topic holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub(super) struct Reader {
     topic: String,
     holds: Holds,
     consumer: BaseConsumer<Logged>,
+    /// How many partitions are read.
+    partitions: usize,
     /// Partitions whose end was not reached yet.
     behind: BTreeSet<i32>,
 }
@@ -70,6 +76,7 @@ impl Reader {
             topic: topic.to_owned(),
             holds,
             consumer,
+            partitions: ranges.len(),
             behind: ranges.iter().map(|range| range.partition).collect(),
         })
     }
@@ -77,6 +84,7 @@ impl Reader {
     /// Reads until `stop` is set.
     pub fn run(mut self, site: &Site, stop: &AtomicBool) {
         let mut looked = Timestamp::MIN;
+        let mut asked = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             let read = self.consumer.poll(LOOK);
             let now = crate::runtime::clock();
@@ -96,6 +104,36 @@ impl Reader {
                 looked = now;
                 site.tick(now);
             }
+            if asked.elapsed() >= GROWS {
+                asked = Instant::now();
+                self.grows();
+            }
+        }
+    }
+
+    /// Reads partitions that have come to the topic, from their begin.
+    fn grows(&mut self) {
+        // What does not answer now is asked again.
+        let Ok(metadata) = self.consumer.fetch_metadata(Some(&self.topic), ASKED) else {
+            return;
+        };
+        let topic = metadata.topics().first();
+        let there = topic.map_or(0, |topic| topic.partitions().len());
+        let mut more = TopicPartitionList::new();
+        for partition in self.partitions..there {
+            let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+            // It knows of none of them yet, so it refuses none.
+            let _ = more.add_partition_offset(&self.topic, partition, Offset::Beginning);
+        }
+        if more.count() == 0 {
+            return;
+        }
+        match self.consumer.incremental_assign(&more) {
+            Ok(()) => {
+                tracing::info!(topic = self.topic, partitions = there, "has grown");
+                self.partitions = there;
+            }
+            Err(error) => tracing::warn!(%error, topic = self.topic, "has grown; it is tried again"),
         }
     }
 
@@ -109,18 +147,21 @@ impl Reader {
         let Some(value) = message.payload() else {
             return;
         };
+        // What became of a command is kept as from then, however long ago that was when a process reads it.
+        let appended = message.timestamp().to_millis();
+        let at = appended.map_or(now, |at| now.min(Timestamp(at)));
         match self.holds {
             Holds::Commands => match Received::read(value) {
                 Ok(Received::Treatment(command)) => site.treatment(*command, now),
-                Ok(Received::Withdrawal(id)) => site.board().withdrawal(id, now),
+                Ok(Received::Withdrawal(id)) => site.board().withdrawal(id, at),
                 Err(error) => {
                     let (partition, offset) = (message.partition(), message.offset());
                     tracing::error!(topic = self.topic, partition, offset, %error, "passed over");
                 }
             },
             Holds::Outcomes => match told(value) {
-                Some(Told::Shown(id, by)) => site.board().shown(id, &by, now),
-                Some(Told::Dismissed(id)) => site.board().dismissed(id, now),
+                Some(Told::Shown(id, by)) => site.board().shown(id, &by, at),
+                Some(Told::Dismissed(id)) => site.board().dismissed(id, at),
                 None => {}
             },
         }

@@ -21,6 +21,8 @@ const VIEWED: &str = "In-App Message Viewed";
 const CLICKED: &str = "In-App Message Clicked";
 const DISMISSED: &str = "In-App Message Dismissed";
 const ANSWERED: &str = "Question Answered";
+/// In which the brokers have a record, or whoever reports is told that they have not, ms.
+const WRITTEN_MS: &str = "5000";
 /// What all three begin with.
 const OURS: &[u8] = b"In-App Message ";
 
@@ -181,7 +183,9 @@ impl Reporter {
     pub fn new(config: &Config) -> Result<Self, KafkaError> {
         let mut client = clients::outside_producer(config);
         // Somebody waits in front of the page.
-        client.set("linger.ms", "0");
+        client
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", WRITTEN_MS);
         let producer: ThreadedProducer<Deliveries> = client.create_with_context(Deliveries)?;
         tokens::let_in(&client, producer.client())?;
         let outcomes = config.topics.input(InputKind::Outcomes);

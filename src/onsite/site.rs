@@ -20,17 +20,26 @@ pub(super) struct Site {
     pub telemetry: Telemetry,
     /// Streams at a time.
     pub streams: usize,
+    /// The attributes that may be answered; empty: any.
+    pub answers: Vec<String>,
 }
 
 impl Site {
-    /// With the number of topics that are read, and how many streams there may be.
-    pub fn new(board: Board, topics: usize, reporter: Reporter, streams: usize) -> Self {
+    /// With the number of topics that are read, how many streams there may be, and which attributes may be answered.
+    pub fn new(
+        board: Board,
+        topics: usize,
+        reporter: Reporter,
+        streams: usize,
+        answers: Vec<String>,
+    ) -> Self {
         Self {
             board: Mutex::new(board),
             behind: AtomicUsize::new(topics),
             reporter,
             telemetry: Telemetry::new(&Report::WORDS),
             streams,
+            answers,
         }
     }
 

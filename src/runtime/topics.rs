@@ -116,9 +116,13 @@ fn reports(
     out: impl Fn(String, &[(&'static str, &str)]) -> Wanted,
 ) -> Option<Wanted> {
     let name = Some(config.topics.reports.clone()).filter(|name| !name.is_empty());
-    name.map(|name| Wanted {
-        optional: true,
-        ..out(name, &[("cleanup.policy", "compact")])
+    name.map(|name| {
+        let mut topic = out(name, &[("cleanup.policy", "compact")]);
+        topic.needed.push(Need::Compacted);
+        Wanted {
+            optional: true,
+            ..topic
+        }
     })
 }
 

@@ -4,11 +4,16 @@
 /** Between two attempts to report, at first and at most, ms. */
 const RETRY_MS = 250;
 const RETRY_MAX_MS = 30_000;
+/** For an answer, ms. */
+const ANSWER_MS = 10_000;
 
-/** Begins to show treatments; returns what ends that. */
-export function onsite({ url = "/moments", render = fromTemplates } = {}) {
+/**
+ * Begins to show treatments; returns what ends that. `render` puts one on the page and returns what takes it off; `knows` says whether the
+ * page can show one at all: what it cannot is left for another page, and is not asked for.
+ */
+export function onsite({ url = "/moments", render = fromTemplates, knows = render === fromTemplates ? hasTemplate : () => true } = {}) {
   const by = self();
-  /** Treatments that may be shown, in the order in which they were decided. */
+  /** Treatments that may be shown, in the order in which they were decided. The server says them anew with each stream. */
   let waiting = [];
   /** The one that is on the page: its id, and what takes it off. */
   let shown;
@@ -18,24 +23,26 @@ export function onsite({ url = "/moments", render = fromTemplates } = {}) {
   const done = new Set();
   let ended = false;
   let stream;
+  let again;
   let pause = RETRY_MS;
 
   function listen() {
     stream = new EventSource(`${url}/stream`);
     stream.addEventListener("open", () => {
       pause = RETRY_MS;
+      waiting = [];
     });
     // A browser tries again by itself, but not after an answer that is no stream, as of a server that has just begun.
     stream.addEventListener("error", () => {
-      if (stream.readyState === EventSource.CLOSED && !ended) {
-        setTimeout(() => ended || listen(), pause * (0.5 + Math.random() / 2));
+      if (stream?.readyState === EventSource.CLOSED) {
+        again = setTimeout(listen, pause * (0.5 + Math.random() / 2));
         pause = Math.min(2 * pause, RETRY_MAX_MS);
       }
     });
     stream.addEventListener("treatment", (event) => {
       const treatment = JSON.parse(event.data);
       const isKnown = (it) => it?.id === treatment.id;
-      if (!waiting.some(isKnown) && !isKnown(asked) && !done.has(treatment.id)) {
+      if (knows(treatment) && !waiting.some(isKnown) && !isKnown(asked) && !done.has(treatment.id)) {
         waiting.push(treatment);
       }
       next();
@@ -54,9 +61,19 @@ export function onsite({ url = "/moments", render = fromTemplates } = {}) {
       });
     }
   }
-  listen();
-  // What nobody sees is not shown: another tab may be the one that she looks at.
-  document.addEventListener("visibilitychange", next);
+
+  /** What nobody sees is not shown: another tab may be the one that she looks at. Nor does it take one of the browser's few connections. */
+  function turn() {
+    clearTimeout(again);
+    stream?.close();
+    stream = undefined;
+    if (document.visibilityState === "visible") {
+      listen();
+      next();
+    }
+  }
+  turn();
+  document.addEventListener("visibilitychange", turn);
 
   function forget(id) {
     waiting = waiting.filter((it) => it.id !== id);
@@ -123,6 +140,7 @@ export function onsite({ url = "/moments", render = fromTemplates } = {}) {
           body: JSON.stringify(body),
           // She may be about to leave the page.
           keepalive: true,
+          signal: AbortSignal.timeout(ANSWER_MS),
         });
         if (answer.status < 500 && answer.status !== 429) {
           return answer.ok;
@@ -137,8 +155,9 @@ export function onsite({ url = "/moments", render = fromTemplates } = {}) {
 
   return () => {
     ended = true;
-    stream.close();
-    document.removeEventListener("visibilitychange", next);
+    document.removeEventListener("visibilitychange", turn);
+    clearTimeout(again);
+    stream?.close();
     shown?.remove();
   };
 }
@@ -149,6 +168,19 @@ function self() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** Whether the page has a template for it. */
+export function hasTemplate(treatment) {
+  const has = templateOf(treatment) !== null;
+  if (!has) {
+    console.warn(`moments: the page has no <template data-moments="${treatment.template}">`);
+  }
+  return has;
+}
+
+function templateOf(treatment) {
+  return document.querySelector(`template[data-moments="${CSS.escape(treatment.template)}"]`);
+}
+
 /**
  * Shows a treatment by the page's `<template data-moments="<name>">`, in a dialog at its end. In the template
  * - `data-text="data.code"` is filled with that of the treatment, as text;
@@ -157,9 +189,8 @@ function self() {
  * - a `form` answers: each field under its name; a box that is called `consent.email` says whether she may be written to so.
  */
 export function fromTemplates(treatment, actions) {
-  const template = document.querySelector(`template[data-moments="${CSS.escape(treatment.template)}"]`);
+  const template = templateOf(treatment);
   if (!template) {
-    console.warn(`moments: the page has no <template data-moments="${treatment.template}">`);
     return undefined;
   }
   const dialog = document.createElement("dialog");

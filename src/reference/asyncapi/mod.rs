@@ -261,7 +261,10 @@ struct Message {
 
 impl Message {
     fn object(self) -> Json {
-        let key = "The customer: her userId, else her anonymousId.";
+        let key = match self.name.as_str() {
+            "report" => "What the row is of, and the partition: a later one of the same key replaces it.",
+            _ => "The customer: her userId, else her anonymousId.",
+        };
         let mut binding = json!({
             "key": { "type": "string", "description": key },
             "bindingVersion": BINDING,

@@ -231,6 +231,9 @@ fn what_a_site_reports_is_on_the_topic_and_outlasts_the_process() {
         return;
     };
     let installation = alone(broker);
+    let config = fs::read_to_string(installation.config()).expect("a configuration");
+    let answers = "answers = [\"favourite_colour\", \"a\"]\n";
+    fs::write(installation.config(), config + answers).expect("a configuration");
     publish(
         &installation,
         [command(1, "ana", HOUR_MS), command(3, "ben", HOUR_MS)],
@@ -253,6 +256,15 @@ fn what_a_site_reports_is_on_the_topic_and_outlasts_the_process() {
     assert_eq!(tell(1, "answered", json!({ "answers": answers })), 202);
     let wrong = json!({ "answers": { "a": { "print": true } } });
     assert_eq!(tell(1, "answered", wrong), 400);
+    let not_asked = json!({ "answers": { "tier": "gold" } });
+    assert_eq!(tell(1, "answered", not_asked), 400);
+    assert_eq!(tell(1, "clicked", json!({ "link": "/" })), 400);
+    let path = format!("/v1/customers/ana/treatments/{}/clicked", id(1));
+    let (status, problem) = ask(&member, &format!("GET {path}"), &Value::Null);
+    assert_eq!((status, &problem["status"]), (405, &json!(405)));
+    let path = path.replace("ana", "%ff");
+    let (status, problem) = ask(&member, &format!("POST {path}"), &Value::Null);
+    assert_eq!((status, &problem["status"]), (400, &json!(400)));
     assert_eq!(tell(1, "dismissed", json!({})), 202);
     let reported = reported(&installation);
     let what: Vec<_> = reported
