@@ -23,7 +23,7 @@ use crate::rehearsal::{
     self, Observer, Record, RehearsalSettings, Source, Summary, Taken, recording,
 };
 use crate::task::watermark::{TopicSettings, lateness};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, parse_duration};
 use crate::treatment::{Decision, Outcome};
 use crate::trigger::plan::Plan;
 use crate::trigger::published::Entry;
@@ -64,6 +64,9 @@ pub struct Rehearse {
     /// Print what would be sent when: by channel, with the busiest day and hour.
     #[arg(long, conflicts_with = "journal")]
     forecast: bool,
+    /// How late events may come, over the configuration: of a topic, or of all; such as `10m` or `purchase=1d`.
+    #[arg(long, value_name = "[TOPIC=]SPAN", value_parser = lateness_of)]
+    lateness: Vec<(Option<String>, i64)>,
     /// What is printed at the end.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -91,7 +94,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         return vary::run(args, vary);
     }
     let started = Instant::now();
-    let (config, basis, plan) = args.shared.plan()?;
+    let (config, basis, plan) = args.plan()?;
     let published = match &args.published {
         Some(path) => published(path, &basis)?,
         None => Vec::new(),
@@ -130,6 +133,27 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         summary.forecast = Some(writer.sends.forecast());
     }
     text::print(args.format, &summary)
+}
+
+impl Rehearse {
+    fn plan(&self) -> anyhow::Result<(Config, Basis, Plan)> {
+        let (mut config, basis, plan) = self.shared.plan()?;
+        self.heed(&mut config);
+        Ok((config, basis, plan))
+    }
+
+    /// What is said over the configuration.
+    fn heed(&self, config: &mut Config) {
+        config.topics.lateness_said.clone_from(&self.lateness);
+    }
+}
+
+fn lateness_of(text: &str) -> Result<(Option<String>, i64), String> {
+    let (topic, span) = match text.split_once('=') {
+        Some((topic, span)) => (Some(topic.trim().to_owned()), span),
+        None => (None, text),
+    };
+    parse_duration(span).map(|lateness_ms| (topic, lateness_ms))
 }
 
 /// Rehearses files of events, and nothing more; the triggers, and what came of it.

@@ -14,6 +14,9 @@ use crate::task::watermark::TopicSettings;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Topics {
+    /// What a rehearsal says of lateness, over everything below: of a topic, or of all, ms; the last counts.
+    #[serde(skip)]
+    pub lateness_said: Vec<(Option<String>, i64)>,
     /// Partitions of what `moments topics create` makes; every input and internal topic has as many. Default 12.
     pub partitions: i32,
     /// Replicas of what `moments topics create` makes; -1: what the broker does by default. Default -1.
@@ -178,6 +181,7 @@ fn source(name: &str) -> Source {
 impl Default for Topics {
     fn default() -> Self {
         Self {
+            lateness_said: Vec::new(),
             partitions: 12,
             replication: -1,
             treatments: "treatments".to_owned(),
@@ -321,8 +325,8 @@ impl Topics {
     #[must_use]
     pub fn settings(&self) -> Vec<TopicSettings> {
         let settings = |input: Input| TopicSettings {
+            lateness_ms: self.said(&input.name).unwrap_or(input.lateness_ms),
             name: input.name,
-            lateness_ms: input.lateness_ms,
             drives: input.drives,
         };
         self.inputs().into_iter().map(settings).collect()
@@ -348,9 +352,16 @@ impl Topics {
         let configured = self.settings().into_iter().find(|topic| topic.name == name);
         configured.unwrap_or_else(|| TopicSettings {
             name: name.to_owned(),
-            lateness_ms: lateness().ms,
+            lateness_ms: self.said(name).unwrap_or(lateness().ms),
             drives: !["outcomes", "profile"].contains(&name) && self.role(name) == Role::Customers,
         })
+    }
+
+    /// The lateness that a rehearsal says a topic has, ms.
+    fn said(&self, name: &str) -> Option<i64> {
+        let of = |said: &&(Option<String>, i64)| said.0.as_deref().is_none_or(|it| it == name);
+        let said = self.lateness_said.iter().rev().find(of);
+        said.map(|(_, lateness_ms)| *lateness_ms)
     }
 
     /// The topic of a channel's commands.

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
-use super::{Decoded, Decoder, Defect, TIME_MAX, TIME_MIN};
+use super::{Decoded, Decoder, Defect, EVENT_NAME, TIME_MAX, TIME_MIN};
 use crate::event::record::{
     Attributes, Origin, PRODUCT_FIELDS, Reject, TRACEPARENT, is_placeholder,
 };
@@ -298,7 +298,7 @@ impl Call<'_> {
         }
     }
 
-    fn name(&self, decoder: &Decoder) -> Result<EventName, Reject> {
+    fn name(&mut self, decoder: &Decoder) -> Result<EventName, Reject> {
         match &self.kind {
             Scalar::Null => {}
             Scalar::Text(kind) => match kind.as_ref() {
@@ -312,10 +312,14 @@ impl Call<'_> {
             other => return Err(Reject::UnknownType(other.described())),
         }
         match &self.event {
-            Scalar::Text(name) if !name.is_empty() => Ok(decoder
-                .vocabulary
-                .event_named(name)
-                .unwrap_or(EventName::OTHER)),
+            Scalar::Text(name) if !name.is_empty() => {
+                let known = decoder.vocabulary.event_named(name);
+                if known.is_none() {
+                    let defect = Defect::new(EVENT_NAME, "one that is declared", &self.event);
+                    self.defects.push(defect);
+                }
+                Ok(known.unwrap_or(EventName::OTHER))
+            }
             _ => Err(Reject::NoEventName),
         }
     }

@@ -30,7 +30,10 @@ pub const TIME_MAX: Timestamp = Timestamp(4_102_444_800_000); // 2100-01-01
 /// What is meant by a record of a JSON topic that begins as Avro does.
 const MAGIC_IN_JSON: &str = "it begins with byte 0, as Avro in Confluent's wire format does; for that, set `format = \"avro\"` for the topic";
 
-/// A property or trait whose value could not be read as its type; it counts as not known.
+/// The name of the defect of an event whose name nobody declared: it is taken, without properties.
+pub const EVENT_NAME: &str = "event";
+
+/// A property or trait whose value could not be read as its type, which counts as not known; or a name of an event that nobody declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defect {
     /// Its name.

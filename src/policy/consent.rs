@@ -5,6 +5,7 @@ use crate::event::{Event, Text};
 use crate::profile::{Settled, TailEvent};
 use crate::treatment::Reason;
 use crate::trigger::plan::{Plan, Trigger};
+use crate::trigger::policy::reach::ALL;
 use crate::trigger::policy::{MARKETING, Policy};
 
 pub(super) const GATE: Gate = Gate {
@@ -92,7 +93,7 @@ pub(super) fn closes(
 fn is_free(policy: &Policy, trigger: Option<&Trigger>, channel: &str) -> bool {
     let free = policy.purposes.get(purpose(trigger));
     let free = free.unwrap_or(&policy.consent_by_default);
-    free.iter().any(|free| free == channel)
+    free.iter().any(|free| free == channel || free == ALL)
 }
 
 fn explain(case: &Case<'_>) -> String {
@@ -138,6 +139,14 @@ mod tests {
                 "no:email",
                 "no_consent",
             ),
+            ("consent_by_default = ['all']", EMAIL, "", "treat email"),
+            (
+                "consent_by_default = ['all']",
+                EMAIL,
+                "no:email",
+                "no_consent",
+            ),
+            ("purposes = { service = ['all'] }", SERVICE, "", "treat email"),
             ("", "", "", "treat onsite"),
             ("", "", "no:onsite", "no_consent"),
             // By purpose, and what she said of it goes before what she said of the channel.

@@ -201,8 +201,13 @@ pub fn rehearse<S: Source>(
         observer.record();
         match next.head {
             Err(reject) => work.summary.reject(&reject),
-            Ok(Decoded { event, defects, .. }) => {
+            Ok(Decoded {
+                event,
+                defects,
+                set_back_ms,
+            }) => {
                 work.summary.defects(&defects);
+                work.summary.set_back += u64::from(set_back_ms > 0);
                 let (arrived, event) = (next.arrived.unwrap_or(event.time), Box::new(event));
                 time.runs_to(arrived, &mut work, observer)?;
                 time.see(next.topic, next.customer, event.time, arrived, &mut work);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 
 use super::forecast::Forecast;
-use crate::decode::Defect;
+use crate::decode::{Defect, EVENT_NAME};
 use crate::engine::{Effect, Engine};
 use crate::event::record::Reject;
 use crate::event::{CustomerId, Event};
@@ -45,8 +45,14 @@ pub struct Summary {
     pub kept_apart: BTreeMap<&'static str, u64>,
     /// Records that are no events, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// What stood in the first of them that says who or what it was of, by reason.
+    pub rejected_examples: BTreeMap<&'static str, String>,
     /// Parts of events that could not be read, by name.
     pub defects: BTreeMap<String, DefectSummary>,
+    /// Events by a name that nobody declared, by that name; of more than [`NAMES`] names the first.
+    pub undeclared_events: BTreeMap<String, u64>,
+    /// Events that lay ahead of their own append, and were set back to it.
+    pub set_back: u64,
     /// How long it took.
     pub elapsed_seconds: f64,
     /// By trigger, sorted by name.
@@ -66,6 +72,9 @@ pub struct Summary {
     #[serde(skip)]
     seen: HashSet<CustomerId>,
 }
+
+/// The most names of events that nobody declared, as a producer may make them up.
+pub const NAMES: usize = 100;
 
 /// Parts of events of one name that could not be read.
 #[derive(Debug, Serialize)]
@@ -145,7 +154,10 @@ impl Summary {
             united: 0,
             kept_apart: BTreeMap::new(),
             rejected: BTreeMap::new(),
+            rejected_examples: BTreeMap::new(),
             defects: BTreeMap::new(),
+            undeclared_events: BTreeMap::new(),
+            set_back: 0,
             elapsed_seconds: 0.0,
             triggers,
             warnings: Vec::new(),
@@ -168,6 +180,8 @@ impl Summary {
 
     pub(super) fn reject(&mut self, reject: &Reject) {
         *self.rejected.entry(reject.word()).or_default() += 1;
+        let example = self.rejected_examples.entry(reject.word());
+        example.or_insert_with(|| reject.to_string());
     }
 
     pub(super) fn defects(&mut self, defects: &[Defect]) {
@@ -179,6 +193,17 @@ impl Summary {
                 example: defect.found.to_string(),
             });
             known.count += 1;
+            if defect.name == EVENT_NAME {
+                self.undeclared(defect.found.trim_matches('`'));
+            }
+        }
+    }
+
+    fn undeclared(&mut self, name: &str) {
+        if let Some(count) = self.undeclared_events.get_mut(name) {
+            *count += 1;
+        } else if self.undeclared_events.len() < NAMES {
+            self.undeclared_events.insert(name.to_owned(), 1);
         }
     }
 

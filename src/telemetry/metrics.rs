@@ -103,7 +103,7 @@ metrics! {
     EVENTS: "moments_events_total", Kind::Counter, One, ["kind"],
         "Events taken (`events`); of them `late`, `duplicates`, `future` (beyond the tolerance), `set_back` (ahead of their own append, where the broker stamps it), `tail_full` (out of their turn, as the customer has too many beyond the watermark), `dropped_as_erased` (from before the erasure of their customer), and `defects` (parts of them that could not be read, by name in `moments_defects_total`). Beside them `ignored`: foreign records that a mapping passes over.";
     DEFECTS: "moments_defects_total", Kind::Counter, One, ["name"],
-        "Parts of events that could not be read, by name: of a property, an attribute, or `consent`, `address`, `products` and their like. The event is taken without them.";
+        "Parts of events that could not be read, by name: of a property, an attribute, or `consent`, `address`, `products` and their like; `event`: of an event by a name that nobody declared. The event is taken without them.";
     REJECTED: "moments_rejected_total", Kind::Counter, One, ["reason"],
         "Records that are no event, by reason; they are dead letters.";
     OUTCOMES: "moments_outcomes_total", Kind::Counter, One, ["trigger", "outcome"],

@@ -200,6 +200,72 @@ fn what_would_be_sent_when_is_forecast() {
 
 /// Of a year of real orders, what differs is the symmetric difference of two rehearsals.
 #[test]
+fn what_is_odd_about_the_events_is_said() {
+    let bench = Bench::new(&[("set", &[("thanks", &thanks("1 in 1d", "a"))])]);
+    let line = |name: &str, user: &str, total: Value| {
+        json!({"event": name, "userId": user, "timestamp": "2026-03-02T10:00:00Z",
+            "properties": {"order_id": "o1", "total": total}})
+        .to_string()
+    };
+    let lines = [
+        line("Order Completed", "ana", json!("ten")),
+        line("Spaceship Boarded", "ana", json!(1)),
+        line("Spaceship Boarded", "ben", json!(1)),
+        line("Order Completd", "ben", json!(1)),
+        line("Order Completed", "undefined", json!(1)),
+    ];
+    let path = bench.path("orders.jsonl");
+    fs::write(&path, lines.join("\n")).expect("events");
+    let json = bench.json(&path, "set", &[]);
+    let undeclared = json!({"Order Completd": 1, "Spaceship Boarded": 2});
+    assert_eq!(json["undeclared_events"], undeclared);
+    assert_eq!(json["defects"]["event"]["count"], 3);
+    assert_eq!(json["rejected"], json!({"placeholder_customer": 1}));
+    let text = bench.run(&path, "set", &[]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    for said in [
+        "`total` cannot be read, once: `ten`; expected a number",
+        "3 events by a name that is neither known nor declared under [events]: `Spaceship Boarded` 2, `Order Completd` 1",
+        "1 record is no event: placeholder_customer, such as: ",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+}
+
+#[test]
+fn lateness_is_said_over_the_configuration() {
+    let quiet = "moment: { absence: { of: Order Completed, after: Product Added, within: 30m } }\ntreatments: [{ channel: email, template: a }]";
+    let bench = Bench::new(&[("set", &[("basket", quiet)])]);
+    // The order that was in time comes behind what another did an hour later.
+    let line = |name: &str, user: &str, at: &str| {
+        json!({"event": name, "userId": user, "timestamp": format!("2026-03-02T{at}:00Z"),
+            "properties": {"product_id": "p", "order_id": "o", "total": 1}})
+        .to_string()
+    };
+    let lines = [
+        line("Product Added", "ana", "10:00"),
+        line("Product Viewed", "ben", "11:00"),
+        line("Product Viewed", "eva", "11:00"),
+        line("Order Completed", "ana", "10:10"),
+    ];
+    let path = bench.path("shop.jsonl");
+    fs::write(&path, lines.join("\n")).expect("events");
+    for (lateness, moments, late) in [
+        (&["--lateness", "1m"][..], 1, 1),
+        (&["--lateness", "2h"], 0, 0),
+        (&["--lateness", "1m", "--lateness", "shop=2h"], 0, 0),
+        (&["--lateness", "other=2h", "--lateness", "shop=1m"], 1, 1),
+    ] {
+        let json = bench.json(&path, "set", lateness);
+        let found = (&json["triggers"][0]["moments"], &json["late"]);
+        assert_eq!(found, (&json!(moments), &json!(late)), "{lateness:?}");
+    }
+    let wrong = bench.run(&path, "set", &["--lateness", "soon"]);
+    assert!(!wrong.status.success());
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("not a duration"));
+}
+
+#[test]
 fn of_real_orders_the_differences_are_those_of_two_rehearsals() {
     let orders = shared_data(retail::FILE).unwrap_or_else(|| fixture(retail::SAMPLE));
     let silent = |days: u32| {

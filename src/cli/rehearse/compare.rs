@@ -16,7 +16,7 @@ use crate::trigger::set;
 /// # Errors
 /// Where a file cannot be read or written, or triggers of one of the sets do not pass.
 pub(super) fn run(args: &Rehearse, other: &Path) -> anyhow::Result<()> {
-    let (config, basis, plan) = args.shared.plan()?;
+    let (config, basis, plan) = args.plan()?;
     let another = set::load(other, &basis).map_err(|it| anyhow::Error::msg(rendered(&it)))?;
     let found = several((&config, &basis), vec![plan, another], &args.events, true)?;
     let [one, another] = &found[..] else {

@@ -5,10 +5,14 @@ use std::io::{self, Write as _};
 use indicatif::HumanCount;
 
 use super::Format;
+use crate::decode::EVENT_NAME;
 use crate::population::score::Score;
 use crate::rehearsal::Summary;
 use crate::rehearsal::forecast::Forecast;
 use crate::time::Timestamp;
+
+/// Names of undeclared events that are said.
+const SAID: usize = 10;
 
 /// Prints what was counted.
 ///
@@ -63,10 +67,14 @@ fn text(summary: &Summary) -> String {
         summary.elapsed_seconds,
         rate
     );
-    if summary.duplicates > 0 || summary.late > 0 {
+    if summary.duplicates > 0 || summary.late > 0 || summary.set_back > 0 {
+        let back = match summary.set_back {
+            0 => String::new(),
+            back => format!(", {back} ahead of their own append and set back to it"),
+        };
         let _ = writeln!(
             text,
-            "{} duplicates, {} late",
+            "{} duplicates, {} late{back}",
             summary.duplicates, summary.late
         );
     }
@@ -77,7 +85,9 @@ fn text(summary: &Summary) -> String {
         } else {
             "records are no events"
         };
-        let _ = writeln!(text, "{count} {are}: {reason}");
+        let example = summary.rejected_examples.get(reason);
+        let example = example.map_or(String::new(), |it| format!(", such as: {it}"));
+        let _ = writeln!(text, "{count} {are}: {reason}{example}");
     }
     text.push_str(&unread(summary));
     let width = summary
@@ -147,7 +157,9 @@ fn forecast(channels: &[Forecast]) -> String {
 
 /// What of events could not be read, with an example.
 fn unread(summary: &Summary) -> String {
-    let lines = summary.defects.iter().map(|(name, defect)| {
+    let defects = summary.defects.iter();
+    let defects = defects.filter(|(name, _)| name.as_str() != EVENT_NAME);
+    let lines = defects.map(|(name, defect)| {
         let times = match defect.count {
             1 => "once".to_owned(),
             many => format!("{many} times"),
@@ -155,7 +167,26 @@ fn unread(summary: &Summary) -> String {
         let (example, expected) = (&defect.example, defect.expected);
         format!("`{name}` cannot be read, {times}: {example}; expected {expected}\n")
     });
-    lines.collect()
+    lines.chain(undeclared(summary)).collect()
+}
+
+/// Names of events that nobody declared, the most frequent first.
+fn undeclared(summary: &Summary) -> Option<String> {
+    let names = &summary.undeclared_events;
+    let mut names: Vec<_> = names.iter().map(|(name, count)| (*count, name)).collect();
+    names.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    let of: u64 = names.iter().map(|(count, _)| count).sum();
+    let said = { names.iter().take(SAID) }.map(|(count, name)| format!("`{name}` {count}"));
+    let said = said.collect::<Vec<_>>().join(", ");
+    let more = match names.len().saturating_sub(SAID) {
+        0 => String::new(),
+        more => format!(", and {more} names more"),
+    };
+    (of > 0).then(|| {
+        format!(
+            "{of} events by a name that is neither known nor declared under [events]: {said}{more}\n"
+        )
+    })
 }
 
 /// How well triggers do: of their moments how many are right, and of what there is how much they found.

@@ -46,11 +46,11 @@ pub struct Policy {
     /// it. Default none.
     #[schemars(with = "Vec<String>")]
     pub paused: Vec<Text>,
-    /// Channels that need no consent given, as she has come to us there; every other does. Default
+    /// Channels, or `all`, that need no consent given, as she has come to us there; every other does. Default
     /// `["call-centre", "onsite", "store"]`.
     #[schemars(with = "Vec<String>")]
     pub consent_by_default: Vec<Text>,
-    /// What treatments may be for, and the channels that need no consent given for that: `{ service = ["email", "sms"] }`. A trigger
+    /// What treatments may be for, and the channels, or `all`, that need no consent given for that: `{ service = ["email", "sms"] }`. A trigger
     /// says by `purpose` what its are for; without a word they are for `marketing`, which needs no consent where
     /// `consent_by_default` says so. Default: none but that.
     #[schemars(with = "BTreeMap<String, Vec<String>>")]
