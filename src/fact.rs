@@ -15,7 +15,7 @@ use crate::expression::{Environment, Expression, Scope, read};
 use crate::measure::{self, AMOUNT_MAX, Measure, Said, Spec};
 use crate::moment::Concerns;
 use crate::moment::matcher::{self, Matcher};
-use crate::moment::per::{Per, key_text, per};
+use crate::moment::per::{Per, per};
 use crate::value::Value;
 
 pub mod points;
@@ -231,7 +231,7 @@ impl Fact {
     fn one(&self, scope: &Scope<'_>) -> Option<(Text, Said)> {
         let per = match &self.per {
             Per::Customer => Text::default(),
-            Per::Key(expression) => key_text(&expression.eval(scope))?,
+            Per::Key(expression) => expression.eval(scope).key()?,
         };
         let said = match &self.value {
             Taken::Nothing => Said::Nothing,
@@ -239,11 +239,11 @@ impl Fact {
                 Value::Number(number) => Said::amount(number)?,
                 _ => return None,
             },
-            Taken::Hash(value) => Said::Hash(xxh3_64(key_text(&value.eval(scope))?.as_bytes())),
+            Taken::Hash(value) => Said::Hash(xxh3_64(value.eval(scope).key()?.as_bytes())),
             Taken::Value(value) => match value.eval(scope) {
                 Value::Bool(value) => Said::Bool(value),
                 Value::Number(value) => Said::Number(value),
-                Value::Text(_) => Said::Text(key_text(&value.eval(scope))?),
+                Value::Text(_) => Said::Text(value.eval(scope).key()?),
                 Value::Time(value) => Said::Time(value),
                 Value::Null | Value::Duration(_) | Value::List(_) => return None,
             },

@@ -1,6 +1,6 @@
 //! What an expression works with: a value, borrowed where it can be.
 
-use crate::event::{Property, Text, Type};
+use crate::event::{Property, Text, Type, limits};
 use crate::time::{Timestamp, Zone};
 
 /// A value of the trigger language. `Null` is what is not known.
@@ -74,6 +74,17 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn number(value: Option<f64>) -> Self {
         value.map_or(Self::Null, Self::Number)
+    }
+
+    /// As a key, by which one thing is told from another; none for what is not known.
+    #[must_use]
+    pub fn key(&self) -> Option<Text> {
+        let text = match self {
+            Self::Null => return None,
+            Self::Text(text) => Text::from(*text),
+            other => Text::from(serde_json::Value::from(other).to_string()),
+        };
+        (!text.is_empty() && text.len() <= limits::TEXT_BYTES).then_some(text)
     }
 }
 

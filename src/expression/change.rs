@@ -55,9 +55,11 @@ impl Tree {
     pub(super) fn moves(&self) -> bool {
         match self {
             Self::Now => true,
-            Self::Fact { spec, .. } => spec.moves(),
+            Self::Fact { spec, key, .. } => spec.moves() || key.asked().is_some_and(Self::moves),
             // What of the profile fades is a number with a key.
-            Self::Member { kind, .. } => *kind == Type::Number,
+            Self::Member { kind, key, .. } => {
+                *kind == Type::Number || key.asked().is_some_and(Self::moves)
+            }
             Self::Model(model) => inputs(model).any(Self::moves),
             _ => self.parts().any(Self::moves),
         }
@@ -91,9 +93,8 @@ impl Tree {
             | Self::Now
             | Self::Event(_)
             | Self::Profile { .. }
-            | Self::Member { .. }
-            | Self::Fact { .. }
             | Self::Model(_) => (none, None, &[]),
+            Self::Member { key, .. } | Self::Fact { key, .. } => (none, key.asked(), &[]),
             Self::Known(of) | Self::Not(of) | Self::Negative(of) | Self::Lookup { key: of, .. } => {
                 (none, Some(&**of), &[])
             }
@@ -116,8 +117,8 @@ impl Tree {
     fn next_jump(&self, scope: &Scope<'_>) -> Option<Timestamp> {
         let own = match self {
             Self::Fact { spec, key, whose } => {
-                let profile = whose.profile(scope)?;
-                profile.derived.next_change(spec, key, scope.now)
+                let derived = &whose.profile(scope)?.derived;
+                key.find(scope, |key| derived.next_change(spec, key, scope.now))
             }
             Self::Choice(parts) => parts[0].next_change(scope),
             Self::Points { of, whose } => {

@@ -1,6 +1,7 @@
 //! From syntax to a typed tree: names resolved, types checked, constants folded.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use cel::common::ast::{
     CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, operators as cel_operators,
@@ -225,7 +226,7 @@ impl Checker<'_> {
         }))
     }
 
-    pub(super) fn segments(&self, node: &IdedExpr) -> Result<Path, ExpressionError> {
+    pub(super) fn segments(&mut self, node: &IdedExpr) -> Result<Path, ExpressionError> {
         match &node.expr {
             Expr::Ident(name) => Ok(Path {
                 root: name.clone(),
@@ -239,6 +240,7 @@ impl Checker<'_> {
                     name: select.field.clone(),
                     span,
                     keyed: false,
+                    asked: None,
                 });
                 Ok(path)
             }
@@ -246,19 +248,40 @@ impl Checker<'_> {
                 func_name, args, ..
             }) if func_name == cel_operators::INDEX && args.len() == 2 => {
                 let mut path = self.segments(&args[0])?;
-                let span = self.parsed.span(&args[1]);
-                let Expr::Literal(LiteralValue::String(key)) = &args[1].expr else {
-                    return Err(error(span, "the key in brackets is a text in quotes"));
-                };
-                path.segments.push(Segment {
-                    name: key.inner().to_owned(),
-                    span,
-                    keyed: true,
-                });
+                path.segments.push(self.key(&args[1])?);
                 Ok(path)
             }
             _ => Err(self.fails(node, "only `event`, `profile` and `previous` have fields")),
         }
+    }
+
+    /// What stands in brackets: a text in quotes, or an expression that says which is meant.
+    fn key(&mut self, node: &IdedExpr) -> Result<Segment, ExpressionError> {
+        let span = self.parsed.span(node);
+        let (name, asked) = match &node.expr {
+            Expr::Literal(LiteralValue::String(key)) => (key.inner().to_owned(), None),
+            _ => {
+                let (kind, tree) = self.node(node)?;
+                if !matches!(
+                    kind,
+                    Some(Type::Text | Type::Number | Type::Bool | Type::Time)
+                ) {
+                    let message = format!(
+                        "the key in brackets is a text, number, bool or time, and this is {}",
+                        described(kind)
+                    );
+                    return Err(self.fails(node, &message));
+                }
+                let name = format!("[{}]", &self.parsed.text[span.clone()]);
+                (name, Some(Arc::new(tree)))
+            }
+        };
+        Ok(Segment {
+            name,
+            span,
+            keyed: true,
+            asked,
+        })
     }
 
     fn call(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<Typed, ExpressionError> {

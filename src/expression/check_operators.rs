@@ -212,7 +212,7 @@ impl Checker<'_> {
 
     /// Holds that a text which is compared with a label, a stage or a persona is one of those that are declared.
     fn is_label(
-        &self,
+        &mut self,
         label: &IdedExpr,
         value: &IdedExpr,
         tree: &Tree,

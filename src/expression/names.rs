@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::model::Model;
-use super::tree::{EventPart, Tree, Whose, is_of_product};
+use super::tree::{EventPart, Key, Tree, Whose, is_of_product};
 use super::{Environment, Expression, ExpressionError};
 use crate::document::suggest::{closest, listed};
 use crate::event::{EventName, PropertyId, Type, vocabulary};
@@ -38,6 +38,17 @@ pub struct Segment {
     pub span: Range<usize>,
     /// Written in brackets.
     pub keyed: bool,
+    /// What stands in brackets where that is no text in quotes: the key is what it comes to.
+    pub asked: Option<Arc<Tree>>,
+}
+
+impl Segment {
+    fn key(&self) -> Key {
+        match &self.asked {
+            Some(asked) => Key::Asked(Arc::clone(asked)),
+            None => Key::Said(self.name.as_str().into()),
+        }
+    }
 }
 
 /// What `event` has of its own, beside properties.
@@ -265,7 +276,7 @@ fn of_profile(
             kind,
             Tree::Member {
                 read: &*field.read,
-                key: key.name.as_str().into(),
+                key: key.key(),
                 kind,
                 whose,
             },
@@ -389,8 +400,8 @@ fn of_facts(
         });
     };
     let key = match (spec.keyed, more) {
-        (true, [key]) => key.name.as_str(),
-        (false, []) => "",
+        (true, [key]) => key.key(),
+        (false, []) => Key::Said("".into()),
         (true, []) => {
             let expected = Some(format!("a key: `facts.{}[\"...\"]`", name.name));
             let message = format!("`facts.{}` has a value for each of its keys", name.name);
@@ -409,7 +420,7 @@ fn of_facts(
     };
     let fact = Tree::Fact {
         spec: Box::new(spec.clone()),
-        key: key.into(),
+        key,
         whose,
     };
     Ok((spec.kind, fact))
@@ -571,15 +582,16 @@ fn unknown_field(path: &Path, written: &str, environment: &Environment<'_>) -> E
     }
 }
 
-/// Names joined by dots, after `root` where it is not empty.
+/// Names joined by dots, after `root` where it is not empty; a key that is asked for stands in its brackets.
 fn dotted(root: &str, segments: &[Segment]) -> String {
-    let names = segments.iter().map(|segment| segment.name.as_str());
-    let names: Vec<&str> = Some(root)
-        .filter(|root| !root.is_empty())
-        .into_iter()
-        .chain(names)
-        .collect();
-    names.join(".")
+    let mut written = root.to_owned();
+    for segment in segments {
+        if segment.asked.is_none() && !written.is_empty() {
+            written.push('.');
+        }
+        written.push_str(&segment.name);
+    }
+    written
 }
 
 fn error(span: &Range<usize>, message: String) -> ExpressionError {

@@ -152,6 +152,8 @@ const VALUES: &[(&str, &str)] = &[
     ("profile.baskets[\"c1\"].value", "21"),
     ("profile.baskets.c1.products", r#"["p1"]"#),
     ("profile.baskets[\"c2\"].value", "0"),
+    ("profile.baskets[profile.basket.cart_id].value", "21"),
+    ("profile.interests[profile.attributes.visits]", "null"),
     ("profile.orders.values[\"EUR\"]", "0"),
     ("profile.country == \"ES\"", "true"),
     ("profile.attributes.tier", "\"gold\""),

@@ -32,14 +32,14 @@ pub enum Tree {
     },
     Member {
         read: &'static ReadMember,
-        key: Box<str>,
+        key: Key,
         kind: Type,
         whose: Whose,
     },
     /// What is declared to be measured; of which value of `per`, empty where it has none.
     Fact {
         spec: Box<Spec>,
-        key: Box<str>,
+        key: Key,
         whose: Whose,
     },
     /// The sum of what each of some conditions is worth that holds of the customer.
@@ -67,6 +67,15 @@ pub enum Tree {
     In(Box<[Tree; 2]>),
     Arithmetic(Arithmetic, Box<[Tree; 2]>),
     Call(Function, Box<[Tree]>),
+}
+
+/// By what a value is found where there are many.
+#[derive(Clone)]
+pub enum Key {
+    /// As it is written.
+    Said(Box<str>),
+    /// What an expression comes to; where that is not known, there is no value.
+    Asked(Arc<Tree>),
 }
 
 /// Which profile is asked.
@@ -116,9 +125,10 @@ impl Tree {
                 kind,
                 whose,
             } => {
-                let value = whose
-                    .profile(scope)
-                    .map_or(Value::Null, |profile| read(profile, key, scope.now));
+                let value = key.find(scope, |key| {
+                    Some(read(whose.profile(scope)?, key, scope.now))
+                });
+                let value = value.unwrap_or(Value::Null);
                 // An attribute that was stored under an older declaration may have another type.
                 if value.kind() == Some(*kind) {
                     known(value)
@@ -127,9 +137,11 @@ impl Tree {
                 }
             }
             Self::Fact { spec, key, whose } => {
-                known(whose.profile(scope).map_or(Value::Null, |profile| {
-                    profile.derived.value(spec, key, scope.now)
-                }))
+                let value = key.find(scope, |key| {
+                    let profile = whose.profile(scope)?;
+                    Some(profile.derived.value(spec, key, scope.now))
+                });
+                known(value.unwrap_or(Value::Null))
             }
             Self::Points { of, whose } => {
                 let profile = whose.profile(scope);
@@ -185,6 +197,24 @@ impl Tree {
                 _ => false,
             },
             _ => matches!(self.eval(scope), Value::Bool(true)),
+        }
+    }
+}
+
+impl Key {
+    /// What is found by it; nothing where it is not known.
+    pub fn find<R>(&self, scope: &Scope<'_>, by: impl FnOnce(&str) -> Option<R>) -> Option<R> {
+        match self {
+            Self::Said(key) => by(key),
+            Self::Asked(of) => by(&of.eval(scope).key()?),
+        }
+    }
+
+    /// The expression that it follows from.
+    pub fn asked(&self) -> Option<&Tree> {
+        match self {
+            Self::Said(_) => None,
+            Self::Asked(of) => Some(of),
         }
     }
 }

@@ -19,7 +19,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::event::Text;
 use crate::expression::{Expression, Scope};
 use crate::moment::Matcher;
-use crate::moment::per::key_text;
 use crate::profile::journeys::Journeys;
 use crate::time::{Timestamp, Zone};
 use crate::treatment::choice::TreatmentChoice;
@@ -191,7 +190,7 @@ impl Journey {
     #[must_use]
     pub fn about(&self, scope: &Scope<'_>) -> Option<Text> {
         let per = self.per.as_ref()?;
-        key_text(&per.eval(scope))
+        per.eval(scope).key()
     }
 
     /// Whether an event is about a journey of hers: it is unless it says that it is about another.

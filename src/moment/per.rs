@@ -5,9 +5,8 @@ use smallvec::{SmallVec, smallvec};
 use super::matcher::Matcher;
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
-use crate::event::{Text, Type, limits};
+use crate::event::{Text, Type};
 use crate::expression::{Environment, Expression, Scope, read};
-use crate::value::Value;
 
 /// What events must share.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ impl Per {
         let Self::Key(expression) = self else {
             return smallvec![Text::default()];
         };
-        if let Some(key) = key_text(&expression.eval(scope)) {
+        if let Some(key) = expression.eval(scope).key() {
             return smallvec![key];
         }
         let products = scope.event.map_or(&[][..], |event| &event.products);
@@ -39,7 +38,7 @@ impl Per {
                 product: Some(product),
                 ..*scope
             };
-            if let Some(key) = key_text(&expression.eval(&scope))
+            if let Some(key) = expression.eval(&scope).key()
                 && !keys.contains(&key)
             {
                 keys.push(key);
@@ -65,17 +64,6 @@ impl Per {
             Self::Key(expression) => expression.source(),
         }
     }
-}
-
-/// A value as a key; `None` for what is not known.
-#[must_use]
-pub fn key_text(value: &Value<'_>) -> Option<Text> {
-    let text = match value {
-        Value::Null => return None,
-        Value::Text(text) => Text::from(*text),
-        other => Text::from(serde_json::Value::from(other).to_string()),
-    };
-    (!text.is_empty() && text.len() <= limits::TEXT_BYTES).then_some(text)
 }
 
 /// Reads `customer`, or an expression that the events of every matcher can answer.

@@ -20,7 +20,6 @@ use super::kind::{
     capitalised, when,
 };
 use super::matcher::{self, Matcher};
-use super::per::key_text;
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::{Node, Yaml};
@@ -391,7 +390,7 @@ impl Threshold {
                 Amount::Whole(micros)
             }
             Measure::Distinct(value) => {
-                let key = key_text(&value.eval(scope))?;
+                let key = value.eval(scope).key()?;
                 Amount::Whole(xxh3_64(key.as_bytes()).cast_signed())
             }
             Measure::Score { weight, .. } => Amount::Weight(number(weight, scope)?),

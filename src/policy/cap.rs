@@ -7,7 +7,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Case, Gate, Verdict};
 use crate::event::Text;
-use crate::moment::per::key_text;
 use crate::profile::{Contacts, Of};
 use crate::time::Timestamp;
 use crate::treatment::Reason;
@@ -46,7 +45,7 @@ fn whose(trigger: &Trigger, key: Option<u64>) -> Of<'static> {
 /// The hash of what the trigger's own cap is counted by; what is not known is a thing of its own.
 fn key(case: &Case<'_>) -> Option<u64> {
     let per = case.trigger.policy.cap_per.as_ref()?;
-    let text = key_text(&per.eval(&case.scope)).unwrap_or_default();
+    let text = per.eval(&case.scope).key().unwrap_or_default();
     Some(xxh3_64(text.as_bytes()))
 }
 

@@ -137,7 +137,7 @@ impl Segment {
         let written_by = own.into_iter().filter_map(Settled::writer_of);
         let facts = asks.iter().filter_map(|path| path.strip_prefix("facts."));
         // A key may stand behind the name.
-        let facts = facts.filter_map(|path| path.split('.').next().map(str::to_owned));
+        let facts = facts.filter_map(|path| path.split(['.', '[']).next().map(str::to_owned));
         let (asks_others, written_by, facts) =
             (!others.is_empty(), written_by.collect(), facts.collect());
         self.asks_others = asks_others;

@@ -14,6 +14,8 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("profile.tier == \"x\"", "tier", "the profile has no field `tier`", "profile.attributes.tier"),
     ("profile.basket", "basket", "`profile.basket` is a group of fields", "`value`"),
     ("profile.interests > 1", "interests", "needs a key", "interests[\"...\"]"),
+    ("profile.interests[event.products] > 1", "event.products", "the key in brackets is a text, number, bool or time", ""),
+    ("profile.attributes[event.order_id]", "event.order_id", "no attribute `[event.order_id]` is declared", "tier"),
     ("profile.attributes.teir", "teir", "no attribute `teir` is declared", "tier"),
     ("\"gold\" in profile.segments", "\"gold\"", "no segment is called `gold`", ""),
     ("basket.value > 1", "basket", "nothing is called `basket` here", "profile.basket.value"),
