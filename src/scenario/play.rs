@@ -134,7 +134,19 @@ fn compare(path: &str, expected: &Json, got: &Json, found: &mut Vec<(String, Str
             }
         }
         (Json::Number(a), Json::Number(b)) if a.as_f64() == b.as_f64() => {}
+        (Json::Array(a), Json::Array(b)) if a.len() == b.len() => {
+            for (at, (a, b)) in a.iter().zip(b).enumerate() {
+                compare(&format!("{path}[{at}]"), a, b, found);
+            }
+        }
+        // An instant is the same however it is written.
+        (Json::String(a), Json::String(b)) if is_instant(a, b) => {}
         (a, b) if a == b => {}
         (a, b) => found.push((path.to_owned(), a.to_string(), b.to_string())),
     }
+}
+
+fn is_instant(a: &str, b: &str) -> bool {
+    let instant = Timestamp::parse(a);
+    instant.is_some() && instant == Timestamp::parse(b)
 }
