@@ -64,6 +64,19 @@ impl Timestamp {
         }
     }
 
+    /// The hour that clocks in `zone` show at this instant, 0 to 23.
+    #[must_use]
+    pub fn hour(self, zone: &Zone) -> u8 {
+        let local = match zone {
+            Zone::Utc => None,
+            Zone::Local(tz) => jiff::Timestamp::from_millisecond(self.0)
+                .ok()
+                .map(|instant| tz.to_datetime(instant).hour()),
+        };
+        let hour = local.map_or(self.0.rem_euclid(DAY_MS) / (DAY_MS / 24), i64::from);
+        u8::try_from(hour).unwrap_or(0)
+    }
+
     /// The first instant of calendar day `day` (days since 1970-01-01) in `zone`.
     #[must_use]
     pub fn start_of_day(day: i32, zone: &Zone) -> Self {

@@ -68,9 +68,8 @@ impl Tree {
     /// A part of it of which it cannot be said when it changes; none: it can be said of all.
     pub(super) fn is_unforeseen(&self) -> bool {
         let goes_around = match self {
-            Self::Arithmetic(Arithmetic::Remainder, _) | Self::Call(Function::Abs, _) => {
-                self.moves()
-            }
+            Self::Arithmetic(Arithmetic::Remainder, _)
+            | Self::Call(Function::Abs | Function::Hour | Function::Weekday, _) => self.moves(),
             Self::Model(model) => {
                 inputs(model).any(Self::is_unforeseen)
                     || self.moves() && !model.spec().formula.goes_one_way()

@@ -3,6 +3,7 @@
 use super::Scope;
 use super::operators::finite;
 use crate::event::Type;
+use crate::time::{WEEKDAYS, weekday};
 use crate::value::Value;
 
 /// A function.
@@ -14,12 +15,14 @@ pub enum Function {
     Duration,
     EndsWith,
     Has,
+    Hour,
     Max,
     Min,
     Round,
     Size,
     StartsWith,
     Timestamp,
+    Weekday,
 }
 
 /// One row of the reference.
@@ -102,6 +105,14 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         function: Function::Has,
     },
     FunctionDoc {
+        name: "hour",
+        call: "hour(time)",
+        takes: &[TIME],
+        gives: Type::Number,
+        about: "the hour that her clock shows then, 0 to 23, in the customer's time zone",
+        function: Function::Hour,
+    },
+    FunctionDoc {
         name: "max",
         call: "max(a, b)",
         takes: &[NUMBER, NUMBER],
@@ -149,6 +160,14 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         about: "an instant, in RFC 3339",
         function: Function::Timestamp,
     },
+    FunctionDoc {
+        name: "weekday",
+        call: "weekday(time)",
+        takes: &[TIME],
+        gives: Type::Text,
+        about: "the day of the week that it is then in the customer's time zone: `monday` to `sunday`",
+        function: Function::Weekday,
+    },
 ];
 
 impl Function {
@@ -183,6 +202,19 @@ impl Function {
                 (Value::Time(a), Value::Time(b)) => {
                     let zone = scope.profile.identity.zone();
                     Value::Number(f64::from(b.day(&zone)) - f64::from(a.day(&zone)))
+                }
+                _ => Value::Null,
+            },
+            Self::Hour => match argument(0) {
+                Value::Time(time) => {
+                    Value::Number(time.hour(&scope.profile.identity.zone()).into())
+                }
+                _ => Value::Null,
+            },
+            Self::Weekday => match argument(0) {
+                Value::Time(time) => {
+                    let day = time.day(&scope.profile.identity.zone());
+                    Value::Text(WEEKDAYS[weekday(day)])
                 }
                 _ => Value::Null,
             },

@@ -176,6 +176,11 @@ const VALUES: &[(&str, &str)] = &[
     ("timestamp(\"2026-03-03T01:00:00+01:00\") == now", "true"),
     ("days_between(profile.last_order, event.time)", "2"),
     ("days_between(now, event.time)", "0"),
+    ("hour(timestamp(\"2026-03-29T00:59:59Z\"))", "1"),
+    ("hour(timestamp(\"2026-03-29T01:00:00Z\"))", "3"),
+    ("hour(profile.attributes.visits == 1 ? now : previous.last_order)", "null"),
+    ("weekday(timestamp(\"2026-03-01T22:59:59Z\"))", "\"sunday\""),
+    ("weekday(timestamp(\"2026-03-01T23:00:00Z\")) in [\"monday\", \"friday\"]", "true"),
     ("days_between(previous.last_order, event.time) > 60", "false"),
     // functions
     ("size(profile.wishlist.products)", "2"),

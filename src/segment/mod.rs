@@ -223,7 +223,7 @@ fn condition(
     let environment = read::environment(declared, None, false);
     let when = read::condition(reader, node, &environment)?;
     if when.is_unforeseen() {
-        let expected = "no `%` and no `abs` of what time alone changes".to_owned();
+        let expected = "no `%`, `abs`, `hour` or `weekday` of what time alone changes".to_owned();
         reader.fails(&node.span, "when this changes cannot be foreseen", expected);
     }
     Some(Arc::new(when))

@@ -216,6 +216,8 @@ mod tests {
         ("segment: gold, when: previous.orders.count > 5", "`previous` is the profile before"),
         ("segment: gold, when: size(profile.segments) > 1", "a segment that asks for segments"),
         ("segment: gold, when: 'days_between(profile.last_order, now) % 7 == 0'", "when this changes cannot be foreseen"),
+        ("segment: gold, when: 'hour(now) < 9'", "when this changes cannot be foreseen"),
+        ("segment: gold, when: 'weekday(now) == \"sunday\"'", "when this changes cannot be foreseen"),
         ("segment: gold, when: profile.orders.count % 2 == 0", ""),
         ("segment: gold, when: profile.known, held: soon", "is not a duration"),
         ("segment: gold, when: profile.known, hold: 7d", "did you mean `held`?"),
