@@ -12,7 +12,7 @@ use super::suggest::{closest, listed};
 use super::yaml::{self, Key, Node, Yaml, locate};
 use crate::event::{EventName, Type, Vocabulary};
 use crate::measure::{Declarations, NOTHING};
-use crate::time::{DAY_MS, Timestamp, parse_duration};
+use crate::time::{DAY_MS, Timestamp, WEEKDAYS, parse_duration};
 
 /// What is expected where events are named.
 pub const EVENTS: &str = "an event's name, a list of names, or `{ name: ..., where: ... }`";
@@ -374,6 +374,27 @@ impl<'a> Reader<'a> {
             self.unexpected(node, "a local time, such as \"09:00\"");
         }
         found.map(|(hour, minute)| (hour * 60 + minute) * 60_000)
+    }
+
+    /// A list of weekdays: of each, from Monday on, whether it is among them.
+    pub fn weekdays(&mut self, node: &Node) -> Option<[bool; 7]> {
+        let items = match &node.value {
+            Yaml::List(items) if !items.is_empty() => items,
+            _ => {
+                self.unexpected(
+                    node,
+                    "a list of at least one weekday, such as `[tuesday, thursday]`",
+                );
+                return None;
+            }
+        };
+        let mut days = [false; 7];
+        for item in items {
+            let word = self.one_of(item, WEEKDAYS)?;
+            let place = WEEKDAYS.iter().position(|known| *known == word)?;
+            days[place] = true;
+        }
+        Some(days)
     }
 
     /// An instant: RFC 3339, or a date, which is its midnight in UTC.

@@ -11,7 +11,7 @@ use crate::document::yaml::{Node, Yaml};
 use crate::event::{Text, Type};
 use crate::expression::{Environment, Expression, read};
 use crate::moment::matcher;
-use crate::time::{WEEKDAYS, parse_duration};
+use crate::time::parse_duration;
 use crate::treatment::choice;
 
 /// Reads a journey; `environment`: what the event that it begins with says, where there is one.
@@ -224,7 +224,7 @@ impl<'r> Reading<'r, '_> {
                 "the local time until which she waits, such as \"10:00\"; or `until`, a date";
             self.reader.required(&fields, "at", what)?;
             let days = fields.get("weekdays");
-            let days = days.map_or(Some([true; 7]), |node| self.weekdays(node));
+            let days = days.map_or(Some([true; 7]), |node| self.reader.weekdays(node));
             let (at_ms, days) = (at_ms??, days?);
             return Some((
                 Does::Wait(Wait::Local { at_ms, days }),
@@ -374,7 +374,8 @@ impl<'r> Reading<'r, '_> {
         let condition = read::condition(self.reader, node, &self.environment)?;
         if condition.is_unforeseen() {
             let message = "nobody can say when time alone makes this true";
-            let expected = "`now`, and what fades, without `%` and `abs`".to_owned();
+            let expected =
+                "`now`, and what fades, without `%`, `abs`, `hour` and `weekday`".to_owned();
             self.reader.fails(&node.span, message, expected);
         }
         Some(condition)
@@ -405,24 +406,6 @@ impl<'r> Reading<'r, '_> {
                 None
             }
         }
-    }
-
-    fn weekdays(&mut self, node: &Node) -> Option<[bool; 7]> {
-        let Yaml::List(items) = &node.value else {
-            self.reader
-                .unexpected(node, "a list of weekdays, such as `[tuesday, thursday]`");
-            return None;
-        };
-        if items.is_empty() {
-            self.reader.unexpected(node, "at least one weekday");
-        }
-        let mut days = [false; 7];
-        for item in items {
-            let word = self.reader.one_of(item, WEEKDAYS)?;
-            let place = WEEKDAYS.iter().position(|known| *known == word)?;
-            days[place] = true;
-        }
-        Some(days)
     }
 
     /// Names a step: as its author does, or by what it does; of several of one name, the second is `-2`.

@@ -2,10 +2,11 @@
 
 use jiff::civil::{Date as Civil, Weekday};
 
+use super::super::kind::capitalised;
 use crate::event::Event;
 use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
-use crate::time::{DAY_MS, Timestamp, Zone, ordinal};
+use crate::time::{DAY_MS, Timestamp, WEEKDAYS, Zone, ordinal, weekday};
 use crate::value::Value;
 
 /// Which days.
@@ -27,6 +28,8 @@ pub(super) enum Date {
         weekday: Days,
         month: Option<i8>,
     },
+    /// Every day, or those of some weekdays, from Monday on.
+    Daily { weekdays: [bool; 7] },
     /// A day of every month.
     OfMonth { day: i32 },
     /// A day of every quarter.
@@ -79,6 +82,15 @@ impl Date {
                 };
                 format!("on the {} {} of {of}", nth(*n), weekday.said())
             }
+            Self::Daily { weekdays } => {
+                let named = WEEKDAYS.iter().zip(weekdays);
+                let named = named.filter_map(|(name, is_one)| is_one.then(|| capitalised(name)));
+                let named: Vec<String> = named.collect();
+                match named.len() {
+                    7 => "on every day".to_owned(),
+                    _ => format!("on every {}", named.join(", ")),
+                }
+            }
             Self::OfMonth { day } => format!("on the {} day of every month", ordinal(*day)),
             Self::OfQuarter { day } => format!("on the {} day of every quarter", ordinal(*day)),
             Self::OfWeek {
@@ -97,6 +109,7 @@ impl Date {
             Self::Once(_)
             | Self::MonthDay { .. }
             | Self::Nth { .. }
+            | Self::Daily { .. }
             | Self::OfMonth { .. }
             | Self::OfQuarter { .. }
             | Self::OfWeek { .. } => None,
@@ -121,12 +134,13 @@ impl Date {
         }
     }
 
-    /// The number of the year, month, quarter or week that a date lies in.
+    /// The number of the year, month, quarter, week or day that a date lies in.
     pub fn period(&self, date: Civil) -> i32 {
         let (year, month) = (i32::from(date.year()), i32::from(date.month()) - 1);
         match self {
             // Before it is over, and after.
             Self::Once(once) => i32::from(date > *once),
+            Self::Daily { .. } => days(date),
             Self::OfWeek { every, from, .. } => (days(date) - from).div_euclid(7 * every),
             Self::Field { .. } | Self::MonthDay { .. } | Self::Nth { month: Some(_), .. } => year,
             Self::Nth { month: None, .. } | Self::OfMonth { .. } => year * 12 + month,
@@ -161,6 +175,7 @@ impl Date {
                 let monday = period.checked_mul(7 * every)?.checked_add(*from)?;
                 civil(monday + i32::from(weekday.to_monday_zero_offset()))
             }
+            Self::Daily { weekdays } => civil(period).filter(|_| weekdays[weekday(period)]),
             Self::OfMonth { day } => {
                 let first = month_of(period)?;
                 civil(days(first) + day.min(&first.days_in_month().into()) - 1)

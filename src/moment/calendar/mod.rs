@@ -8,7 +8,7 @@
 //!   learned. A time at 00:00 UTC is that date, any other time is the day that it is in her zone.
 //! - 29 February falls on 28 February in other years, and a day that a month or a quarter lacks on its last.
 //! - A local time that does not exist moves on by the gap, one that comes twice means the first.
-//! - Who is first known after the instant is not meant. A period (year, month, quarter or week) is decided once, whatever becomes of
+//! - Who is first known after the instant is not meant. A period (year, month, quarter, week or day) is decided once, whatever becomes of
 //!   her zone and her date, and none is gone back to; what another zone or date has moved into the past is passed over.
 
 mod date;
@@ -75,7 +75,7 @@ impl MomentKind for Calendar {
         comes_true: "At a local time in the customer's zone, on a date or so many days from it, for everybody who is known then. No event is needed.",
         decided: AFTER_WATERMARK,
         occurrence: "the date",
-        again: "in the next year, month, quarter or week",
+        again: "in the next year, month, quarter or week, or on the next day",
         has_event: false,
     };
     const SHAPE: Shape = Shape::Mapping(&read::KEYS);
@@ -205,6 +205,7 @@ impl MomentKind for Calendar {
             Date::Once(_)
             | Date::MonthDay { .. }
             | Date::Nth { .. }
+            | Date::Daily { .. }
             | Date::OfMonth { .. }
             | Date::OfQuarter { .. }
             | Date::OfWeek { .. } => Vec::new(),
@@ -265,8 +266,8 @@ impl Calendar {
         if let Some(own) = own {
             first = first.max(own.date.year().into());
         }
-        // The third is after today for certain; the first may be the date itself, passed over.
-        (first..first + 4).find_map(|period| {
+        // The first may be the date itself, passed over; of weekdays one lies among nine days, today and yesterday left aside.
+        (first..first + 10).find_map(|period| {
             let date = self.date.of(period, own)?;
             let itself = own.is_some_and(|own| own.date.year() == date.year() && own.time <= since);
             let day = days(date);

@@ -27,7 +27,7 @@ pub(super) const KEYS: Keys = Keys {
                 Shape::Mapping(&NTH),
                 Shape::Mapping(&EVERY),
             ]),
-            "A month and day, each year; a date, once; a field of the profile that is a time or a date, such as `profile.attributes.birthday`: its month and day every year; `{ nth, weekday, month }`; `{ every, day }`; or `{ every: week, weekday }`.",
+            "A month and day, each year; a date, once; a field of the profile that is a time or a date, such as `profile.attributes.birthday`: its month and day every year; `{ nth, weekday, month }`; `{ every, day }`; `{ every: week, weekday }`; or `{ every: day, weekdays }`.",
         ),
         Known::default(
             "offset",
@@ -72,7 +72,7 @@ const EVERY: Keys = Keys {
         Known::required(
             "every",
             Shape::Words(PERIODS),
-            "In every month, quarter or week.",
+            "In every month, quarter or week, or on every day.",
         ),
         Known::optional(
             "day",
@@ -95,6 +95,11 @@ const EVERY: Keys = Keys {
             Shape::Form("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2026-01-05"),
             "A day of the first week.",
         ),
+        Known::optional(
+            "weekdays",
+            Shape::List(&Shape::Words(WEEKDAYS), 1, 7),
+            "Of days: those of these weekdays alone.",
+        ),
     ],
     later: &[],
 };
@@ -112,7 +117,7 @@ const MONTHS: &[&str] = &[
     "november",
     "december",
 ];
-const PERIODS: &[&str] = &["month", "quarter", "week"];
+const PERIODS: &[&str] = &["day", "month", "quarter", "week"];
 const WORKING_DAY: &str = "working-day";
 const NTH_DAYS: &[&str] = &[
     "monday",
@@ -236,25 +241,30 @@ fn nth(reader: &mut Reader<'_>, node: &Node) -> Option<Date> {
 
 fn every(reader: &mut Reader<'_>, node: &Node) -> Option<Date> {
     let fields = reader.fields(node, EVERY)?;
-    let period = reader.required(&fields, "every", "month, quarter or week")?;
+    let period = reader.required(&fields, "every", "day, month, quarter or week")?;
     let period = reader.one_of(period, PERIODS)?;
-    let of_weeks = period == "week";
-    let misplaced: &[&str] = match of_weeks {
-        true => &["day"],
-        false => &["weekday", "nth", "from"],
+    let (own, expected): (&[&str], _) = match period {
+        "week" => (
+            &["weekday", "nth", "from"],
+            "`weekday`, and with `nth` and `from` every so many weeks",
+        ),
+        "day" => (&["weekdays"], "`weekdays`, on which alone"),
+        _ => (&["day"], "`day`, which of its days"),
     };
     for (key, _) in fields.entries() {
-        if misplaced.contains(&key.text.as_str()) {
+        if key.text != "every" && !own.contains(&key.text.as_str()) {
             let message = format!("`{}` says nothing of every {period}", key.text);
-            let expected = match of_weeks {
-                true => "`weekday`, and with `nth` and `from` every so many weeks",
-                false => "`day`, which of its days",
-            };
             reader.fails(&key.span, message, expected.to_owned());
         }
     }
-    if of_weeks {
-        return week(reader, &fields);
+    match period {
+        "week" => return week(reader, &fields),
+        "day" => {
+            let weekdays = fields.get("weekdays");
+            let weekdays = weekdays.map_or(Some([true; 7]), |node| reader.weekdays(node))?;
+            return Some(Date::Daily { weekdays });
+        }
+        _ => {}
     }
     let day = reader.required(&fields, "day", "which of its days, from 1")?;
     let of_month = period == "month";
