@@ -8,7 +8,7 @@ pub struct Keys {
     pub of: &'static str,
     /// Those that are read.
     pub known: &'static [Known],
-    /// Those that the design has and this version does not, with what is there instead; nothing: any that is known.
+    /// Those that one may look for here, with what is there instead; nothing: any that is known.
     pub later: &'static [(&'static str, &'static str)],
 }
 

@@ -152,10 +152,7 @@ impl<'a> Reader<'a> {
             .filter(|(key, _)| !keys.names().any(|name| name == key.text))
         {
             if let Some((_, instead)) = keys.later.iter().find(|(later, _)| *later == key.text) {
-                let message = format!(
-                    "`{}` of {} is known, but not in this version",
-                    key.text, keys.of
-                );
+                let message = format!("`{}` of {} is said in another way", key.text, keys.of);
                 let expected = match *instead {
                     "" => format!("one of {}", listed(keys.names())),
                     instead => instead.to_owned(),

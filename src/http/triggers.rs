@@ -159,7 +159,7 @@ fn shown(api: &Api, plan: &Plan, trigger: &Trigger) -> Shown {
         events,
         has_audience: trigger.audience.is_some(),
         treatments: treatments.collect(),
-        cap: trigger.policy.cap.map(|cap| cap.to_string()),
+        cap: trigger.policy.caps_said(),
         good_for: format_duration(trigger.policy.good_for_ms),
         from: trigger.from.map(|time| time.to_string()),
         until: trigger.until.map(|time| time.to_string()),

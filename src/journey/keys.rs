@@ -103,7 +103,7 @@ pub(super) static STEP: Keys = Keys {
             "Of `wait_for` and `branch`: the steps when it did not come, or none holds.",
         ),
     ],
-    later: &[],
+    later: &[("exit", "`- exit`, a step without a value")],
 };
 /// All of them, for people.
 #[must_use]

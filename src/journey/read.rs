@@ -204,6 +204,11 @@ impl<'r> Reading<'r, '_> {
     }
 
     fn wait(&mut self, node: &Node) -> Option<(Does, String, bool)> {
+        if node.text().is_some_and(|text| text.starts_with("until ")) {
+            let expected = "such as `{ until: event.arrival, minus: 3d }`";
+            self.reader.unexpected(node, expected);
+            return None;
+        }
         if !matches!(node.value, Yaml::Map(_)) {
             let ms = self.reader.duration(node)?;
             let said = format!("wait-{}", node.text().unwrap_or_default());

@@ -3,19 +3,21 @@
 //! What counts are commands that were sent, as of the decision; a trigger in shadow counts what it would have sent for its own cap
 //! alone. A cap of every n-th counts moments that come to this gate and are refused by it, after a command.
 
+use std::iter;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Case, Gate, Verdict};
 use crate::event::Text;
-use crate::profile::{Contacts, Of};
+use crate::profile::{Contacts, Keep, Of};
 use crate::time::Timestamp;
 use crate::treatment::Reason;
 use crate::trigger::plan::{Mode, Trigger};
-use crate::trigger::policy::{Cap, Policy};
+use crate::trigger::policy::{Cap, Policy, cap};
 
 pub(super) const GATE: Gate = Gate {
     reason: Reason::Capped,
-    about: "The `cap` of the trigger is used up, or one of the policy's `caps` on the channel or on all channels.",
+    about: "A `cap` of the trigger is used up, or one of the policy's `caps` on the channel or on all channels.",
     ask,
     explain,
 };
@@ -30,19 +32,23 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 /// The caps on a case, and what each counts.
 fn caps<'a>(case: &Case<'a>) -> impl Iterator<Item = (Of<'a>, Cap)> {
     let (trigger, channel, caps) = (case.trigger, case.channel(), &case.policy().caps);
-    let own = trigger.policy.cap.into_iter();
-    let whose = whose(trigger, key(case));
-    let own = own.map(move |cap| (whose, cap));
+    let own = own(trigger, key(case));
+    let own = own.flat_map(|(of, caps)| caps.iter().map(move |cap| (of, *cap)));
     let over_all = [Of::Channel(channel), Of::All].into_iter();
     own.chain(over_all.flat_map(|of| caps.on(of).iter().map(move |cap| (of, *cap))))
 }
 
-/// The commands that the trigger's own cap counts.
-fn whose(trigger: &Trigger, key: Option<u64>) -> Of<'static> {
-    key.map_or(Of::Trigger(trigger.key), |key| Of::Key(trigger.key, key))
+/// The trigger's own caps, by the commands that they count: all of its, and those about one thing.
+fn own(trigger: &Trigger, key: Option<u64>) -> impl Iterator<Item = (Of<'static>, &[Cap])> {
+    let policy = &trigger.policy;
+    let all = (Of::Trigger(trigger.key), &policy.caps[..]);
+    let about = key.map(|key| (Of::Key(trigger.key, key), &policy.caps_per[..]));
+    iter::once(all)
+        .chain(about)
+        .filter(|(_, caps)| !caps.is_empty())
 }
 
-/// The hash of what the trigger's own cap is counted by; what is not known is a thing of its own.
+/// The hash of what the trigger's own caps are counted by; what is not known is a thing of its own.
 fn key(case: &Case<'_>) -> Option<u64> {
     let per = case.trigger.policy.cap_per.as_ref()?;
     let text = per.eval(&case.scope).key().unwrap_or_default();
@@ -91,7 +97,7 @@ fn explain(case: &Case<'_>) -> String {
 /// What caps count of a moment, whatever becomes of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counted {
-    /// The hash of what the trigger's own cap is counted by, where it is by anything.
+    /// The hash of what the trigger's own caps are counted by, where they are by anything.
     key: Option<u64>,
     /// The channel of its treatment; empty where none fits.
     channel: Text,
@@ -105,7 +111,7 @@ impl Counted {
         }
     }
 
-    /// A command by a channel, of a trigger whose cap is counted by nothing.
+    /// A command by a channel, of a trigger whose caps are counted by nothing.
     #[cfg(test)]
     pub fn by(channel: &str) -> Self {
         Self {
@@ -126,14 +132,13 @@ pub(super) fn note(
     if sent {
         note_common(contacts, policy, &counted.channel, (at, now));
     }
-    let Some(cap) = trigger.policy.cap else {
-        return;
-    };
-    contacts.pass_over_next(whose(trigger, counted.key), cap.passes_over());
-    match (cap, counted.key) {
-        (Cap::Every { .. }, _) => {}
-        (_, Some(key)) => contacts.sent_about(trigger.key, key, at, cap.keep()),
-        (_, None) => contacts.sent_by(trigger.key, at, cap.keep()),
+    for (of, caps) in own(trigger, counted.key) {
+        contacts.pass_over_next(of, cap::passes_over(caps));
+        match (cap::keep(caps), of) {
+            (Keep { count: 0, .. }, _) => {}
+            (keep, Of::Key(trigger, key)) => contacts.sent_about(trigger, key, at, keep),
+            (keep, _) => contacts.sent_by(trigger.key, at, keep),
+        }
     }
 }
 
@@ -152,7 +157,9 @@ pub(super) fn note_common(
 
 /// Notes that a moment was refused here: one fewer is to be passed over.
 pub(super) fn pass_over(contacts: &mut Contacts, trigger: &Trigger, counted: &Counted) {
-    contacts.pass_over(whose(trigger, counted.key));
+    for (of, _) in own(trigger, counted.key) {
+        contacts.pass_over(of);
+    }
     // What shadow would not have sent is nobody else's.
     if trigger.mode != Mode::Shadow {
         contacts.pass_over(Of::Channel(&counted.channel));
@@ -213,6 +220,9 @@ mod tests {
         ("caps = { all = '1 a day' }", "", "zone:Europe/Madrid sent:x:email@2026-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "capped"),
         ("caps = { all = '1 a day' }", "", "zone:Europe/Madrid sent:x:email@2026-03-01T22:30:00Z", "2026-03-01T23:00:00Z", "treat onsite"),
         ("", "policy: { cap: 1 a day }", "zone:Europe/Madrid sent:a:email@2026-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "capped"),
+        ("", "policy: { cap: [2 a day, 3 in 7d] }", "sent:a:email@2026-03-01T22:00:00Z", "2026-03-01T22:59:59Z", "treat onsite"),
+        ("", "policy: { cap: [2 a day, 3 in 7d] }", "sent:a:email@2026-03-01T21:00:00Z sent:a:email@2026-03-01T22:00:00Z", "2026-03-01T22:59:59Z", "capped"),
+        ("", "policy: { cap: [2 a day, 3 in 7d] }", "sent:a:email@2026-02-26T10:00:00Z sent:a:email@2026-02-27T10:00:00Z sent:a:email@2026-02-28T10:00:00Z", "2026-03-01T22:59:59Z", "capped"),
         ("", "policy: { cap: once }", "sent:a:email@2016-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "capped"),
         ("", "policy: { cap: once }", "sent:b:email@2016-03-01T22:30:00Z", "2026-03-01T22:59:59Z", "treat onsite"),
         // Each that is used up is enough.

@@ -82,10 +82,8 @@ fn offer(choice: &TreatmentChoice) -> String {
 fn limits(trigger: &Trigger) -> String {
     let policy = &trigger.policy;
     let mut parts = vec![format!("Its priority is {}", policy.priority)];
-    if let Some(cap) = policy.cap {
-        let per = policy.cap_per.as_ref();
-        let per = per.map_or_else(String::new, |per| format!(" per `{}`", per.source()));
-        parts.push(format!("she is sent it at most {cap}{per}"));
+    if let Some(caps) = policy.caps_said() {
+        parts.push(format!("she is sent it at most {caps}"));
     }
     if let Some(digest_ms) = policy.digest_ms {
         let long = duration_in_words(digest_ms);

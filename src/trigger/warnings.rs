@@ -120,10 +120,11 @@ fn outwaits(plan: &Plan, trigger: &Trigger) -> Option<String> {
 
 /// Its own cap is never used up, as one over all triggers is before.
 fn caps_in_vain(plan: &Plan, trigger: &Trigger) -> Option<String> {
-    let own = trigger
-        .policy
-        .cap
-        .filter(|_| trigger.policy.cap_per.is_none())?;
+    let mut own = trigger.policy.caps.iter();
+    own.find_map(|own| is_in_vain(plan, trigger, *own))
+}
+
+fn is_in_vain(plan: &Plan, trigger: &Trigger, own: Cap) -> Option<String> {
     let on = |of: Of<'_>| {
         plan.policy
             .caps
@@ -184,7 +185,8 @@ fn is_shadowed(sources: &[Source], plan: &Plan, trigger: &Trigger) -> Option<Str
                 && other.name < trigger.name;
         stronger
             && other.mode == Mode::Live
-            && other.policy.cap.is_none()
+            && other.policy.caps.is_empty()
+            && other.policy.caps_per.is_empty()
             && said(&other.name, "moment").as_ref() == Some(&moment)
             && (audience.is_none() || audience == said(&trigger.name, "audience"))
             && always_sends_by(other).is_some_and(|channel| {

@@ -88,6 +88,8 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("[{ send: { template: t } }]", "", "`channel` is missing", "email"),
     ("[{ send: { channel: email, template: t, data: { x: previous.country } } }]", "previous", "`previous` is the profile before the event", ""),
     ("[{ wait: 3 days }]", "3 days", "`3 days` is not a duration", ""),
+    ("[{ wait: until event.arrival - 3d }]", "until event.arrival - 3d", "not valid here", "`{ until: event.arrival, minus: 3d }`"),
+    ("[{ exit: true }]", "exit", "is said in another way", "`- exit`"),
     ("[{ wait: 1d, then: [S] }]", "then", "`then` does not go with `wait`", "`wait_for`"),
     ("[{ wait: { minus: 1d, at: '10:00' } }]", "minus", "`minus` without `until`", ""),
     ("[{ wait: { weekdays: [monday] } }]", "", "`at` is missing", "local time"),

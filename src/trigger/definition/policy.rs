@@ -1,8 +1,10 @@
 //! `policy:` what stands between a moment and a treatment.
 
+use std::slice;
+
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
-use crate::document::yaml::Node;
+use crate::document::yaml::{Node, Yaml};
 use crate::event::{Text, Type};
 use crate::expression::{Environment, Expression, read as expression};
 use crate::time::DAY_MS;
@@ -15,6 +17,14 @@ const GOOD_FOR_ONSITE_MS: i64 = 10 * 60_000;
 const PRIORITY_DEFAULT: u32 = 50;
 const PRIORITY_MAX: u32 = 100;
 const PURPOSE_BYTES: usize = 32;
+
+const WINDOW: &str = "`quiet_hours: hold`, and when a channel is quiet, in `policy.quiet_hours` of the configuration or `policy.yaml`";
+/// Caps of one trigger.
+const CAPS_MAX: usize = 8;
+const CAP: Shape = Shape::Form(
+    "^ *(once|every +[0-9]{1,3}(st|nd|rd|th)|[0-9]{1,3} +a day|[0-9]{1,3} +in +[0-9].*)( +per +.*)? *$",
+    "1 in 7d",
+);
 
 /// The keys of `policy`.
 pub const KEYS: Keys = Keys {
@@ -39,11 +49,8 @@ pub const KEYS: Keys = Keys {
         ),
         Known::optional(
             "cap",
-            Shape::Form(
-                "^ *(once|every +[0-9]{1,3}(st|nd|rd|th)|[0-9]{1,3} +a day|[0-9]{1,3} +in +[0-9].*)( +per +.*)? *$",
-                "1 in 7d",
-            ),
-            "`N in D`: at most N commands of this trigger to a customer in any D; `N a day`: in a calendar day of hers; `once`: ever; `every 3rd`: after a command the next 2 moments are passed over. With `per` and an expression, such as `once per event.order_id`, each value is counted by itself. The next is refused, `capped`.",
+            Shape::Either(&[CAP, Shape::List(&CAP, 1, CAPS_MAX)]),
+            "`N in D`: at most N commands of this trigger to a customer in any D; `N a day`: in a calendar day of hers; `once`: ever; `every 3rd`: after a command the next 2 moments are passed over. With `per` and an expression, such as `once per event.order_id`, each value is counted by itself. The next is refused, `capped`. A list: what each of them allows.",
         ),
         Known::optional(
             "digest",
@@ -70,10 +77,8 @@ pub const KEYS: Keys = Keys {
     ],
     later: &[
         ("once_ever", "`cap: once`"),
-        (
-            "sending_window",
-            "no window; treatments go out when they are decided",
-        ),
+        ("sending_window", WINDOW),
+        ("send_window", WINDOW),
     ],
 };
 
@@ -94,7 +99,8 @@ pub fn read(
         priority: signed(PRIORITY_DEFAULT),
         value: None,
         purpose: None,
-        cap: None,
+        caps: Vec::new(),
+        caps_per: Vec::new(),
         cap_per: None,
         good_for_ms,
         digest_ms: None,
@@ -126,9 +132,7 @@ pub fn read(
         .and_then(|node| reader.name(node, ("a purpose", "service"), PURPOSE_BYTES))
         .map(Text::from);
     if let Some(node) = fields.get("cap") {
-        policy.cap = cap(reader, node);
-        let counted = environment.filter(|_| policy.cap.is_some());
-        policy.cap_per = counted.and_then(|environment| cap_per(reader, node, environment));
+        caps(reader, node, environment, &mut policy);
     }
     if let Some(word) = fields.get("quiet_hours") {
         policy.quiet_hours = at_night(reader, word).unwrap_or_default();
@@ -179,6 +183,46 @@ fn cap_per(
         return None;
     }
     Some(per)
+}
+
+/// A cap, or a list of them: those of all commands, and those of the commands about one thing.
+fn caps(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    environment: Option<&Environment<'_>>,
+    policy: &mut TriggerPolicy,
+) {
+    let nodes = match &node.value {
+        Yaml::List(nodes) if (1..=CAPS_MAX).contains(&nodes.len()) => &nodes[..],
+        Yaml::List(_) => {
+            reader.unexpected(node, format!("a cap, or a list of 1 to {CAPS_MAX}"));
+            return;
+        }
+        _ => slice::from_ref(node),
+    };
+    for node in nodes {
+        let Some(cap) = cap(reader, node) else {
+            continue;
+        };
+        if !node.text().is_some_and(|text| text.contains(PER)) {
+            policy.caps.push(cap);
+            continue;
+        }
+        policy.caps_per.push(cap);
+        let per = environment.and_then(|environment| cap_per(reader, node, environment));
+        let (Some(per), Some(known)) = (&per, &policy.cap_per) else {
+            policy.cap_per = per.or(policy.cap_per.take());
+            continue;
+        };
+        if per.source() != known.source() {
+            let expected = format!("`per {}`, as before", known.source());
+            reader.fails(
+                &node.span,
+                "caps of a trigger are counted by one thing",
+                expected,
+            );
+        }
+    }
 }
 
 fn cap(reader: &mut Reader<'_>, node: &Node) -> Option<Cap> {

@@ -79,11 +79,11 @@ fn a_file_becomes_a_trigger() {
         (60, Mode::Live, false)
     );
     assert_eq!(
-        trigger.policy.cap,
-        Some(Cap::Rolling {
+        trigger.policy.caps,
+        [Cap::Rolling {
             count: 1,
             window_ms: 7 * DAY_MS
-        })
+        }]
     );
     assert_eq!(trigger.policy.good_for_ms, DAY_MS);
     let Kind::Absence(absence) = &trigger.kind else {
@@ -257,6 +257,10 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     (EVENT, "policy: { cap: 101 in 7d }", "101 in 7d", "", "`every 3rd`"),
     (EVENT, "policy: { cap: 1 in 7x per event.plan }", "7x", "is not a duration", ""),
     (EVENT, "policy: { cap: once per event.order_id }", "order_id", "`Signed Up` has no property `order_id`", ""),
+    (EVENT, "policy: { cap: [1 a day, 2 per 7d] }", "2 per 7d", "`2 per 7d` is not valid here", "`N in D`"),
+    (EVENT, "policy: { cap: [] }", "[]", "is not valid here", "a list of 1 to 8"),
+    (EVENT, "policy: { cap: [once per event.id, 2 a day, 2 in 7d per event.time] }", "2 in 7d per event.time", "counted by one thing", "`per event.id`"),
+    (EVENT, "policy: { send_window: 9-18 }", "send_window", "is said in another way", "`quiet_hours: hold`"),
     (EVENT, "policy: { cap: once per event.products }", "once per event.products", "is not valid here", "`per` a text"),
     (EVENT, "policy: { priority: 101 }", "101", "", "from 0 to 100"),
     (EVENT, "policy: { good_for: 0s }", "0s", "a duration of nothing", ""),

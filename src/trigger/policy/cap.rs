@@ -190,16 +190,28 @@ impl Caps {
     /// What must be kept of the times of commands, that they can be asked.
     #[must_use]
     pub fn keep(&self, of: Of<'_>) -> Keep {
-        let each = self.on(of).iter().map(|cap| cap.keep());
-        each.fold(Keep::default(), Keep::or)
+        keep(self.on(of))
     }
 
     /// How many moments they pass over after a command.
     #[must_use]
     pub fn passes_over(&self, of: Of<'_>) -> u32 {
-        let each = self.on(of).iter().map(|cap| cap.passes_over());
-        each.max().unwrap_or(0)
+        passes_over(self.on(of))
     }
+}
+
+/// What must be kept of the times of commands, that each of these caps can be asked.
+#[must_use]
+pub fn keep(caps: &[Cap]) -> Keep {
+    let each = caps.iter().map(|cap| cap.keep());
+    each.fold(Keep::default(), Keep::or)
+}
+
+/// How many moments these caps pass over after a command.
+#[must_use]
+pub fn passes_over(caps: &[Cap]) -> u32 {
+    let each = caps.iter().map(|cap| cap.passes_over());
+    each.max().unwrap_or(0)
 }
 
 impl FromStr for Cap {

@@ -143,9 +143,11 @@ pub struct TriggerPolicy {
     pub value: Option<Expression>,
     /// What it is for; none: [`MARKETING`].
     pub purpose: Option<Text>,
-    /// At most so many commands.
-    pub cap: Option<Cap>,
-    /// What its cap is counted by; none: all of them together.
+    /// At most so many commands: what each of these allows.
+    pub caps: Vec<Cap>,
+    /// The same of those commands that are about one thing, as `cap_per` says.
+    pub caps_per: Vec<Cap>,
+    /// What commands are about, where they are counted by it.
     pub cap_per: Option<Expression>,
     /// How long after the moment a treatment still makes sense, in ms.
     pub good_for_ms: i64,
@@ -155,6 +157,18 @@ pub struct TriggerPolicy {
     pub quiet_hours: AtNight,
     /// Whom it holds out; none: whom the policy says.
     pub hold_out: Option<Share>,
+}
+
+impl TriggerPolicy {
+    /// Its caps, as its author may have written them; none where there is none.
+    #[must_use]
+    pub fn caps_said(&self) -> Option<String> {
+        let all = self.caps.iter().map(Cap::to_string);
+        let per = self.cap_per.as_ref().map_or("", Expression::source);
+        let about = self.caps_per.iter().map(|cap| format!("{cap} per {per}"));
+        let said: Vec<String> = all.chain(about).collect();
+        (!said.is_empty()).then(|| said.join(", "))
+    }
 }
 
 /// What becomes of a moment in quiet hours.
