@@ -21,12 +21,13 @@ mod time;
 mod token;
 pub mod topics;
 mod transactions;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::suggest::{self, closest};
@@ -48,6 +49,7 @@ pub use send::Sending;
 pub use time::{Clock, Span, Time};
 pub use topics::{Format, Input, InputKind, Topics};
 pub use transactions::Transactions;
+pub use types::Types;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -92,12 +94,10 @@ pub struct Config {
     /// Traces.
     pub telemetry: Telemetry,
     /// The company's own profile attributes: name and type (`bool`, `number`, `text`, `time`, `date`, `list`). Known without being
-    /// declared are `birthday`, a date, and `region`, a text.
-    #[schemars(schema_with = "named_types")]
-    pub attributes: BTreeMap<String, String>,
+    /// declared are `birthday`, a date, and `region`, a text. Of an object, names and types of what stands in it.
+    pub attributes: Types,
     /// The company's own events, or more properties of known ones: by event name, property and type.
-    #[schemars(schema_with = "named_events")]
-    pub events: BTreeMap<String, BTreeMap<String, String>>,
+    pub events: BTreeMap<String, Types>,
 }
 
 /// What this installation is called.
@@ -417,7 +417,7 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.vocabulary()?;
-        for (name, kind) in &self.attributes {
+        for (name, kind) in self.attributes.iter() {
             typed(&format!("attributes.{name}"), kind)?;
         }
         check_id(&self.application.id)?;
@@ -546,26 +546,15 @@ fn check_id(id: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The types that may be declared.
-const NAMES: [&str; 6] = ["bool", "number", "text", "time", "date", "list"];
-
-fn named_types(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": NAMES } })
-}
-
-fn named_events(generator: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "object", "additionalProperties": named_types(generator) })
-}
-
 fn typed(key: &str, kind: &str) -> Result<Type, ConfigError> {
     Type::named(kind).ok_or_else(|| {
-        let meant =
-            closest(kind, NAMES).map_or(String::new(), |name| format!(", did you mean `{name}`?"));
+        let meant = closest(kind, types::NAMES)
+            .map_or(String::new(), |name| format!(", did you mean `{name}`?"));
         ConfigError::invalid(
             key,
             format!(
                 "`{kind}` is no type{meant} Types are {}",
-                crate::document::suggest::listed(NAMES)
+                crate::document::suggest::listed(types::NAMES)
             ),
         )
     })

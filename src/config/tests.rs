@@ -282,6 +282,11 @@ fn a_value_that_is_not_allowed_is_shown_in_the_file() {
             "2 | tier = \"txt\"",
         ),
         (
+            "[events.\"Test Drive\"]\ncar = { model = \"txt\" }",
+            "line 2, column 17",
+            "2 | car = { model = \"txt\" }",
+        ),
+        (
             "[events.\"Test Drive\"]\nmodel = \"txt\"",
             "line 2, column 9",
             "2 | model = \"txt\"",

@@ -462,11 +462,47 @@ object_seed!(PropertiesSeed, self, key, map, {
         map.next_value_seed(ProductsSeed { call })?;
         continue;
     }
-    let Some(id) = self.decoder.vocabulary.property_named(&key.0) else {
-        skip(&mut map)?;
-        continue;
-    };
-    call.property(self.decoder, id, map.next_value()?);
+    let (decoder, of) = (self.decoder, &*key.0);
+    match decoder.vocabulary.property_named(of) {
+        Some(id) => call.property(decoder, id, map.next_value()?),
+        None if decoder.vocabulary.is_object(of) => {
+            let say: Say<'de> = |call, decoder, name, value| {
+                if let Some(id) = decoder.vocabulary.property_named(name) {
+                    call.property(decoder, id, value);
+                }
+            };
+            map.next_value_seed(HeldSeed {
+                decoder,
+                call,
+                of,
+                say,
+            })?;
+        }
+        None => skip(&mut map)?,
+    }
+});
+
+/// Takes what is said under a name.
+type Say<'de> = fn(&mut Call<'de>, &Decoder, &str, Scalar<'de>);
+
+/// What stands in an object, each as `guest.country`.
+struct HeldSeed<'a, 'de> {
+    decoder: &'a Decoder,
+    call: &'a mut Call<'de>,
+    /// The name of the object.
+    of: &'a str,
+    say: Say<'de>,
+}
+
+impl HeldSeed<'_, '_> {
+    fn odd(self, found: &Scalar<'_>) {
+        self.call.odd(self.of, "an object", found);
+    }
+}
+
+object_seed!(HeldSeed, self, key, map, {
+    let name = compact_str::format_compact!("{}.{}", self.of, key.0);
+    (self.say)(self.call, self.decoder, &name, map.next_value()?);
 });
 
 struct ProductsSeed<'a, 'de> {

@@ -9,7 +9,7 @@
 //!
 //! A property name means the same, and has the same type, in every event that carries it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +109,8 @@ pub struct Vocabulary {
     properties: Words<PropertySpec>,
     event_ids: HashMap<String, EventName, foldhash::fast::FixedState>,
     property_ids: HashMap<String, PropertyId, foldhash::fast::FixedState>,
+    /// Properties that are objects, of which what stands in them is declared: `guest`, where `guest.country` is.
+    objects: BTreeSet<String>,
     /// Whether `event.name` is what happened, as sets of triggers meant it that were published before a property could be called so.
     name_is_own: bool,
 }
@@ -392,6 +394,16 @@ pub fn attribute(own: &BTreeMap<String, Type>, name: &str) -> Option<Type> {
     own.get(name).copied().or_else(standard)
 }
 
+/// Whether an attribute is an object of which what stands in it is declared.
+#[must_use]
+pub fn attribute_is_object(own: &BTreeMap<String, Type>, name: &str) -> bool {
+    let mut own = own.keys();
+    own.any(|own| {
+        own.split_once('.')
+            .is_some_and(|(object, _)| object == name)
+    })
+}
+
 /// Why an event or property of the configuration cannot join the vocabulary.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DeclareError {
@@ -442,6 +454,7 @@ impl Vocabulary {
             properties,
             event_ids: HashMap::default(),
             property_ids: HashMap::default(),
+            objects: BTreeSet::new(),
             name_is_own: false,
         };
         vocabulary.event_ids = (0u16..)
@@ -556,6 +569,9 @@ impl Vocabulary {
             kind,
         })?);
         self.property_ids.insert(name.to_owned(), id);
+        if let Some((object, _)) = name.split_once('.') {
+            self.objects.insert(object.to_owned());
+        }
         Ok(id)
     }
 
@@ -569,6 +585,12 @@ impl Vocabulary {
     #[must_use]
     pub fn property_named(&self, name: &str) -> Option<PropertyId> {
         self.property_ids.get(name).copied()
+    }
+
+    /// Whether a property is an object of which what stands in it is declared.
+    #[must_use]
+    pub fn is_object(&self, name: &str) -> bool {
+        self.objects.contains(name)
     }
 
     /// The index of a property name in an event: of two with one name, that which the event carries.

@@ -14,6 +14,7 @@ use crate::profile::{FIELDS, KEYED_FIELDS, KeyedField};
 use crate::table::Table;
 
 /// A path such as `profile.interests["shoes"]`.
+#[derive(Clone)]
 pub struct Path {
     /// Its first name.
     pub root: String,
@@ -31,6 +32,7 @@ impl Path {
 }
 
 /// One step of a path.
+#[derive(Clone)]
 pub struct Segment {
     /// The name or key.
     pub name: String,
@@ -59,6 +61,7 @@ pub fn resolve(
     path: &Path,
     environment: &Environment<'_>,
 ) -> Result<(Type, Tree), ExpressionError> {
+    let path = &joined(path, environment);
     match path.root.as_str() {
         "now" if path.segments.is_empty() => Ok((Type::Time, Tree::Now)),
         "now" => Err(error(
@@ -88,6 +91,27 @@ pub fn resolve(
         }),
         _ => Err(unknown_root(path)),
     }
+}
+
+/// What stands in a declared object is of one name: `guest.country`.
+fn joined(path: &Path, environment: &Environment<'_>) -> Path {
+    let mut path = path.clone();
+    let attribute = |name| vocabulary::attribute_is_object(environment.attributes, name);
+    let object = match (path.root.as_str(), &path.segments[..]) {
+        ("event", [object, _, ..]) => environment.vocabulary.is_object(&object.name).then_some(0),
+        ("profile" | "previous", [of, object, _, ..]) if of.name == "attributes" => {
+            attribute(&object.name).then_some(1)
+        }
+        _ => None,
+    };
+    if let Some(object) = object {
+        let held = path.segments.remove(object + 1);
+        let object = &mut path.segments[object];
+        object.name = format!("{}.{}", object.name, held.name);
+        object.span.end = held.span.end;
+        object.keyed = true;
+    }
+    path
 }
 
 fn unknown_root(path: &Path) -> ExpressionError {

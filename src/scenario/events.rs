@@ -425,7 +425,8 @@ fn check_properties(reader: &mut Reader<'_>, said: &Node, event: &str) -> Option
         .iter()
         .map(|id| vocabulary.property(*id).name.as_str());
     let known: Vec<&str> = carried.chain(["products"]).collect();
-    check_keys(reader, said, event, &known, |name| {
+    let is_object = |name: &str| vocabulary.is_object(name);
+    check_keys(reader, said, (event, &known), is_object, |name| {
         name == "products" || vocabulary.property_named(name).is_some()
     })
 }
@@ -434,7 +435,10 @@ fn check_traits(reader: &mut Reader<'_>, said: &Node) -> Option<()> {
     let attributes = vocabulary::attributes(reader.declared.attributes);
     let mut known: Vec<&str> = PROFILE.names().collect();
     known.extend(attributes.map(|(name, _)| name));
-    check_keys(reader, said, "the profile", &known, |name| {
+    let own = reader.declared.attributes;
+    // Of an address everything is taken.
+    let is_object = |name: &str| name != "address" && vocabulary::attribute_is_object(own, name);
+    check_keys(reader, said, ("the profile", &known), is_object, |name| {
         known.contains(&name)
     })
 }
@@ -443,26 +447,34 @@ fn check_traits(reader: &mut Reader<'_>, said: &Node) -> Option<()> {
 fn check_keys(
     reader: &mut Reader<'_>,
     said: &Node,
-    of: &str,
-    known: &[&str],
+    (of, known): (&str, &[&str]),
+    is_object: impl Fn(&str) -> bool,
     is_known: impl Fn(&str) -> bool,
 ) -> Option<()> {
     let Yaml::Map(entries) = &said.value else {
         reader.unexpected(said, "a mapping");
         return None;
     };
-    let unknown: Vec<_> = entries
-        .iter()
-        .filter(|(key, _)| !is_known(&key.text))
-        .collect();
-    for (key, _) in &unknown {
+    let mut names = Vec::with_capacity(entries.len());
+    for (key, value) in entries {
+        match &value.value {
+            Yaml::Map(held) if is_object(&key.text) => {
+                let held = held.iter();
+                names.extend(held.map(|(it, _)| (&it.span, format!("{}.{}", key.text, it.text))));
+            }
+            _ => names.push((&key.span, key.text.clone())),
+        }
+    }
+    names.retain(|(_, name)| !is_known(name));
+    let unknown = names;
+    for (span, name) in &unknown {
         let report = Report::at(
             reader.source,
-            key.span.clone(),
-            format!("{of} has no `{}`", key.text),
+            (*span).clone(),
+            format!("{of} has no `{name}`"),
         )
         .expected(listed(known.iter().copied()))
-        .suggest(closest(&key.text, known.iter().copied()).map(str::to_owned));
+        .suggest(closest(name, known.iter().copied()).map(str::to_owned));
         reader.reports.push(report);
     }
     unknown.is_empty().then_some(())

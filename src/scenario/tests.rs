@@ -177,7 +177,7 @@ fn a_failure_shows_both_sides() {
     treatments:
         expected                                                                        got
       ✗ 2026-03-02T10:30:00Z  email  reminder  data {"products":["p2"],"tier":"gold"}   2026-03-02T10:30:00Z  email  reminder
-            data.products: expected ["p2"], got ["p1"]
+            data.products[0]: expected "p2", got "p1"
     ---
     treatments:
         expected               got

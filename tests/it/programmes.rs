@@ -57,6 +57,17 @@ fn every_scenario_holds() {
     }
 }
 
+/// What a company declares of its own events and customers, objects among it.
+#[test]
+fn what_a_company_declares_may_be_asked_for() {
+    let folder = checkout("tests/fixtures/own");
+    let config = Config::load_with(Some(&folder.join("moments.toml")), [], &[]);
+    let outcomes = scenario::run(&folder, &basis_of(&config.expect("a configuration")));
+    let outcomes = outcomes.unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
+    let failures = failures(&outcomes);
+    assert!(failures.is_empty() && outcomes.len() == 2, "{failures}");
+}
+
 #[test]
 fn every_shipped_trigger_shows_each_of_its_treatments() {
     let files = set::files(&checkout("deploy/triggers"), set::is_trigger_file);

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::{Key, Scalar, Skipped, cut, skip};
-use super::{Call, Decoder, Defect, address, consent};
+use super::{Call, Decoder, Defect, HeldSeed, address, consent};
 use crate::event::{Text, Type, vocabulary};
 
 pub(super) struct TraitsSeed<'a, 'de> {
@@ -21,6 +21,16 @@ object_seed!(TraitsSeed, self, key, map, {
             let address = map.next_value::<serde_json::Value>()?;
             let traits = call.traits.get_or_insert_default();
             address::take(traits, &mut call.defects, &address);
+            if is_object(self.decoder, "address") && address.is_object() {
+                let seed = HeldSeed {
+                    decoder: self.decoder,
+                    call,
+                    of: "address",
+                    say: Call::say_trait,
+                };
+                seed.deserialize(address)
+                    .map_err(serde::de::Error::custom)?;
+            }
         }
         "consent" => {
             let said = map.next_value::<serde_json::Value>()?;
@@ -30,12 +40,26 @@ object_seed!(TraitsSeed, self, key, map, {
         name if is_trait(self.decoder, name) => {
             call.say_trait(self.decoder, name, map.next_value()?);
         }
+        of if is_object(self.decoder, of) => {
+            call.traits.get_or_insert_default();
+            let (decoder, say) = (self.decoder, Call::say_trait);
+            map.next_value_seed(HeldSeed {
+                decoder,
+                call,
+                of,
+                say,
+            })?;
+        }
         _ => {
             call.traits.get_or_insert_default();
             skip(&mut map)?;
         }
     }
 });
+
+fn is_object(decoder: &Decoder, name: &str) -> bool {
+    vocabulary::attribute_is_object(&decoder.attributes, name)
+}
 
 /// Whether a trait is read.
 pub(in crate::decode) fn is_trait(decoder: &Decoder, name: &str) -> bool {

@@ -97,7 +97,7 @@ fn call(vocabulary: &Vocabulary, spec: &EventSpec) -> Json {
             let property = vocabulary.property(*id);
             (property.name.clone(), of(property.kind))
         };
-        let mut properties: Map<String, Json> = spec.properties.iter().map(property).collect();
+        let mut properties = held(spec.properties.iter().map(property));
         properties.insert("products".to_owned(), reference("schemas", "Products"));
         fields["properties"] = json!({ "type": "object", "properties": properties });
     }
@@ -108,6 +108,22 @@ fn call(vocabulary: &Vocabulary, spec: &EventSpec) -> Json {
         "anyOf": [{ "required": ["userId"] }, { "required": ["anonymousId"] }],
         "properties": fields,
     })
+}
+
+/// What stands in an object, `guest.country`, under the object.
+fn held(fields: impl Iterator<Item = (String, Json)>) -> Map<String, Json> {
+    let mut all = Map::new();
+    for (name, schema) in fields {
+        let Some((object, name)) = name.split_once('.') else {
+            all.insert(name, schema);
+            continue;
+        };
+        let object = all
+            .entry(object)
+            .or_insert_with(|| json!({ "type": "object" }));
+        object["properties"][name] = schema;
+    }
+    all
 }
 
 /// A type of the vocabulary.
@@ -166,7 +182,7 @@ fn traits(basis: &Basis<'_>) -> Json {
     });
     let declared = vocabulary::attributes(basis.attributes);
     let declared = declared.map(|(name, kind)| (name.to_owned(), of(kind)));
-    let fields: Map<String, Json> = own.chain(declared).collect();
+    let fields = held(own.chain(declared));
     json!({ "type": "object", "description": "Null changes nothing.", "properties": fields })
 }
 
