@@ -83,7 +83,11 @@ fn the_examples_of_the_sample_file_are_right() {
     );
     assert_eq!(
         config.attributes(),
-        BTreeMap::from([("tier".to_owned(), Type::Text)])
+        BTreeMap::from([
+            ("company.plan".to_owned(), Type::Text),
+            ("company.seats".to_owned(), Type::Number),
+            ("tier".to_owned(), Type::Text),
+        ])
     );
     assert_eq!(config.kafka.consumer.0["session.timeout.ms"], "6000");
     assert!(config.kafka.properties.0["sasl.password"].starts_with("# Every field"));

@@ -21,7 +21,7 @@ mod thresholds;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use moments::decode::{Decoded, Decoder};
+use moments::decode::{Decoded, Decoder, EVENT_NAME};
 use moments::document::report::Source;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::record::Origin;
@@ -97,7 +97,9 @@ impl Bench {
                 self.take(decoded.event);
             }
             time => {
-                let decoded = self.decoded(time, rest);
+                let mut decoded = self.decoded(time, rest);
+                // Names of events that nobody declared are some of the cases.
+                decoded.defects.retain(|defect| defect.name != EVENT_NAME);
                 assert_eq!(decoded.defects, [], "{rest}");
                 self.take(decoded.event);
             }
