@@ -142,6 +142,8 @@ impl Shape {
                 .join(" or "),
             Self::Bool => "`true` or `false`".to_owned(),
             Self::Whole(min, max) => format!("a whole number from {min} to {max}"),
+            Self::Number(f64::MIN, f64::MAX) => "a number".to_owned(),
+            Self::Number(min, f64::MAX) => format!("a number from {min} on"),
             Self::Number(min, max) => format!("a number from {min} to {max}"),
             Self::Duration => "a duration, such as `7d`".to_owned(),
             Self::Instant => "a time or a date".to_owned(),

@@ -165,6 +165,12 @@ impl Report {
         source.text().get(span.clone())
     }
 
+    /// Whether another says the same of the same place.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.message == other.message && self.position() == other.position()
+    }
+
     /// As a person reads it, without colours: message, file, line, caret.
     #[must_use]
     pub fn rendered(&self) -> String {

@@ -331,7 +331,7 @@ pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
         shared,
         plans: BTreeMap::new(),
     };
-    let (mut outcomes, mut reports) = (Vec::new(), Vec::new());
+    let (mut outcomes, mut reports) = (Vec::new(), Vec::<Report>::new());
     if paths.is_empty() {
         reports.push(Report::nowhere(format!(
             "there is no *.test.yaml below {}",
@@ -353,7 +353,11 @@ pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
                 for scenario in scenarios {
                     match triggers.of(&scenario, &path) {
                         Ok(plan) => outcomes.push(played(&scenario, &plan, basis)),
-                        Err(wrong) => reports.extend(wrong),
+                        // What is wrong with a trigger is so in each of its scenarios.
+                        Err(wrong) => wrong.into_iter().for_each(|report| {
+                            let is_said = reports.iter().any(|said| said.is_like(&report));
+                            reports.extend((!is_said).then_some(report));
+                        }),
                     }
                 }
             }

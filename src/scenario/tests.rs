@@ -153,6 +153,33 @@ fn scenarios_pass() {
 }
 
 #[test]
+fn what_is_wrong_with_a_trigger_is_said_once() {
+    let wrong = BASKET.replace("absence", "absents");
+    let reports = outcomes(&wrong, GOOD).unwrap_err();
+    assert_eq!(reports.len(), 1, "{}", report::rendered(&reports));
+}
+
+/// What is expected of a time, and what is the same.
+#[test]
+fn a_time_is_the_instant_that_it_is() {
+    let trigger = BASKET.replace("products:", "basket: profile.basket.changed, products:");
+    for (at, holds) in [
+        ("2026-03-02T10:00:00Z", true),
+        ("2026-03-02T11:00:00+01:00", true),
+        ("2026-03-02T10:00:01Z", false),
+    ] {
+        let scenario = format!(
+            "- test: t\n  profile: {{ consent: [email] }}\n  events: |\n    2026-03-02T10:00:00Z  Product Added  {{ product_id: p1, price: 30, quantity: 1 }}\n  \
+             expect: [{{ at: 2026-03-02T10:30:00Z, data: {{ basket: \"{at}\" }} }}]\n"
+        );
+        let outcomes = outcomes(&trigger, &scenario)
+            .map_err(|reports| report::rendered(&reports))
+            .unwrap();
+        assert_eq!(outcomes[0].failure.is_none(), holds, "{at}");
+    }
+}
+
+#[test]
 fn a_failure_shows_both_sides() {
     let wrong = GOOD
         .replace("products: [p1] }", "products: [p2], tier: gold }")
