@@ -56,6 +56,12 @@ impl Segment {
 /// What `event` has of its own, beside properties.
 const EVENT_OWN: &[&str] = &["event", "id", "products", "time"];
 
+/// Texts that are asked of all products of an event.
+const OF_PRODUCTS: &[(&str, PropertyId)] = &[
+    ("category", PropertyId::CATEGORY),
+    ("product_id", PropertyId::PRODUCT_ID),
+];
+
 /// Resolves a path to its type and its node.
 pub fn resolve(
     path: &Path,
@@ -161,10 +167,23 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
         });
     };
     if let Some(extra) = more.first() {
-        return Err(error(
-            &extra.span,
-            format!("`event.{}` has no fields", segment.name),
-        ));
+        let is_of_products = segment.name == "products" && more.len() == 1;
+        return match OF_PRODUCTS.iter().find(|(name, _)| *name == extra.name) {
+            Some((_, id)) if is_of_products => {
+                Ok((Type::List, Tree::Event(EventPart::Products(*id))))
+            }
+            _ => Err(ExpressionError {
+                expected: is_of_products
+                    .then(|| format!("one of {}", listed(OF_PRODUCTS.iter().map(|it| it.0)))),
+                ..error(
+                    &extra.span,
+                    match is_of_products {
+                        true => format!("there is no list of `{}` of products", extra.name),
+                        false => format!("`event.{}` has no fields", segment.name),
+                    },
+                )
+            }),
+        };
     }
     let is_property = environment.vocabulary.name_is_property(events);
     match segment.name.as_str() {
@@ -175,7 +194,10 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
         )),
         "time" if !segment.keyed => Ok((Type::Time, Tree::Event(EventPart::Time))),
         "id" if !segment.keyed => Ok((Type::Text, Tree::Event(EventPart::Id))),
-        "products" if !segment.keyed => Ok((Type::List, Tree::Event(EventPart::Products))),
+        "products" if !segment.keyed => Ok((
+            Type::List,
+            Tree::Event(EventPart::Products(PropertyId::PRODUCT_ID)),
+        )),
         _ => property(segment, events, environment),
     }
 }

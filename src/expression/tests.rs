@@ -46,6 +46,7 @@ fn event() -> Event {
             Product {
                 id: "p1".into(),
                 price: Some(3.5),
+                category: Some("hats".into()),
                 ..Product::default()
             },
             Product::default(),
@@ -143,6 +144,9 @@ const VALUES: &[(&str, &str)] = &[
     ("event.id", "\"m1\""),
     ("event.time", "\"2026-03-02T23:30:00.000Z\""),
     ("event.products", r#"["p1"]"#),
+    ("event.products.product_id", r#"["p1"]"#),
+    ("\"hats\" in event.products.category", "true"),
+    ("size(event.products.category)", "1"),
     ("event.product_id", "\"p1\""),
     ("event.price * 2", "7"),
     ("event.category", "null"),

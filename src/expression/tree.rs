@@ -93,8 +93,8 @@ pub enum EventPart {
     Name(Box<[(EventName, Box<str>)]>),
     Time,
     Id,
-    /// The ids of its products.
-    Products,
+    /// The same text of each of its products: their ids, their categories.
+    Products(PropertyId),
     Property(PropertyId),
     /// A property that, where the event lacks it, the product that is meant has.
     OfProduct(PropertyId),
@@ -242,9 +242,13 @@ impl EventPart {
             }
             Self::Time => Value::Time(event.time),
             Self::Id => Value::Text(&event.id),
-            Self::Products => {
-                let ids = event.products.iter().map(|product| product.id.as_str());
-                Value::List(ids.filter(|id| !id.is_empty()).collect())
+            Self::Products(id) => {
+                let said = event.products.iter().map(|it| of_product(it, *id));
+                let texts = said.filter_map(|said| match said {
+                    Value::Text(text) if !text.is_empty() => Some(text),
+                    _ => None,
+                });
+                Value::List(texts.collect())
             }
             Self::Property(id) => {
                 let value = event.property(*id);

@@ -107,7 +107,7 @@ fn events(vocabulary: &Vocabulary) -> String {
         "Events",
         "Names and properties are those of Segment's specs as far as they have them. Every event may carry \
          `products`, a list of `{ product_id, sku, category, price, quantity }`, and has `event.id`, \
-         `event.event` (its name), `event.time` and `event.products` (the product ids). An event of another name counts as a \
+         `event.event` (its name), `event.time` and `event.products` (the product ids; their categories are `event.products.category`). An event of another name counts as a \
          sign of life; to name it in a trigger, declare it under `[events]` in the configuration.",
         &[Table::new(&["event", "properties"], rows)],
     )

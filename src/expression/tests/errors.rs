@@ -6,6 +6,8 @@ use super::*;
 #[rustfmt::skip]
 const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("event.totl > 1", "totl", "`Order Completed` and `Product Added` has no property `totl`", "total"),
+    ("event.products.price", "price", "there is no list of `price` of products", "`category`"),
+    ("event.products.category.x", "category", "`event.products` has no fields", ""),
     ("profile.baskets[\"c1\"] > 1", "\"c1\"", "is a group of fields", "`value`"),
     ("profile.baskets[\"c1\"].vlaue > 1", "vlaue", "has no fields", "value"),
     ("event.score > 1", "score", "has no property `score`", "it is a property of `NPS Answered`"),
