@@ -3,6 +3,8 @@
 //! Every figure is a sum of whole numbers or exact amounts, so it does not depend on the order in which it was counted. Lift is
 //! reckoned from them where they are read ([`crate::lift`]).
 
+pub mod funnel;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{CustomerId, EventName, Text};
 use crate::money::Amount;
 use crate::profile::ledger::Arm;
+use funnel::{Funnel, Passage};
 
 /// Bounds of what is counted.
 pub mod limits {
@@ -70,15 +73,15 @@ pub enum Touch {
     Linear,
 }
 
-/// Something that came of a treatment.
+/// Something that came of a treatment, or of a journey.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Whose.
     pub customer: CustomerId,
     /// Of which trigger, and which generation of it.
     pub trigger: (Text, u32),
-    /// `channel/template`.
-    pub treatment: Text,
+    /// `channel/template`; none: of the trigger as a whole.
+    pub treatment: Option<Text>,
     /// The segments that she was in when it was decided.
     pub segments: Vec<Text>,
     /// What came of it.
@@ -106,6 +109,8 @@ pub enum Change {
         /// What she did until then.
         customer: One,
     },
+    /// A customer did something in the journey.
+    Passed(Passage),
 }
 
 /// What one customer did until her goal counted no more.
@@ -139,6 +144,8 @@ pub struct Figures {
     pub credits: BTreeMap<Touch, Credits>,
     /// Customers whose goal counts no more, treated and held out.
     pub arms: BTreeMap<Arm, Customers>,
+    /// What became of those who entered its journey: of whole triggers alone.
+    pub journey: Funnel,
 }
 
 /// Goals met.
@@ -240,6 +247,7 @@ impl Change {
                 (word, u64::from(counts))
             }
             Self::Closed { .. } => ("closed", 1),
+            Self::Passed(passage) => (passage.counted(), 1),
         }
     }
 }
@@ -265,6 +273,7 @@ impl Figures {
                 credits.value = credits.value + *value;
             }
             Change::Closed { arm, customer } => self.arms.entry(*arm).or_default().take(customer),
+            Change::Passed(passage) => self.journey.take(passage),
         }
     }
 
@@ -293,6 +302,7 @@ impl Figures {
             mine.squares = mine.squares + customers.squares;
             mine.bounded_count += customers.bounded_count;
         }
+        self.journey.add(&other.journey);
     }
 }
 

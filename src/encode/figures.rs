@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::profile::ledger::Arm;
 use crate::report::Credited;
+use crate::tally::funnel::Funnel;
 use crate::tally::{Customers, Figures, Of, Touch};
 use crate::time::Timestamp;
 
@@ -46,8 +47,23 @@ pub fn value(of: &Of, figures: &Figures, partition: i32, now: Timestamp) -> Vec<
         "linear": credited(Touch::Linear),
         "cost": figures.cost.number(),
         "customers": { "treated": arm(Arm::Treated), "held_out": arm(Arm::HeldOut) },
+        "journey": journey(&figures.journey),
     });
     row.to_string().into_bytes()
+}
+
+/// Of rows without one, nothing.
+fn journey(funnel: &Funnel) -> Value {
+    if funnel.is_empty() {
+        return Value::Null;
+    }
+    let left = funnel.left.iter();
+    let left = left.map(|(why, count)| (why.word().to_owned(), (*count).into()));
+    json!({
+        "entered": funnel.entered,
+        "steps": funnel.steps,
+        "left": left.collect::<Map<String, Value>>(),
+    })
 }
 
 fn customers(customers: &Customers) -> Value {
@@ -68,7 +84,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::event::Text;
     use crate::money::Amount;
+    use crate::tally::funnel::{Leaving, Passage};
     use crate::tally::{Credits, Reaction};
 
     #[test]
@@ -80,7 +98,21 @@ mod tests {
             segment: None,
         };
         assert_eq!(key(&of, 3), br#"["basket",1,"email/reminder",null,3]"#);
+        let mut journey = Funnel::default();
+        let step: Text = "hello".into();
+        for passage in [
+            Passage::Enters,
+            Passage::Comes { step: step.clone() },
+            Passage::Goes {
+                step,
+                way: "sent".into(),
+            },
+            Passage::Leaves(Leaving::TakenOut),
+        ] {
+            journey.take(&passage);
+        }
         let figures = Figures {
+            journey,
             treated: 7,
             refused: BTreeMap::from([("held_out".into(), 2)]),
             reactions: BTreeMap::from([(Reaction::Opened, 3)]),
@@ -110,6 +142,10 @@ mod tests {
             json!({ "conversions": 1.5, "value": 12.5 })
         );
         assert_eq!(value["customers"]["held_out"]["converted"], 1);
+        assert_eq!(
+            value["journey"],
+            json!({ "entered": 1, "steps": { "hello": { "came": 1, "ways": { "sent": 1 } } }, "left": { "taken_out": 1 } })
+        );
         assert_eq!(value["as_of"], "1970-01-01T00:00:00.000Z");
     }
 }

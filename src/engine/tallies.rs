@@ -5,20 +5,40 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
 use super::erasures::Record;
 use super::fold::treatment;
 use super::{Effect, Engine};
 use crate::event::Text;
+use crate::money::Amount;
+use crate::profile::ledger::Arm;
 use crate::stored::StoredError;
-use crate::tally::{Figures, Of, limits};
+use crate::tally::funnel::Funnel;
+use crate::tally::{Credits, Customers, Figures, Of, Reaction, Touch, limits};
 use crate::treatment::{Decision, Outcome as Decided, Reason};
 use crate::trigger::definition::key;
 use crate::trigger::plan::Trigger;
 
 /// What the changelog keys of figures begin with. No customer id has control characters.
 pub const KEY: &[u8] = b"\0tally\0";
-/// Version of key and value.
-const VERSION: u8 = 2;
+/// Version of the key. It stays: a row has one record, whatever its figures are written in.
+const OF: u8 = 2;
+/// Version of the value.
+const VERSION: u8 = 3;
+
+/// Figures as version 1 and 2 had them: before journeys were counted.
+#[derive(Deserialize)]
+struct WithoutJourneys {
+    treated: u64,
+    refused: BTreeMap<Text, u64>,
+    withdrawn: u64,
+    cost: Amount,
+    reactions: BTreeMap<Reaction, u64>,
+    credits: BTreeMap<Touch, Credits>,
+    arms: BTreeMap<Arm, Customers>,
+}
 
 /// Rows of figures.
 #[derive(Debug, Default)]
@@ -101,8 +121,9 @@ impl Tallies {
             unreported.extend(self.sealed.keys().cloned());
         }
         let record = |of: &Of| {
-            let value = self.rows.get(of).and_then(|figures| written(figures, &[]));
-            Some((written(of, KEY)?, value))
+            let value = self.rows.get(of);
+            let value = value.and_then(|it| written(it, vec![VERSION]));
+            Some((written(of, [KEY, &[OF]].concat())?, value))
         };
         self.sealed.keys().filter_map(record).collect()
     }
@@ -141,13 +162,16 @@ impl Tallies {
 
     /// Takes a changelog record in; `key` without [`KEY`].
     pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoredError> {
-        let of: Of = read(key)?;
+        let of: Of = match key {
+            [1 | OF, rest @ ..] => read(rest)?,
+            other => return Err(unknown(other, OF)),
+        };
         // Whoever had it before may not have reported it.
         if let Some(unreported) = &mut self.unreported {
             unreported.insert(of.clone());
         }
         match value {
-            Some(value) => self.rows.insert(of, read(value)?),
+            Some(value) => self.rows.insert(of, figures(value)?),
             None => self.rows.remove(&of),
         };
         Ok(())
@@ -199,10 +223,9 @@ impl Engine {
                 // Of who is not written yet, nothing that came was counted for good.
                 Effect::Came(outcome) => {
                     let (trigger, generation) = &outcome.trigger;
-                    let treatment = Some(&outcome.treatment);
                     self.tallies.change(
                         (trigger, *generation),
-                        treatment,
+                        outcome.treatment.as_ref(),
                         &outcome.segments,
                         |figures| figures.take(&outcome.change),
                     );
@@ -231,17 +254,41 @@ impl Engine {
     }
 }
 
-fn written(value: &impl serde::Serialize, before: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = before.to_vec();
-    bytes.push(VERSION);
-    postcard::to_extend(value, bytes).ok()
+fn written(value: &impl Serialize, before: Vec<u8>) -> Option<Vec<u8>> {
+    postcard::to_extend(value, before).ok()
 }
 
-fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StoredError> {
+fn figures(bytes: &[u8]) -> Result<Figures, StoredError> {
     match bytes {
         // Version 1 knew of no codes that were redeemed.
-        [1 | VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
-        [found, ..] => Err(StoredError::newer("the figures of a task", *found, VERSION)),
-        [] => Err(StoredError::Damaged("figures without a version".to_owned())),
+        [1 | 2, rest @ ..] => Ok(read::<WithoutJourneys>(rest)?.into()),
+        [VERSION, rest @ ..] => read(rest),
+        other => Err(unknown(other, VERSION)),
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoredError> {
+    Ok(postcard::from_bytes(bytes)?)
+}
+
+fn unknown(bytes: &[u8], known: u8) -> StoredError {
+    match bytes {
+        [found, ..] => StoredError::newer("the figures of a task", *found, known),
+        [] => StoredError::Damaged("figures without a version".to_owned()),
+    }
+}
+
+impl From<WithoutJourneys> for Figures {
+    fn from(before: WithoutJourneys) -> Self {
+        Self {
+            treated: before.treated,
+            refused: before.refused,
+            withdrawn: before.withdrawn,
+            cost: before.cost,
+            reactions: before.reactions,
+            credits: before.credits,
+            arms: before.arms,
+            journey: Funnel::default(),
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::customers::Slot;
 use super::fold::{Expiry, Fold};
 use super::{EXPIRIES, Effect, Engine};
 use crate::event::Text;
+use crate::tally::Change;
 use crate::time::Timestamp;
 
 /// How far time has moved.
@@ -251,12 +252,13 @@ impl Engine {
 }
 
 impl Effect {
-    /// Whether a moment came true, or somebody took a way, or met a goal or not after one.
+    /// Whether a moment came true, or somebody went on in a journey, took a way, or met a goal or not after one.
     fn is_of_a_moment(&self) -> bool {
-        matches!(
-            self,
-            Self::Decided(_) | Self::Held { .. } | Self::Went { .. }
-        )
+        match self {
+            Self::Decided(_) | Self::Held { .. } | Self::Went { .. } => true,
+            Self::Came(outcome) => matches!(outcome.change, Change::Passed(_)),
+            _ => false,
+        }
     }
 
     /// Where an effect of an advance stands: decisions by when they were asked and by customer, before them what

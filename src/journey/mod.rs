@@ -20,6 +20,7 @@ use crate::event::Text;
 use crate::expression::{Expression, Scope};
 use crate::moment::Matcher;
 use crate::profile::journeys::Journeys;
+use crate::tally::funnel::{ELSE, Passage, THEN};
 use crate::time::{Timestamp, Zone};
 use crate::treatment::choice::TreatmentChoice;
 use lessons::{Lessons, Way};
@@ -134,6 +135,17 @@ pub struct Walk<'a> {
     pub sent: &'a [u32],
     /// What was learnt of the ways of adaptive splits, of this trigger; none: nothing.
     pub lessons: Option<(&'a Lessons, u32)>,
+    /// She came to the first of these steps before, and has stood there.
+    pub has_come: bool,
+}
+
+/// What somebody passes who goes on.
+#[derive(Debug, Default)]
+pub struct Trail {
+    /// Steps, and ways that lead on from them.
+    pub passages: Vec<Passage>,
+    /// Ways of adaptive splits, by the keys of the step and of the way.
+    pub takes: Vec<(u32, u32)>,
 }
 
 /// The key of a step's name: the low 32 bits of its XXH3 hash.
@@ -156,6 +168,11 @@ impl Journey {
     pub fn step(&self, key: u32) -> Option<At<'_>> {
         let step = self.steps.iter().position(|step| step.key == key)?;
         self.at(u16::try_from(step).ok())
+    }
+
+    /// The names of its steps, in the order of the file.
+    pub fn names(&self) -> impl Iterator<Item = &Text> {
+        self.steps.iter().map(|step| &step.name)
     }
 
     /// Every treatment of every step.
@@ -216,19 +233,22 @@ impl Journey {
             }
     }
 
-    /// Goes on from a step to where she stays, and `takes` ways of adaptive splits, by the keys of the step and of the way. No step is
-    /// met twice, as nothing leads back.
+    /// Goes on from a step to where she stays, and leaves a trail. No step is met twice, as nothing leads back.
     #[must_use]
     pub fn walk<'j>(
         &'j self,
         from: Option<At<'j>>,
         walk: &Walk<'_>,
-        takes: &mut Vec<(u32, u32)>,
+        trail: &mut Trail,
     ) -> Stop<'j> {
-        let mut next = from;
+        let (mut next, mut has_come) = (from, walk.has_come);
         while let Some(at) = next {
+            let is_sent = walk.sent.contains(&at.key());
+            if !std::mem::take(&mut has_come) && !is_sent {
+                trail.comes(at);
+            }
             next = match &at.own().does {
-                Does::Send(_) if walk.sent.contains(&at.key()) => at.next(),
+                Does::Send(_) if is_sent => at.next(),
                 Does::Send(choices) => return Stop::Sends(at, choices),
                 Does::Wait(wait) => match wait.until(&walk.scope, walk.zone) {
                     Some(until) if until > walk.scope.now => return Stop::Waits(at, until),
@@ -236,13 +256,25 @@ impl Journey {
                     None => None,
                 },
                 Does::WaitFor { within_ms, .. } => match at.is_met(&walk.scope) {
-                    true => at.came(),
+                    true => {
+                        trail.goes(at, THEN);
+                        at.came()
+                    }
                     false => return Stop::Waits(at, walk.scope.now.plus(*within_ms)),
                 },
                 Does::Branch(branches, otherwise) => {
-                    let mut branches = branches.iter();
-                    let fits = branches.find(|(condition, _)| condition.holds(&walk.scope));
-                    self.at(fits.map_or(*otherwise, |(_, then)| *then))
+                    let mut numbered = (1..).zip(branches);
+                    let fits = numbered.find(|(_, (condition, _))| condition.holds(&walk.scope));
+                    match fits {
+                        Some((number, (_, then))) => {
+                            trail.goes(at, &format!("{number}"));
+                            self.at(*then)
+                        }
+                        None => {
+                            trail.goes(at, ELSE);
+                            self.at(*otherwise)
+                        }
+                    }
                 }
                 Does::Split(split) if split.is_adaptive => {
                     let step = at.key();
@@ -252,11 +284,14 @@ impl Journey {
                             lessons.of(Way { trigger, step, way })
                         })
                     };
-                    let learnt = split.learnt(&at.own().name, walk.lot, known);
-                    takes.extend(learnt.map(|(way, _)| (step, way)));
-                    self.at(learnt.and_then(|(_, first)| first))
+                    let goes = split.learnt(&at.own().name, walk.lot, known);
+                    trail.takes.extend(goes.map(|(way, _)| (step, key(way))));
+                    self.at(trail.goes_one_of(at, goes))
                 }
-                Does::Split(split) => self.at(split.way(&at.own().name, walk.lot)),
+                Does::Split(split) => {
+                    let goes = split.way(&at.own().name, walk.lot);
+                    self.at(trail.goes_one_of(at, goes))
+                }
                 Does::Exit => None,
             };
         }
@@ -269,6 +304,24 @@ impl Journey {
             journey: self,
             step,
         })
+    }
+}
+
+impl Trail {
+    fn comes(&mut self, at: At<'_>) {
+        let step = at.name().clone();
+        self.passages.push(Passage::Comes { step });
+    }
+
+    fn goes(&mut self, at: At<'_>, way: &str) {
+        self.passages.push(at.goes(way));
+    }
+
+    /// The first step of a way of a split.
+    fn goes_one_of(&mut self, at: At<'_>, way: Option<(&Text, Option<u16>)>) -> Option<u16> {
+        let (name, first) = way?;
+        self.goes(at, name);
+        first
     }
 }
 
@@ -287,6 +340,22 @@ impl<'j> At<'j> {
     #[must_use]
     pub fn key(self) -> u32 {
         self.own().key
+    }
+
+    /// She goes on from it by a way.
+    #[must_use]
+    pub fn goes(self, way: &str) -> Passage {
+        Passage::Goes {
+            step: self.name().clone(),
+            way: way.into(),
+        }
+    }
+
+    /// She goes on from where she waits: `came` is what she waited for, or time is over. None where one way leads on.
+    #[must_use]
+    pub fn waited(self, came: bool) -> Option<Passage> {
+        let forks = matches!(self.own().does, Does::WaitFor { .. });
+        forks.then(|| self.goes(if came { THEN } else { ELSE }))
     }
 
     /// What follows it; of a wait, when its time is over.

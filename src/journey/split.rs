@@ -25,17 +25,16 @@ pub struct Split {
 }
 
 impl Split {
-    /// The key of the way that she goes by what is known of each, and its first step.
+    /// The way that she goes by what is known of each, and its first step.
     #[must_use]
     pub fn learnt(
         &self,
         step: &str,
         [draw, trigger, customer]: [&str; 3],
         known: impl Fn(u32) -> Lesson,
-    ) -> Option<(u32, Option<u16>)> {
+    ) -> Option<(&Text, Option<u16>)> {
         let ways = self.ways.iter().map(|(name, _, first)| {
-            let way = key(name);
-            let Lesson { met, missed } = known(way);
+            let Lesson { met, missed } = known(key(name));
             let mut number = 0_u64;
             let mut uniform = || {
                 number += 1;
@@ -47,16 +46,20 @@ impl Split {
             };
             #[expect(clippy::cast_precision_loss, reason = "nobody counts so far")]
             let rate = beta(1.0 + met as f64, 1.0 + missed as f64, &mut uniform);
-            (rate, (way, *first))
+            (rate, (name, *first))
         });
         // Of two that are the same, the one that stands first.
         let best = ways.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, way)| way)
     }
 
-    /// The first step of the way that she goes.
+    /// The way that she goes, and its first step.
     #[must_use]
-    pub fn way(&self, step: &str, [draw, trigger, customer]: [&str; 3]) -> Option<u16> {
+    pub fn way(
+        &self,
+        step: &str,
+        [draw, trigger, customer]: [&str; 3],
+    ) -> Option<(&Text, Option<u16>)> {
         let hasher = hashed(&[draw, trigger, step, customer]);
         let all: u64 = self
             .ways
@@ -69,7 +72,7 @@ impl Split {
             below += u128::from(*weight);
             drawn < below
         });
-        way.and_then(|(.., first)| *first)
+        way.map(|(name, _, first)| (name, *first))
     }
 }
 
@@ -145,7 +148,10 @@ mod tests {
         let mut counts = [[0_u32; 3]; 3];
         for n in 0..30_000 {
             let customer = format!("c{n}");
-            let way = |step: &str| split.way(step, ["", "t", &customer]).map_or(0, usize::from);
+            let way = |step: &str| {
+                let way = split.way(step, ["", "t", &customer]);
+                way.and_then(|(_, first)| first).map_or(0, usize::from)
+            };
             assert_eq!(way("first"), way("first"));
             counts[way("first")][way("second")] += 1;
         }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::text::{name, percent};
+use super::journey::{Shown, counts};
+use super::text::{name, percent, whereabouts};
 use super::{Difference, Line, Report};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1f24}\
@@ -46,6 +47,11 @@ pub fn page(report: &Report) -> String {
     );
     lifts(report, &mut page);
     cases(report, &mut page);
+    for line in report.triggers() {
+        if let Some(journey) = &line.journey {
+            funnel(&line.trigger, journey, &mut page);
+        }
+    }
     figures(report, &mut page);
     page.push_str("</body></html>\n");
     page
@@ -128,6 +134,37 @@ fn cases(report: &Report, page: &mut String) {
         "<table><tr><th></th><th>margin beyond the hold-out</th><th>where it is</th><th>cost</th><th>profit</th><th>return</th></tr>\
          {rows}</table>"
     );
+}
+
+/// A bar for each step of a journey, as long as the share that came to it.
+fn funnel(trigger: &str, journey: &Shown, page: &mut String) {
+    let height = 30 * journey.steps.len() + 10;
+    let _ = write!(
+        page,
+        "<h2>The journey of {}</h2><p>{} entered, {}.</p>\
+         <svg viewBox=\"0 0 980 {height}\" role=\"img\" aria-label=\"Those who came to each step\">",
+        escaped(trigger),
+        journey.entered,
+        escaped(&whereabouts(journey))
+    );
+    #[expect(clippy::cast_precision_loss, reason = "a bar has some hundred pixels")]
+    let long = |came: u64| came as f64 / journey.entered.max(1) as f64 * 300.0;
+    for (row, step) in journey.steps.iter().enumerate() {
+        let y = 30 * row + 20;
+        let ways = counts(step.ways.iter().map(|(way, n)| (way.as_str(), n)));
+        let _ = write!(
+            page,
+            "<text x=\"0\" y=\"{0}\">{1}</text><rect x=\"260\" y=\"{2}\" width=\"{3:.1}\" height=\"18\" fill=\"#54aeff\"/>\
+             <text x=\"575\" y=\"{0}\">{4}</text><text x=\"650\" y=\"{0}\">{5}</text>",
+            y + 4,
+            escaped(&step.step),
+            y - 9,
+            long(step.came).min(300.0),
+            step.came,
+            escaped(&ways)
+        );
+    }
+    page.push_str("</svg>");
 }
 
 fn figures(report: &Report, page: &mut String) {

@@ -3,6 +3,7 @@
 //! A report is made of rows that add up over tasks, wherever they come from: a rehearsal, the tasks of a process, or several processes.
 
 pub mod html;
+pub mod journey;
 pub mod text;
 
 use std::collections::BTreeMap;
@@ -76,6 +77,9 @@ pub struct Line {
     /// What those who were treated brought beyond those who were not, less what was sold and what it cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub business_case: Option<BusinessCase>,
+    /// What became of those who entered the trigger's journey: said of whole triggers alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journey: Option<journey::Shown>,
 }
 
 /// What is credited by a way of sharing.
@@ -185,6 +189,10 @@ impl Line {
         let credited = |touch| Credited::of(figures, touch);
         let last = credited(Touch::Last);
         let owned = |text: &Text| text.to_string();
+        let walked = (!figures.journey.is_empty()).then(|| {
+            let now = trigger.and_then(|it| it.journey.as_ref());
+            journey::Shown::new(&figures.journey, now)
+        });
         Self {
             trigger: owned(&of.trigger),
             generation: of.generation,
@@ -216,6 +224,7 @@ impl Line {
             business_case: lift_in_value.zip(goal).map(|(lift, goal)| {
                 BusinessCase::new(lift, arms.0.bounded_count, goal, figures.cost)
             }),
+            journey: walked,
             lift: lift.map(Difference::of),
             lift_in_value: lift_in_value.map(Difference::of),
         }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::journey::{Shown, counts};
 use super::{Difference, Line, Report};
 
 /// For a terminal: a line for each trigger, and below it its treatments and segments.
@@ -40,7 +41,38 @@ pub fn text(report: &Report) -> String {
             );
         }
     }
+    for line in report.triggers() {
+        if let Some(journey) = &line.journey {
+            funnel(&line.trigger, journey, &mut text);
+        }
+    }
     text
+}
+
+/// How many came to each step, and went on from there.
+fn funnel(trigger: &str, journey: &Shown, text: &mut String) {
+    let _ = writeln!(
+        text,
+        "\njourney of {trigger}: {} entered, {}",
+        journey.entered,
+        whereabouts(journey)
+    );
+    let width = journey.steps.iter().map(|it| it.step.len()).max();
+    let width = width.unwrap_or(0).max(4);
+    for step in &journey.steps {
+        let ways = counts(step.ways.iter().map(|(way, n)| (way.as_str(), n)));
+        let line = format!("  {:width$}  {:>8}  {ways}", step.step, step.came);
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+/// How many are inside, and how many left and why.
+pub(super) fn whereabouts(journey: &Shown) -> String {
+    let left = counts(journey.left.iter().map(|(why, n)| (*why, n)));
+    match left.as_str() {
+        "" => format!("{} inside", journey.inside),
+        left => format!("{} inside; left: {left}", journey.inside),
+    }
 }
 
 /// What a line counts.

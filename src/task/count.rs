@@ -50,6 +50,8 @@ pub enum Count {
     Held(Text, Text),
     /// What came of treatments, by trigger and what it was.
     Outcome(Text, Text),
+    /// What customers did in journeys, by trigger and what it was.
+    Journey(Text, Text),
     /// What senders reported of treatments that nobody knows any more, by what it was.
     Orphaned(Text),
     /// Treatments that were taken back, by trigger and reason.
@@ -92,6 +94,7 @@ impl fmt::Display for Count {
             Self::Refused(trigger, reason) => write!(f, "decided.{trigger}.{reason}"),
             Self::Held(trigger, reason) => write!(f, "held.{trigger}.{reason}"),
             Self::Outcome(trigger, what) => write!(f, "outcome.{trigger}.{what}"),
+            Self::Journey(trigger, what) => write!(f, "journey.{trigger}.{what}"),
             Self::Orphaned(what) => write!(f, "orphaned.{what}"),
             Self::Withdrawn(trigger, reason) => write!(f, "withdrawn.{trigger}.{reason}"),
             Self::Other(words) => f.write_str(words),
@@ -120,6 +123,7 @@ impl From<&str> for Count {
             ("decided", Some((trigger, "treat"))) => Self::Treated(trigger.into()),
             ("decided", Some((trigger, reason))) => Self::Refused(trigger.into(), reason.into()),
             ("held", Some((trigger, reason))) => Self::Held(trigger.into(), reason.into()),
+            ("journey", Some((trigger, what))) => Self::Journey(trigger.into(), what.into()),
             ("outcome", Some((trigger, what))) => Self::Outcome(trigger.into(), what.into()),
             ("orphaned", _) => Self::Orphaned(rest.into()),
             ("withdrawn", Some((trigger, reason))) => {

@@ -11,6 +11,7 @@ use crate::engine::{self, Engine, Input, Transfer, sweep};
 use crate::event::Event;
 use crate::event::Position;
 use crate::event::record::{Origin, Reject};
+use crate::tally::Change;
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Outcome};
 use crate::trigger::plan::Plan;
@@ -368,7 +369,11 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
         engine::Effect::DroppedAsErased => counted(Count::DroppedAsErased, 1),
         engine::Effect::Came(outcome) => {
             let (word, times) = outcome.change.counted();
-            counted(Count::Outcome(outcome.trigger.0, word.into()), times)
+            let trigger = outcome.trigger.0;
+            match outcome.change {
+                Change::Passed(_) => counted(Count::Journey(trigger, word.into()), times),
+                _ => counted(Count::Outcome(trigger, word.into()), times),
+            }
         }
         engine::Effect::Went {
             trigger, turnout, ..

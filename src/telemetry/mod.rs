@@ -45,6 +45,7 @@ struct Inner {
     rejected: IntCounterVec,
     held: IntCounterVec,
     outcomes: IntCounterVec,
+    journeys: IntCounterVec,
     orphaned: IntCounterVec,
     identities: IntCounterVec,
     open_limit: IntCounterVec,
@@ -200,6 +201,7 @@ impl Telemetry {
             rejected: make.counter(&metrics::REJECTED),
             held: make.counter(&metrics::HELD),
             outcomes: make.counter(&metrics::OUTCOMES),
+            journeys: make.counter(&metrics::JOURNEYS),
             orphaned: make.counter(&metrics::ORPHANED),
             identities: make.counter(&metrics::IDENTITIES),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
@@ -299,6 +301,10 @@ impl Telemetry {
             Count::Outcome(trigger, what) => {
                 let outcomes = inner.outcomes.with_label_values(&[trigger, what]);
                 outcomes.inc_by(more);
+            }
+            Count::Journey(trigger, what) => {
+                let journeys = inner.journeys.with_label_values(&[trigger, what]);
+                journeys.inc_by(more);
             }
             Count::Orphaned(what) => inner.orphaned.with_label_values(&[what]).inc_by(more),
             Count::Withdrawn(trigger, reason) => {

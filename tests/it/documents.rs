@@ -174,6 +174,9 @@ const BOUNDS: &[Bound] = &[
     ("steps of a journey; branches or ways of a step", "64; 16", &[
         ("journey/mod.rs", "STEPS: usize = 64;"), ("journey/mod.rs", "WAYS: usize = 16;"),
     ]),
+    ("steps of a journey in its figures, those that edits took out with them; ways of one", "256; 64 a trigger and task", &[
+        ("tally/funnel.rs", "STEPS: usize = 256;"), ("tally/funnel.rs", "WAYS: usize = 64;"),
+    ]),
     ("entries of a fact's window, different values; values of its `per`", "256; 64", &[
         ("measure.rs", "ENTRIES: usize = 256;"), ("measure.rs", "KEYS: usize = 64;"),
     ]),

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use moments::decode::Decoder;
 use moments::document::report::Source;
 use moments::engine::waiting::Waiting;
-use moments::engine::{Customer, Engine, Input, Neighbours, Transfer, packed};
+use moments::engine::{Customer, Effect, Engine, Input, Neighbours, Transfer, packed};
 use moments::event::record::Origin;
 use moments::event::{Position, Property, Vocabulary};
 use moments::moment::State;
 use moments::profile::{Settled, Tail};
 use moments::stored::{self, Inventory, Part, Stored};
+use moments::tally::funnel::Funnel;
 use moments::task::count::Count;
 use moments::task::journal::{Between, Line, Slice, Step};
 use moments::task::record::{Beyond, Last, Sweep, TaskRecord, TopicRecord, Unfinished, Window};
@@ -461,7 +462,7 @@ fn what_a_task_keeps_beside_customers_is_that_of_its_goldens() {
     engine.step(Input::Watermark(now), now, &mut effects);
     engine.step(Input::Watermark(then), then, &mut effects);
     let mut records = engine.seal();
-    let is_beside = |key: &[u8]| key[0] == 0 && !key.starts_with(b"\0tally");
+    let is_beside = |key: &[u8]| key[0] == 0 && !key.starts_with(FIGURES);
     records.retain(|(key, _)| is_beside(key));
     records.sort();
     let names = [
@@ -482,6 +483,92 @@ fn what_a_task_keeps_beside_customers_is_that_of_its_goldens() {
     assert_eq!(restored.erasures(), 1);
     assert_eq!(restored.lessons(), engine.lessons());
     assert_eq!(restored.held(), Timestamp::parse("2026-01-02T10:00:00Z"));
+}
+
+/// What the changelog keys of figures begin with.
+const FIGURES: &[u8] = b"\0tally";
+
+/// Figures of a trigger with everything in them: it holds somebody out, sends, is answered, has a goal and a journey.
+#[test]
+fn figures_are_those_of_their_goldens() {
+    let vocabulary = Arc::new(Vocabulary::standard());
+    let basis = Basis {
+        vocabulary: Arc::clone(&vocabulary),
+        attributes: BTreeMap::new(),
+        policy: toml::from_str("hold_out = '0%'\nconsent_by_default = ['email']")
+            .expect("a policy"),
+        mappings: Arc::default(),
+    };
+    let text = "trigger: hello\nmoment: { event: Signed Up }\npolicy: { hold_out: 50% }\n\
+                journey: [{ send: { channel: email, template: hello, cost: 0.5 } }, { wait_for: { event: Product Viewed, within: 1d } }]\n\
+                goal: { event: Order Completed, within: 3d, at_most: 100 }\n";
+    let plan = set::compile(&[Source::new("t.yaml", text.to_owned())], &basis);
+    let plan = Arc::new(plan.expect("a trigger"));
+    let mut engine = Engine::new(Arc::clone(&plan));
+    let decoder = Decoder::new(vocabulary, Arc::default());
+    let (mut effects, start) = (Vec::new(), Timestamp(1_767_348_000_000));
+    let mut happens = |engine: &mut Engine, after_ms: i64, name: &str, more: &str| {
+        let at = start.plus(after_ms);
+        for id in ["ana", "ben", "eva", "dan"] {
+            let more = more.replace("MOMENT", &treatment_id(&effects, id));
+            let text = format!(
+                r#"{{"event":"{name}","userId":"{id}","timestamp":"{at}","properties":{{{more}}}}}"#
+            );
+            let decoded = decoder.decode(text.as_bytes(), &Origin::default());
+            let event = Box::new(decoded.expect("an event").event);
+            engine.step(Input::Event(event), at, &mut effects);
+        }
+        engine.step(Input::Watermark(at), at, &mut effects);
+    };
+    happens(&mut engine, 0, "Signed Up", "");
+    happens(&mut engine, 1_000, "Application Opened", "");
+    let opened = r#""treatment_id":"MOMENT""#;
+    happens(&mut engine, 2_000, "Email Opened", opened);
+    happens(&mut engine, 3_000, "Form Submitted", opened);
+    happens(
+        &mut engine,
+        4_000,
+        "Product Viewed",
+        r#""product_id":"cup""#,
+    );
+    happens(
+        &mut engine,
+        5_000,
+        "Order Completed",
+        r#""order_id":"o1","total":20"#,
+    );
+    happens(&mut engine, 5 * 86_400_000, "Application Opened", "");
+    let records = engine.seal();
+    let whole = |(key, _): &&(Vec<u8>, _)| key.starts_with(FIGURES);
+    let (key, value) = records.iter().find(whole).expect("a row");
+    let value = value.as_deref().expect("figures");
+    let kept_now = kept("Figures-v3", value);
+    assert_eq!(value, kept_now, "give it another version");
+    for (name, journeys) in [("Figures-v2", false), ("Figures-v3", true)] {
+        let mut restored = Engine::new(Arc::clone(&plan));
+        restored
+            .restore(key, Some(&kept(name, value)))
+            .expect("it is read");
+        let (of, figures) = engine.figures().next().expect("a row");
+        let mut expected = figures.clone();
+        if !journeys {
+            expected.journey = Funnel::default();
+        }
+        let found: Vec<_> = restored.figures().collect();
+        assert_eq!(found, [(of, &expected)], "{name}");
+        assert!(!figures.journey.is_empty() && !figures.arms.is_empty());
+        assert_eq!(figures.reactions.len(), 2, "{figures:?}");
+    }
+}
+
+/// The id of the command that was sent to somebody; of who was sent none, one that nobody has.
+fn treatment_id(effects: &[Effect], customer: &str) -> String {
+    let commands = effects.iter().filter_map(|effect| match effect {
+        Effect::Decided(decision) if decision.customer == *customer => decision.command(),
+        _ => None,
+    });
+    let id = commands.map(|command| command.id.to_string()).next();
+    id.unwrap_or_else(|| "none".to_owned())
 }
 
 #[test]

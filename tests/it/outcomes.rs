@@ -29,6 +29,17 @@ const TRIGGERS: &[(&str, &str)] = &[
         "moment: { event: File Downloaded }\ntreatments: [{ channel: email, template: offer }]\npolicy: { hold_out: 100% }\n\
          goal: { event: Order Completed, within: 3d, at_most: 100 }",
     ),
+    (
+        "path",
+        "moment: { event: Signed Up }\njourney: { until: profile.support.open > 0, steps: [{ send: { channel: email, template: hello } }, \
+         { wait_for: { event: Product Viewed, within: 1d }, then: [{ branch: [{ if: profile.orders.count > 0, \
+         then: [{ send: { channel: sms, template: more } }] }] }] }, { wait: 1d }, { split: weighted, ways: [{ name: a }, { name: b }] }] }\n\
+         goal: { event: Cart Viewed, within: 30d }",
+    ),
+    (
+        "withheld-path",
+        "moment: { event: Signed Up }\njourney: [{ send: { channel: email, template: hello } }]\npolicy: { hold_out: 100% }",
+    ),
     ("segment", "segment: readers\nwhen: profile.known"),
 ];
 
@@ -256,6 +267,13 @@ fn code(id: Uuid) -> String {
 
 /// The lines of a report on what one customer did.
 fn report(events: &[(&str, &str, &str)]) -> Vec<Value> {
+    let report: Value = serde_json::from_str(&reported(events, "json")).expect("JSON");
+    assert_eq!(report["currency"], "EUR");
+    report["lines"].as_array().expect("lines").clone()
+}
+
+/// The report in a format.
+fn reported(events: &[(&str, &str, &str)], format: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let triggers = folder.path().join("triggers");
     fs::create_dir(&triggers).expect("a folder");
@@ -293,7 +311,7 @@ fn report(events: &[(&str, &str, &str)]) -> Vec<Value> {
     let events = folder.path().join("events.jsonl");
     fs::write(&events, lines).expect("a file");
     let out = Command::new(env!("CARGO_BIN_EXE_moments"))
-        .args(["report", "--format", "json", "--config"])
+        .args(["report", "--format", format, "--config"])
         .arg(&config)
         .arg("--triggers")
         .arg(&triggers)
@@ -305,9 +323,7 @@ fn report(events: &[(&str, &str, &str)]) -> Vec<Value> {
         "{}",
         String::from_utf8_lossy(&out.stderr)
     );
-    let report: Value = serde_json::from_slice(&out.stdout).expect("JSON");
-    assert_eq!(report["currency"], "EUR");
-    report["lines"].as_array().expect("lines").clone()
+    String::from_utf8(out.stdout).expect("text")
 }
 
 fn line<'l>(
@@ -422,6 +438,120 @@ fn who_is_held_out_is_counted_by_what_she_does_all_the_same() {
     assert_eq!(arm["converted"], 1);
     assert_eq!(arm["value"], 80.0);
     assert_eq!(line["lift"], Value::Null, "nobody was treated");
+}
+
+/// What she does once she has signed up, and paths into the funnel of the journey that it begins.
+const PATHS: &[(&str, Events, Expected)] = &[
+    (
+        "who does nothing goes through it",
+        &[("01T10:00:00", "Signed Up", "")],
+        &[
+            ("entered", "1"),
+            ("inside", "0"),
+            ("left", r#"{"end":1}"#),
+            ("steps/0", r#"{"came":1,"step":"hello","ways":{"sent":1}}"#),
+            (
+                "steps/1",
+                r#"{"came":1,"step":"wait-for","ways":{"else":1}}"#,
+            ),
+            ("steps/2", r#"{"came":0,"step":"branch","ways":{}}"#),
+            ("steps/4", r#"{"came":1,"step":"wait-1d","ways":{}}"#),
+            ("steps/5/came", "1"),
+        ],
+    ),
+    (
+        "what is waited for comes, and no branch fits",
+        &[
+            ("01T10:00:00", "Signed Up", ""),
+            ("01T11:00:00", "Product Viewed", ""),
+        ],
+        &[
+            ("steps/1/ways", r#"{"then":1}"#),
+            ("steps/2/ways", r#"{"else":1}"#),
+            ("steps/3/came", "0"),
+        ],
+    ),
+    (
+        "what is refused is a way of its step",
+        &[
+            (
+                "01T09:00:00",
+                "Order Completed",
+                "'order_id': 'o1', 'total': 80",
+            ),
+            ("01T10:00:00", "Signed Up", ""),
+            ("01T11:00:00", "Product Viewed", ""),
+        ],
+        &[
+            ("steps/2/ways", r#"{"1":1}"#),
+            (
+                "steps/3",
+                r#"{"came":1,"step":"more","ways":{"no_consent":1}}"#,
+            ),
+            ("left", r#"{"end":1}"#),
+        ],
+    ),
+    (
+        "the goal ends it",
+        &[
+            ("01T10:00:00", "Signed Up", ""),
+            ("01T11:00:00", "Cart Viewed", ""),
+        ],
+        &[
+            ("left", r#"{"goal":1}"#),
+            ("steps/1", r#"{"came":1,"step":"wait-for","ways":{}}"#),
+            ("steps/4/came", "0"),
+        ],
+    ),
+    (
+        "and so does `until`",
+        &[
+            ("01T10:00:00", "Signed Up", ""),
+            ("02T11:00:00", "Support Ticket Opened", ""),
+        ],
+        &[("left", r#"{"until":1}"#), ("steps/4/came", "1")],
+    ),
+    (
+        "whoever enters again counts again",
+        &[
+            ("01T10:00:00", "Signed Up", ""),
+            ("10T10:00:00", "Signed Up", ""),
+        ],
+        &[
+            ("entered", "2"),
+            ("steps/0/ways", r#"{"sent":2}"#),
+            ("left", r#"{"end":2}"#),
+        ],
+    ),
+];
+
+#[test]
+fn a_journey_is_a_funnel_of_those_who_are_not_held_out() {
+    for (what, events, expected) in PATHS {
+        let lines = report(events);
+        let whole = line(&lines, "path", None, None).expect(what);
+        for (path, value) in *expected {
+            let path = format!("/journey/{path}");
+            let found = whole.pointer(&path).unwrap_or(&Value::Null);
+            assert_eq!(found.to_string(), *value, "{what}: {path}\n{whole:#}");
+        }
+        let part = line(&lines, "path", Some("email/hello"), None);
+        for line in [part, line(&lines, "withheld-path", None, None)] {
+            assert_eq!(line.expect("a line")["journey"], Value::Null, "{what}");
+        }
+    }
+    let (_, events, _) = PATHS[3];
+    let text = reported(events, "text");
+    assert!(
+        text.contains("journey of path: 1 entered, 0 inside; left: goal 1\n"),
+        "{text}"
+    );
+    assert!(text.contains("\n  hello            1  sent 1\n"), "{text}");
+    let page = reported(events, "html");
+    assert!(
+        page.contains("<h2>The journey of path</h2><p>1 entered, 0 inside; left: goal 1.</p>"),
+        "{page}"
+    );
 }
 
 #[test]

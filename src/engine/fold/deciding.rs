@@ -66,9 +66,10 @@ impl Fold<'_> {
                 let began = step.as_ref().map(|step| step.began_at);
                 before = self.note(settled, (trigger, decision, began), before);
                 self.note_full(settled, trigger, decision);
+                self.enters(settled, trigger, decision);
             }
             if let Some(step) = &step {
-                Self::stepped(settled, trigger, step, &decided, waited.unwrap_or(now));
+                self.stepped(settled, trigger, step, &decided, waited.unwrap_or(now));
             }
             let effect = match decided {
                 Decided::Now(mut decision) => {

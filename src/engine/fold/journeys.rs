@@ -14,14 +14,16 @@ use super::{Came, Fold};
 use crate::event::{Event, Text};
 use crate::expression::{Expression, Scope};
 use crate::journey::lessons::Lessons;
-use crate::journey::{At, Journey, Stop, Walk};
+use crate::journey::{At, Journey, Stop, Trail, Walk};
 use crate::moment::Moment;
 use crate::policy::{self, Decided, Held, Past, Sends};
 use crate::profile::journeys::{Awaits, Hold, Place, Stays, Went};
 use crate::profile::{Settled, TailEvent};
 use crate::stored::Lazy;
+use crate::tally::funnel::{Leaving, Passage, SENT};
+use crate::tally::{Change, Outcome as Counted};
 use crate::time::Timestamp;
-use crate::treatment::{Outcome, Reason};
+use crate::treatment::{Decision, Outcome, Reason};
 use crate::trigger::plan::{Mode, Plan, Trigger};
 
 pub(super) use place::{is_undone, open};
@@ -49,9 +51,9 @@ pub(super) struct Sending<'p> {
 
 /// What becomes of her place.
 enum Turn<'p> {
-    Leaves,
-    /// What is waited for came: she goes on from there.
-    Passes(Option<At<'p>>),
+    Leaves(Leaving),
+    /// What is waited for came: she goes on from the first to the second.
+    Passes(At<'p>, Option<At<'p>>),
     /// She stays where she is.
     Stays,
     Waits(At<'p>, Timestamp),
@@ -112,25 +114,28 @@ impl<'a> Fold<'a> {
         let plan = self.plan;
         let trigger = plan.by_key(place.key)?;
         let Some(journey) = &trigger.journey else {
-            self.leaves(settled, place, at);
+            self.leaves(settled, place, Leaving::TakenOut, at);
             return None;
         };
-        let mut takes = Vec::new();
+        let mut trail = Trail::default();
         let turn = {
             let scope = scope(place, settled, at);
-            let by = (self.lessons, &mut takes);
+            let by = (self.lessons, &mut trail);
             due(plan, (trigger, journey), place, &scope, by)
         };
-        self.takes(settled, (trigger, place), &takes, at);
+        for passage in trail.passages {
+            self.passes_by(settled, (trigger, place), passage);
+        }
+        self.takes(settled, (trigger, place), &trail.takes, at);
         let own = settled
             .journeys
             .of_mut(place.key, &place.began.occurrence)?;
         match turn {
-            Turn::Leaves => {
-                self.leaves(settled, place, at);
+            Turn::Leaves(why) => {
+                self.leaves(settled, place, why, at);
                 return None;
             }
-            Turn::Passes(to) => own.goes(to.map(stands), at),
+            Turn::Passes(_, to) => own.goes(to.map(stands), at),
             Turn::Stays => {}
             Turn::Waits(step, until) => {
                 own.goes(Some(stands(step)), at);
@@ -148,6 +153,35 @@ impl<'a> Fold<'a> {
         }
         asks_again(settled, journey, place, at);
         None
+    }
+
+    /// Counts what she does in a journey; of who is held out nothing is.
+    fn passes_by(
+        &mut self,
+        settled: &Settled,
+        (trigger, place): (&Trigger, &Place),
+        passage: Passage,
+    ) {
+        if place.held_out {
+            return;
+        }
+        // What it is counted with is hers: `Engine::count`.
+        self.effects.push(Effect::Came(Box::new(Counted {
+            customer: settled.id.clone(),
+            trigger: (trigger.name.clone(), trigger.generation),
+            treatment: None,
+            segments: Vec::new(),
+            change: Change::Passed(passage),
+        })));
+    }
+
+    /// She entered a journey, where a decision says so.
+    pub(super) fn enters(&mut self, settled: &Settled, trigger: &Trigger, decision: &Decision) {
+        if decision.outcome == Outcome::Refuse(Reason::Entered, None)
+            && let Some(place) = settled.journeys.of(trigger.key, &decision.occurrence)
+        {
+            self.passes_by(settled, (trigger, place), Passage::Enters);
+        }
     }
 
     /// She took ways of adaptive splits, by the keys of step and way: what comes of it is learnt. Who is sent nothing teaches nothing.
@@ -202,12 +236,23 @@ impl<'a> Fold<'a> {
 
     /// What was decided of a step: she goes on, or waits there. `asked_at`: as of when.
     pub(super) fn stepped(
+        &mut self,
         settled: &mut Settled,
         trigger: &Trigger,
         step: &Step<'_>,
         decided: &Decided,
         asked_at: Timestamp,
     ) {
+        if let (Decided::Now(decision), Some(place)) =
+            (decided, settled.journeys.of(trigger.key, &step.began))
+        {
+            let way = match &decision.outcome {
+                Outcome::Treat(_) => SENT,
+                Outcome::Refuse(reason, _) => reason.word(),
+                Outcome::Withdraw(withdrawal) => withdrawal.reason.word(),
+            };
+            self.passes_by(settled, (trigger, place), step.at.goes(way));
+        }
         let Some(place) = settled.journeys.of_mut(trigger.key, &step.began) else {
             return;
         };
@@ -257,8 +302,11 @@ impl<'a> Fold<'a> {
                 ..scope(place, settled, event.time)
             };
             match told((trigger, journey), place, &said, again) {
-                Turn::Leaves => self.leaves(settled, place, event.time),
-                Turn::Passes(to) => {
+                Turn::Leaves(why) => self.leaves(settled, place, why, event.time),
+                Turn::Passes(from, to) => {
+                    if let Some(passage) = from.waited(true) {
+                        self.passes_by(settled, (trigger, place), passage);
+                    }
                     let began = &place.began.occurrence;
                     if let Some(own) = settled.journeys.of_mut(place.key, began) {
                         own.goes(to.map(stands), event.time);
@@ -273,12 +321,15 @@ impl<'a> Fold<'a> {
     // The end.
 
     /// She leaves a journey; what was held back there is dropped.
-    fn leaves(&mut self, settled: &mut Settled, place: &Place, at: Timestamp) {
+    fn leaves(&mut self, settled: &mut Settled, place: &Place, why: Leaving, at: Timestamp) {
         let left = settled
             .journeys
             .leave(|it| it.key == place.key && it.began.occurrence == place.began.occurrence);
         for place in left {
             self.withdraws(settled, &place, at);
+            if let Some(trigger) = self.plan.by_key(place.key) {
+                self.passes_by(settled, (trigger, &place), Passage::Leaves(why));
+            }
         }
     }
 
@@ -290,6 +341,12 @@ impl<'a> Fold<'a> {
         let Some(trigger) = self.plan.by_key(place.key) else {
             return;
         };
+        let way = Reason::Withdrawn.word().into();
+        let passage = Passage::Goes {
+            step: step.clone(),
+            way,
+        };
+        self.passes_by(settled, (trigger, place), passage);
         let held = Held {
             trigger: place.key,
             moment: moment(place, step, hold.at),
@@ -314,7 +371,7 @@ impl<'a> Fold<'a> {
         let open = settled.journeys.open().iter();
         let undone: Vec<Place> = open.filter(|it| is_undone(it)).cloned().collect();
         for place in undone {
-            self.leaves(settled, &place, event.time);
+            self.leaves(settled, &place, Leaving::Undone, event.time);
         }
     }
 
@@ -362,7 +419,7 @@ impl<'a> Fold<'a> {
         for place in before.open() {
             let trigger = self.plan.by_key(place.key);
             let Some(journey) = trigger.and_then(|it| it.journey.as_ref()) else {
-                self.leaves(settled, place, at);
+                self.leaves(settled, place, Leaving::TakenOut, at);
                 continue;
             };
             let step = place.step.as_ref().map(|it| crate::journey::key(it));
@@ -374,7 +431,7 @@ impl<'a> Fold<'a> {
             let scope = scope(place, settled, at);
             let leaves = journey.until.as_ref().is_some_and(|it| it.holds(&scope));
             if leaves {
-                self.leaves(settled, place, at);
+                self.leaves(settled, place, Leaving::Until, at);
             }
         }
         *before != *settled.journeys
@@ -387,18 +444,24 @@ fn due<'p>(
     (trigger, journey): (&'p Trigger, &'p Journey),
     place: &Place,
     scope: &Scope<'_>,
-    (lessons, takes): (Option<&Lessons>, &mut Vec<(u32, u32)>),
+    (lessons, trail): (Option<&Lessons>, &mut Trail),
 ) -> Turn<'p> {
     if journey.until.as_ref().is_some_and(|it| it.holds(scope)) {
-        return Turn::Leaves;
+        return Turn::Leaves(Leaving::Until);
     }
     let stands = place.step.as_ref();
     let stands = stands.and_then(|step| journey.step(crate::journey::key(step)));
     let from = match &place.stays {
         None => stands,
         Some(Stays::Until(until)) => match stands {
-            Some(step) if step.is_met(scope) => step.came(),
-            Some(step) if *until <= scope.now => step.next(),
+            Some(step) if step.is_met(scope) => {
+                trail.passages.extend(step.waited(true));
+                step.came()
+            }
+            Some(step) if *until <= scope.now => {
+                trail.passages.extend(step.waited(false));
+                step.next()
+            }
             // It was taken out, and she has not gone over yet.
             None if *until <= scope.now => next_of(journey, &place.way),
             Some(_) | None => return Turn::Stays,
@@ -413,9 +476,10 @@ fn due<'p>(
         lot: [&plan.policy.draw, &trigger.name, &scope.profile.id],
         sent: &place.sent,
         lessons: lessons.map(|lessons| (lessons, trigger.key)),
+        has_come: matches!(place.stays, Some(Stays::Held(_))),
     };
-    match journey.walk(from, &walk, takes) {
-        Stop::Leaves => Turn::Leaves,
+    match journey.walk(from, &walk, trail) {
+        Stop::Leaves => Turn::Leaves(Leaving::End),
         Stop::Waits(at, until) => Turn::Waits(at, until),
         Stop::Sends(at, choices) => Turn::Sends(
             at,
@@ -441,8 +505,11 @@ fn told<'p>(
     };
     let concerns = !again && journey.concerns(place.about.as_ref(), said);
     let is_goal = trigger.goal.as_ref().is_some_and(|it| it.of.matches(said));
-    if concerns && is_goal || journey.until.as_ref().is_some_and(|it| it.holds(&own)) {
-        return Turn::Leaves;
+    if concerns && is_goal {
+        return Turn::Leaves(Leaving::Goal);
+    }
+    if journey.until.as_ref().is_some_and(|it| it.holds(&own)) {
+        return Turn::Leaves(Leaving::Until);
     }
     let Some(Stays::Until(until)) = place.stays else {
         return Turn::Stays;
@@ -452,7 +519,7 @@ fn told<'p>(
     let is_in_time = place.since < said.now && said.now <= until;
     match step {
         Some(step) if is_in_time && (concerns && step.takes(said) || step.is_met(&own)) => {
-            Turn::Passes(step.came())
+            Turn::Passes(step, step.came())
         }
         _ => Turn::Stays,
     }

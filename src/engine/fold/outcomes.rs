@@ -380,7 +380,7 @@ impl Fold<'_> {
         self.effects.push(Effect::Came(Box::new(Outcome {
             customer: settled.id.clone(),
             trigger: (trigger.name.clone(), trigger.generation),
-            treatment: entry.treatment.clone(),
+            treatment: Some(entry.treatment.clone()),
             segments: entry.segments.clone(),
             change,
         })));

@@ -286,6 +286,15 @@ fn report() -> Json {
         arm["description"] = about.into();
         arm
     };
+    let steps = json!({ "type": "object", "additionalProperties": whole(json!({
+        "came": count(),
+        "ways": counts("Where several lead on, by which."),
+    })) });
+    let mut journey =
+        whole(json!({ "entered": count(), "steps": steps, "left": counts("By why.") }));
+    journey["type"] = json!(["object", "null"]);
+    journey["description"] =
+        "What became of those who entered the journey: of whole triggers alone.".into();
     whole(json!({
         "trigger": { "type": "string" },
         "generation": count(),
@@ -306,6 +315,7 @@ fn report() -> Json {
             "treated": arm("Whose first exposure is over, treated."),
             "held_out": arm("The same, held out."),
         })),
+        "journey": journey,
     }))
 }
 

@@ -7,8 +7,9 @@ use moments::document::report::{Source, rendered};
 use moments::engine::Customer;
 use moments::engine::{Effect, Engine, Input};
 use moments::event::{Event, Vocabulary};
+use moments::tally::funnel::Funnel;
 use moments::time::Timestamp;
-use moments::treatment::Order;
+use moments::treatment::{Order, Outcome, Reason};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
@@ -150,6 +151,54 @@ pub fn customers(engine: &mut Engine) -> BTreeMap<String, Customer> {
         .collect()
 }
 
+/// What was counted of journeys, by trigger.
+fn funnels(engine: &Engine) -> BTreeMap<String, Funnel> {
+    let whole = engine
+        .figures()
+        .filter(|(of, _)| of.treatment.is_none() && of.segment.is_none());
+    let walked = whole.filter(|(_, figures)| !figures.journey.is_empty());
+    let funnels = walked.map(|(of, figures)| (of.trigger.to_string(), figures.journey.clone()));
+    funnels.collect()
+}
+
+/// Funnels have everybody who entered once, inside or left, and of what is sent what was decided.
+fn add_up(
+    funnels: &BTreeMap<String, Funnel>,
+    effects: &[Effect],
+    known: &BTreeMap<String, Customer>,
+) -> Result<(), TestCaseError> {
+    let mut entered: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut sent: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for effect in effects {
+        let Effect::Decided(decision) = effect else {
+            continue;
+        };
+        let trigger = decision.trigger.as_str();
+        match (&decision.outcome, decision.occurrence.split_once('#')) {
+            (Outcome::Refuse(Reason::Entered, _), None) => {
+                *entered.entry(trigger).or_default() += 1
+            }
+            (Outcome::Treat(_), Some((_, step))) => *sent.entry((trigger, step)).or_default() += 1,
+            _ => {}
+        }
+    }
+    for (trigger, funnel) in funnels {
+        let places = known
+            .values()
+            .flat_map(|it| it.profile.settled.journeys.open());
+        let inside = places.filter(|it| it.trigger == *trigger).count() as u64;
+        let left: u64 = funnel.left.values().sum();
+        prop_assert_eq!(Some(&funnel.entered), entered.get(trigger.as_str()));
+        prop_assert_eq!(funnel.entered, left + inside, "{}: {:?}", trigger, funnel);
+        for (step, passed) in &funnel.steps {
+            let by_decisions = sent.remove(&(trigger.as_str(), step.as_str()));
+            prop_assert_eq!(passed.ways.get("sent").copied(), by_decisions, "{}", step);
+        }
+    }
+    prop_assert!(sent.is_empty() && entered.len() == funnels.len());
+    Ok(())
+}
+
 /// Holds an engine to what is expected of each customer's events until an instant (ms), in whatever order they arrive: what is
 /// found, but for the triggers that are no part of it, and what is known in the end.
 pub fn held_to(
@@ -182,12 +231,12 @@ pub fn held_to(
         let mut found = found(&effects);
         found.retain(&is_part);
         prop_assert_eq!(found, all);
-        let states_of = customers(&mut engine).into_iter();
-        states.push(
-            states_of
-                .map(|(id, it)| (id, facts(&it), it.states))
-                .collect::<Vec<_>>(),
-        );
+        let known = customers(&mut engine);
+        let funnels = funnels(&engine);
+        add_up(&funnels, &effects, &known)?;
+        let states_of = known.into_iter();
+        let states_of = states_of.map(|(id, it)| (id, facts(&it), it.states));
+        states.push((states_of.collect::<Vec<_>>(), funnels));
     }
     prop_assert_eq!(&states[0], &states[1]);
     Ok(())
