@@ -4,6 +4,7 @@
 //! reckoned from them where they are read ([`crate::lift`]).
 
 pub mod funnel;
+pub mod kpi;
 
 use std::collections::BTreeMap;
 

@@ -16,6 +16,7 @@ use crate::money::Amount;
 use crate::profile::ledger::Arm;
 use crate::stored::StoredError;
 use crate::tally::funnel::Funnel;
+use crate::tally::kpi::Kpi;
 use crate::tally::{Credits, Customers, Figures, Of, Reaction, Touch, limits};
 use crate::treatment::{Decision, Outcome as Decided, Reason};
 use crate::trigger::definition::key;
@@ -184,7 +185,22 @@ impl Engine {
         self.tallies.rows.iter()
     }
 
-    /// The same, where its figures are to be [reported](Self::report_figures). For an engine that nothing was told yet.
+    /// What triggers are measured by, with the figures of those who have any.
+    pub fn kpis(&self) -> impl Iterator<Item = (&Trigger, &Kpi, Option<&Figures>)> {
+        let triggers = self.plan.triggers.iter();
+        triggers.filter_map(|trigger| {
+            let of = Of {
+                trigger: trigger.name.clone(),
+                generation: trigger.generation,
+                treatment: None,
+                segment: None,
+            };
+            let kpi = trigger.kpi.as_ref()?;
+            Some((trigger, kpi, self.tallies.rows.get(&of)))
+        })
+    }
+
+    /// This engine, where its figures are to be [reported](Self::report_figures). For an engine that nothing was told yet.
     #[must_use]
     pub fn reporting(mut self, reports: bool) -> Self {
         self.tallies.unreported = reports.then(BTreeSet::new);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::journey::{Shown, counts};
-use super::text::{name, percent, whereabouts};
+use super::text::{measured, name, percent, whereabouts};
 use super::{Difference, Line, Report};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1f24}\
@@ -47,6 +47,7 @@ pub fn page(report: &Report) -> String {
     );
     lifts(report, &mut page);
     cases(report, &mut page);
+    kpis(report, &mut page);
     for line in report.triggers() {
         if let Some(journey) = &line.journey {
             funnel(&line.trigger, journey, &mut page);
@@ -134,6 +135,28 @@ fn cases(report: &Report, page: &mut String) {
         "<table><tr><th></th><th>margin beyond the hold-out</th><th>where it is</th><th>cost</th><th>profit</th><th>return</th></tr>\
          {rows}</table>"
     );
+}
+
+/// What triggers are measured by.
+fn kpis(report: &Report, page: &mut String) {
+    let measures = report.lines.iter();
+    let mut measures = measures
+        .filter_map(|line| Some((line, line.kpi.as_ref()?)))
+        .peekable();
+    if measures.peek().is_none() {
+        return;
+    }
+    page.push_str("<h2>KPIs</h2><table><tr><th></th><th>KPI</th><th>so far</th></tr>");
+    for (line, kpi) in measures {
+        let _ = write!(
+            page,
+            "{}<td>{}</td><td>{}</td></tr>",
+            first_cell(line),
+            escaped(&kpi.name),
+            escaped(&measured(kpi))
+        );
+    }
+    page.push_str("</table>");
 }
 
 /// A bar for each step of a journey, as long as the share that came to it.

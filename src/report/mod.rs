@@ -15,7 +15,7 @@ use crate::event::Text;
 use crate::lift::{self, ALPHA, Lift, Rate, Worth};
 use crate::money::Amount;
 use crate::profile::ledger::Arm;
-use crate::tally::{Customers, Figures, Of, Touch, WHOLE};
+use crate::tally::{Customers, Figures, Of, Touch, kpi};
 use crate::treatment::Reason;
 use crate::trigger::plan::{Goal, Plan};
 
@@ -77,9 +77,28 @@ pub struct Line {
     /// What those who were treated brought beyond those who were not, less what was sold and what it cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub business_case: Option<BusinessCase>,
+    /// What people measure the trigger by, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kpi: Option<Kpi>,
     /// What became of those who entered the trigger's journey: said of whole triggers alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journey: Option<journey::Shown>,
+}
+
+/// What people measure a trigger by, of it or of a part of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Kpi {
+    /// What they call it.
+    pub name: String,
+    /// What it is, in the words for figures: `converted / customers`.
+    pub is: String,
+    /// What that comes to; none where there is nothing yet to measure by.
+    pub value: Option<f64>,
+    /// What is counted.
+    pub of: f64,
+    /// Per what; none where the count itself is what is measured. Both add up over processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per: Option<f64>,
 }
 
 /// What is credited by a way of sharing.
@@ -224,6 +243,9 @@ impl Line {
             business_case: lift_in_value.zip(goal).map(|(lift, goal)| {
                 BusinessCase::new(lift, arms.0.bounded_count, goal, figures.cost)
             }),
+            kpi: trigger
+                .and_then(|it| it.kpi.as_ref())
+                .map(|it| Kpi::new(it, figures)),
             journey: walked,
             lift: lift.map(Difference::of),
             lift_in_value: lift_in_value.map(Difference::of),
@@ -254,14 +276,22 @@ impl Credited {
     #[must_use]
     pub fn of(figures: &Figures, touch: Touch) -> Self {
         let credits = figures.credits.get(&touch).cloned().unwrap_or_default();
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "millionths of no more than 2^33 goals"
-        )]
-        let conversions = credits.share as f64 / WHOLE as f64;
         Self {
-            conversions,
+            conversions: credits.goals(),
             value: credits.value.number(),
+        }
+    }
+}
+
+impl Kpi {
+    fn new(kpi: &kpi::Kpi, figures: &Figures) -> Self {
+        let (of, per) = kpi.terms(figures);
+        Self {
+            name: kpi.name.to_string(),
+            is: kpi.said(),
+            value: kpi::Kpi::value((of, per)),
+            of,
+            per,
         }
     }
 }

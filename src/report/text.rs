@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::journey::{Shown, counts};
-use super::{Difference, Line, Report};
+use super::{Difference, Kpi, Line, Report};
 
 /// For a terminal: a line for each trigger, and below it its treatments and segments.
 #[must_use]
@@ -42,11 +42,27 @@ pub fn text(report: &Report) -> String {
         }
     }
     for line in report.triggers() {
+        if let Some(kpi) = &line.kpi {
+            let _ = writeln!(text, "{}: {} {}", line.trigger, kpi.name, measured(kpi));
+        }
+    }
+    for line in report.triggers() {
         if let Some(journey) = &line.journey {
             funnel(&line.trigger, journey, &mut text);
         }
     }
     text
+}
+
+/// What a KPI comes to, and of what.
+pub(super) fn measured(kpi: &Kpi) -> String {
+    let value = kpi
+        .value
+        .map_or_else(|| "-".to_owned(), |it| format!("{it:.4}"));
+    match kpi.per {
+        None => format!("{} ({})", kpi.of, kpi.is),
+        Some(per) => format!("{value} ({}, {} / {per})", kpi.is, kpi.of),
+    }
 }
 
 /// How many came to each step, and went on from there.

@@ -230,6 +230,7 @@ impl Worker {
             let engine = slot.task().core().engine();
             let (count, bytes) = engine.size();
             telemetry.profiles(*partition, count, bytes, engine.open_customers());
+            telemetry.kpis(*partition, engine);
             if let (Some(record), Some(lag_ms)) = (slot.task().durable(), slot.task().lag_ms(now)) {
                 telemetry.watermark(*partition, record.watermark.0, lag_ms);
             }

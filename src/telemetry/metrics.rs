@@ -110,6 +110,8 @@ metrics! {
         "What came of treatments of triggers with a goal: what senders reported of a command (once each), codes that were ordered with (`redeemed`), goals met (`converted`) and taken back by a refund (`taken_back`), customers whose first exposure is over (`closed`); and of adaptive splits how many took a way (`way_taken`) and met the goal after it in time (`way_met`), or did not (`way_missed`).";
     JOURNEYS: "moments_journeys_total", Kind::Counter, One, ["trigger", "passage"],
         "What customers who are not held out did in journeys: how often one was entered (`entered`), a step come to (`step`) and gone on from by one of several ways (`went_on`), and why it was left (`left_end`, `left_goal`, `left_until`, `left_undone`, `left_taken_out`). By step and way it is in the report.";
+    KPI: "moments_kpi", Kind::Gauge, One, ["trigger", "kpi", "term", "partition"],
+        "What people measure a trigger by, under the name that its `kpi` says, of the customers of a partition since its task began: what is counted (`of`) and, where there is one, per what (`per`). Sum both over partitions, and divide.";
     ORPHANED: "moments_outcomes_orphaned_total", Kind::Counter, One, ["outcome"],
         "Reports of senders on treatments that are not on the customer's ledger: older than a month, or never hers.";
     HELD: "moments_held_total", Kind::Counter, One, ["trigger", "reason"],

@@ -3,6 +3,7 @@
 //!
 //! Counters begin at 0 with the process. What a transaction decides is counted once it is committed.
 
+mod kpi;
 pub mod metrics;
 pub mod onsite;
 pub mod sender;
@@ -19,12 +20,14 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::engine::Engine;
 use crate::event::record::Reject;
 use crate::task::core::Rejection;
 use crate::task::count::Count;
 use crate::treatment::Reason;
 use crate::trigger::plan::Plan;
 use crate::trigger::revision;
+use kpi::Kpis;
 
 use metrics::{Kind, Metric};
 
@@ -46,6 +49,7 @@ struct Inner {
     held: IntCounterVec,
     outcomes: IntCounterVec,
     journeys: IntCounterVec,
+    kpis: Kpis,
     orphaned: IntCounterVec,
     identities: IntCounterVec,
     open_limit: IntCounterVec,
@@ -202,6 +206,7 @@ impl Telemetry {
             held: make.counter(&metrics::HELD),
             outcomes: make.counter(&metrics::OUTCOMES),
             journeys: make.counter(&metrics::JOURNEYS),
+            kpis: Kpis::new(make.real(&metrics::KPI)),
             orphaned: make.counter(&metrics::ORPHANED),
             identities: make.counter(&metrics::IDENTITIES),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
@@ -523,9 +528,15 @@ impl Telemetry {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// What triggers are measured by, of a task's customers.
+    pub fn kpis(&self, partition: i32, engine: &Engine) {
+        self.inner.kpis.tell(partition, engine);
+    }
+
     /// A task is somebody else's now.
     pub fn forget(&self, partition: i32) {
         let label = partition.to_string();
+        self.inner.kpis.forget(&label);
         for topic in &self.inner.topics {
             let _ = self
                 .inner

@@ -15,6 +15,7 @@ use crate::money::Amount;
 use crate::profile::Settled;
 use crate::segment::{Chosen, Concerned, Segment};
 use crate::suppression::Suppression;
+use crate::tally::kpi::Kpi;
 use crate::time::{Timestamp, Zone};
 use crate::treatment::choice::TreatmentChoice;
 
@@ -123,6 +124,8 @@ pub struct Trigger {
     pub policy: TriggerPolicy,
     /// What its treatments are sent for.
     pub goal: Option<Goal>,
+    /// What people measure it by.
+    pub kpi: Option<Kpi>,
     /// Live, in shadow, or off.
     pub mode: Mode,
     /// Not before.

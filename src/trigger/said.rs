@@ -18,6 +18,7 @@ pub fn sentences(trigger: &Trigger) -> Vec<String> {
     said.push(limits(trigger));
     said.extend(standing(trigger));
     said.extend(goal(trigger));
+    said.extend(kpi(trigger));
     said
 }
 
@@ -126,4 +127,9 @@ fn goal(trigger: &Trigger) -> Option<String> {
         "Its goal is {} within {within}{worth}.",
         goal.of.said()
     ))
+}
+
+fn kpi(trigger: &Trigger) -> Option<String> {
+    let kpi = trigger.kpi.as_ref()?;
+    Some(format!("Its KPI is {}: {}.", kpi.name, kpi.said()))
 }

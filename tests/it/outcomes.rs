@@ -12,7 +12,8 @@ const TRIGGERS: &[(&str, &str)] = &[
     (
         "after-review",
         "moment: { event: Product Reviewed }\ntreatments: [{ channel: email, template: thanks, cost: 0.5, code: { prefix: HELLO-, length: 8 } }]\n\
-         goal: { event: Order Completed, within: 3d, at_most: 100, margin: 0.4 }",
+         goal: { event: Order Completed, within: 3d, at_most: 100, margin: 0.4 }\n\
+         kpi: { name: recovered, of: converted, per: customers }",
     ),
     (
         "after-share",
@@ -69,6 +70,10 @@ const CASES: &[(&str, Events, Expected)] = &[
             ("value", "80.0"),
             ("cost", "0.5"),
             ("customers/treated/converted", "1"),
+            (
+                "kpi",
+                r#"{"is":"converted / customers","name":"recovered","of":1.0,"per":1.0,"value":1.0}"#,
+            ),
         ],
     ),
     (
@@ -552,6 +557,22 @@ fn a_journey_is_a_funnel_of_those_who_are_not_held_out() {
         page.contains("<h2>The journey of path</h2><p>1 entered, 0 inside; left: goal 1.</p>"),
         "{page}"
     );
+}
+
+#[test]
+fn what_it_is_measured_by_stands_under_its_name() {
+    let reviews = [("01T10:00:00", "Product Reviewed", "")];
+    let lines = reported(&reviews, "text");
+    assert!(
+        lines.contains("\nafter-review: recovered 0.0000 (converted / customers, 0 / 1)\n"),
+        "{lines}"
+    );
+    let page = reported(&reviews, "html");
+    let row = "<td>recovered</td><td>0.0000 (converted / customers, 0 / 1)</td>";
+    assert!(page.contains(row), "{page}");
+    let nobody = report(&[("20T10:00:00", "Quiz Completed", "")]);
+    let line = line(&nobody, "after-quiz", None, None).expect("a line");
+    assert_eq!(line["kpi"], Value::Null, "it says none");
 }
 
 #[test]

@@ -92,6 +92,15 @@ fn every_shipped_trigger_shows_each_of_its_treatments() {
     }
 }
 
+#[test]
+fn every_shipped_trigger_says_what_it_is_measured_by() {
+    let plan = set::load(&checkout("deploy/triggers"), &basis())
+        .unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
+    for trigger in &plan.triggers {
+        assert!(trigger.kpi.is_some(), "{}", trigger.name);
+    }
+}
+
 /// Beside the shipped triggers, and beside one whose scenario meets its caps and its hours.
 #[test]
 fn the_shipped_policy_is_one_for_the_shipped_triggers() {

@@ -4,6 +4,7 @@
 //! [`choice`], [`policy`]; what is left is here.
 
 mod goal;
+mod kpi;
 mod policy;
 
 use smallvec::SmallVec;
@@ -126,6 +127,11 @@ pub const KEYS: Keys = Keys {
             Shape::Mapping(&goal::KEYS),
             "What its treatments are sent for: reports count who met it, treated and held out.",
         ),
+        Known::optional(
+            "kpi",
+            Shape::Mapping(&kpi::KEYS),
+            "What people measure it by: a name for what reports count.",
+        ),
     ],
     later: &[],
 };
@@ -194,6 +200,8 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
     let onsite_only = treated.as_ref().is_none_or(Treated::is_onsite);
     let policy = limited(reader, fields, onsite_only, environment);
     let goal = fields.get("goal").map(|node| goal::read(reader, node));
+    let kpi = fields.get("kpi");
+    let kpi = kpi.map(|node| kpi::read(reader, node, goal.is_some()));
     let learns = treated.as_ref().and_then(|it| it.journey.as_ref());
     if let Some(node) = fields.get("journey").filter(|_| goal.is_none())
         && learns.is_some_and(Journey::learns)
@@ -219,6 +227,7 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
         journey,
         policy,
         goal: goal.map_or(Some(None), |read| read.map(Some))?,
+        kpi: kpi.map_or(Some(None), |read| read.map(Some))?,
         mode: mode?,
         from,
         until,
