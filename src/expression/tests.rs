@@ -149,7 +149,7 @@ const VALUES: &[(&str, &str)] = &[
     ("size(event.products.category)", "1"),
     ("event.product_id", "\"p1\""),
     ("event.price * 2", "7"),
-    ("event.category", "null"),
+    ("event.category", "\"hats\""),
     ("event.coupon", "null"),
     // the profile
     ("profile.basket.value", "21"),
