@@ -1,5 +1,7 @@
 //! `moments check`: reads trigger files and mappings and says everything that is wrong with them.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{Shared, clock};
@@ -13,6 +15,9 @@ use crate::trigger::warnings::warnings;
 pub struct Check {
     #[command(flatten)]
     shared: Shared,
+    /// The same as `--triggers`, as `moments test` takes it.
+    #[arg(value_name = "PATH", conflicts_with = "triggers")]
+    path: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -20,7 +25,10 @@ pub struct Check {
 /// # Errors
 /// What is wrong with the files.
 pub fn run(args: &Check) -> anyhow::Result<()> {
-    let shared = &args.shared;
+    let shared = &match &args.path {
+        Some(path) => args.shared.with_triggers(path.clone()),
+        None => args.shared.clone(),
+    };
     let (config, basis) = shared.basis()?;
     if !shared.mapping.is_empty() && shared.has_no_triggers(&config) {
         say_mappings(&basis);

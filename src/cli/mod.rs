@@ -78,7 +78,7 @@ enum Commands {
 }
 
 /// What several commands ask for.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct Shared {
     /// A trigger file, or a directory of them.
     #[arg(long, value_name = "PATH")]
@@ -151,6 +151,14 @@ fn field(text: &str) -> Result<(String, String), String> {
 }
 
 impl Shared {
+    /// The same, with triggers of their own.
+    fn with_triggers(&self, path: PathBuf) -> Self {
+        Self {
+            triggers: Some(path),
+            ..self.clone()
+        }
+    }
+
     /// The configuration, and what it means for triggers.
     fn basis(&self) -> anyhow::Result<(Config, Basis)> {
         let config = Config::load_with(self.config.as_deref(), std::env::vars(), &self.set)?;
