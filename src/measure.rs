@@ -12,7 +12,7 @@ use crate::event::{Text, Type};
 use crate::score;
 use crate::stats::faded;
 use crate::table::Table;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 
 /// Bounds of what is kept of one fact.
@@ -102,6 +102,8 @@ pub struct Declarations {
     pub milestones: Vec<String>,
     /// Those of them that may be overdue.
     pub overdue: Vec<String>,
+    /// Where customers live of whom no zone is known.
+    pub home: Zone,
 }
 
 /// Nothing is.
@@ -114,6 +116,7 @@ pub static NOTHING: Declarations = Declarations {
     labels: BTreeMap::new(),
     milestones: Vec::new(),
     overdue: Vec::new(),
+    home: Zone::Utc,
 };
 
 /// What one event says.

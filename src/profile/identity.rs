@@ -68,10 +68,14 @@ impl Identity {
     /// Her time zone; UTC where none is known.
     #[must_use]
     pub fn zone(&self) -> Zone {
-        self.timezone
-            .as_deref()
-            .and_then(Zone::named)
-            .unwrap_or_default()
+        self.zone_or(&Zone::Utc)
+    }
+
+    /// The same, or where she is taken to live while none is known.
+    #[must_use]
+    pub fn zone_or(&self, home: &Zone) -> Zone {
+        let own = self.timezone.as_deref().and_then(Zone::named);
+        own.unwrap_or_else(|| home.clone())
     }
 
     /// Leaves of traits what is not known here.

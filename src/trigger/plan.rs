@@ -317,9 +317,8 @@ impl Plan {
     /// Where a customer lives: in a zone of her own, else in that of all of whom nothing is known.
     #[must_use]
     pub fn zone(&self, settled: &Settled) -> Zone {
-        let own = settled.identity.timezone.as_deref();
-        let own = own.and_then(Zone::named);
-        own.unwrap_or_else(|| self.policy.default_timezone.zone())
+        let home = self.policy.default_timezone.zone();
+        settled.identity.zone_or(&home)
     }
 
     /// Whether an event of this name may make something true when it is seen.

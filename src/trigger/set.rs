@@ -224,7 +224,10 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         (&it.name, hashed(&it.name))
     })?;
     let others = rest;
-    let mut derived = Declarations::default();
+    let mut derived = Declarations {
+        home: policy.default_timezone.zone(),
+        ..Declarations::default()
+    };
 
     let read = |source: &Source| table::read(source, plain, &data);
     let tables = named(&of_tables, "tables", read, |it| {

@@ -1,6 +1,6 @@
 //! Calendar: a date comes, for every customer who is known then.
 //!
-//! Comes true at a local time in her zone, of a date and so many calendar days before or after it; no event is needed. What is
+//! Comes true at a local time in her zone, or in that of the policy where none is known, of a date and so many calendar days before or after it; no event is needed. What is
 //! known at that instant counts: her zone and her date as her events up to it say, an event at the instant itself included.
 //! The occurrence is the date.
 //!
@@ -36,6 +36,8 @@ pub struct Calendar {
     date: Date,
     offset_days: i32,
     at_ms: i64,
+    /// Where customers live of whom no zone is known.
+    home: Zone,
     /// Digest of the definition: what another one has found says nothing of this one.
     digest: u64,
 }
@@ -252,7 +254,7 @@ impl Calendar {
 
     /// The first at or after `since`, of the periods after the one that was decided last.
     fn next(&self, since: Timestamp, decided: Option<i32>, settled: &Settled) -> Option<Next> {
-        let zone = settled.identity.zone();
+        let zone = settled.identity.zone_or(&self.home);
         let own = match self.date.written_by() {
             Some(_) => Some(own(self.date.time(settled)?, &zone)?),
             None => None,

@@ -11,7 +11,7 @@ use crate::document::yaml::{Node, Yaml};
 use crate::event::Type;
 use crate::expression::read;
 use crate::profile::Settled;
-use crate::time::{DAY_MS, WEEKDAYS, parse_duration};
+use crate::time::{DAY_MS, WEEKDAYS, Zone, parse_duration};
 
 /// The most that an offset may be, in days: beyond a year it is another date.
 const OFFSET_MAX: i32 = 366;
@@ -39,7 +39,7 @@ pub(super) const KEYS: Keys = Keys {
             "at",
             "00:00",
             Shape::Form("^([01][0-9]|2[0-3]):[0-5][0-9]$", "09:00"),
-            "The local time in her zone; UTC where none is known.",
+            "The local time in her zone; in the `default_timezone` of the policy where none is known.",
         ),
     ],
     later: &[],
@@ -154,8 +154,14 @@ pub(super) fn calendar(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<C
         Date::Field { field, .. } => field.source().to_owned(),
         other => format!("{other:?}"),
     };
+    let home = reader.declared.derived.home.clone();
+    let at_home = match &home {
+        Zone::Utc => String::new(),
+        Zone::Local(zone) => format!(" {}", zone.iana_name().unwrap_or_default()),
+    };
     Some(Calendar {
-        digest: xxh3_64(format!("{said} {offset_days} {at_ms}").as_bytes()),
+        digest: xxh3_64(format!("{said} {offset_days} {at_ms}{at_home}").as_bytes()),
+        home,
         date,
         offset_days,
         at_ms,

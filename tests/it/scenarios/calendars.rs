@@ -1,6 +1,8 @@
 //! Dates that come for everybody who is known then, in each one's zone.
 
-use super::{check, onsite};
+use moments::trigger::policy::Policy;
+
+use super::{check, check_with, onsite};
 
 fn calendar(text: &str) -> String {
     onsite(&format!("calendar: {{ {text} }}"))
@@ -140,4 +142,27 @@ fn an_anniversary_follows_from_her_profile() {
         "until 2027-05-02T00:00:00Z",
     ];
     check(&order, &lines, &["2027-05-01T00:00:00Z treat"]);
+}
+
+/// Who says nothing of where she lives has the zone of the policy, until she does.
+#[test]
+fn without_a_zone_of_hers_it_is_that_of_the_policy() {
+    let home: Policy =
+        toml::from_str("hold_out = '0%'\ndefault_timezone = 'Europe/Madrid'").expect("a policy");
+    let daily = calendar("date: { every: day }, at: '09:00'");
+    check_with(
+        &daily,
+        &home,
+        &[
+            "2026-03-27T10:00:00Z Page Viewed",
+            "until 2026-03-29T08:00:00Z",
+            r#"2026-03-29T10:00:00Z identify {"timezone":"America/New_York"}"#,
+            "until 2026-03-30T14:00:00Z",
+        ],
+        &[
+            "2026-03-28T08:00:00Z treat",
+            "2026-03-29T07:00:00Z treat",
+            "2026-03-30T13:00:00Z treat",
+        ],
+    );
 }
