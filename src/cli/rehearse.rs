@@ -16,9 +16,11 @@ use crate::config::topics::Role;
 use crate::document::report;
 use crate::encode::Encoder;
 use crate::population::score::{Score, Scorer};
-use crate::rehearsal::compare::Fates;
+use crate::rehearsal::compare::{Fates, TriggerDifference};
+use crate::rehearsal::expected::Measured;
 use crate::rehearsal::files::Lines;
 use crate::rehearsal::forecast::Sends;
+use crate::rehearsal::html::{self, Rehearsed};
 use crate::rehearsal::{
     self, Observer, Record, RehearsalSettings, Source, Summary, Taken, recording,
 };
@@ -30,6 +32,7 @@ use crate::trigger::published::Entry;
 use crate::trigger::set::Basis;
 
 mod compare;
+mod measured;
 mod text;
 mod vary;
 
@@ -67,6 +70,14 @@ pub struct Rehearse {
     /// How late events may come, over the configuration: of a topic, or of all; such as `10m` or `purchase=1d`.
     #[arg(long, value_name = "[TOPIC=]SPAN", value_parser = lateness_of)]
     lateness: Vec<(Option<String>, i64)>,
+    /// Print what treatments may bring by what they have brought: by the rates of a report, a file that `moments report --format json` wrote,
+    /// or where a process answers, such as http://127.0.0.1:9464/api/v1/report.
+    #[arg(long, value_name = "FILE|URL", conflicts_with_all = ["journal", "vary"])]
+    measured: Option<String>,
+    /// Write a page that opens by itself: what would be sent when, which caps are reached, what it may bring, and with `--compare` what
+    /// differs.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["journal", "vary"])]
+    html: Option<PathBuf>,
     /// What is printed at the end.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -95,6 +106,7 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
     }
     let started = Instant::now();
     let (config, basis, plan) = args.plan()?;
+    let measured = args.measured(&config)?;
     let published = match &args.published {
         Some(path) => published(path, &basis)?,
         None => Vec::new(),
@@ -132,10 +144,13 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
     if args.forecast {
         summary.forecast = Some(writer.sends.forecast());
     }
+    summary.expected = measured.as_ref().map(|it| it.expected(&summary.figures));
+    args.write_page(&[(&summary, &writer.sends)], measured.as_ref(), None)?;
     text::print(args.format, &summary)
 }
 
 impl Rehearse {
+    /// The triggers, and the configuration with what is said over it.
     fn plan(&self) -> anyhow::Result<(Config, Basis, Plan)> {
         let (mut config, basis, plan) = self.shared.plan()?;
         self.heed(&mut config);
@@ -145,6 +160,39 @@ impl Rehearse {
     /// What is said over the configuration.
     fn heed(&self, config: &mut Config) {
         config.topics.lateness_said.clone_from(&self.lateness);
+    }
+
+    /// What treatments have brought, where a report is given.
+    fn measured(&self, config: &Config) -> anyhow::Result<Option<Measured>> {
+        let from = self.measured.as_deref();
+        from.map(|from| measured::read(from, config)).transpose()
+    }
+
+    /// Writes the page, where one is asked for, of one set, or of two and what differs.
+    fn write_page(
+        &self,
+        sets: &[(&Summary, &Sends)],
+        measured: Option<&Measured>,
+        differences: Option<&[TriggerDifference]>,
+    ) -> anyhow::Result<()> {
+        let Some(path) = &self.html else {
+            return Ok(());
+        };
+        let expected = |it: &Measured, summary: &Summary| {
+            (it.currency().to_owned(), it.expected(&summary.figures))
+        };
+        let titles = ["the one set", "the other set"];
+        let sets = titles.into_iter().zip(sets);
+        let sets: Vec<Rehearsed<'_>> = sets
+            .map(|(title, (summary, sends))| Rehearsed {
+                title,
+                summary,
+                forecast: sends.forecast(),
+                expected: measured.map(|it| expected(it, summary)),
+            })
+            .collect();
+        std::fs::write(path, html::page(&sets, differences))
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -176,6 +224,7 @@ struct Once {
     summary: Summary,
     /// None, where it is not compared.
     fates: Fates,
+    sends: Sends,
 }
 
 /// What is noted while a set is rehearsed.
@@ -183,6 +232,7 @@ struct Noted {
     shown: Shown,
     /// Where it is compared with another.
     fates: Option<Fates>,
+    sends: Sends,
 }
 
 impl Observer for Noted {
@@ -194,6 +244,7 @@ impl Observer for Noted {
         if let Some(fates) = &mut self.fates {
             fates.decided(decision);
         }
+        self.sends.decided(decision);
         Ok(())
     }
 }
@@ -211,6 +262,7 @@ fn once(
     let mut noted = Noted {
         shown: Shown::new(progress),
         fates: is_compared.then(Fates::default),
+        sends: Sends::default(),
     };
     let mut summary = rehearsal::rehearse(&settings, sources, &mut noted)?;
     progress.finish_and_clear();
@@ -218,6 +270,7 @@ fn once(
     Ok(Once {
         summary,
         fates: noted.fates.unwrap_or_default(),
+        sends: noted.sends,
     })
 }
 

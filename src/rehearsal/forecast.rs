@@ -25,6 +25,8 @@ pub struct Forecast {
     pub days: usize,
     /// The mean of a day from the first with one to the last.
     pub daily_mean: f64,
+    /// How many on each day, from the first with one to the last.
+    pub by_day: Vec<(String, u64)>,
     /// The day with most of them, and how many.
     pub busiest_day: (String, u64),
     /// The hour with most of them, and how many.
@@ -76,6 +78,9 @@ fn of(channel: &str, hours: &BTreeMap<i64, u64>) -> Option<Forecast> {
         treatments,
         days: days.len(),
         daily_mean,
+        by_day: (*first..=*last)
+            .map(|day| (time(day * DAY_MS, 10), days.get(&day).copied().unwrap_or(0)))
+            .collect(),
         busiest_day: (time(day * DAY_MS, 10), of_day),
         busiest_hour: (time(hour * HOUR_MS, 13), of_hour),
         by_hour_of_day,

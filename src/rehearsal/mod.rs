@@ -11,7 +11,9 @@
 pub mod compare;
 pub mod envelope;
 pub mod files;
+pub mod expected;
 pub mod forecast;
+pub mod html;
 pub mod recording;
 mod replay;
 pub mod summary;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde::Serialize;
 use serde::ser::Serializer;
 
+use super::expected::Expected;
 use super::forecast::Forecast;
 use crate::decode::{Defect, EVENT_NAME};
 use crate::engine::{Effect, Engine};
@@ -66,6 +67,9 @@ pub struct Summary {
     /// What would be sent when, by channel; where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Vec<Forecast>>,
+    /// What treatments may bring by what was measured, by trigger; where a report was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Vec<Expected>>,
     /// What triggers did and what came of it.
     #[serde(skip)]
     pub figures: BTreeMap<Of, Figures>,
@@ -163,6 +167,7 @@ impl Summary {
             warnings: Vec::new(),
             scores: Vec::new(),
             forecast: None,
+            expected: None,
             figures: BTreeMap::new(),
             seen: HashSet::new(),
         }

@@ -1,16 +1,11 @@
-//! A report as a page: one file that opens by itself, without scripts and without anything from elsewhere.
+//! A report as a page: one file that opens by itself.
 
 use std::fmt::Write as _;
 
 use super::journey::{Shown, counts};
+use super::page::{Bar, bars, escaped, svg};
 use super::text::{measured, name, percent, whereabouts};
 use super::{Difference, Line, Report};
-
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1f24}\
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}table{border-collapse:collapse;width:100%}\
-th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #d8dee4;white-space:nowrap}\
-th:first-child,td:first-child{text-align:left}tr.part td{color:#57606a}\
-.note{color:#57606a}svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#1b1f24}";
 
 /// Columns of the table of figures.
 const COLUMNS: [&str; 10] = [
@@ -29,12 +24,7 @@ const COLUMNS: [&str; 10] = [
 /// The page.
 #[must_use]
 pub fn page(report: &Report) -> String {
-    let mut page =
-        String::from("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
-    let _ = write!(
-        page,
-        "<title>What it was worth</title><style>{STYLE}</style></head><body><h1>What it was worth</h1>"
-    );
+    let mut page = String::new();
     let currency = match report.currency.as_str() {
         "" => "each customer's own currency".to_owned(),
         code => escaped(code),
@@ -54,8 +44,7 @@ pub fn page(report: &Report) -> String {
         }
     }
     figures(report, &mut page);
-    page.push_str("</body></html>\n");
-    page
+    super::page::page("What it was worth", &page)
 }
 
 /// The lift of each trigger as a bar from low to high, with the difference as it was counted.
@@ -75,10 +64,10 @@ fn lifts(report: &Report, page: &mut String) {
     });
     let x = |share: f64| 260.0 + (share - low) / (high - low).max(1e-9) * 500.0;
     let height = 30 * lifts.len() + 10;
+    page.push_str(&svg("Lift by trigger", height));
     let _ = write!(
         page,
-        "<svg viewBox=\"0 0 980 {height}\" role=\"img\" aria-label=\"Lift by trigger\"><line x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"0\" \
-         y2=\"{height}\" stroke=\"#8c959f\" stroke-dasharray=\"3 3\"/>",
+        "<line x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"0\" y2=\"{height}\" stroke=\"#8c959f\" stroke-dasharray=\"3 3\"/>",
         x(0.0)
     );
     for (row, (line, lift)) in lifts.iter().enumerate() {
@@ -161,33 +150,22 @@ fn kpis(report: &Report, page: &mut String) {
 
 /// A bar for each step of a journey, as long as the share that came to it.
 fn funnel(trigger: &str, journey: &Shown, page: &mut String) {
-    let height = 30 * journey.steps.len() + 10;
     let _ = write!(
         page,
-        "<h2>The journey of {}</h2><p>{} entered, {}.</p>\
-         <svg viewBox=\"0 0 980 {height}\" role=\"img\" aria-label=\"Those who came to each step\">",
+        "<h2>The journey of {}</h2><p>{} entered, {}.</p>",
         escaped(trigger),
         journey.entered,
         escaped(&whereabouts(journey))
     );
     #[expect(clippy::cast_precision_loss, reason = "a bar has some hundred pixels")]
-    let long = |came: u64| came as f64 / journey.entered.max(1) as f64 * 300.0;
-    for (row, step) in journey.steps.iter().enumerate() {
-        let y = 30 * row + 20;
-        let ways = counts(step.ways.iter().map(|(way, n)| (way.as_str(), n)));
-        let _ = write!(
-            page,
-            "<text x=\"0\" y=\"{0}\">{1}</text><rect x=\"260\" y=\"{2}\" width=\"{3:.1}\" height=\"18\" fill=\"#54aeff\"/>\
-             <text x=\"575\" y=\"{0}\">{4}</text><text x=\"650\" y=\"{0}\">{5}</text>",
-            y + 4,
-            escaped(&step.step),
-            y - 9,
-            long(step.came).min(300.0),
-            step.came,
-            escaped(&ways)
-        );
-    }
-    page.push_str("</svg>");
+    let steps = journey.steps.iter().map(|step| Bar {
+        name: &step.step,
+        share: step.came as f64 / journey.entered.max(1) as f64,
+        count: step.came,
+        note: counts(step.ways.iter().map(|(way, n)| (way.as_str(), n))),
+    });
+    let steps: Vec<Bar<'_>> = steps.collect();
+    page.push_str(&bars("Those who came to each step", &steps));
 }
 
 fn figures(report: &Report, page: &mut String) {
@@ -234,19 +212,4 @@ fn first_cell(line: &Line) -> String {
     let is_part = line.treatment.is_some() || line.segment.is_some();
     let class = if is_part { " class=\"part\"" } else { "" };
     format!("<tr{class}><td>{}</td>", escaped(&name(line)))
-}
-
-/// Text in a page.
-fn escaped(text: &str) -> String {
-    let mut safe = String::new();
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }

@@ -4,6 +4,7 @@
 
 pub mod html;
 pub mod journey;
+pub mod page;
 pub mod text;
 
 use std::collections::BTreeMap;

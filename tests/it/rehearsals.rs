@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -188,6 +190,12 @@ fn what_would_be_sent_when_is_forecast() {
     );
     assert_eq!(email["daily_mean"].as_f64(), Some(4.0 / 9.0));
     assert_eq!(email["busiest_day"], json!(["2026-03-02", 2]));
+    let days = email["by_day"].as_array().expect("days");
+    assert_eq!(days.len(), 9, "those without one among them");
+    assert_eq!(
+        (&days[1], &days[2]),
+        (&json!(["2026-03-02", 2]), &json!(["2026-03-03", 0]))
+    );
     assert_eq!(email["busiest_hour"], json!(["2026-03-01T10", 1]));
     assert_eq!(
         (&email["by_hour_of_day"][10], &email["by_hour_of_day"][23]),
@@ -196,6 +204,110 @@ fn what_would_be_sent_when_is_forecast() {
     let text = bench.run(&events, "set", &["--forecast"]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.contains("2 on 2026-03-02"), "{text}");
+}
+
+/// Of 200 treatments 30 goals were met, as a report tells it.
+const MEASURED: &str = r#"{"currency": "EUR", "lines": [{"trigger": "thanks", "treated": 200, "conversions": 30.0, "value": 900.0}]}"#;
+
+#[test]
+fn what_treatments_may_bring_follows_from_what_they_have_brought() {
+    let (before, after) = (thanks("1 in 7d", "thanks"), thanks("2 in 7d", "thanks"));
+    let bench = Bench::new(&[
+        ("before", &[("thanks", &before), ("new", &before)]),
+        ("after", &[("thanks", &after)]),
+    ]);
+    let events = bench.orders(ORDERS);
+    fs::write(bench.path("report.json"), MEASURED).expect("a report");
+    let expected = |trigger: &str, treated: u64, unmeasured: u64, conversions: f64, value: f64| json!({"trigger": trigger, "treated": treated, "unmeasured": unmeasured, "conversions": conversions, "value": value, "cost": 0.0});
+    let one = json!([
+        expected("new", 4, 4, 0.0, 0.0),
+        expected("thanks", 4, 0, 0.6, 18.0)
+    ]);
+    let url = served(MEASURED);
+    for from in ["report.json", &url] {
+        let found = bench.json(&events, "before", &["--measured", from]);
+        assert_eq!(found["expected"], one, "{from}");
+    }
+    let more = ["--measured", "report.json", "--compare", "after"];
+    let found = bench.json(&events, "before", &more);
+    assert_eq!(
+        found["expected"],
+        json!([one, [expected("thanks", 5, 0, 0.75, 22.5)]])
+    );
+    fs::write(bench.path("report.json"), "{\n  \"lines\": 3}").expect("no report");
+    let output = bench.run(&events, "before", &["--measured", "report.json"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{said}");
+    for part in ["report.json: expected a report", "line 2 column"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+/// Where a process answers with a report, once.
+fn served(report: &'static str) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("somebody asks");
+        let mut asked = BufReader::new(stream.try_clone().expect("the same"));
+        let mut line = String::from("-");
+        while !line.trim().is_empty() {
+            line.clear();
+            asked.read_line(&mut line).expect("a line");
+        }
+        let length = report.len();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{report}"
+        )
+        .expect("answered");
+    });
+    format!("http://{address}/api/v1/report")
+}
+
+#[test]
+fn a_rehearsal_is_a_page_that_opens_by_itself() {
+    let (before, after) = (thanks("1 in 7d", "thanks"), thanks("2 in 7d", "thanks"));
+    let bench = Bench::new(&[
+        ("before", &[("thanks", &before)]),
+        ("after", &[("thanks", &after)]),
+    ]);
+    let events = bench.orders(ORDERS);
+    fs::write(bench.path("report.json"), MEASURED).expect("a report");
+    let page = |more: &[&str]| {
+        let more = [more, &["--html", "page.html", "--measured", "report.json"]].concat();
+        let output = bench.run(&events, "before", &more);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let page = fs::read_to_string(bench.path("page.html")).expect("a page");
+        for elsewhere in ["<script", "src=", "href=", "@import", "url("] {
+            assert!(!page.contains(elsewhere), "{elsewhere}: {page}");
+        }
+        page
+    };
+    let alone = page(&[]);
+    for part in [
+        "5 events of 3 customers",
+        "<h3>email</h3><p>4 treatments, 0.4 a day; at most 2 on a day, 2026-03-02, and 1 in an hour, 2026-03-01 10h.</p>",
+        "<title>2026-03-03: 0</title>",
+        "<title>23:00: 1</title>",
+        "<td>thanks</td><td>4</td><td>0</td><td>0.6</td><td>18.00</td><td>0.00</td>",
+        ">1</text><text x=\"650\" y=\"24\">of 5 moments</text>",
+        "<td>thanks</td><td>5</td><td>3</td><td>4</td><td>0</td><td>capped 1</td>",
+    ] {
+        assert!(alone.contains(part), "{part}: {alone}");
+    }
+    assert!(!alone.contains("What differs"), "{alone}");
+    let both = page(&["--compare", "after"]);
+    for part in [
+        "<td>thanks</td><td>5</td><td>5</td><td>4</td><td>5</td><td>4</td>",
+        "<td>thanks</td><td>capped</td><td>treated, email thanks</td><td>1</td><td>ana</td>",
+        "<h2>By the other set</h2>",
+        "<h3>email</h3><p>5 treatments",
+        "<td>thanks</td><td>5</td><td>0</td><td>0.8</td><td>22.50</td><td>0.00</td>",
+    ] {
+        assert!(both.contains(part), "{part}: {both}");
+    }
 }
 
 /// Of a year of real orders, what differs is the symmetric difference of two rehearsals.

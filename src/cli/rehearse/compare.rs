@@ -31,14 +31,27 @@ pub(super) fn run(args: &Rehearse, other: &Path) -> anyhow::Result<()> {
         out.flush().with_context(|| path.display().to_string())?;
     }
     let compared = one.fates.compared(&another.fates);
+    let measured = args.measured(&config)?;
+    let sets = [one, another].map(|it| (&it.summary, &it.sends));
+    args.write_page(&sets, measured.as_ref(), Some(&compared))?;
+    let figures = [one, another].map(|it| &it.summary.figures);
+    let expected = measured.map(|it| figures.map(|figures| it.expected(figures)));
+    let events = one.summary.events;
     let mut out = io::stdout().lock();
     match args.format {
         Format::Json => {
-            let events = one.summary.events;
-            let json = serde_json::json!({"events": events, "triggers": compared});
+            let mut json = serde_json::json!({"events": events, "triggers": compared});
+            if let Some(expected) = expected {
+                json["expected"] = serde_json::to_value(expected)?;
+            }
             writeln!(out, "{json}")?;
         }
-        Format::Text => out.write_all(text(one.summary.events, &compared).as_bytes())?,
+        Format::Text => {
+            out.write_all(text(events, &compared).as_bytes())?;
+            for expected in expected.iter().flatten() {
+                out.write_all(super::text::expected(expected).as_bytes())?;
+            }
+        }
     }
     Ok(())
 }

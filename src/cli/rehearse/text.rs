@@ -8,6 +8,7 @@ use super::Format;
 use crate::decode::EVENT_NAME;
 use crate::population::score::Score;
 use crate::rehearsal::Summary;
+use crate::rehearsal::expected::Expected;
 use crate::rehearsal::forecast::Forecast;
 use crate::time::Timestamp;
 
@@ -125,6 +126,31 @@ fn text(summary: &Summary) -> String {
     }
     text.push_str(&scored(&summary.scores));
     text.push_str(&forecast(summary.forecast.as_deref().unwrap_or_default()));
+    text.push_str(&expected(summary.expected.as_deref().unwrap_or_default()));
+    text
+}
+
+/// What treatments may bring by what was measured.
+pub(super) fn expected(triggers: &[Expected]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    if triggers.is_empty() {
+        return text;
+    }
+    let width = triggers.iter().map(|it| it.trigger.len()).max();
+    let width = width.unwrap_or(0).max(15);
+    let _ = writeln!(
+        text,
+        "\n{:width$}  {:>10}  {:>12}  {:>11}  {:>12}  {:>10}",
+        "by the measured", "treatments", "not measured", "conversions", "value", "cost"
+    );
+    for it in triggers {
+        let _ = writeln!(
+            text,
+            "{:width$}  {:>10}  {:>12}  {:>11.1}  {:>12.2}  {:>10.2}",
+            it.trigger, it.treated, it.unmeasured, it.conversions, it.value, it.cost
+        );
+    }
     text
 }
 
