@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::event::Text;
 use crate::journey::Journey;
 use crate::tally::funnel::{Funnel, Passed};
 
@@ -42,7 +43,7 @@ impl Shown {
     pub fn new(funnel: &Funnel, journey: Option<&Journey>) -> Self {
         let left = funnel.left.iter();
         let named = journey.into_iter().flat_map(Journey::names);
-        let named: Vec<&str> = named.map(|name| name.as_str()).collect();
+        let named: Vec<&str> = named.map(Text::as_str).collect();
         let known = named.iter().map(|name| (*name, funnel.steps.get(*name)));
         let others = funnel.steps.iter();
         let others = others.filter(|(name, _)| !named.contains(&name.as_str()));

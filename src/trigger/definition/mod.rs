@@ -203,13 +203,8 @@ fn definition(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Definition
     let kpi = fields.get("kpi");
     let kpi = kpi.map(|node| kpi::read(reader, node, goal.is_some()));
     let learns = treated.as_ref().and_then(|it| it.journey.as_ref());
-    if let Some(node) = fields.get("journey").filter(|_| goal.is_none())
-        && learns.is_some_and(Journey::learns)
-    {
-        let message =
-            "a split that is adaptive learns by the `goal` of its trigger, and there is none";
-        let expected = "`goal: { event: ..., within: ... }`, or `split: weighted`";
-        reader.fails(&node.span, message, expected.to_owned());
+    if goal.is_none() && learns.is_some_and(Journey::learns) {
+        learns_by_nothing(reader, fields);
     }
 
     let (name, generation) = (name?, generation?);
@@ -264,6 +259,16 @@ fn dates(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Option<Timestamp>, Op
         );
     }
     (from, until)
+}
+
+/// A journey that goes by what its ways have brought is told by no goal.
+fn learns_by_nothing(reader: &mut Reader<'_>, fields: &Fields<'_>) {
+    if let Some(node) = fields.get("journey") {
+        let message =
+            "a split that is adaptive learns by the `goal` of its trigger, and there is none";
+        let expected = "`goal: { event: ..., within: ... }`, or `split: weighted`";
+        reader.fails(&node.span, message, expected.to_owned());
+    }
 }
 
 /// The events that may be at hand when a treatment is decided: those that are the moment; else none is. `None` where that is not

@@ -176,7 +176,7 @@ fn add_up(
         let trigger = decision.trigger.as_str();
         match (&decision.outcome, decision.occurrence.split_once('#')) {
             (Outcome::Refuse(Reason::Entered, _), None) => {
-                *entered.entry(trigger).or_default() += 1
+                *entered.entry(trigger).or_default() += 1;
             }
             (Outcome::Treat(_), Some((_, step))) => *sent.entry((trigger, step)).or_default() += 1,
             _ => {}
