@@ -47,6 +47,14 @@ pub fn read(reader: &mut Reader<'_>, node: &Node, has_goal: bool) -> Option<Kpi>
     let of = reader.required(&fields, "of", "what is counted, such as converted");
     let of = of.and_then(|node| term(reader, node, has_goal));
     let per = per(reader, &fields, has_goal);
+    if let (Some(Term::Converted), Some(Some(other)), Some(node)) = (of, per, fields.get("per"))
+        && other != Term::Customers
+    {
+        let word = other.word();
+        let message = format!("`converted` are customers, and `{word}` is not counted by them");
+        let expected = "`per: customers`; or `of: conversions`, which are goals met";
+        reader.fails(&node.span, message, expected.to_owned());
+    }
     Some(Kpi {
         name: name?,
         of: of?,

@@ -218,6 +218,7 @@ const ERRORS: &[(&str, &str, &str, &str, &str)] = &[
     (EVENT, "kpi: { name: sent, of: treatde }", "treatde", "not valid here", "did you mean `treated`?"),
     (EVENT, "kpi: { of: treated }", "", "`name` is missing", "what people call it"),
     (EVENT, "kpi: { name: recovered, of: converted, per: treated }", "converted", "of a trigger with a `goal`, and there is none", "`treated`"),
+    (EVENT, "goal: { event: Order Completed, within: 3d }\nkpi: { name: recovered, of: converted, per: treated }", "treated", "`converted` are customers", "`of: conversions`"),
     (EVENT, "kpi: { name: a name that goes on for so long that no table of a report has room for it, of: treated }", "a name that goes on for so long that no table of a report has room for it", "not valid here", "at most 64 bytes"),
     (EVENT, "goal: { event: Order Completed, within: 3d, margin: 40 }", "40", "not valid here", "from 0 to 1"),
     (EVENT, "treatments: [{ channel: email, template: t, cost: free }]", "free", "not valid here", "such as 0.85"),
