@@ -27,7 +27,7 @@ use crate::stored::Lazy;
 use crate::time::Timestamp;
 use crate::trigger::plan::{Plan, Trigger};
 
-use journeys::{Sending, Step};
+use journeys::{Behind, Sending, Step};
 use taken_back::Folded;
 
 /// One input being worked in.
@@ -45,6 +45,8 @@ pub(super) struct Fold<'a> {
     undue_before: Timestamp,
     /// What settled events made true at the instant that is being settled.
     gathered: Vec<Gathered<'a>>,
+    /// The events of that instant that a journey which began at it may wait for.
+    behind: Vec<Behind>,
     /// The channel by which it is her turn.
     turn: Option<&'a Text>,
     /// What was learnt of the ways of adaptive splits; none where nobody goes on for good.
@@ -70,6 +72,7 @@ impl<'a> Fold<'a> {
             asked_in_vain: false,
             undue_before: Timestamp::MIN,
             gathered: Vec::new(),
+            behind: Vec::new(),
             turn: None,
             lessons: None,
         }

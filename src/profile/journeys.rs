@@ -295,6 +295,15 @@ impl Journeys {
     }
 }
 
+impl Began {
+    /// Whether an event comes after it: at a later instant, or at this one behind the event that made it true by itself.
+    #[must_use]
+    pub fn is_before(&self, event: &Event) -> bool {
+        let by = self.event.as_ref().filter(|by| by.time == self.at);
+        self.at < event.time || by.is_some_and(|by| by.order() < event.order())
+    }
+}
+
 impl Place {
     /// When it is to be looked at, if no event comes before.
     #[must_use]

@@ -49,6 +49,17 @@ pub(super) struct Sending<'p> {
     waited: Option<Timestamp>,
 }
 
+/// An event that settled at the instant at which she entered a journey, or enters one that is not decided yet.
+pub(super) struct Behind {
+    event: Event,
+    /// The customer before it.
+    previous: Option<Settled>,
+    /// What it is about was told before.
+    again: bool,
+    /// The places, by trigger and occurrence, that went on by it.
+    passed: Vec<(u32, Text)>,
+}
+
 /// What becomes of her place.
 enum Turn<'p> {
     Leaves(Leaving),
@@ -140,6 +151,9 @@ impl<'a> Fold<'a> {
             Turn::Waits(step, until) => {
                 own.goes(Some(stands(step)), at);
                 own.stays = Some(Stays::Until(until));
+                asks_again(settled, journey, place, at);
+                self.tells_of_instant(settled, place.key, &place.began.occurrence);
+                return None;
             }
             Turn::Sends(step, sends) => {
                 own.goes(Some(stands(step)), at);
@@ -176,11 +190,12 @@ impl<'a> Fold<'a> {
     }
 
     /// She entered a journey, where a decision says so.
-    pub(super) fn enters(&mut self, settled: &Settled, trigger: &Trigger, decision: &Decision) {
+    pub(super) fn enters(&mut self, settled: &mut Settled, trigger: &Trigger, decision: &Decision) {
         if decision.outcome == Outcome::Refuse(Reason::Entered, None)
             && let Some(place) = settled.journeys.of(trigger.key, &decision.occurrence)
         {
             self.passes_by(settled, (trigger, place), Passage::Enters);
+            self.tells_of_instant(settled, trigger.key, &decision.occurrence);
         }
     }
 
@@ -286,36 +301,83 @@ impl<'a> Fold<'a> {
         (event, previous): (&Event, Option<&Settled>),
         again: bool,
     ) {
-        if !self.plan.has_journeys || settled.journeys.open().is_empty() {
+        let begins = self.gathered.iter().any(|it| it.trigger.journey.is_some());
+        if !self.plan.has_journeys || settled.journeys.open().is_empty() && !begins {
             return;
         }
         let places: Vec<Place> = settled.journeys.open().to_vec();
-        for place in places.iter().filter(|it| it.began.at < event.time) {
-            let trigger = self.plan.by_key(place.key);
-            let Some((trigger, journey)) = trigger.and_then(|it| Some((it, it.journey.as_ref()?)))
-            else {
-                continue;
-            };
-            let said = Scope {
-                event: Some(event),
-                previous,
-                ..scope(place, settled, event.time)
-            };
-            match told((trigger, journey), place, &said, again) {
-                Turn::Leaves(why) => self.leaves(settled, place, why, event.time),
-                Turn::Passes(from, to) => {
-                    if let Some(passage) = from.waited(true) {
-                        self.passes_by(settled, (trigger, place), passage);
-                    }
-                    let began = &place.began.occurrence;
-                    if let Some(own) = settled.journeys.of_mut(place.key, began) {
-                        own.goes(to.map(stands), event.time);
-                    }
-                }
-                Turn::Stays | Turn::Waits(..) | Turn::Sends(..) => {}
+        self.behind.retain(|it| it.event.time == event.time);
+        let may_wait = |place: &Place| place.began.at == event.time && place.since == event.time;
+        let waits = begins || places.iter().any(may_wait);
+        let mut passed = Vec::new();
+        for place in places.iter().filter(|it| it.began.is_before(event)) {
+            if self.tells(settled, place, (event, previous), again) {
+                passed.push((place.key, place.began.occurrence.clone()));
             }
-            asks_again(settled, journey, place, event.time);
         }
+        if waits {
+            self.behind.push(Behind {
+                event: event.clone(),
+                previous: previous.cloned(),
+                again,
+                passed,
+            });
+        }
+    }
+
+    /// Tells a place of an event that came after what began it. Whether she goes on by that.
+    fn tells(
+        &mut self,
+        settled: &mut Settled,
+        place: &Place,
+        (event, previous): (&Event, Option<&Settled>),
+        again: bool,
+    ) -> bool {
+        let trigger = self.plan.by_key(place.key);
+        let Some((trigger, journey)) = trigger.and_then(|it| Some((it, it.journey.as_ref()?)))
+        else {
+            return false;
+        };
+        let said = Scope {
+            event: Some(event),
+            previous,
+            ..scope(place, settled, event.time)
+        };
+        let turn = told((trigger, journey), place, &said, again);
+        let passes = matches!(turn, Turn::Passes(..));
+        match turn {
+            Turn::Leaves(why) => self.leaves(settled, place, why, event.time),
+            Turn::Passes(from, to) => {
+                if let Some(passage) = from.waited(true) {
+                    self.passes_by(settled, (trigger, place), passage);
+                }
+                let began = &place.began.occurrence;
+                if let Some(own) = settled.journeys.of_mut(place.key, began) {
+                    own.goes(to.map(stands), event.time);
+                }
+            }
+            Turn::Stays | Turn::Waits(..) | Turn::Sends(..) => {}
+        }
+        asks_again(settled, journey, place, event.time);
+        passes
+    }
+
+    /// She has come to where she is at the instant at which she entered: she is told of what settled of that instant meanwhile, behind
+    /// the event by which she entered, and the one by which she went on last.
+    fn tells_of_instant(&mut self, settled: &mut Settled, key: u32, began: &Text) {
+        let mut behind = std::mem::take(&mut self.behind);
+        let own = (key, began.clone());
+        let last = behind.iter().rposition(|it| it.passed.contains(&own));
+        for it in behind.iter_mut().skip(last.map_or(0, |last| last + 1)) {
+            let place = settled.journeys.of(key, began).cloned();
+            let place = place.filter(|place| place.since == it.event.time);
+            if let Some(place) = place.filter(|place| place.began.is_before(&it.event))
+                && self.tells(settled, &place, (&it.event, it.previous.as_ref()), it.again)
+            {
+                it.passed.push(own.clone());
+            }
+        }
+        self.behind = behind;
     }
 
     // The end.
@@ -516,7 +578,9 @@ fn told<'p>(
     };
     let step = place.step.as_ref();
     let step = step.and_then(|step| journey.step(crate::journey::key(step)));
-    let is_in_time = place.since < said.now && said.now <= until;
+    // Whoever has come there at the instant at which she entered is told of nothing but what stands behind that.
+    let was_there = place.since < said.now || place.since == place.began.at;
+    let is_in_time = was_there && said.now <= until;
     match step {
         Some(step) if is_in_time && (concerns && step.takes(said) || step.is_met(&own)) => {
             Turn::Passes(step, step.came())

@@ -122,6 +122,8 @@ struct Way<'e> {
     events: &'e [RefEvent],
     journey: &'static Journey,
     cart: Option<&'e str>,
+    /// The event by which she entered, or by which she went on at that instant.
+    last: &'e RefEvent,
     /// When something makes her leave; never: the largest time.
     leaves: i64,
     /// The steps that were sent, and when.
@@ -153,13 +155,16 @@ impl<'e> Way<'e> {
             events,
             journey,
             cart,
+            last: entered,
             leaves: i64::MAX,
             sent: Vec::new(),
             ended: None,
         };
         let at = entered.time_ms;
         let goal = events.iter().find(|event| {
-            event.time_ms > at && way.concerns(event) && Some(event.name.as_str()) == journey.goal
+            way.is_after(event, at)
+                && way.concerns(event)
+                && Some(event.name.as_str()) == journey.goal
         });
         let until = journey.until.and_then(|holds| {
             instants(at, end).find(|instant| holds(&known(events, *instant), *instant))
@@ -179,6 +184,12 @@ impl<'e> Way<'e> {
         !self.journey.per_cart || cart(event).is_none_or(|cart| Some(cart) == self.cart)
     }
 
+    /// Whether an event comes after she came somewhere: later, or at the instant at which she entered behind what brought her on.
+    fn is_after(&self, event: &RefEvent, at: i64) -> bool {
+        let place = |of: &RefEvent| self.events.iter().position(|it| std::ptr::eq(it, of));
+        event.time_ms > at || self.last.time_ms == at && place(event) > place(self.last)
+    }
+
     /// When she is through these steps; none: she has left, or it is not over by the end.
     fn walk(&mut self, steps: &'static [Step], mut at: i64, end: i64) -> Option<i64> {
         for step in steps {
@@ -194,13 +205,18 @@ impl<'e> Way<'e> {
                 Event(name, within, then, otherwise) => {
                     let until = at + within * STEP;
                     let came = self.events.iter().find(|event| {
-                        event.time_ms > at
+                        self.is_after(event, at)
                             && event.time_ms <= until
                             && event.name == *name
                             && self.concerns(event)
                     });
-                    match came.map(|event| event.time_ms) {
-                        Some(came) => self.walk(then, came, end)?,
+                    match came {
+                        Some(came) => {
+                            if came.time_ms == self.last.time_ms {
+                                self.last = came;
+                            }
+                            self.walk(then, came.time_ms, end)?
+                        }
                         None => self.walk(otherwise, until, end)?,
                     }
                 }
@@ -252,7 +268,8 @@ fn expected(customer: &str, events: &[RefEvent], until: i64) -> Vec<Found> {
                 None => true,
                 Some((_, None)) => false,
                 Some((last, Some((ended, is_sent)))) => {
-                    let is_out = at > *ended || at == *ended && !is_sent;
+                    // What comes true at one instant is decided together.
+                    let is_out = at > *ended || at == *ended && !is_sent && at > *last;
                     let may = journey.again_after.map(|steps| last + steps * STEP <= at);
                     is_out && may == Some(true)
                 }

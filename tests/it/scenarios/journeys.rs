@@ -94,6 +94,53 @@ fn a_step_that_is_waited_for_may_come_late() {
     );
 }
 
+/// At one instant the order of the log counts: an order stands behind, what goes into the basket before.
+#[test]
+fn what_stands_behind_her_entry_at_its_instant_is_waited_for() {
+    const ORDER: &str = "2026-03-02T10:00:00Z Order Completed";
+    const ADDED: &str = "2026-03-02T10:00:00Z Product Added";
+    const TWICE: &str = "[{ wait_for: { event: [Order Completed, Order Cancelled], within: 1d }, else: [exit] }, { SEND a }, \
+         { wait_for: { event: [Order Completed, Order Cancelled], within: 2d }, then: [{ SEND b }] }, { SEND c }]";
+    const ONCE: &str = "[{ wait_for: { event: [Order Completed, Product Added], within: 1d }, else: [exit] }, { SEND a }]";
+    const END: &str = "until 2026-03-09T00:00:00Z";
+    let (a, c) = ("2026-03-02T10:00:00Z treat", "2026-03-04T10:00:00Z treat");
+    let cancelled = "2026-03-02T10:00:00Z Order Cancelled";
+    let table: &[(&str, &[&str], &[&str])] = &[
+        (ONCE, &[SIGNED_UP, ORDER, END], &[a]),
+        (ONCE, &[ORDER, SIGNED_UP, END], &[a]),
+        (ONCE, &[SIGNED_UP, ADDED, END], &[]),
+        (
+            ONCE,
+            &[SIGNED_UP, END, ORDER, "until 2026-03-10T00:00:00Z"],
+            &[],
+        ),
+        (TWICE, &[SIGNED_UP, ORDER, END], &[a, c]),
+        (TWICE, &[SIGNED_UP, ORDER, cancelled, END], &[a, a, a]),
+    ];
+    for moment in [
+        "event: Signed Up",
+        "event: { of: Signed Up, when: settled }",
+    ] {
+        for (steps, lines, decided) in table {
+            let entered = ["2026-03-02T10:00:00Z entered"];
+            check(
+                &journey(moment, steps),
+                lines,
+                &[&entered[..], decided].concat(),
+            );
+        }
+        let goal = "\ngoal: { event: Order Completed, within: 3d }";
+        let left = journey(moment, "[{ wait: 1d }, { SEND a }]") + goal;
+        let entered = "2026-03-02T10:00:00Z entered";
+        check(&left, &[SIGNED_UP, ORDER, END], &[entered]);
+        check(
+            &left,
+            &[SIGNED_UP, END],
+            &[entered, "2026-03-03T10:00:00Z treat"],
+        );
+    }
+}
+
 /// What happens, the triggers' edit, and what happens then.
 #[test]
 fn an_edit_applies_from_the_next_step_on() {
