@@ -4,7 +4,7 @@ use cel::common::ast::{Expr, IdedExpr};
 
 use super::ExpressionError;
 use super::check::{Checker, Typed, described};
-use super::operators::Binary;
+use super::operators::{Arithmetic, Binary, Order};
 use super::tree::Tree;
 use crate::document::suggest::{closest, listed};
 use crate::event::Type;
@@ -73,43 +73,74 @@ impl Checker<'_> {
                 let (kind, tree) = self.equal(node, symbol, left, right)?;
                 Ok((kind, Tree::Not(Box::new(tree))))
             }
-            Binary::Order(order) => {
-                let (left_kind, left) = self.node(left)?;
-                let (right_kind, right) = self.node(right)?;
-                match (left_kind, right_kind) {
-                    (Some(a), Some(b)) if a == b && matches!(a, Type::Number | Type::Time | Type::Duration) => {
-                        bool(Tree::Order(order, Box::new([left, right])))
-                    }
-                    (Some(Type::Text), Some(Type::Text)) => Err(ExpressionError {
-                        expected: Some(
-                            "two numbers, times or durations; texts can be asked with `==`, `in`, `startsWith`"
-                                .to_owned(),
-                        ),
-                        ..self.fails(node, &format!("texts have no order, so `{symbol}` cannot compare them"))
-                    }),
-                    kinds => Err(self.mismatch(node, symbol, kinds, "two numbers, two times or two durations")),
-                }
+            Binary::Order(order) => self.order(node, (order, symbol), left, right),
+            Binary::Arithmetic(operator) => self.arithmetic(node, (operator, symbol), left, right),
+        }
+    }
+
+    // A function each, so that a chain of operators takes no more of the stack than its own need.
+
+    #[inline(never)]
+    fn order(
+        &mut self,
+        node: &IdedExpr,
+        (order, symbol): (Order, &str),
+        left: &IdedExpr,
+        right: &IdedExpr,
+    ) -> Result<Typed, ExpressionError> {
+        let (left_kind, left) = self.node(left)?;
+        let (right_kind, right) = self.node(right)?;
+        match (left_kind, right_kind) {
+            (Some(a), Some(b))
+                if a == b && matches!(a, Type::Number | Type::Time | Type::Duration) =>
+            {
+                Ok((Some(Type::Bool), Tree::Order(order, Box::new([left, right]))))
             }
-            Binary::Arithmetic(operator) => {
-                let (left_kind, left) = self.node(left)?;
-                let (right_kind, right) = self.node(right)?;
-                let kind = left_kind
-                    .zip(right_kind)
-                    .and_then(|(a, b)| operator.kind(a, b));
-                match kind {
-                    Some(kind) => Ok((
-                        Some(kind),
-                        Tree::Arithmetic(operator, Box::new([left, right])),
-                    )),
-                    None => {
-                        let expected = "numbers, durations, or a time and a duration";
-                        Err(self.mismatch(node, symbol, (left_kind, right_kind), expected))
-                    }
-                }
+            (Some(Type::Text), Some(Type::Text)) => Err(ExpressionError {
+                expected: Some(
+                    "two numbers, times or durations; texts can be asked with `==`, `in`, `startsWith`"
+                        .to_owned(),
+                ),
+                ..self.fails(
+                    node,
+                    &format!("texts have no order, so `{symbol}` cannot compare them"),
+                )
+            }),
+            kinds => Err(self.mismatch(
+                node,
+                symbol,
+                kinds,
+                "two numbers, two times or two durations",
+            )),
+        }
+    }
+
+    #[inline(never)]
+    fn arithmetic(
+        &mut self,
+        node: &IdedExpr,
+        (operator, symbol): (Arithmetic, &str),
+        left: &IdedExpr,
+        right: &IdedExpr,
+    ) -> Result<Typed, ExpressionError> {
+        let (left_kind, left) = self.node(left)?;
+        let (right_kind, right) = self.node(right)?;
+        let kind = left_kind
+            .zip(right_kind)
+            .and_then(|(a, b)| operator.kind(a, b));
+        match kind {
+            Some(kind) => Ok((
+                Some(kind),
+                Tree::Arithmetic(operator, Box::new([left, right])),
+            )),
+            None => {
+                let expected = "numbers, durations, or a time and a duration";
+                Err(self.mismatch(node, symbol, (left_kind, right_kind), expected))
             }
         }
     }
 
+    #[inline(never)]
     pub(super) fn equal(
         &mut self,
         node: &IdedExpr,
@@ -141,6 +172,7 @@ impl Checker<'_> {
         Ok((Some(Type::Bool), tree))
     }
 
+    #[inline(never)]
     pub(super) fn among(
         &mut self,
         node: &IdedExpr,
