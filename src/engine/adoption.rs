@@ -113,7 +113,8 @@ impl Plan {
             said.sort_unstable();
             said
         };
-        std::ptr::eq(self, other) || said(self) == said(other)
+        let home = |plan: &Self| plan.policy.default_timezone.clone();
+        std::ptr::eq(self, other) || said(self) == said(other) && home(self) == home(other)
     }
 
     /// Fills in what triggers that know nothing of her would know; whether there was anything.

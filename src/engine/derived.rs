@@ -26,7 +26,7 @@ impl Plan {
     ) -> bool {
         self.pass(settled, event.time.plus(-1));
         let again = settled.was_told(event);
-        settled.apply(event, &self.policy.currencies);
+        settled.apply(event, &self.policy.currencies, &self.home);
         for fact in self.measuring(event.name).filter(|_| !again) {
             let scope = Scope {
                 event: Some(event),

@@ -152,7 +152,7 @@ impl Plan {
         consent.merge(others, self.local());
         let settled = &mut customer.profile.settled;
         let facts = std::mem::take(&mut other.profile.settled.derived);
-        settled.merge(other.profile.settled, &self.policy.currencies);
+        settled.merge(other.profile.settled, &self.policy.currencies, &self.home);
         settled.consent.refuse_as(&consent);
         for fact in &self.facts {
             let made_way = settled.derived.join(&fact.spec, &facts);

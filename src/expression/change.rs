@@ -57,8 +57,8 @@ impl Tree {
             Self::Now => true,
             Self::Fact { spec, key, .. } => spec.moves() || key.asked().is_some_and(Self::moves),
             // What of the profile fades is a number with a key.
-            Self::Member { kind, key, .. } => {
-                *kind == Type::Number || key.asked().is_some_and(Self::moves)
+            Self::Member(member) => {
+                member.kind == Type::Number || member.key.asked().is_some_and(Self::moves)
             }
             Self::Model(model) => inputs(model).any(Self::moves),
             _ => self.parts().any(Self::moves),
@@ -69,7 +69,7 @@ impl Tree {
     pub(super) fn is_unforeseen(&self) -> bool {
         let goes_around = match self {
             Self::Arithmetic(Arithmetic::Remainder, _)
-            | Self::Call(Function::Abs | Function::Hour | Function::Weekday, _) => self.moves(),
+            | Self::Call(Function::Abs | Function::Hour | Function::Weekday, ..) => self.moves(),
             Self::Model(model) => {
                 inputs(model).any(Self::is_unforeseen)
                     || self.moves() && !model.spec().formula.goes_one_way()
@@ -90,10 +90,11 @@ impl Tree {
             | Self::Duration(_)
             | Self::Texts(_)
             | Self::Now
-            | Self::Event(_)
+            | Self::Event(..)
             | Self::Profile { .. }
             | Self::Model(_) => (none, None, &[]),
-            Self::Member { key, .. } | Self::Fact { key, .. } => (none, key.asked(), &[]),
+            Self::Member(member) => (none, member.key.asked(), &[]),
+            Self::Fact { key, .. } => (none, key.asked(), &[]),
             Self::Known(of) | Self::Not(of) | Self::Negative(of) | Self::Lookup { key: of, .. } => {
                 (none, Some(&**of), &[])
             }
@@ -105,7 +106,7 @@ impl Tree {
             | Self::Arithmetic(_, parts) => (&parts[..], None, &[]),
             Self::Choice(parts) => (&parts[..], None, &[]),
             Self::Among(needle, items) => (&items[..], Some(&**needle), &[]),
-            Self::Call(_, arguments) => (&arguments[..], None, &[]),
+            Self::Call(_, arguments, _) => (&arguments[..], None, &[]),
             Self::Points { of, .. } => (none, None, of),
         };
         let conditions = conditions.iter().map(|(condition, _)| &condition.tree);

@@ -221,6 +221,7 @@ impl Checker<'_> {
                 table: found,
                 column,
                 key: Box::new(tree),
+                home: self.environment.home(),
             };
             Ok((Some(kind), tree))
         }))
@@ -387,7 +388,7 @@ impl Checker<'_> {
                 );
                 return Err(self.fails(arguments[0], &message));
             }
-            (function, _) => Tree::Call(function, trees.into()),
+            (function, _) => Tree::Call(function, trees.into(), self.environment.home()),
         };
         Ok((Some(doc.gives), tree))
     }

@@ -1,9 +1,8 @@
 //! The functions of the language: one table, from which the reference is made.
 
-use super::Scope;
 use super::operators::finite;
 use crate::event::Type;
-use crate::time::{WEEKDAYS, weekday};
+use crate::time::{WEEKDAYS, Zone, weekday};
 use crate::value::Value;
 
 /// A function.
@@ -171,8 +170,12 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
 ];
 
 impl Function {
-    /// Its value; `argument` gives the value of the argument of a number. Where one is not known the result is not either, or, for a bool, false.
-    pub fn call<'a>(self, argument: impl Fn(usize) -> Value<'a>, scope: &Scope<'a>) -> Value<'a> {
+    /// Its value; `argument` gives the value of the argument of a number, `zone` where the customer lives. Where one is not known the result is not either, or, for a bool, false.
+    pub fn call<'a>(
+        self,
+        argument: impl Fn(usize) -> Value<'a>,
+        zone: &dyn Fn() -> Zone,
+    ) -> Value<'a> {
         let number = |apply: fn(f64) -> f64| match argument(0) {
             Value::Number(a) => Value::Number(apply(a)),
             _ => Value::Null,
@@ -200,20 +203,18 @@ impl Function {
             },
             Self::DaysBetween => match (argument(0), argument(1)) {
                 (Value::Time(a), Value::Time(b)) => {
-                    let zone = scope.profile.identity.zone();
+                    let zone = zone();
                     Value::Number(f64::from(b.day(&zone)) - f64::from(a.day(&zone)))
                 }
                 _ => Value::Null,
             },
             Self::Hour => match argument(0) {
-                Value::Time(time) => {
-                    Value::Number(time.hour(&scope.profile.identity.zone()).into())
-                }
+                Value::Time(time) => Value::Number(time.hour(&zone()).into()),
                 _ => Value::Null,
             },
             Self::Weekday => match argument(0) {
                 Value::Time(time) => {
-                    let day = time.day(&scope.profile.identity.zone());
+                    let day = time.day(&zone());
                     Value::Text(WEEKDAYS[weekday(day)])
                 }
                 _ => Value::Null,

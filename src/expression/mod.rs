@@ -45,7 +45,8 @@ pub use operators::{OPERATORS, OperatorDoc};
 use crate::event::{Event, EventName, Product, Type, Vocabulary};
 use crate::measure::Declarations;
 use crate::profile::Settled;
-use crate::time::Timestamp;
+use crate::profile::section::AsOf;
+use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 use tree::Tree;
 
@@ -87,6 +88,19 @@ impl<'a> Scope<'a> {
             now,
         }
     }
+
+    /// The customer's time zone, or `home` where none is known.
+    fn zone(&self, home: &Zone) -> Zone {
+        self.profile.identity.zone_or(home)
+    }
+
+    /// As of when a profile is asked.
+    fn as_of<'z>(&self, home: &'z Zone) -> AsOf<'z> {
+        AsOf {
+            now: self.now,
+            home,
+        }
+    }
 }
 
 /// What an expression may name.
@@ -106,6 +120,13 @@ pub struct Environment<'a> {
     pub each_product: bool,
     /// Whether there is a `previous`.
     pub previous: bool,
+}
+
+impl Environment<'_> {
+    /// Where customers live of whom no zone is known.
+    fn home(&self) -> Zone {
+        self.derived.home.clone()
+    }
 }
 
 /// Why a text is no expression.

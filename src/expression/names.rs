@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::model::Model;
-use super::tree::{EventPart, Key, Tree, Whose, is_of_product};
+use super::tree::{EventPart, Key, Member, Tree, Whose, is_of_product};
 use super::{Environment, Expression, ExpressionError};
 use crate::document::suggest::{closest, listed};
 use crate::event::{EventName, PropertyId, Type, vocabulary};
@@ -160,6 +160,7 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
             )
         });
     };
+    let of = |part| Tree::Event(part, environment.home());
     let Some((segment, more)) = path.segments.split_first() else {
         return Err(ExpressionError {
             expected: Some("a property, such as `event.product_id`, or `event.event`".to_owned()),
@@ -169,9 +170,7 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
     if let Some(extra) = more.first() {
         let is_of_products = segment.name == "products" && more.len() == 1;
         return match OF_PRODUCTS.iter().find(|(name, _)| *name == extra.name) {
-            Some((_, id)) if is_of_products => {
-                Ok((Type::List, Tree::Event(EventPart::Products(*id))))
-            }
+            Some((_, id)) if is_of_products => Ok((Type::List, of(EventPart::Products(*id)))),
             _ => Err(ExpressionError {
                 expected: is_of_products
                     .then(|| format!("one of {}", listed(OF_PRODUCTS.iter().map(|it| it.0)))),
@@ -188,16 +187,14 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
     let is_property = environment.vocabulary.name_is_property(events);
     match segment.name.as_str() {
         // What is called so otherwise is a property where there is one.
-        name if !segment.keyed && (name == "event" || name == "name" && !is_property) => Ok((
-            Type::Text,
-            Tree::Event(EventPart::Name(names(events, environment))),
-        )),
-        "time" if !segment.keyed => Ok((Type::Time, Tree::Event(EventPart::Time))),
-        "id" if !segment.keyed => Ok((Type::Text, Tree::Event(EventPart::Id))),
-        "products" if !segment.keyed => Ok((
-            Type::List,
-            Tree::Event(EventPart::Products(PropertyId::PRODUCT_ID)),
-        )),
+        name if !segment.keyed && (name == "event" || name == "name" && !is_property) => {
+            Ok((Type::Text, of(EventPart::Name(names(events, environment)))))
+        }
+        "time" if !segment.keyed => Ok((Type::Time, of(EventPart::Time))),
+        "id" if !segment.keyed => Ok((Type::Text, of(EventPart::Id))),
+        "products" if !segment.keyed => {
+            Ok((Type::List, of(EventPart::Products(PropertyId::PRODUCT_ID))))
+        }
         _ => property(segment, events, environment),
     }
 }
@@ -239,7 +236,7 @@ fn property(
                 EventPart::Property(id)
             };
             let kind = vocabulary.property(id).kind.in_expressions();
-            return Ok((kind, Tree::Event(part)));
+            return Ok((kind, Tree::Event(part, environment.home())));
         }
     }
     let here: Vec<&str> = events
@@ -320,12 +317,13 @@ fn of_profile(
         };
         return Ok((
             kind,
-            Tree::Member {
+            Tree::Member(Box::new(Member {
                 read: &*field.read,
                 key: key.key(),
                 kind,
                 whose,
-            },
+                home: environment.home(),
+            })),
         ));
     }
     Err(unknown_field(path, &written, environment))

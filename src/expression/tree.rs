@@ -25,17 +25,13 @@ pub enum Tree {
     Duration(i64),
     Texts(Box<[Text]>),
     Now,
-    Event(EventPart),
+    /// What is asked of the event, and where customers live of whom no zone is known, as below.
+    Event(EventPart, Zone),
     Profile {
         read: &'static Read,
         whose: Whose,
     },
-    Member {
-        read: &'static ReadMember,
-        key: Key,
-        kind: Type,
-        whose: Whose,
-    },
+    Member(Box<Member>),
     /// What is declared to be measured; of which value of `per`, empty where it has none.
     Fact {
         spec: Box<Spec>,
@@ -52,6 +48,7 @@ pub enum Tree {
         table: Arc<Table>,
         column: usize,
         key: Box<Tree>,
+        home: Zone,
     },
     /// The score of a declared model.
     Model(Box<Model>),
@@ -66,7 +63,17 @@ pub enum Tree {
     Among(Box<Tree>, Box<[Tree]>),
     In(Box<[Tree; 2]>),
     Arithmetic(Arithmetic, Box<[Tree; 2]>),
-    Call(Function, Box<[Tree]>),
+    Call(Function, Box<[Tree]>, Zone),
+}
+
+/// What stands behind a key of the profile.
+pub struct Member {
+    pub read: &'static ReadMember,
+    pub key: Key,
+    pub kind: Type,
+    pub whose: Whose,
+    /// Where customers live of whom no zone is known.
+    pub home: Zone,
 }
 
 /// By what a value is found where there are many.
@@ -111,31 +118,13 @@ impl Tree {
             Self::Duration(ms) => Value::Duration(*ms),
             Self::Texts(items) => Value::texts(items),
             Self::Now => Value::Time(scope.now),
-            Self::Event(part) => known(scope.event.map_or(Value::Null, |event| {
-                let zone = || scope.profile.identity.zone();
-                part.read(event, scope.product, &zone)
-            })),
+            Self::Event(part, home) => part.asked(scope, home),
             Self::Profile { read, whose } => {
                 let profile = whose.profile(scope);
-                known(profile.map_or(Value::Null, |profile| read(profile, scope.now)))
+                let as_of = scope.as_of(&Zone::Utc);
+                known(profile.map_or(Value::Null, |profile| read(profile, as_of)))
             }
-            Self::Member {
-                read,
-                key,
-                kind,
-                whose,
-            } => {
-                let value = key.find(scope, |key| {
-                    Some(read(whose.profile(scope)?, key, scope.now))
-                });
-                let value = value.unwrap_or(Value::Null);
-                // An attribute that was stored under an older declaration may have another type.
-                if value.kind() == Some(*kind) {
-                    known(value)
-                } else {
-                    Value::Null
-                }
-            }
+            Self::Member(member) => member.eval(scope),
             Self::Fact { spec, key, whose } => {
                 let value = key.find(scope, |key| {
                     let profile = whose.profile(scope)?;
@@ -147,7 +136,12 @@ impl Tree {
                 let profile = whose.profile(scope);
                 profile.map_or(Value::Null, |profile| points(of, profile, scope.now))
             }
-            Self::Lookup { table, column, key } => look_up(table, *column, &key.eval(scope), scope),
+            Self::Lookup {
+                table,
+                column,
+                key,
+                home,
+            } => look_up(table, *column, &key.eval(scope), &|| scope.zone(home)),
             Self::Model(model) => Value::number(model.score(scope)),
             Self::Negative(of) => match of.eval(scope) {
                 Value::Number(number) => Value::Number(-number),
@@ -165,7 +159,9 @@ impl Tree {
             Self::Arithmetic(operator, parts) => {
                 operator.apply(&parts[0].eval(scope), &parts[1].eval(scope))
             }
-            Self::Call(function, arguments) => function.call(|i| arguments[i].eval(scope), scope),
+            Self::Call(function, arguments, home) => {
+                function.call(|i| arguments[i].eval(scope), &|| scope.zone(home))
+            }
             Self::Bool(_)
             | Self::Known(_)
             | Self::Not(_)
@@ -201,6 +197,22 @@ impl Tree {
     }
 }
 
+impl Member {
+    fn eval<'a>(&'a self, scope: &Scope<'a>) -> Value<'a> {
+        let value = self.key.find(scope, |key| {
+            let profile = self.whose.profile(scope)?;
+            Some((self.read)(profile, key, scope.as_of(&self.home)))
+        });
+        let value = value.unwrap_or(Value::Null);
+        // An attribute that was stored under an older declaration may have another type.
+        if value.kind() == Some(self.kind) {
+            known(value)
+        } else {
+            Value::Null
+        }
+    }
+}
+
 impl Key {
     /// What is found by it; nothing where it is not known.
     pub fn find<R>(&self, scope: &Scope<'_>, by: impl FnOnce(&str) -> Option<R>) -> Option<R> {
@@ -229,6 +241,12 @@ impl Whose {
 }
 
 impl EventPart {
+    fn asked<'a>(&'a self, scope: &Scope<'a>, home: &Zone) -> Value<'a> {
+        known(scope.event.map_or(Value::Null, |event| {
+            self.read(event, scope.product, &|| scope.zone(home))
+        }))
+    }
+
     fn read<'a>(
         &'a self,
         event: &'a Event,
@@ -291,11 +309,15 @@ fn points(of: &[(Expression, f64)], profile: &Settled, now: Timestamp) -> Value<
     Value::Number(holding.map(|(_, points)| points).sum())
 }
 
-fn look_up<'a>(table: &'a Table, column: usize, key: &Value<'_>, scope: &Scope<'_>) -> Value<'a> {
-    let zone = || scope.profile.identity.zone();
+fn look_up<'a>(
+    table: &'a Table,
+    column: usize,
+    key: &Value<'_>,
+    zone: &dyn Fn() -> Zone,
+) -> Value<'a> {
     known(match key {
-        Value::Text(key) => table.value(key, column, &zone),
-        Value::Number(key) => table.value(&key.to_string(), column, &zone),
+        Value::Text(key) => table.value(key, column, zone),
+        Value::Number(key) => table.value(&key.to_string(), column, zone),
         _ => Value::Null,
     })
 }

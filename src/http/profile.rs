@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::{Customer, Engine};
+use crate::profile::section::AsOf;
 use crate::profile::{FIELDS, KEYED_FIELDS, Settled};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
@@ -113,7 +114,13 @@ pub(super) fn shown(
         customer: settled.id.to_string(),
         now: now.to_string(),
         as_of: (watermark > Timestamp::MIN).then(|| watermark.to_string()),
-        profile: fields(settled, now),
+        profile: fields(
+            settled,
+            AsOf {
+                now,
+                home: &plan.home,
+            },
+        ),
         sent: sent(settled, plan),
         open: open(customer, plan),
         held: held.collect(),
@@ -122,21 +129,21 @@ pub(super) fn shown(
     }
 }
 
-/// The fields of a profile as of `now`. What is not known is left out.
-fn fields(profile: &Settled, now: Timestamp) -> Value {
+/// The fields of a profile. What is not known is left out.
+fn fields(profile: &Settled, as_of: AsOf<'_>) -> Value {
     let mut fields = Map::new();
     for field in FIELDS.iter() {
         put(
             &mut fields,
             field.path,
-            (&(field.read)(profile, now)).into(),
+            (&(field.read)(profile, as_of)).into(),
         );
     }
     let mut by_path: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for keyed in KEYED_FIELDS.iter() {
         let mut members = Map::new();
         for key in (keyed.keys)(profile) {
-            let value: Value = (&(keyed.read)(profile, key, now)).into();
+            let value: Value = (&(keyed.read)(profile, key, as_of)).into();
             let value = match keyed.member {
                 Some(member) => [(member.to_owned(), value)].into_iter().collect(),
                 None => value,
@@ -220,6 +227,8 @@ mod tests {
     use crate::trigger::plan::Policy;
     use serde_json::json;
 
+    use crate::time::Zone;
+
     #[test]
     fn fields_stand_under_the_names_of_expressions() {
         let mut profile = Settled {
@@ -228,7 +237,9 @@ mod tests {
         };
         profile.identity.addresses.email = Some("ana@example.com".into());
         profile.browsing.viewed.push("p1".into());
-        let shown = fields(&profile, Timestamp(0));
+        let now = Timestamp(0);
+        let home = &Zone::Utc;
+        let shown = fields(&profile, AsOf { now, home });
         assert_eq!(shown["addresses"]["email"], "ana@example.com");
         assert_eq!(shown["viewed"], json!(["p1"]));
         assert_eq!(shown["orders"]["count"], 0);

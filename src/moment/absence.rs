@@ -89,6 +89,8 @@ pub struct Absence {
     pub per: Per,
     /// Which `after` counts when there are several.
     pub from: From,
+    /// Where customers live of whom no zone is known.
+    pub home: Zone,
 }
 
 /// By when it should have come.
@@ -204,7 +206,7 @@ impl Absence {
         let Value::Time(at) = at.eval(scope) else {
             return None;
         };
-        let zone = scope.profile.identity.zone();
+        let zone = scope.profile.identity.zone_or(&self.home);
         let until = Until::of(at, *plus_ms, &zone);
         (until.instant(&zone) > event.time).then_some(Some(until))
     }
@@ -212,7 +214,7 @@ impl Absence {
     fn deadline(&self, open: &Open, settled: &Settled) -> Timestamp {
         match (&self.by, open.until) {
             (By::Within(within_ms), _) => open.anchor.time.plus(*within_ms),
-            (By::Until(..), Some(until)) => until.instant(&settled.identity.zone()),
+            (By::Until(..), Some(until)) => until.instant(&settled.identity.zone_or(&self.home)),
             // It was armed before its trigger said `until`.
             (By::Until(..), None) => Timestamp::MAX,
         }
@@ -329,6 +331,7 @@ impl MomentKind for Absence {
             by: by?,
             per: per?,
             from: from?,
+            home: reader.declared.derived.home.clone(),
         })
     }
 

@@ -28,7 +28,7 @@ use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stats::deviation;
 use crate::stored::Stored;
-use crate::time::{DAY_MS, Timestamp};
+use crate::time::{DAY_MS, Timestamp, Zone};
 use crate::value::Value;
 
 /// History that is asked for: beyond this a rhythm is no better known.
@@ -110,6 +110,8 @@ pub struct Baseline {
     pub history_min: u32,
     /// When it has departed.
     pub departs: Departure,
+    /// Where customers live of whom no zone is known.
+    pub home: Zone,
 }
 
 /// What is measured of the matching events.
@@ -226,7 +228,7 @@ impl MomentKind for Baseline {
         match &self.measure {
             Measure::GapDays => {
                 let state = state.get_or_insert_default();
-                let day = event.time.day(&scope.profile.identity.zone());
+                let day = event.time.day(&scope.profile.identity.zone_or(&self.home));
                 if state.last.is_some() && day > state.last_day {
                     state.sums.add(i64::from(day) - i64::from(state.last_day));
                 }
@@ -273,7 +275,8 @@ impl MomentKind for Baseline {
                 let silence = least(bound, |days| self.beyond(state, days).is_gt());
                 let day = i32::try_from(silence).unwrap_or(DAY_MAX);
                 let day = state.last_day.saturating_add(day);
-                let midnight = Timestamp::start_of_day(day.min(DAY_MAX), &identity.zone());
+                let midnight =
+                    Timestamp::start_of_day(day.min(DAY_MAX), &identity.zone_or(&self.home));
                 // A midnight that she has passed by moving to another zone is past when she moves.
                 Some(midnight.max(identity.identified.unwrap_or(midnight)))
             }
@@ -705,6 +708,7 @@ fn baseline(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Baseline> {
         measure: measure?,
         history_min,
         departs,
+        home: reader.declared.derived.home.clone(),
     })
 }
 

@@ -133,7 +133,7 @@ fn customer(plan: &Plan, said: &str) -> (Settled, Vec<TailEvent>) {
             let event = Box::new(event);
             ahead.push(TailEvent { event, fired });
         } else {
-            profile.apply(&event, &plan.policy.currencies);
+            profile.apply(&event, &plan.policy.currencies, &plan.home);
         }
     }
     (profile, ahead)

@@ -98,11 +98,11 @@ impl Section for Browsing {
             "top_interest",
             Type::Text,
             "category of the highest interest",
-            |p, now| {
+            |p, as_of| {
                 let best = p
                     .interests
                     .iter()
-                    .max_by(|a, b| decayed(a, now).total_cmp(&decayed(b, now)));
+                    .max_by(|a, b| decayed(a, as_of.now).total_cmp(&decayed(b, as_of.now)));
                 Value::text(best.map(|interest| &interest.category))
             },
         ),
@@ -122,9 +122,9 @@ impl Section for Browsing {
             let interests = p.interests.iter();
             interests.map(|it| it.category.as_str()).collect()
         },
-        read: |p, key, now| {
+        read: |p, key, as_of| {
             let found = p.interests.iter().find(|it| it.category == key);
-            Value::Number(found.map_or(0.0, |interest| decayed(interest, now)))
+            Value::Number(found.map_or(0.0, |interest| decayed(interest, as_of.now)))
         },
     }];
 

@@ -65,13 +65,7 @@ impl Addresses {
 }
 
 impl Identity {
-    /// Her time zone; UTC where none is known.
-    #[must_use]
-    pub fn zone(&self) -> Zone {
-        self.zone_or(&Zone::Utc)
-    }
-
-    /// The same, or where she is taken to live while none is known.
+    /// Her time zone, or where she is taken to live while none is known.
     #[must_use]
     pub fn zone_or(&self, home: &Zone) -> Zone {
         let own = self.timezone.as_deref().and_then(Zone::named);
@@ -179,9 +173,10 @@ impl Section for Identity {
             let attributes = p.attributes.iter();
             attributes.map(|(name, _)| name.as_str()).collect()
         },
-        read: |p, key, _| {
+        read: |p, key, as_of| {
             let found = p.attributes.iter().find(|(name, _)| name == key);
-            found.map_or(Value::Null, |(_, value)| Value::of(value, &|| p.zone()))
+            let zone = || p.zone_or(as_of.home);
+            found.map_or(Value::Null, |(_, value)| Value::of(value, &zone))
         },
     }];
 

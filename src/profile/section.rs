@@ -7,6 +7,15 @@ use crate::stored::Stored;
 use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 
+/// As of when, and where, a profile is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct AsOf<'z> {
+    /// The instant.
+    pub now: Timestamp,
+    /// Where customers live of whom no zone is known.
+    pub home: &'z Zone,
+}
+
 /// What stands around an event.
 #[derive(Clone, Copy)]
 pub struct Local<'a> {
@@ -70,8 +79,8 @@ pub struct Field<S> {
     pub kind: Type,
     /// What it is, with its unit.
     pub about: &'static str,
-    /// How it is read as of `now`.
-    pub read: for<'a> fn(&'a S, now: Timestamp) -> Value<'a>,
+    /// How it is read.
+    pub read: for<'a> fn(&'a S, AsOf<'_>) -> Value<'a>,
 }
 
 /// One family of fields with a key of the author's choice: `profile.PATH["key"]` or `profile.PATH.key`.
@@ -87,8 +96,8 @@ pub struct KeyedField<S> {
     pub about: &'static str,
     /// The keys that she has.
     pub keys: for<'a> fn(&'a S) -> Vec<&'a str>,
-    /// How the member of a key is read as of `now`.
-    pub read: for<'a> fn(&'a S, key: &str, now: Timestamp) -> Value<'a>,
+    /// How the member of a key is read.
+    pub read: for<'a> fn(&'a S, key: &str, AsOf<'_>) -> Value<'a>,
 }
 
 /// One row of a family's fields.
@@ -97,7 +106,7 @@ pub const fn field<S>(
     path: &'static str,
     kind: Type,
     about: &'static str,
-    read: for<'a> fn(&'a S, now: Timestamp) -> Value<'a>,
+    read: for<'a> fn(&'a S, AsOf<'_>) -> Value<'a>,
 ) -> Field<S> {
     Field {
         path,
@@ -114,7 +123,7 @@ pub const fn keyed<S>(
     kind: Type,
     about: &'static str,
     keys: for<'a> fn(&'a S) -> Vec<&'a str>,
-    read: for<'a> fn(&'a S, key: &str, now: Timestamp) -> Value<'a>,
+    read: for<'a> fn(&'a S, key: &str, AsOf<'_>) -> Value<'a>,
 ) -> KeyedField<S> {
     KeyedField {
         path,

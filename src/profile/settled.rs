@@ -17,7 +17,7 @@ use super::orders::Orders;
 use super::presence::Presence;
 use super::reach::Reach;
 use super::reviews::Reviews;
-use super::section::{Local, Section};
+use super::section::{AsOf, Local, Section};
 use super::seen::Seen;
 use super::segments::Segments;
 use super::sent::Sent;
@@ -29,7 +29,7 @@ use super::wishlist::Wishlist;
 use crate::event::{CustomerId, Event, EventName, PropertyId, Text, Type};
 use crate::money::Currencies;
 use crate::stored::{Inventory, Lazy, Part, StoredError};
-use crate::time::Timestamp;
+use crate::time::Zone;
 use crate::value::Value;
 
 /// A line for each family. Who she is comes first: the others ask for her time zone.
@@ -47,15 +47,15 @@ macro_rules! sections {
         }
 
         impl Settled {
-            /// Takes one event in, at a company with these currencies.
-            pub fn apply(&mut self, event: &Event, currencies: &Currencies) {
+            /// Takes one event in, at a company with these currencies, where customers of whom no zone is known live at `home`.
+            pub fn apply(&mut self, event: &Event, currencies: &Currencies, home: &Zone) {
                 let Self { id: _, $who, $($family,)* } = self;
                 if <$Who>::is_written_by(event) {
                     let (zone, address) = (&Default::default, &|_| None);
                     $who.apply(event, Local { zone, currencies, address });
                 }
                 let local = Local {
-                    zone: &|| $who.zone(),
+                    zone: &|| $who.zone_or(home),
                     currencies,
                     address: &|address| $who.addresses.hash(address),
                 };
@@ -66,13 +66,13 @@ macro_rules! sections {
 
             /// Takes in what is settled of the same person under another id, family by family; one that holds nothing is passed over.
             /// What is declared of a company's own is taken in by whoever knows what that is.
-            pub fn merge(&mut self, other: Self, currencies: &Currencies) {
+            pub fn merge(&mut self, other: Self, currencies: &Currencies, home: &Zone) {
                 let Self { id: _, $who, $($family,)* } = self;
                 let zone = &Default::default;
                 let address = &|_| None;
                 merge($who, other.$who, Local { zone, currencies, address });
                 let local = Local {
-                    zone: &|| $who.zone(),
+                    zone: &|| $who.zone_or(home),
                     currencies,
                     address: &|address| $who.addresses.hash(address),
                 };
@@ -168,11 +168,11 @@ sections! {
     seen: Seen,
 }
 
-/// Reads one field of a profile as of `now`.
-pub type Read = dyn for<'a> Fn(&'a Settled, Timestamp) -> Value<'a> + Send + Sync;
+/// Reads one field of a profile.
+pub type Read = dyn for<'a> Fn(&'a Settled, AsOf<'_>) -> Value<'a> + Send + Sync;
 
-/// Reads the member of a key as of `now`.
-pub type ReadMember = dyn for<'a> Fn(&'a Settled, &str, Timestamp) -> Value<'a> + Send + Sync;
+/// Reads the member of a key.
+pub type ReadMember = dyn for<'a> Fn(&'a Settled, &str, AsOf<'_>) -> Value<'a> + Send + Sync;
 
 /// The keys that a customer has.
 pub type ReadKeys = dyn for<'a> Fn(&'a Settled) -> Vec<&'a str> + Send + Sync;
@@ -211,7 +211,7 @@ fn fields<S: Section>(of: for<'a> fn(&'a Settled) -> &'a S) -> Vec<Field> {
         path: field.path,
         kind: field.kind,
         about: field.about,
-        read: Box::new(move |settled, now| (field.read)(of(settled), now)),
+        read: Box::new(move |settled, as_of| (field.read)(of(settled), as_of)),
     });
     fields.collect()
 }
@@ -223,7 +223,7 @@ fn keyed_fields<S: Section>(of: for<'a> fn(&'a Settled) -> &'a S) -> Vec<KeyedFi
         kind: field.kind,
         about: field.about,
         keys: Box::new(move |settled| (field.keys)(of(settled))),
-        read: Box::new(move |settled, key, now| (field.read)(of(settled), key, now)),
+        read: Box::new(move |settled, key, as_of| (field.read)(of(settled), key, as_of)),
     });
     fields.collect()
 }

@@ -41,6 +41,8 @@ pub struct Plan {
     pub watches_segments: bool,
     /// What is common to all triggers.
     pub policy: Policy,
+    /// Where customers live of whom no zone is known.
+    pub home: Zone,
     /// Digest (16 hex digits) of the definitions and the policy.
     pub revision: Text,
     /// Whether what a segment, a fact, or a trigger that speaks at once remembers of her asks for more than her events say.
@@ -263,6 +265,7 @@ impl Plan {
             suppressions: Vec::new(),
             watches_segments,
             sees_beyond_events,
+            home: policy.default_timezone.zone(),
             policy,
             revision,
             by_event,
@@ -317,8 +320,7 @@ impl Plan {
     /// Where a customer lives: in a zone of her own, else in that of all of whom nothing is known.
     #[must_use]
     pub fn zone(&self, settled: &Settled) -> Zone {
-        let home = self.policy.default_timezone.zone();
-        settled.identity.zone_or(&home)
+        settled.identity.zone_or(&self.home)
     }
 
     /// Whether an event of this name may make something true when it is seen.

@@ -24,7 +24,7 @@ fn next(text: &str, from: &str, zone: &str, birthday: &str) -> String {
         traits: Some(Box::new(traits)),
         ..said(EventName::IDENTIFY, time)
     };
-    settled.apply(&event, &Currencies::default());
+    settled.apply(&event, &Currencies::default(), &Zone::Utc);
     let (mut state, mut found) = (None, Found::default());
     let scope = Scope {
         event: Some(&event),

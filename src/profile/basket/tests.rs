@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::money::Currencies;
+use crate::profile::section::AsOf;
 use crate::profile::tests::told;
 use crate::stored;
+use crate::time::Zone;
 
 /// What is told: a word, when, and properties.
 type Told<'a> = (&'a str, i64, &'a str);
@@ -132,7 +134,13 @@ fn an_order_empties_the_basket_that_it_names() {
             .iter()
             .find(|field| field.path == path)
             .unwrap();
-        (field.read)(&bought, Timestamp(0))
+        (field.read)(
+            &bought,
+            AsOf {
+                now: Timestamp(0),
+                home: &Zone::Utc,
+            },
+        )
     };
     assert_eq!(read("basket.cart_id"), Value::Null);
     assert_eq!(read("basket.items"), Value::Number(0.0));

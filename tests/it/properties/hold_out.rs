@@ -10,7 +10,8 @@ use moments::event::record::Origin;
 use moments::event::{Position, Vocabulary};
 use moments::population::{EVERYDAY, Population, PopulationSettings};
 use moments::profile::FIELDS;
-use moments::time::{DAY_MS, Timestamp};
+use moments::profile::section::AsOf;
+use moments::time::{DAY_MS, Timestamp, Zone};
 use moments::treatment::{Outcome, Reason};
 use moments::trigger::plan::Policy;
 use moments::trigger::set::{self, Basis};
@@ -132,8 +133,12 @@ fn the_groups_are_alike_and_stay_as_they_are() {
             out.len()
         );
         let until = BEGINS.plus(DAYS * DAY_MS);
+        let as_of = AsOf {
+            now: until,
+            home: &Zone::Utc,
+        };
         for field in FIELDS.iter() {
-            let number = |id: &String| match (field.read)(&profiles.get(id)?.settled, until) {
+            let number = |id: &String| match (field.read)(&profiles.get(id)?.settled, as_of) {
                 Value::Number(number) => Some(number),
                 Value::Bool(is) => Some(f64::from(u8::from(is))),
                 Value::Time(at) => Some((until.0 - at.0) as f64 / DAY_MS as f64),

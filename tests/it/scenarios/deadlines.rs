@@ -5,7 +5,8 @@ use std::sync::Arc;
 use moments::engine::Engine;
 use moments::trigger::plan::Policy;
 
-use super::{Bench, check, onsite, plan};
+use super::adoption::adopt;
+use super::{Bench, check, check_with, onsite, plan};
 
 const CART: &str = "absence: { of: Order Completed, after: Product Added, within: 30m }";
 const FIRST: &str =
@@ -339,4 +340,80 @@ fn an_absence_lasts_until_what_its_anchor_says() {
         &["2026-03-02T10:00:00Z Order Shipped", end],
         &[],
     );
+}
+
+/// What is asked where nothing says where she lives; what happens, and what follows where she is taken to live in Madrid, an hour
+/// before UTC.
+#[rustfmt::skip]
+const AT_HOME: &[(&str, &[&str], &[&str])] = &[
+    (
+        "absence: { of: Order Delivered, after: Order Shipped, until: event.promised_at, plus: 1d }",
+        &[r#"2026-03-02T10:00:00Z Order Shipped {"promised_at":"2026-03-04"}"#],
+        &["2026-03-05T23:00:00Z treat"],
+    ),
+    (
+        "absence: { of: Order Delivered, after: Order Shipped, until: event.promised_at, plus: 1d }",
+        &[r#"2026-03-02T10:00:00Z Order Shipped {"promised_at":"2026-03-04"}"#, MOVED],
+        &["2026-03-06T05:00:00Z treat"],
+    ),
+    // On the 3rd, 5th and 7th: two gaps of two days. By UTC they were of three and one.
+    (
+        RHYTHM,
+        &[
+            "2026-03-02T23:30:00Z Order Completed",
+            "2026-03-05T10:00:00Z Order Completed",
+            "2026-03-06T23:30:00Z Order Completed",
+        ],
+        &["2026-03-09T23:00:00Z treat"],
+    ),
+    ("event: { name: Page Viewed, where: hour(event.time) == 0 }", &["2026-03-02T23:30:00Z Page Viewed"], &["2026-03-02T23:30:00Z treat"]),
+    (
+        "event: { name: Page Viewed, where: weekday(event.time) == \"tuesday\" }",
+        &["2026-03-02T22:59:59Z Page Viewed", "2026-03-02T23:00:00Z Page Viewed"],
+        &["2026-03-02T23:00:00Z treat"],
+    ),
+    (
+        "event: { name: Order Completed, where: \"days_between(previous.last_order, event.time) == 1\" }",
+        &["2026-03-02T22:59:59Z Order Completed", "2026-03-02T23:00:00Z Order Completed"],
+        &["2026-03-02T23:00:00Z treat"],
+    ),
+    // Of a day the parcel is in time until its end.
+    (
+        "event: { name: Order Delivered, where: profile.deliveries.late == 1 }",
+        &[
+            r#"2026-03-02T10:00:00Z Order Delivered {"order_id":"o1","promised_at":"2026-03-01","delivered_at":"2026-03-01T22:59:59Z"}"#,
+            r#"2026-03-02T11:00:00Z Order Delivered {"order_id":"o2","promised_at":"2026-03-01","delivered_at":"2026-03-01T23:00:00Z"}"#,
+        ],
+        &["2026-03-02T11:00:00Z treat"],
+    ),
+];
+
+fn madrid() -> Policy {
+    toml::from_str("hold_out = '0%'\ndefault_timezone = 'Europe/Madrid'").expect("a policy")
+}
+
+#[test]
+fn who_says_no_zone_has_that_of_the_policy() {
+    for (moment, lines, expected) in AT_HOME {
+        let mut lines = lines.to_vec();
+        lines.push("until 2026-03-20T00:00:00Z");
+        check_with(&onsite(moment), &madrid(), &lines, expected);
+    }
+}
+
+/// Deadlines follow, though no trigger is another.
+#[test]
+fn another_zone_of_the_policy_moves_deadlines() {
+    let trigger = onsite(AT_HOME[0].0);
+    let mut bench = Bench::new(&trigger, madrid());
+    bench.line(AT_HOME[0].1[0]);
+    bench.line("until 2026-03-03T00:00:00Z");
+    let there = "hold_out = '0%'\ndefault_timezone = 'Asia/Tokyo'";
+    adopt(
+        &mut bench,
+        &trigger,
+        toml::from_str(there).expect("a policy"),
+    );
+    bench.line("until 2026-03-05T15:00:00Z");
+    assert_eq!(bench.decisions(), ["2026-03-05T15:00:00Z treat"]);
 }
