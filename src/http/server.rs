@@ -191,22 +191,13 @@ type Served = http1::Connection<
     TowerToHyperService<Router>,
 >;
 
-fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: &Router,
-    idle: &Idle,
-) -> Served {
+fn connection(stream: TcpStream, peer: SocketAddr, router: &Router, idle: &Idle) -> Served {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE));
-    let service =
-        router
-            .clone()
-            .layer(Extension(Peer(peer)))
-            .layer(middleware::from_fn_with_state(
-                Arc::clone(idle),
-                answering,
-            ));
+    let service = router
+        .clone()
+        .layer(Extension(Peer(peer)))
+        .layer(middleware::from_fn_with_state(Arc::clone(idle), answering));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)

@@ -570,7 +570,8 @@ mod tests {
         let mut board = board(&[(1, "ana"), (2, "ben")]);
         let (open, mut hers) = board.watch(&["ana".to_owned()], None, AT).unwrap();
         assert_eq!(open.len(), 1);
-        let (_, mut both) = { board.watch(&["ana".to_owned(), "ben".to_owned()], None, AT) }.unwrap();
+        let (_, mut both) =
+            { board.watch(&["ana".to_owned(), "ben".to_owned()], None, AT) }.unwrap();
         let (_, mut others) = { board.watch(&["ana".to_owned()], Some("pop-up"), AT) }.unwrap();
         board.treatment(command(3, "ana", AT), AT);
         board.treatment(command(4, "ana", AT.plus(500)), AT);

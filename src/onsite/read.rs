@@ -133,7 +133,9 @@ impl Reader {
                 tracing::info!(topic = self.topic, partitions = there, "has grown");
                 self.partitions = there;
             }
-            Err(error) => tracing::warn!(%error, topic = self.topic, "has grown; it is tried again"),
+            Err(error) => {
+                tracing::warn!(%error, topic = self.topic, "has grown; it is tried again");
+            }
         }
     }
 

@@ -53,6 +53,21 @@ fn removed(summary: &Summary) -> String {
     text
 }
 
+/// Events that came twice, or not in their time.
+fn out_of_turn(summary: &Summary) -> String {
+    if summary.duplicates == 0 && summary.late == 0 && summary.set_back == 0 {
+        return String::new();
+    }
+    let back = match summary.set_back {
+        0 => String::new(),
+        back => format!(", {back} ahead of their own append and set back to it"),
+    };
+    format!(
+        "{} duplicates, {} late{back}\n",
+        summary.duplicates, summary.late
+    )
+}
+
 fn text(summary: &Summary) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
@@ -68,17 +83,7 @@ fn text(summary: &Summary) -> String {
         summary.elapsed_seconds,
         rate
     );
-    if summary.duplicates > 0 || summary.late > 0 || summary.set_back > 0 {
-        let back = match summary.set_back {
-            0 => String::new(),
-            back => format!(", {back} ahead of their own append and set back to it"),
-        };
-        let _ = writeln!(
-            text,
-            "{} duplicates, {} late{back}",
-            summary.duplicates, summary.late
-        );
-    }
+    text.push_str(&out_of_turn(summary));
     text.push_str(&removed(summary));
     for (reason, count) in &summary.rejected {
         let are = if *count == 1 {

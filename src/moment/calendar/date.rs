@@ -84,8 +84,8 @@ impl Date {
             }
             Self::Daily { weekdays } => {
                 let named = WEEKDAYS.iter().zip(weekdays);
-                let named = named.filter_map(|(name, is_one)| is_one.then(|| capitalised(name)));
-                let named: Vec<String> = named.collect();
+                let named = named.filter(|(_, is_one)| **is_one);
+                let named: Vec<String> = named.map(|(name, _)| capitalised(name)).collect();
                 match named.len() {
                     7 => "on every day".to_owned(),
                     _ => format!("on every {}", named.join(", ")),

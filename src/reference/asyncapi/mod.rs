@@ -262,7 +262,9 @@ struct Message {
 impl Message {
     fn object(self) -> Json {
         let key = match self.name.as_str() {
-            "report" => "What the row is of, and the partition: a later one of the same key replaces it.",
+            "report" => {
+                "What the row is of, and the partition: a later one of the same key replaces it."
+            }
             _ => "The customer: her userId, else her anonymousId.",
         };
         let mut binding = json!({
