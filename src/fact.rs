@@ -101,7 +101,7 @@ pub const MEASURES: Keys = Keys {
         Known::optional(
             "list",
             Shape::Mapping(&LIST),
-            "The last values of a text, the oldest first.",
+            "The last values of the event, the oldest first.",
         ),
         Known::optional(
             "score",
@@ -122,7 +122,7 @@ const LIST: Keys = Keys {
         Known::required(
             "of",
             Shape::Expression,
-            "A text of the event, such as `event.product_id`.",
+            "What is listed of the event, such as `event.product_id`: a text, number, time or bool.",
         ),
         Known::default("last", "10", Shape::Whole(1, LAST_MAX), "How many."),
     ],
@@ -237,6 +237,7 @@ impl Fact {
             Taken::Nothing => Said::Nothing,
             Taken::Amount(value) => match value.eval(scope) {
                 Value::Number(number) => Said::amount(number)?,
+                Value::Time(time) => Said::Amount(time.0),
                 _ => return None,
             },
             Taken::Hash(value) => Said::Hash(xxh3_64(value.eval(scope).key()?.as_bytes())),
@@ -245,7 +246,9 @@ impl Fact {
                 Value::Number(value) => Said::Number(value),
                 Value::Text(_) => Said::Text(value.eval(scope).key()?),
                 Value::Time(value) => Said::Time(value),
-                Value::Null | Value::Duration(_) | Value::List(_) => return None,
+                Value::Null | Value::Duration(_) | Value::List(_) | Value::Items(..) => {
+                    return None;
+                }
             },
         };
         Some((per, said))
@@ -334,7 +337,7 @@ fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<(Measur
         let text = read::text(reader, node)?;
         let compiled = Expression::compile(text, &environment);
         let compiled = read::compiled(reader, node, 0, compiled)?;
-        if matches!(compiled.kind(), Type::List | Type::Duration) {
+        if matches!(compiled.kind(), Type::List(_) | Type::Duration) {
             reader.unexpected(
                 node,
                 "a text, number, time or bool, such as `event.category`",
@@ -356,8 +359,8 @@ fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<(Measur
         "previous" => end(reader, Measure::Previous),
         "sum" => of_number(reader, Measure::Sum),
         "mean" => of_number(reader, Measure::Mean),
-        "min" => of_number(reader, Measure::Min),
-        "max" => of_number(reader, Measure::Max),
+        "min" => extreme(reader, value, (Measure::Min, &environment)),
+        "max" => extreme(reader, value, (Measure::Max, &environment)),
         "distinct" => {
             let value = value_of(reader, value)?;
             Some((Measure::Distinct, Type::Number, Taken::Hash(value)))
@@ -372,22 +375,48 @@ fn number(reader: &mut Reader<'_>, node: &Node, environment: &Environment<'_>) -
     read::of_kind(reader, node, environment, Type::Number, role).map(Taken::Amount)
 }
 
+/// The least or greatest of a number or a time.
+fn extreme(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    (measure, environment): (Measure, &Environment<'_>),
+) -> Option<(Measure, Type, Taken)> {
+    let text = read::text(reader, node)?;
+    let compiled = Expression::compile(text, environment);
+    let compiled = read::compiled(reader, node, 0, compiled)?;
+    let kind = compiled.kind();
+    if !matches!(kind, Type::Number | Type::Time) {
+        reader.unexpected(node, "a number or a time, such as `event.total`");
+        return None;
+    }
+    Some((measure, kind, Taken::Amount(compiled)))
+}
+
 fn list(
     reader: &mut Reader<'_>,
     node: &Node,
     environment: &Environment<'_>,
 ) -> Option<(Measure, Type, Taken)> {
     let fields = reader.fields(node, LIST)?;
-    let of = reader.required(
-        &fields,
-        "of",
-        "a text of the event, such as event.product_id",
-    );
-    let role = "what is listed";
-    let of = of.and_then(|node| read::of_kind(reader, node, environment, Type::Text, role));
+    let expected = "what is listed of the event, such as event.product_id";
+    let of = reader.required(&fields, "of", expected);
+    let of = of.and_then(|node| {
+        let text = read::text(reader, node)?;
+        let compiled = Expression::compile(text, environment);
+        let compiled = read::compiled(reader, node, 0, compiled)?;
+        match compiled.kind().listed() {
+            Some(kind) => Some((kind, compiled)),
+            None => {
+                let expected = "a text, number, time or bool, such as `event.product_id`";
+                reader.unexpected(node, expected);
+                None
+            }
+        }
+    });
     let last = fields.get("last");
     let last = last.map_or(Some(LAST_DEFAULT), |node| reader.whole(node, 1..=LAST_MAX));
-    Some((Measure::List(last? as usize), Type::List, Taken::Value(of?)))
+    let (last, (kind, of)) = (last?, of?);
+    Some((Measure::List(last as usize), kind, Taken::Value(of)))
 }
 
 fn score(
@@ -530,6 +559,11 @@ mod tests {
         ("measure: { mean: event.total }", "o0=1 o1=2 o2", 9, "", "1.5", None),
         ("measure: { min: event.total }", "o0=3 o1=-2 o2=9", 9, "", "-2", None),
         ("measure: { max: event.total }", "o0=3 o1=-2 o2=9", 9, "", "9", None),
+        ("measure: { min: event.time }", "o3 o1 o2", 9, "", "\"1970-01-01T00:01:00.000Z\"", None),
+        ("measure: { max: event.time }, over: 10m", "o3 o1 o2", 9, "", "\"1970-01-01T00:03:00.000Z\"", Some(13)),
+        ("measure: { max: event.time }", "", 9, "", "null", None),
+        ("measure: { list: { of: event.total, last: 2 } }", "o0=3 o1=2.5 o2=9 o3", 9, "", "[2.5,9]", None),
+        ("measure: { list: { of: event.time, last: 1 } }", "o2 o1", 9, "", "[\"1970-01-01T00:02:00.000Z\"]", None),
         ("measure: { distinct: event.total }", "o0=3 o1=3 o2=9 o3", 9, "", "2", None),
         ("measure: first", "o5 o3 o9", 9, "", "\"1970-01-01T00:03:00.000Z\"", None),
         ("measure: previous", "o5 o9 o7", 9, "", "\"1970-01-01T00:07:00.000Z\"", None),
@@ -644,7 +678,7 @@ mod tests {
         ("fact: orders, of: Order Completed, measure: cuont", "did you mean `count`?"),
         ("fact: orders, of: Order Completed, measure: { sum: event.coupon }", "what is measured is a number"),
         ("fact: orders, of: Order Completed, measure: { sum: event.rating }", "has no property `rating`"),
-        ("fact: orders, of: Order Completed, measure: { list: { of: event.total } }", "what is listed is a text"),
+        ("fact: orders, of: Order Completed, measure: { list: { of: event.time - event.time } }", "a text, number, time or bool"),
         ("fact: orders, of: Order Completed, measure: { list: { of: event.coupon, last: 65 } }", "from 1 to 64"),
         ("fact: orders, of: Order Completed, measure: { first: event.products }", "is not valid here"),
         ("fact: orders, of: Order Completed, measure: { min: event.total, max: event.total }", "`measure` is one thing; here are 2"),

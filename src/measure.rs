@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Text, Type};
+use crate::event::{Item, Text, Type};
 use crate::score;
 use crate::stats::faded;
 use crate::table::Table;
@@ -39,9 +39,9 @@ pub enum Measure {
     Sum,
     /// The mean of a number; of nothing it is not known.
     Mean,
-    /// The least of a number.
+    /// The least of a number or a time.
     Min,
-    /// The greatest of a number.
+    /// The greatest of a number or a time.
     Max,
     /// How many different values.
     Distinct,
@@ -124,7 +124,7 @@ pub static NOTHING: Declarations = Declarations {
 pub enum Said {
     /// That it was.
     Nothing,
-    /// Millionths.
+    /// Millionths; of a time, ms since 1970.
     Amount(i64),
     /// The hash of a value.
     Hash(u64),
@@ -150,7 +150,7 @@ pub enum Held {
         /// Millionths.
         micros: i128,
     },
-    /// The least or the greatest there ever was, in millionths.
+    /// The least or the greatest there ever was, in millionths; of times, in ms.
     Extreme(i64),
     /// A score at an instant.
     Score {
@@ -361,7 +361,7 @@ impl Spec {
         match held {
             None => self.nothing(),
             Some(Held::Sum { n, micros }) => self.of_sum(*n, *micros),
-            Some(Held::Extreme(micros)) => Value::Number(amount(*micros)),
+            Some(Held::Extreme(amount)) => self.of_extreme(*amount),
             Some(Held::Score { at, score }) => match self.measure {
                 Measure::Score(half_life_ms) => {
                     Value::Number(faded(*score, (now.0 - at.0).max(0), half_life_ms))
@@ -395,7 +395,7 @@ impl Spec {
             Measure::Count | Measure::Sum | Measure::Distinct | Measure::Score(_) => {
                 Value::Number(0.0)
             }
-            Measure::List(_) => Value::List(Vec::new()),
+            Measure::List(_) => self.of_list(&[]),
             Measure::Mean | Measure::Min | Measure::Max => Value::Null,
             Measure::First | Measure::Last | Measure::Previous => Value::Null,
         }
@@ -412,6 +412,30 @@ impl Spec {
         }
     }
 
+    fn of_list<'h>(&self, entries: &'h [(Timestamp, Said)]) -> Value<'h> {
+        match self.kind {
+            Type::List(item) if item != Item::Text => {
+                let values = entries.iter().map(|(at, said)| said.value(*at));
+                Value::Items(item, values.collect())
+            }
+            _ => {
+                let texts = entries.iter().filter_map(|(_, said)| match said {
+                    Said::Text(text) => Some(text.as_str()),
+                    _ => None,
+                });
+                Value::List(texts.collect())
+            }
+        }
+    }
+
+    /// Of times it is one.
+    fn of_extreme<'h>(&self, known: i64) -> Value<'h> {
+        match self.kind {
+            Type::Time => Value::Time(Timestamp(known)),
+            _ => Value::Number(amount(known)),
+        }
+    }
+
     fn of_entries<'h>(&self, entries: &'h [(Timestamp, Said)]) -> Value<'h> {
         if entries.is_empty() {
             return self.nothing();
@@ -420,7 +444,7 @@ impl Spec {
             entry.map_or(Value::Null, |(at, said)| said.value(*at))
         };
         let amounts = || entries.iter().map(|(_, said)| said.micros());
-        let extreme = |micros: Option<i64>| Value::number(micros.map(amount));
+        let extreme = |known: Option<i64>| known.map_or(Value::Null, |it| self.of_extreme(it));
         match self.measure {
             Measure::Count | Measure::Sum | Measure::Mean => {
                 self.of_sum(entries.len() as u64, amounts().map(i128::from).sum())
@@ -431,13 +455,7 @@ impl Spec {
             Measure::First => value(entries.first()),
             Measure::Last => value(entries.last()),
             Measure::Previous => value(entries.len().checked_sub(2).map(|at| &entries[at])),
-            Measure::List(_) => {
-                let texts = entries.iter().filter_map(|(_, said)| match said {
-                    Said::Text(text) => Some(text.as_str()),
-                    _ => None,
-                });
-                Value::List(texts.collect())
-            }
+            Measure::List(_) => self.of_list(entries),
             Measure::Score(_) => Value::Null,
         }
     }

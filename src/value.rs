@@ -1,7 +1,7 @@
 //! What an expression works with: a value, borrowed where it can be.
 
-use crate::event::{Property, Text, Type, limits};
-use crate::time::{Timestamp, Zone};
+use crate::event::{Item, Property, Text, Type, limits};
+use crate::time::{Timestamp, Zone, parse_day};
 
 /// A value of the trigger language. `Null` is what is not known.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub enum Value<'a> {
     Duration(i64),
     /// a list of texts
     List(Vec<&'a str>),
+    /// a list of bools, numbers or times
+    Items(Item, Vec<Value<'a>>),
 }
 
 impl<'a> Value<'a> {
@@ -33,7 +35,8 @@ impl<'a> Value<'a> {
             Self::Text(_) => Type::Text,
             Self::Time(_) => Type::Time,
             Self::Duration(_) => Type::Duration,
-            Self::List(_) => Type::List,
+            Self::List(_) => Type::TEXTS,
+            Self::Items(item, _) => Type::List(*item).in_expressions(),
         })
     }
 
@@ -48,6 +51,33 @@ impl<'a> Value<'a> {
             Property::List(items) => Self::texts(items),
             Property::Date(day) => Self::Time(Timestamp::end_of_day(*day, &zone())),
         }
+    }
+
+    /// As what it is declared to be: of a list that is none of texts, each is read from what is written.
+    #[must_use]
+    pub fn declared(self, kind: Type, zone: &dyn Fn() -> Zone) -> Self {
+        match (self, kind) {
+            (Self::List(texts), Type::List(item)) if item != Item::Text => {
+                let read = texts
+                    .into_iter()
+                    .filter_map(|text| Self::read(text, item, zone));
+                Self::Items(item, read.collect())
+            }
+            (value, _) => value,
+        }
+    }
+
+    /// A value of a list as it is written; a day is its end.
+    fn read(text: &'a str, item: Item, zone: &dyn Fn() -> Zone) -> Option<Self> {
+        Some(match item {
+            Item::Bool => Self::Bool(text.parse().ok()?),
+            Item::Number => Self::Number(text.parse().ok()?),
+            Item::Text => Self::Text(text),
+            Item::Time | Item::Date => Self::Time(match parse_day(text) {
+                Some(day) => Timestamp::end_of_day(day, &zone()),
+                None => Timestamp::parse(text)?,
+            }),
+        })
     }
 
     /// A list of texts.
@@ -104,6 +134,7 @@ impl From<&Value<'_>> for serde_json::Value {
             Value::Time(value) => Self::from(value.to_string()),
             Value::Duration(value) => Self::from(*value),
             Value::List(items) => Self::from(items.clone()),
+            Value::Items(_, items) => items.iter().map(Self::from).collect(),
         }
     }
 }

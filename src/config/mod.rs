@@ -548,13 +548,13 @@ fn check_id(id: &str) -> Result<(), ConfigError> {
 
 fn typed(key: &str, kind: &str) -> Result<Type, ConfigError> {
     Type::named(kind).ok_or_else(|| {
-        let meant = closest(kind, types::NAMES)
+        let meant = closest(kind, Type::NAMES)
             .map_or(String::new(), |name| format!(", did you mean `{name}`?"));
         ConfigError::invalid(
             key,
             format!(
                 "`{kind}` is no type{meant} Types are {}",
-                crate::document::suggest::listed(types::NAMES)
+                crate::document::suggest::listed(Type::NAMES)
             ),
         )
     })

@@ -6,8 +6,7 @@ use std::ops::Deref;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// The types that may be declared.
-pub const NAMES: [&str; 6] = ["bool", "number", "text", "time", "date", "list"];
+use crate::event::Type;
 
 /// Names and the names of their types; of an object, those of what stands in it, as `guest.country`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +53,7 @@ impl JsonSchema for Types {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let value = json_schema!({ "type": "string", "enum": NAMES });
+        let value = json_schema!({ "type": "string", "enum": Type::NAMES });
         let object = json_schema!({ "type": "object", "additionalProperties": value });
         json_schema!({ "type": "object", "additionalProperties": { "anyOf": [value, object] } })
     }

@@ -380,6 +380,50 @@ mod tests {
         assert_eq!(decoded.event.property(PropertyId::CATEGORY), None);
     }
 
+    /// What a list is declared to be of, what is said, and what is kept of it; of `!` it is a defect.
+    #[rustfmt::skip]
+    const LISTS: &[(&str, &str, &str)] = &[
+        ("list", r#"["a",1,true]"#, "a 1 true"),
+        ("list of text", r#""a""#, "a"),
+        ("list of number", r#"[38,"40.5",-0.0]"#, "38 40.5 0"),
+        ("list of number", "7", "7"),
+        ("list of number", r#"[38,"large"]"#, "!"),
+        ("list of number", "[38,null]", "!"),
+        ("list of number", "[]", ""),
+        ("list of bool", r#"[true,"no",1]"#, "true false true"),
+        ("list of bool", r#"["maybe"]"#, "!"),
+        ("list of time", r#"["2026-03-02T10:00:00+01:00",1772445600000,"2026-03-04"]"#,
+            "2026-03-02T09:00:00.000Z 2026-03-02T10:00:00.000Z 2026-03-04"),
+        ("list of time", r#"["soon"]"#, "!"),
+        ("list of date", r#"["2026-03-04","2026-03-05T23:30:00-05:00"]"#, "2026-03-04 2026-03-05"),
+    ];
+
+    #[test]
+    fn lists_are_of_what_they_are_declared_to_be_of() {
+        for (kind, said, kept) in LISTS {
+            let kind = Type::named(kind).expect("a type");
+            let attributes = BTreeMap::from([("own".to_owned(), kind)]);
+            let decoder = Decoder::new(Arc::new(Vocabulary::standard()), Arc::new(attributes));
+            let text = format!(
+                r#"{{"type":"identify","userId":"ana","timestamp":"2026-03-02T10:00:00Z","traits":{{"own":{said}}}}}"#
+            );
+            let decoded = decoder
+                .decode(text.as_bytes(), &Origin::default())
+                .expect("an event");
+            assert_eq!(decoded.defects.is_empty(), *kept != "!", "{said}");
+            let traits = decoded.event.traits.unwrap_or_default();
+            let texts = traits.attributes.first().map(|(_, own)| match own {
+                Property::List(texts) => texts.join(" "),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(
+                texts.as_deref(),
+                Some(*kept).filter(|kept| *kept != "!"),
+                "{said}"
+            );
+        }
+    }
+
     #[test]
     fn an_event_with_an_odd_part_is_taken_without_it() {
         for (event, properties, defects) in [

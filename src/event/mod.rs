@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-pub use vocabulary::{EventName, PropertyId, Type, Vocabulary};
+pub use vocabulary::{EventName, Item, PropertyId, Type, Vocabulary};
 
 use crate::time::{Timestamp, Zone};
 
@@ -105,7 +105,7 @@ pub enum Property {
     Text(Text),
     /// an instant
     Time(Timestamp),
-    /// a list of texts
+    /// a list of texts; of other values, each as it is written: what it is, is declared
     List(Vec<Text>),
     /// a day in the customer's zone, in days since 1970-01-01
     Date(i32),

@@ -36,20 +36,81 @@ pub enum Type {
     Time,
     /// a length of time
     Duration,
-    /// a list of texts
-    List,
+    /// a list of values of one type
+    List(Item),
     /// a day in the customer's zone; expressions ask for its end, as a time
     Date,
 }
 
+/// What stands in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Item {
+    /// true or false
+    Bool,
+    /// any number
+    Number,
+    /// text
+    Text,
+    /// an instant
+    Time,
+    /// a day in the customer's zone
+    Date,
+}
+
+impl Item {
+    /// Its type by itself.
+    #[must_use]
+    pub fn kind(self) -> Type {
+        match self {
+            Self::Bool => Type::Bool,
+            Self::Number => Type::Number,
+            Self::Text => Type::Text,
+            Self::Time => Type::Time,
+            Self::Date => Type::Date,
+        }
+    }
+}
+
 impl Type {
+    /// The names of those that may be declared.
+    pub const NAMES: [&str; 11] = [
+        "bool",
+        "number",
+        "text",
+        "time",
+        "date",
+        "list",
+        "list of bool",
+        "list of number",
+        "list of text",
+        "list of time",
+        "list of date",
+    ];
+
+    /// A list of texts.
+    pub const TEXTS: Self = Self::List(Item::Text);
+
     /// Its type in expressions: that of a date is the time at which it ends.
     #[must_use]
     pub fn in_expressions(self) -> Self {
         match self {
             Self::Date => Self::Time,
+            Self::List(Item::Date) => Self::List(Item::Time),
             other => other,
         }
+    }
+
+    /// That of a list of such values; none where there is none.
+    #[must_use]
+    pub fn listed(self) -> Option<Self> {
+        Some(Self::List(match self {
+            Self::Bool => Item::Bool,
+            Self::Number => Item::Number,
+            Self::Text => Item::Text,
+            Self::Time => Item::Time,
+            Self::Date => Item::Date,
+            Self::Duration | Self::List(_) => return None,
+        }))
     }
 
     /// The word for it in messages, with its article.
@@ -61,7 +122,11 @@ impl Type {
             Self::Text => "a text",
             Self::Time => "a time",
             Self::Duration => "a duration",
-            Self::List => "a list of texts",
+            Self::List(Item::Bool) => "a list of bools",
+            Self::List(Item::Number) => "a list of numbers",
+            Self::List(Item::Text) => "a list of texts",
+            Self::List(Item::Time) => "a list of times",
+            Self::List(Item::Date) => "a list of dates",
             Self::Date => "a date",
         }
     }
@@ -74,9 +139,9 @@ impl Type {
             "number" => Self::Number,
             "text" => Self::Text,
             "time" => Self::Time,
-            "list" => Self::List,
+            "list" => Self::TEXTS,
             "date" => Self::Date,
-            _ => return None,
+            _ => return Self::named(name.strip_prefix("list of ")?)?.listed(),
         })
     }
 }

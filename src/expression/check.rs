@@ -146,7 +146,7 @@ impl Checker<'_> {
                 }
             }
         }
-        Ok((Some(Type::List), Tree::Texts(texts.into())))
+        Ok((Some(Type::TEXTS), Tree::Texts(texts.into())))
     }
 
     fn path(&mut self, node: &IdedExpr) -> Result<Typed, ExpressionError> {
@@ -220,6 +220,7 @@ impl Checker<'_> {
             let tree = Tree::Lookup {
                 table: found,
                 column,
+                kind,
                 key: Box::new(tree),
                 home: self.environment.home(),
             };
@@ -342,7 +343,12 @@ impl Checker<'_> {
         for (argument, kinds) in arguments.iter().zip(doc.takes) {
             let (kind, tree) = self.node(argument)?;
             if !kind.is_some_and(|kind| kinds.contains(&kind)) {
-                let wanted: Vec<_> = kinds.iter().map(|kind| kind.described()).collect();
+                let wanted = kinds.iter().map(|kind| match kind {
+                    Type::List(_) => "a list",
+                    kind => kind.described(),
+                });
+                let mut wanted: Vec<_> = wanted.collect();
+                wanted.dedup();
                 let message = format!(
                     "`{name}` takes {} here, and this is {}",
                     wanted.join(" or "),

@@ -158,7 +158,7 @@ impl Checker<'_> {
             (None, None) => Tree::Bool(true),
             (Some(_), None) => Tree::Not(Box::new(Tree::Known(Box::new(left)))),
             (None, Some(_)) => Tree::Not(Box::new(Tree::Known(Box::new(right)))),
-            (Some(Type::List), Some(Type::List)) => {
+            (Some(Type::List(_)), Some(Type::List(_))) => {
                 let expected = Some("`\"x\" in list` or `size(list) == 0`".to_owned());
                 let message = format!("lists cannot be compared with `{symbol}`");
                 return Err(ExpressionError {
@@ -180,7 +180,7 @@ impl Checker<'_> {
         list: &IdedExpr,
     ) -> Result<Typed, ExpressionError> {
         let (needle_kind, needle_tree) = self.node(needle)?;
-        let Some(needle_kind) = needle_kind.filter(|kind| *kind != Type::List) else {
+        let Some(needle_kind) = needle_kind.filter(|kind| !matches!(kind, Type::List(_))) else {
             return Err(self.fails(
                 needle,
                 &format!(
@@ -213,7 +213,7 @@ impl Checker<'_> {
             self.declared(needle, name)?;
         }
         match self.node(list)? {
-            (Some(Type::List), tree) if needle_kind == Type::Text => {
+            (kind @ Some(Type::List(_)), tree) if kind == needle_kind.listed() => {
                 Ok((Some(Type::Bool), Tree::In(Box::new([needle_tree, tree]))))
             }
             (Some(Type::Text), _) if needle_kind == Type::Text => {
@@ -227,7 +227,7 @@ impl Checker<'_> {
                 node,
                 "in",
                 (Some(needle_kind), kind),
-                "a text in a list of texts",
+                "a value in a list of its type, such as a text in a list of texts",
             )),
         }
     }

@@ -1,7 +1,7 @@
 //! The functions of the language: one table, from which the reference is made.
 
 use super::operators::finite;
-use crate::event::Type;
+use crate::event::{Item, Type};
 use crate::time::{WEEKDAYS, Zone, weekday};
 use crate::value::Value;
 
@@ -47,7 +47,17 @@ const ANY: &[Type] = &[
     Type::Text,
     Type::Time,
     Type::Duration,
-    Type::List,
+    Type::TEXTS,
+    Type::List(Item::Bool),
+    Type::List(Item::Number),
+    Type::List(Item::Time),
+];
+const SIZED: &[Type] = &[
+    Type::TEXTS,
+    Type::List(Item::Bool),
+    Type::List(Item::Number),
+    Type::List(Item::Time),
+    Type::Text,
 ];
 const NUMBER: &[Type] = &[Type::Number];
 const TEXT: &[Type] = &[Type::Text];
@@ -138,7 +148,7 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
     FunctionDoc {
         name: "size",
         call: "size(x)",
-        takes: &[&[Type::List, Type::Text]],
+        takes: &[SIZED],
         gives: Type::Number,
         about: "how many entries a list has, or characters a text",
         function: Function::Size,
@@ -198,6 +208,7 @@ impl Function {
             Self::StartsWith => texts(|text, start| text.starts_with(start)),
             Self::Size => match argument(0) {
                 Value::List(items) => count(items.len()),
+                Value::Items(_, items) => count(items.len()),
                 Value::Text(text) => count(text.chars().count()),
                 _ => Value::Null,
             },

@@ -298,7 +298,7 @@ impl fmt::Debug for Expression {
 
 fn expected_instead(found: Type, wanted: Type) -> String {
     match (wanted, found) {
-        (Type::Bool, Type::List) => {
+        (Type::Bool, Type::List(_)) => {
             "a comparison, such as `size(...) > 0` or `\"x\" in ...`".to_owned()
         }
         (Type::Bool, Type::Text) => "a comparison, such as `... == \"x\"` or `has(...)`".to_owned(),

@@ -81,9 +81,11 @@ impl Model {
             Value::Number(number) => Some(Given::Number(number)),
             Value::Bool(yes) => Some(Given::Number(f64::from(u8::from(yes)))),
             Value::Text(text) => Some(Given::Text(text)),
-            Value::Null | Value::Time(_) | Value::Duration(_) | Value::List(_) => {
-                input.unknown.as_ref().map(|unknown| unknown.given())
-            }
+            Value::Null
+            | Value::Time(_)
+            | Value::Duration(_)
+            | Value::List(_)
+            | Value::Items(..) => input.unknown.as_ref().map(|unknown| unknown.given()),
         });
         given.collect()
     }

@@ -170,7 +170,7 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
     if let Some(extra) = more.first() {
         let is_of_products = segment.name == "products" && more.len() == 1;
         return match OF_PRODUCTS.iter().find(|(name, _)| *name == extra.name) {
-            Some((_, id)) if is_of_products => Ok((Type::List, of(EventPart::Products(*id)))),
+            Some((_, id)) if is_of_products => Ok((Type::TEXTS, of(EventPart::Products(*id)))),
             _ => Err(ExpressionError {
                 expected: is_of_products
                     .then(|| format!("one of {}", listed(OF_PRODUCTS.iter().map(|it| it.0)))),
@@ -193,7 +193,7 @@ fn of_event(path: &Path, environment: &Environment<'_>) -> Result<(Type, Tree), 
         "time" if !segment.keyed => Ok((Type::Time, of(EventPart::Time))),
         "id" if !segment.keyed => Ok((Type::Text, of(EventPart::Id))),
         "products" if !segment.keyed => {
-            Ok((Type::List, of(EventPart::Products(PropertyId::PRODUCT_ID))))
+            Ok((Type::TEXTS, of(EventPart::Products(PropertyId::PRODUCT_ID))))
         }
         _ => property(segment, events, environment),
     }
@@ -233,7 +233,7 @@ fn property(
             let part = if of_product {
                 EventPart::OfProduct(id)
             } else {
-                EventPart::Property(id)
+                EventPart::Property(id, vocabulary.property(id).kind)
             };
             let kind = vocabulary.property(id).kind.in_expressions();
             return Ok((kind, Tree::Event(part, environment.home())));

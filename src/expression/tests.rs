@@ -5,7 +5,7 @@ mod errors;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::event::{Position, Property, PropertyId, Text};
+use crate::event::{Item, Position, Property, PropertyId, Text};
 use crate::money::Amount;
 use crate::profile::basket::{Cart, Line};
 use crate::profile::browsing::Interest;
@@ -21,6 +21,9 @@ fn attributes() -> BTreeMap<String, Type> {
         ("tier", Type::Text),
         ("vip", Type::Bool),
         ("visits", Type::Number),
+        ("sizes", Type::List(Item::Number)),
+        ("trips", Type::List(Item::Date)),
+        ("answers", Type::List(Item::Bool)),
     ]
     .map(|(name, kind)| (name.to_owned(), kind))
     .into()
@@ -78,6 +81,14 @@ fn profile() -> Settled {
     facts.identity.attributes = vec![
         ("tier".into(), Property::Text("gold".into())),
         ("visits".into(), Property::Text("old".into())),
+        (
+            "sizes".into(),
+            Property::List(vec!["38".into(), "40.5".into(), "old".into()]),
+        ),
+        (
+            "trips".into(),
+            Property::List(vec!["2026-03-02".into(), "2026-03-01T22:30:00Z".into()]),
+        ),
     ];
     facts.browsing.interests = vec![Interest {
         category: "shoes".into(),
@@ -122,6 +133,16 @@ fn asked(text: &str) -> Result<String, ExpressionError> {
 /// Text and value, as JSON.
 #[rustfmt::skip]
 const VALUES: &[(&str, &str)] = &[
+    // lists of other things than texts; a day is its end in her zone
+    ("profile.attributes.sizes", "[38,40.5]"),
+    ("40.5 in profile.attributes.sizes", "true"),
+    ("39 in profile.attributes.sizes", "false"),
+    ("size(profile.attributes.sizes)", "2"),
+    ("profile.attributes.trips", "[\"2026-03-02T22:59:59.999Z\",\"2026-03-01T22:30:00.000Z\"]"),
+    ("profile.last_order in profile.attributes.trips", "true"),
+    ("profile.last_order in previous.attributes.trips", "false"),
+    ("true in profile.attributes.answers", "false"),
+    ("has(profile.attributes.answers)", "false"),
     // literals and arithmetic
     ("1 + 2 * 3 - 4.5", "2.5"),
     ("-(7 % 4)", "-3"),

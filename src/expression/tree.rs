@@ -47,6 +47,7 @@ pub enum Tree {
     Lookup {
         table: Arc<Table>,
         column: usize,
+        kind: Type,
         key: Box<Tree>,
         home: Zone,
     },
@@ -102,7 +103,8 @@ pub enum EventPart {
     Id,
     /// The same text of each of its products: their ids, their categories.
     Products(PropertyId),
-    Property(PropertyId),
+    /// A property, and its type.
+    Property(PropertyId, Type),
     /// A property that, where the event lacks it, the product that is meant has.
     OfProduct(PropertyId),
 }
@@ -139,9 +141,13 @@ impl Tree {
             Self::Lookup {
                 table,
                 column,
+                kind,
                 key,
                 home,
-            } => look_up(table, *column, &key.eval(scope), &|| scope.zone(home)),
+            } => {
+                let zone = || scope.zone(home);
+                look_up(table, *column, &key.eval(scope), &zone).declared(*kind, &zone)
+            }
             Self::Model(model) => Value::number(model.score(scope)),
             Self::Negative(of) => match of.eval(scope) {
                 Value::Number(number) => Value::Number(-number),
@@ -190,6 +196,7 @@ impl Tree {
             }
             Self::In(parts) => match (parts[0].eval(scope), parts[1].eval(scope)) {
                 (Value::Text(text), Value::List(items)) => items.contains(&text),
+                (needle, Value::Items(_, items)) => items.contains(&needle),
                 _ => false,
             },
             _ => matches!(self.eval(scope), Value::Bool(true)),
@@ -204,6 +211,7 @@ impl Member {
             Some((self.read)(profile, key, scope.as_of(&self.home)))
         });
         let value = value.unwrap_or(Value::Null);
+        let value = value.declared(self.kind, &|| scope.zone(&self.home));
         // An attribute that was stored under an older declaration may have another type.
         if value.kind() == Some(self.kind) {
             known(value)
@@ -268,9 +276,11 @@ impl EventPart {
                 });
                 Value::List(texts.collect())
             }
-            Self::Property(id) => {
+            Self::Property(id, kind) => {
                 let value = event.property(*id);
-                value.map_or(Value::Null, |value| Value::of(value, zone))
+                value.map_or(Value::Null, |value| {
+                    Value::of(value, zone).declared(*kind, zone)
+                })
             }
             Self::OfProduct(id) => match event.property(*id) {
                 Some(value) => Value::of(value, zone),

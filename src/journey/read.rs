@@ -390,7 +390,7 @@ impl<'r> Reading<'r, '_> {
         let text = read::text(self.reader, node)?;
         let per = Expression::compile(text, &self.environment);
         let per = read::compiled(self.reader, node, 0, per)?;
-        if !per.uses_event() || matches!(per.kind(), Type::List | Type::Duration) {
+        if !per.uses_event() || matches!(per.kind(), Type::List(_) | Type::Duration) {
             let message = "this does not tell one journey of a customer from another";
             let expected = "a text, number or time of the event, such as `event.order_id`";
             self.reader.fails(&node.span, message, expected.to_owned());

@@ -83,7 +83,7 @@ pub fn per(reader: &mut Reader<'_>, node: &Node, matchers: &[&Matcher]) -> Optio
         compiled = Some(read::compiled(reader, node, 0, expression)?);
     }
     let key = compiled
-        .filter(|key| key.uses_event() && !matches!(key.kind(), Type::List | Type::Duration));
+        .filter(|key| key.uses_event() && !matches!(key.kind(), Type::List(_) | Type::Duration));
     if key.is_none() {
         let expected =
             "`customer`, or a text, number or time of the event, such as `event.cart_id`"

@@ -652,7 +652,7 @@ fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<Measure
             let text = read::text(reader, value)?;
             let compiled = Expression::compile(text, &environment);
             let value_of = read::compiled(reader, value, 0, compiled)?;
-            if matches!(value_of.kind(), Type::List | Type::Duration) {
+            if matches!(value_of.kind(), Type::List(_) | Type::Duration) {
                 reader.unexpected(value, "a text, number or time, such as `event.category`");
                 return None;
             }

@@ -370,7 +370,7 @@ impl Section for Basket {
         ),
         field(
             "basket.products",
-            Type::List,
+            Type::TEXTS,
             "product ids in the basket, oldest first",
             |p, _| p.last().map_or(Value::List(Vec::new()), Cart::products),
         ),
@@ -398,7 +398,7 @@ impl Section for Basket {
         ),
         keyed(
             ("baskets", Some("products")),
-            Type::List,
+            Type::TEXTS,
             "of her baskets by `cart_id`: product ids in it, oldest first",
             |p| p.carts.iter().filter_map(|it| it.id.as_deref()).collect(),
             |p, key, _| {

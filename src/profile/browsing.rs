@@ -108,7 +108,7 @@ impl Section for Browsing {
         ),
         field(
             "viewed",
-            Type::List,
+            Type::TEXTS,
             "products viewed lately, newest last",
             |p, _| Value::texts(&p.viewed),
         ),

@@ -144,13 +144,13 @@ impl Section for Consents {
     const FIELDS: &'static [Field<Self>] = &[
         field(
             "consent",
-            Type::List,
+            Type::TEXTS,
             "channels with consent given",
             |p, _| p.named(true),
         ),
         field(
             "consent_refused",
-            Type::List,
+            Type::TEXTS,
             "channels with consent refused or taken back",
             |p, _| p.named(false),
         ),

@@ -350,7 +350,7 @@ impl Section for Journeys {
     const WRITTEN_BY: &'static [EventName] = &[];
     const FIELDS: &'static [Field<Self>] = &[field(
         "journeys",
-        Type::List,
+        Type::TEXTS,
         "the journeys that she is inside, by their triggers",
         |p, _| Value::List(p.open.iter().map(|it| it.trigger.as_str()).collect()),
     )];

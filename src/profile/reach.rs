@@ -79,7 +79,7 @@ impl Section for Reach {
     ];
     const FIELDS: &'static [Field<Self>] = &[field(
         "bounced",
-        Type::List,
+        Type::TEXTS,
         "her addresses that bounced and are still the same: email, push_token",
         |p, _| {
             let bounced = p.told.iter().filter(|it| it.bounced);

@@ -109,7 +109,7 @@ impl Section for Segments {
     const FIELDS: &'static [Field<Self>] = &[
         field(
             "segments",
-            Type::List,
+            Type::TEXTS,
             "the segments that she is in, of those that are declared",
             |p, _| Value::List(p.within().map(Text::as_str).collect()),
         ),

@@ -36,7 +36,7 @@ impl Section for Wishlist {
         ),
         field(
             "wishlist.products",
-            Type::List,
+            Type::TEXTS,
             "product ids on the wish list, oldest first",
             |p, _| Value::texts(&p.products),
         ),

@@ -10,7 +10,7 @@ use crate::document::report::{Report, Source};
 use crate::document::suggest::{closest, listed};
 use crate::document::yaml::{self, Key, Node, Yaml};
 use crate::event::limits::TEXT_BYTES;
-use crate::event::{Property, Text, Type};
+use crate::event::{Item, Property, Text, Type};
 use crate::table::{Table, limits};
 use crate::time::{Timestamp, parse_day};
 
@@ -35,8 +35,8 @@ pub const KEYS: Keys = Keys {
         ),
         Known::required(
             "columns",
-            Shape::Each(&Shape::Words(TYPES)),
-            "What else a row says, with its type: `{ companion: text, price: number }`. A date is, as a time, the end of that day in the customer's zone; a list, in a .csv file, has its texts between bars: `a|b`.",
+            Shape::Each(&Shape::Words(&Type::NAMES)),
+            "What else a row says, with its type: `{ companion: text, price: number }`. A date is, as a time, the end of that day in the customer's zone; a list (of texts; `list of number` and so on) has, in a .csv file, bars between what stands in it: `a|b`.",
         ),
         Known::required(
             "rows",
@@ -46,7 +46,6 @@ pub const KEYS: Keys = Keys {
     ],
     later: &[],
 };
-const TYPES: &[&str] = &["bool", "number", "text", "time", "date", "list"];
 
 /// A checked table.
 #[derive(Debug)]
@@ -163,7 +162,7 @@ fn columns_of(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(String, Type)
             },
         };
         reader.identifier(&name, ("a column", "companion"), limits::NAME_BYTES)?;
-        let kind = reader.one_of(node, TYPES)?;
+        let kind = reader.one_of(node, &Type::NAMES)?;
         Some((key.text.clone(), Type::named(kind)?))
     };
     let found: Vec<_> = entries.iter().map(column).collect();
@@ -321,10 +320,7 @@ fn take(
 /// A value of this type; none where it is not known, or cannot be read as that.
 fn property(said: &Cell<'_>, kind: Type) -> Option<Property> {
     let text = match said {
-        Cell::List(items) => {
-            let items = items.iter().map(|item| Text::from(*item)).collect();
-            return (kind == Type::List).then_some(Property::List(items));
-        }
+        Cell::List(items) => return list(items.iter().copied(), kind),
         Cell::Text(text) => text.trim(),
     };
     match kind {
@@ -342,12 +338,22 @@ fn property(said: &Cell<'_>, kind: Type) -> Option<Property> {
         Type::Text => Some(Property::Text(text.into())),
         Type::Time => Timestamp::parse(text).map(Property::Time),
         Type::Date => parse_day(text).map(Property::Date),
-        Type::List => {
-            let items = text.split('|').map(str::trim).filter(|it| !it.is_empty());
-            Some(Property::List(items.map(Text::from).collect()))
+        Type::List(_) => {
+            let items = text.split('|').map(str::trim);
+            list(items.filter(|it| !it.is_empty()), kind)
         }
         Type::Duration => None,
     }
+}
+
+/// A list of this type, each as it is written.
+fn list<'t>(items: impl Iterator<Item = &'t str>, kind: Type) -> Option<Property> {
+    let Type::List(of) = kind else { return None };
+    let read = |text: &'t str| {
+        let is_one = of == Item::Text || property(&Cell::Text(text), of.kind()).is_some();
+        is_one.then(|| Text::from(text))
+    };
+    items.map(read).collect::<Option<_>>().map(Property::List)
 }
 
 #[cfg(test)]

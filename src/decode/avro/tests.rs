@@ -25,7 +25,7 @@ mod writers;
 fn decoder(schema: &str) -> Decoder {
     let mut vocabulary = Vocabulary::standard();
     let own = [
-        ("tags".to_owned(), Type::List),
+        ("tags".to_owned(), Type::TEXTS),
         ("gift".to_owned(), Type::Bool),
         ("since".to_owned(), Type::Time),
     ];

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::decode::{Defect, TIME_MAX, TIME_MIN};
-use crate::event::{Property, Text, Type, limits};
+use crate::event::{Item, Property, Text, Type, limits};
 use crate::time::{DAY_MS, Timestamp, Zone, parse_day, show_day};
 
 /// Beyond this (2^53) doubles are no longer every whole number: two customers would become one.
@@ -152,16 +152,36 @@ impl Scalar<'_> {
                 }
                 (Told::At(time), _) => Property::Date(time.day(&Zone::Utc)),
             }),
-            Type::List => match self {
-                Self::List(items) => return Ok(Some(Property::List(items))),
-                _ => self.text().map(|text| Property::List(vec![cut(text)])),
-            },
+            Type::List(item) => self.list(item).map(Property::List),
             Type::Duration => None,
         };
         property.map(Some).ok_or_else(|| Unreadable {
             expected: kind.described(),
             found: self.described().into(),
         })
+    }
+
+    /// As a list, be it of one; what is no text is written in the form of its type. None: one of it cannot be read so.
+    fn list(&self, item: Item) -> Option<Vec<Text>> {
+        let items = match self {
+            Self::List(items) => items.clone(),
+            _ => vec![cut(self.text()?)],
+        };
+        if item == Item::Text {
+            return Some(items);
+        }
+        let read = |text: &Text| {
+            let read = Scalar::Text(Cow::Borrowed(text)).typed(item.kind());
+            Some(match read.ok()?? {
+                Property::Bool(value) => value.to_compact_string(),
+                Property::Number(number) => number_text(number),
+                Property::Time(time) => time.to_compact_string(),
+                Property::Date(day) => show_day(day).into(),
+                Property::Text(text) => text,
+                Property::List(_) => return None,
+            })
+        };
+        items.iter().map(read).collect()
     }
 
     pub(super) fn described(&self) -> String {

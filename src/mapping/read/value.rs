@@ -7,7 +7,7 @@ use crate::document::reader::{Fields, Reader};
 use crate::document::report::Report;
 use crate::document::suggest::{closest, listed};
 use crate::document::yaml::{Key, Node, Yaml, locate};
-use crate::event::Type;
+use crate::event::{Item, Type};
 use crate::mapping::condition::{Condition, Test};
 use crate::mapping::path::{self, Path};
 use crate::mapping::scalar;
@@ -515,9 +515,13 @@ fn fits(json: &Json, kind: Type) -> bool {
             text.is_some_and(|it| Timestamp::parse(it).is_some() || parse_day(it).is_some())
         }
         Type::Date => text.and_then(parse_day).is_some(),
-        Type::List => match json {
+        Type::List(Item::Text) => match json {
             Json::Array(items) => items.iter().all(|item| scalar::text(item).is_some()),
             other => scalar::text(other).is_some(),
+        },
+        Type::List(item) => match json {
+            Json::Array(items) => items.iter().all(|it| fits(it, item.kind())),
+            other => fits(other, item.kind()),
         },
         Type::Duration => false,
     }

@@ -134,8 +134,8 @@ fn of(kind: Type) -> Json {
         Type::Text => json!({ "type": "string" }),
         Type::Time => reference("schemas", "Time"),
         Type::Date => json!({ "type": "string", "format": "date" }),
-        Type::List => {
-            json!({ "type": "array", "items": { "type": "string" }, "maxItems": limits::LIST_ITEMS })
+        Type::List(item) => {
+            json!({ "type": "array", "items": of(item.kind()), "maxItems": limits::LIST_ITEMS })
         }
     }
 }

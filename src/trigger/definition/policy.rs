@@ -175,7 +175,7 @@ fn cap_per(
     let (cap, per) = node.text()?.split_once(PER)?;
     let compiled = Expression::compile(per, environment);
     let per = expression::compiled(reader, node, cap.len() + PER.len(), compiled)?;
-    if matches!(per.kind(), Type::List | Type::Duration) {
+    if matches!(per.kind(), Type::List(_) | Type::Duration) {
         reader.unexpected(
             node,
             "`per` a text, number or time, such as `once per event.order_id`",

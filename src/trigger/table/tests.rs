@@ -8,7 +8,7 @@ use crate::event::Vocabulary;
 use crate::time::Zone;
 use crate::value::Value;
 
-const COLUMNS: &str = "columns: { companion: text, price: number, sold: bool, until: date, from: time, tags: list }\n";
+const COLUMNS: &str = "columns: { companion: text, price: number, sold: bool, until: date, from: time, tags: list, sizes: list of number }\n";
 
 fn reading(rows: &str, csv: &str) -> Result<Named, String> {
     let text = format!("table: companions\nkey: product_id\n{COLUMNS}rows: {rows}\n");
@@ -21,10 +21,10 @@ fn reading(rows: &str, csv: &str) -> Result<Named, String> {
 
 #[test]
 fn rows_stand_in_the_file_or_in_one_beside_it() {
-    let inline = "{ p1: { companion: p9, price: 12.5, sold: true, until: 2026-03-02, from: \"2026-03-02T10:00:00Z\", tags: [a, b] }, p2: {} }";
-    let heading = "product_id,companion,price,sold,until,from,tags,more";
-    let line = "p1,p9,12.5,true,2026-03-02,2026-03-02T10:00:00Z,a|b,x";
-    let comma = format!("{heading}\r\n{line}\r\n\r\np2,,,,,,,\r\n");
+    let inline = "{ p1: { companion: p9, price: 12.5, sold: true, until: 2026-03-02, from: \"2026-03-02T10:00:00Z\", tags: [a, b], sizes: [38, 40.5] }, p2: {} }";
+    let heading = "product_id,companion,price,sold,until,from,tags,sizes,more";
+    let line = "p1,p9,12.5,true,2026-03-02,2026-03-02T10:00:00Z,a|b,38|40.5,x";
+    let comma = format!("{heading}\r\n{line}\r\n\r\np2,,,,,,,,\r\n");
     let semicolon = comma.replace(',', ";");
     for (rows, csv) in [
         (inline, ""),
@@ -43,6 +43,10 @@ fn rows_stand_in_the_file_or_in_one_beside_it() {
         let end = Timestamp::parse("2026-03-02T23:59:59.999Z").unwrap();
         assert_eq!(value("p1", "until"), Value::Time(end));
         assert_eq!(value("p1", "tags"), Value::List(vec!["a", "b"]));
+        let sizes = Type::List(Item::Number);
+        let read = value("p1", "sizes").declared(sizes, &|| Zone::Utc);
+        let numbers = vec![Value::Number(38.0), Value::Number(40.5)];
+        assert_eq!(read, Value::Items(Item::Number, numbers));
         assert_eq!(value("p2", "companion"), Value::Null);
         assert_eq!(value("p3", "companion"), Value::Null);
     }
@@ -50,20 +54,20 @@ fn rows_stand_in_the_file_or_in_one_beside_it() {
 
 #[test]
 fn what_is_wrong_is_said_at_its_place() {
-    let heading = "product_id,companion,price,sold,until,from,tags\n";
+    let heading = "product_id,companion,price,sold,until,from,tags,sizes\n";
     let of = |rows: &str| format!("{heading}{rows}");
     let cases = [
         (
             "companions.csv",
-            of("p1,p9,dear,,,,\n"),
+            of("p1,p9,dear,,,,,\n"),
             "`dear` in the column price",
         ),
         (
             "companions.csv",
-            of("p1,,,,,,\np1,,,,,,\n"),
+            of("p1,,,,,,,\np1,,,,,,,\n"),
             "`p1` is the key of two rows",
         ),
-        ("companions.csv", of(",,,,,,\n"), "a row has no key"),
+        ("companions.csv", of(",,,,,,,\n"), "a row has no key"),
         ("companions.csv", of("p1,p9\n"), "2 fields"),
         (
             "companions.csv",
@@ -82,6 +86,16 @@ fn what_is_wrong_is_said_at_its_place() {
         ),
         ("{ p1: { price: dear } }", String::new(), "a number"),
         ("{ p1: { price: [1] } }", String::new(), "a number"),
+        (
+            "{ p1: { sizes: [1, large] } }",
+            String::new(),
+            "a list of numbers",
+        ),
+        (
+            "companions.csv",
+            of("p1,,,,,,,1|large\n"),
+            "`1|large` in the column sizes",
+        ),
         ("{ p1: p9 }", String::new(), "a row, such as"),
         ("[p1]", String::new(), "a mapping of rows by key"),
     ];

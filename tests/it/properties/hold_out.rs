@@ -142,7 +142,11 @@ fn the_groups_are_alike_and_stay_as_they_are() {
                 Value::Number(number) => Some(number),
                 Value::Bool(is) => Some(f64::from(u8::from(is))),
                 Value::Time(at) => Some((until.0 - at.0) as f64 / DAY_MS as f64),
-                Value::Null | Value::Text(_) | Value::Duration(_) | Value::List(_) => None,
+                Value::Null
+                | Value::Text(_)
+                | Value::Duration(_)
+                | Value::List(_)
+                | Value::Items(..) => None,
             };
             let of =
                 |arm: &BTreeSet<String>| -> Vec<f64> { arm.iter().filter_map(number).collect() };
