@@ -221,8 +221,9 @@ impl<'a> Planner<'a> {
             (Place::Call, "messageId") => Target::MessageId,
             (Place::Call, "timestamp") => Target::Timestamp,
             (Place::Properties, name) => match self.vocabulary.property_named(name) {
-                Some(id) => Target::Property(id),
-                None => Target::OwnProperty(name.into()),
+                Some(id) if !self.vocabulary.is_other_name(name, id) => Target::Property(id),
+                // What another name stands for, a company may have declared otherwise.
+                Some(_) | None => Target::OwnProperty(name.into()),
             },
             (Place::Product, name) => match PRODUCT_FIELDS.iter().find(|(it, _)| *it == name) {
                 Some((name, _)) => Target::Product(name),

@@ -141,7 +141,7 @@ impl<'d, 'a> Reader<'d, 'a> {
             Target::OwnProperty(name) => match self.decoder.vocabulary.property_named(name) {
                 Some(id) => {
                     let value = self.scalar(layout)?;
-                    self.call.property(self.decoder, id, value);
+                    self.call.named(self.decoder, (name, id), value);
                 }
                 None => layout.skip(&mut self.datum)?,
             },

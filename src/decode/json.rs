@@ -464,7 +464,7 @@ object_seed!(PropertiesSeed, self, key, map, {
     }
     let (decoder, of) = (self.decoder, &*key.0);
     match decoder.vocabulary.property_named(of) {
-        Some(id) => call.property(decoder, id, map.next_value()?),
+        Some(id) => call.named(decoder, (of, id), map.next_value()?),
         None if decoder.vocabulary.is_object(of) => {
             let say: Say<'de> = |call, decoder, name, value| {
                 if let Some(id) = decoder.vocabulary.property_named(name) {
@@ -602,6 +602,19 @@ impl Call<'_> {
     fn odd(&mut self, name: &str, expected: &'static str, found: &Scalar<'_>) {
         if !found.is_empty() {
             self.defects.push(Defect::new(name, expected, found));
+        }
+    }
+
+    /// A property of the vocabulary by a name that it has.
+    pub(super) fn named(
+        &mut self,
+        decoder: &Decoder,
+        (name, id): (&str, PropertyId),
+        value: Scalar<'_>,
+    ) {
+        let is_said = |(known, _): &(PropertyId, Property)| *known == id;
+        if !decoder.vocabulary.is_other_name(name, id) || !self.properties.iter().any(is_said) {
+            self.property(decoder, id, value);
         }
     }
 

@@ -439,6 +439,9 @@ standard_events! {
     POINTS_REDEEMED = "Points Redeemed": [POINTS, ORDER_ID],
 }
 
+/// Other names under which properties come. A company that declares one of them has its own.
+const OTHER_NAMES: [(&str, PropertyId); 1] = [("estimated_delivery", PropertyId::PROMISED_AT)];
+
 /// Attributes that are known without being declared, as customers have them whatever the trade. A company adds its own in the
 /// configuration (`[attributes]`), and may give these another type there.
 const ATTRIBUTES: [(&str, Type); 2] = [("birthday", Type::Date), ("region", Type::Text)];
@@ -646,10 +649,18 @@ impl Vocabulary {
         self.event_ids.get(name).copied()
     }
 
-    /// The index of a property name.
+    /// The index of a property name, or of another name that it has.
     #[must_use]
     pub fn property_named(&self, name: &str) -> Option<PropertyId> {
-        self.property_ids.get(name).copied()
+        let mut others = OTHER_NAMES.iter();
+        let other = || others.find_map(|(other, id)| (*other == name).then_some(*id));
+        self.property_ids.get(name).copied().or_else(other)
+    }
+
+    /// Whether a property is called so by another name: where both are said, its own counts.
+    #[must_use]
+    pub fn is_other_name(&self, name: &str, id: PropertyId) -> bool {
+        self.property(id).name != name
     }
 
     /// Whether a property is an object of which what stands in it is declared.
@@ -743,6 +754,18 @@ mod tests {
                 .to_string()
                 .contains("is declared as a text but is a number")
         );
+    }
+
+    #[test]
+    fn another_name_stands_for_a_property_until_a_company_declares_it() {
+        let mut vocabulary = Vocabulary::standard();
+        let named = |vocabulary: &Vocabulary| vocabulary.property_named("estimated_delivery");
+        assert_eq!(named(&vocabulary), Some(PropertyId::PROMISED_AT));
+        let own = [("estimated_delivery".to_owned(), Type::Text)];
+        vocabulary.declare("Order Shipped", &own).unwrap();
+        assert_eq!(named(&vocabulary), Some(PropertyId(OWN)));
+        let promised = vocabulary.property_named("promised_at");
+        assert_eq!(promised, Some(PropertyId::PROMISED_AT));
     }
 
     #[test]

@@ -225,6 +225,20 @@ fn a_site_is_told_what_may_be_shown_and_what_changes() {
     assert!(member.process.terminate(Duration::from_secs(4)).success());
 }
 
+/// What a page may not report of the first of Ana's is refused, and each time as a problem.
+fn is_refused(member: &Member) {
+    let not_asked = json!({ "answers": { "tier": "gold" } });
+    assert_eq!(report(member, "ana", 1, "answered", &not_asked), 400);
+    let unknown = json!({ "link": "/" });
+    assert_eq!(report(member, "ana", 1, "clicked", &unknown), 400);
+    let path = format!("/v1/customers/ana/treatments/{}/clicked", id(1));
+    let (status, problem) = ask(member, &format!("GET {path}"), &Value::Null);
+    assert_eq!((status, &problem["status"]), (405, &json!(405)));
+    let path = path.replace("ana", "%ff");
+    let (status, problem) = ask(member, &format!("POST {path}"), &Value::Null);
+    assert_eq!((status, &problem["status"]), (400, &json!(400)));
+}
+
 #[test]
 fn what_a_site_reports_is_on_the_topic_and_outlasts_the_process() {
     let Some(broker) = KafkaBroker::shared() else {
@@ -256,15 +270,7 @@ fn what_a_site_reports_is_on_the_topic_and_outlasts_the_process() {
     assert_eq!(tell(1, "answered", json!({ "answers": answers })), 202);
     let wrong = json!({ "answers": { "a": { "print": true } } });
     assert_eq!(tell(1, "answered", wrong), 400);
-    let not_asked = json!({ "answers": { "tier": "gold" } });
-    assert_eq!(tell(1, "answered", not_asked), 400);
-    assert_eq!(tell(1, "clicked", json!({ "link": "/" })), 400);
-    let path = format!("/v1/customers/ana/treatments/{}/clicked", id(1));
-    let (status, problem) = ask(&member, &format!("GET {path}"), &Value::Null);
-    assert_eq!((status, &problem["status"]), (405, &json!(405)));
-    let path = path.replace("ana", "%ff");
-    let (status, problem) = ask(&member, &format!("POST {path}"), &Value::Null);
-    assert_eq!((status, &problem["status"]), (400, &json!(400)));
+    is_refused(&member);
     assert_eq!(tell(1, "dismissed", json!({})), 202);
     let reported = reported(&installation);
     let what: Vec<_> = reported

@@ -342,6 +342,36 @@ fn an_absence_lasts_until_what_its_anchor_says() {
     );
 }
 
+/// By either name, whichever is asked for; where both are said, its own counts.
+#[test]
+fn a_promise_has_another_name() {
+    let times = ["2026-03-03T10:00:00Z", "2026-03-04T10:00:00Z"];
+    let said = |[first, second]: [(&str, &str); 2]| {
+        let said = format!(
+            r#"{{"{}":"{}","{}":"{}"}}"#,
+            first.0, first.1, second.0, second.1
+        );
+        format!("2026-03-02T10:00:00Z Order Shipped {said}")
+    };
+    let own = ("promised_at", times[0]);
+    let other = ("estimated_delivery", times[1]);
+    let none = ("carrier", "acme");
+    for name in [own.0, other.0] {
+        let moment = onsite(&format!(
+            "absence: {{ of: Order Delivered, after: Order Shipped, until: event.{name} }}"
+        ));
+        for (properties, due) in [
+            ([none, own], times[0]),
+            ([none, other], times[1]),
+            ([own, other], times[0]),
+            ([other, own], times[0]),
+        ] {
+            let lines = [&said(properties), "until 2026-04-30T00:00:00Z"];
+            check(&moment, &lines, &[&format!("{due} treat")]);
+        }
+    }
+}
+
 /// What is asked where nothing says where she lives; what happens, and what follows where she is taken to live in Madrid, an hour
 /// before UTC.
 #[rustfmt::skip]
