@@ -240,9 +240,7 @@ impl Board {
         let before = known.until;
         known.until = until.max(before);
         let until = known.until;
-        for kept in [&mut self.ends, &mut self.ended] {
-            kept.remove(&(before, id));
-        }
+        self.ends_not((before, id));
         self.ended.insert((until, id));
         let about = self.commands.get(&id).and_then(|it| it.command.as_ref());
         if let Some(about) = about {
@@ -260,13 +258,25 @@ impl Board {
         channel: Option<&'a str>,
         now: Timestamp,
     ) -> impl Iterator<Item = (Uuid, &'a Arc<Value>)> {
+        let hers = self.hers(ids, channel);
+        hers.filter_map(move |(id, _, about)| {
+            let is_due = (about.good_from..=about.valid_until).contains(&now);
+            Some((id, about.page.as_ref().filter(|_| is_due)?))
+        })
+    }
+
+    /// What is known of a customer's, by any of her ids; of one channel, or of all.
+    fn hers<'a>(
+        &'a self,
+        ids: &'a [String],
+        channel: Option<&'a str>,
+    ) -> impl Iterator<Item = (Uuid, &'a Known, &'a About)> {
         let hers = ids.iter().filter_map(|id| self.by_customer.get(id));
         hers.flatten().filter_map(move |id| {
-            let about = self.commands.get(id)?.command.as_ref()?;
-            let is_due = (about.good_from..=about.valid_until).contains(&now);
+            let known = self.commands.get(id)?;
+            let about = known.command.as_ref()?;
             let is_meant = channel.is_none_or(|channel| channel == about.channel);
-            let page = about.page.as_ref().filter(|_| is_due && is_meant)?;
-            Some((*id, page))
+            is_meant.then_some((*id, known, about))
         })
     }
 
@@ -309,21 +319,14 @@ impl Board {
         ids: &'a [String],
         channel: Option<&'a str>,
     ) -> impl Iterator<Item = Update> {
-        let hers = ids.iter().filter_map(|id| self.by_customer.get(id));
-        hers.flatten().filter_map(move |id| {
-            let known = self.commands.get(id)?;
-            let about = known.command.as_ref()?;
+        self.hers(ids, channel).filter_map(|(id, known, _)| {
             let event = match known.standing {
                 Standing::Dismissed => "dismissed",
                 Standing::Withdrawn => "withdrawn",
                 Standing::Open | Standing::Shown(_) => return None,
             };
-            let is_meant = channel.is_none_or(|channel| channel == about.channel);
-            is_meant.then(|| Update {
-                event,
-                id: *id,
-                data: Arc::new(json!({ "id": id })),
-            })
+            let data = Arc::new(json!({ "id": id }));
+            Some(Update { event, id, data })
         })
     }
 
@@ -431,6 +434,12 @@ impl Board {
         any
     }
 
+    /// It is not to be forgotten then, whatever became of it.
+    fn ends_not(&mut self, end: (Timestamp, Uuid)) {
+        self.ends.remove(&end);
+        self.ended.remove(&end);
+    }
+
     fn ends(&self) -> &BTreeSet<(Timestamp, Uuid)> {
         &self.ends
     }
@@ -443,9 +452,7 @@ impl Board {
         let Some(known) = self.commands.remove(&id) else {
             return;
         };
-        for kept in [&mut self.ends, &mut self.ended] {
-            kept.remove(&(known.until, id));
-        }
+        self.ends_not((known.until, id));
         let Some(about) = known.command else { return };
         self.begins.remove(&(about.good_from, id));
         if let Some(hers) = self.by_customer.get_mut(&about.customer) {
