@@ -28,13 +28,7 @@ impl Plan {
         let again = settled.was_told(event);
         settled.apply(event, &self.policy.currencies, &self.home);
         for fact in self.measuring(event.name).filter(|_| !again) {
-            let scope = Scope {
-                event: Some(event),
-                product: None,
-                profile: settled,
-                previous,
-                now: event.time,
-            };
+            let scope = Scope::of_event(event, settled, previous);
             let mut made_way = 0;
             for (per, said) in fact.said(&scope) {
                 made_way += settled.derived.take(&fact.spec, per, event.time, said);

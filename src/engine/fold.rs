@@ -500,13 +500,7 @@ fn shown(
     previous: Option<&Settled>,
     states: &mut States,
 ) -> Found {
-    let scope = Scope {
-        event: Some(event),
-        product: None,
-        profile: settled,
-        previous,
-        now: event.time,
-    };
+    let scope = Scope::of_event(event, settled, previous);
     let mut found = Found::default();
     trigger.kind.event(trigger.key, states, &scope, &mut found);
     found

@@ -4,9 +4,8 @@
 //! nothing that was learnt since. Who goes at an instant goes by what was learnt before it: time moves from instant to instant where a
 //! plan has such a split, and what an instant teaches counts when everybody was looked at.
 
-use std::collections::BTreeMap;
-
 use super::erasures::Record;
+use super::undo::Undo;
 use super::{Effect, Engine};
 use crate::journey::lessons::{Lesson, Lessons, Way};
 use crate::stored::StoredError;
@@ -43,22 +42,19 @@ impl Turnout {
 #[derive(Debug, Default)]
 pub(super) struct Learning {
     pub learnt: Lessons,
-    /// What the open transaction has changed, as it was.
-    before: BTreeMap<Way, Lesson>,
-    /// The same of the sealed one.
-    sealed: BTreeMap<Way, Lesson>,
+    undo: Undo<Way, Lesson>,
 }
 
 impl Learning {
     fn learn(&mut self, way: Way, turnout: Turnout) {
-        let before = self.learnt.of(way);
-        let mut lesson = before;
+        let before = self.learnt.0.get(&way).copied();
+        let mut lesson = before.unwrap_or_default();
         match turnout {
             Turnout::Takes => return,
             Turnout::Meets => lesson.met += 1,
             Turnout::Misses => lesson.missed += 1,
         }
-        self.before.entry(way).or_insert(before);
+        self.undo.note(way, || before);
         self.learnt.0.insert(way, lesson);
     }
 
@@ -66,7 +62,7 @@ impl Learning {
     pub fn forget(&mut self, is_gone: impl Fn(u32) -> bool) {
         let gone = self.learnt.0.extract_if(.., |way, _| is_gone(way.trigger));
         for (way, lesson) in gone {
-            self.before.entry(way).or_insert(lesson);
+            self.undo.note(way, || Some(lesson));
         }
     }
 
@@ -74,28 +70,22 @@ impl Learning {
 
     /// The changelog records of what changed since the last seal.
     pub fn seal(&mut self) -> Vec<Record> {
-        self.sealed = std::mem::take(&mut self.before);
+        let learnt = &self.learnt.0;
         let record = |way: &Way| {
-            let value = self.learnt.0.get(way);
+            let value = learnt.get(way);
             let value = value.and_then(|it| postcard::to_extend(it, vec![VERSION]).ok());
             let key = postcard::to_extend(way, [KEY, &[VERSION]].concat()).ok()?;
             Some((key, value))
         };
-        self.sealed.keys().filter_map(record).collect()
+        self.undo.seal().filter_map(record).collect()
     }
 
     pub fn committed(&mut self) {
-        self.sealed.clear();
+        self.undo.committed();
     }
 
     pub fn rollback(&mut self) {
-        let open = std::mem::take(&mut self.before);
-        for (way, lesson) in open.into_iter().chain(std::mem::take(&mut self.sealed)) {
-            match lesson == Lesson::default() {
-                true => self.learnt.0.remove(&way),
-                false => self.learnt.0.insert(way, lesson),
-            };
-        }
+        self.undo.rollback(&mut self.learnt.0);
     }
 
     /// Takes a changelog record in; `way` without [`KEY`].

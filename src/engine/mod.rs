@@ -32,6 +32,7 @@ pub mod sweep;
 mod tallies;
 mod time;
 pub mod transfer;
+mod undo;
 pub mod unite;
 pub mod waiting;
 

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::customers::Turn;
 use super::erasures::Record;
 use super::time::Until;
+use super::undo::Undo;
 use super::{Effect, Engine};
 use crate::event::Text;
 use crate::profile::journeys::{self, Stays};
@@ -37,10 +38,7 @@ const VERSION: u8 = 1;
 #[derive(Debug)]
 pub(super) struct Rates {
     sent: BTreeMap<Text, VecDeque<Timestamp>>,
-    /// What the open transaction has changed, as it was.
-    before: BTreeMap<Text, VecDeque<Timestamp>>,
-    /// The same of the sealed one.
-    sealed: BTreeMap<Text, VecDeque<Timestamp>>,
+    undo: Undo<Text, VecDeque<Timestamp>>,
     /// The engine's own task, and how many there are.
     shared: (u32, u32),
 }
@@ -49,8 +47,7 @@ impl Default for Rates {
     fn default() -> Self {
         Self {
             sent: BTreeMap::new(),
-            before: BTreeMap::new(),
-            sealed: BTreeMap::new(),
+            undo: Undo::default(),
             shared: (0, 1),
         }
     }
@@ -67,9 +64,9 @@ impl Rates {
 
     /// One was sent at an instant, which is never before the last.
     fn note(&mut self, channel: &Text, rate: Rate, at: Timestamp) {
+        let before = || self.sent.get(channel).cloned();
+        self.undo.note(channel.clone(), before);
         let sent = self.sent.entry(channel.clone()).or_default();
-        let before = self.before.entry(channel.clone());
-        before.or_insert_with(|| sent.clone());
         sent.push_back(at);
         let spare = sent.len().saturating_sub(rate.count as usize);
         sent.drain(..spare);
@@ -79,22 +76,20 @@ impl Rates {
 
     /// The changelog records of what changed since the last seal.
     pub fn seal(&mut self) -> Vec<Record> {
-        self.sealed = std::mem::take(&mut self.before);
+        let sent = &self.sent;
         let record = |channel: &Text| {
-            let sent = self.sent.get(channel).filter(|sent| !sent.is_empty());
+            let sent = sent.get(channel).filter(|sent| !sent.is_empty());
             ([KEY, channel.as_bytes()].concat(), sent.map(written))
         };
-        self.sealed.keys().map(record).collect()
+        self.undo.seal().map(record).collect()
     }
 
     pub fn committed(&mut self) {
-        self.sealed.clear();
+        self.undo.committed();
     }
 
     pub fn rollback(&mut self) {
-        let open = std::mem::take(&mut self.before);
-        self.sent.extend(open);
-        self.sent.extend(std::mem::take(&mut self.sealed));
+        self.undo.rollback(&mut self.sent);
     }
 
     /// Takes a changelog record in; `channel` without [`KEY`].

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::erasures::Record;
 use super::fold::treatment;
+use super::undo::Undo;
 use super::{Effect, Engine};
 use crate::event::Text;
 use crate::money::Amount;
@@ -45,10 +46,7 @@ struct WithoutJourneys {
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     rows: BTreeMap<Of, Figures>,
-    /// What rows were before the open transaction changed them.
-    before: BTreeMap<Of, Option<Figures>>,
-    /// The same of the sealed one.
-    sealed: BTreeMap<Of, Option<Figures>>,
+    undo: Undo<Of, Figures>,
     /// Rows that are otherwise than they were reported; none where nobody is to be told.
     unreported: Option<BTreeSet<Of>>,
     /// Rows that are reported in the sealed transaction.
@@ -76,11 +74,10 @@ impl Tallies {
                 };
                 let full = self.rows.len() >= limits::ROWS;
                 if let Some(figures) = self.rows.get_mut(&of) {
-                    let before = self.before.entry(of);
-                    before.or_insert_with(|| Some(figures.clone()));
+                    self.undo.note(of, || Some(figures.clone()));
                     change(figures);
                 } else if !full {
-                    self.before.insert(of.clone(), None);
+                    self.undo.note(of.clone(), || None);
                     change(self.rows.entry(of).or_default());
                 }
             }
@@ -117,16 +114,16 @@ impl Tallies {
 
     /// The changelog records of what changed since the last seal.
     pub fn seal(&mut self) -> Vec<Record> {
-        self.sealed = std::mem::take(&mut self.before);
-        if let Some(unreported) = &mut self.unreported {
-            unreported.extend(self.sealed.keys().cloned());
-        }
+        let (rows, unreported) = (&self.rows, &mut self.unreported);
         let record = |of: &Of| {
-            let value = self.rows.get(of);
+            if let Some(unreported) = unreported {
+                unreported.insert(of.clone());
+            }
+            let value = rows.get(of);
             let value = value.and_then(|it| written(it, vec![VERSION]));
             Some((written(of, [KEY, &[OF]].concat())?, value))
         };
-        self.sealed.keys().filter_map(record).collect()
+        self.undo.seal().filter_map(record).collect()
     }
 
     /// The rows that are otherwise than they were reported, to be reported in the sealed transaction.
@@ -140,7 +137,7 @@ impl Tallies {
     }
 
     pub fn committed(&mut self) {
-        self.sealed.clear();
+        self.undo.committed();
         self.reported.clear();
     }
 
@@ -148,17 +145,7 @@ impl Tallies {
         if let Some(unreported) = &mut self.unreported {
             unreported.append(&mut self.reported);
         }
-        for undone in [
-            std::mem::take(&mut self.before),
-            std::mem::take(&mut self.sealed),
-        ] {
-            for (of, figures) in undone {
-                match figures {
-                    Some(figures) => self.rows.insert(of, figures),
-                    None => self.rows.remove(&of),
-                };
-            }
-        }
+        self.undo.rollback(&mut self.rows);
     }
 
     /// Takes a changelog record in; `key` without [`KEY`].

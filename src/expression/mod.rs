@@ -89,6 +89,16 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Of an event as of its time, and of its customer with it and before it.
+    #[must_use]
+    pub fn of_event(event: &'a Event, profile: &'a Settled, previous: Option<&'a Settled>) -> Self {
+        Self {
+            event: Some(event),
+            previous,
+            ..Self::of(profile, event.time)
+        }
+    }
+
     /// The customer's time zone, or `home` where none is known.
     fn zone(&self, home: &Zone) -> Zone {
         self.profile.identity.zone_or(home)

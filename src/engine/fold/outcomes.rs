@@ -127,13 +127,7 @@ impl Fold<'_> {
         if settled.journeys.went().is_empty() {
             return;
         }
-        let scope = Scope {
-            event: Some(event),
-            product: None,
-            profile: settled,
-            previous,
-            now: event.time,
-        };
+        let scope = Scope::of_event(event, settled, previous);
         let plan = self.plan;
         let meets = |went: &&Went| {
             let trigger = plan.by_key(went.key);
@@ -254,13 +248,7 @@ impl Fold<'_> {
         redeemed: Option<usize>,
     ) {
         let plan = self.plan;
-        let scope = Scope {
-            event: Some(event),
-            product: None,
-            profile: settled,
-            previous,
-            now: event.time,
-        };
+        let scope = Scope::of_event(event, settled, previous);
         let open = settled.ledger.entries().enumerate();
         let met: Vec<(usize, Amount)> = open
             .filter(|(_, entry)| entry.counts(event.time))

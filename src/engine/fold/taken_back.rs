@@ -45,13 +45,7 @@ impl Fold<'_> {
             return;
         }
         let plan = self.plan;
-        let scope = Scope {
-            event: Some(folded.event),
-            product: None,
-            profile: settled,
-            previous: folded.previous,
-            now: folded.event.time,
-        };
+        let scope = Scope::of_event(folded.event, settled, folded.previous);
         let undone = |key: u32, text: Option<u64>, past: CameTrue<'_>| {
             let mut asked = plan.naming(folded.event.name);
             asked.any(|it| {
