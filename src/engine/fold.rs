@@ -218,7 +218,15 @@ impl<'a> Fold<'a> {
         let due = loop {
             let next = tail.events().get(taken).map(|tail| &*tail.event);
             let next = next.filter(|event| event.time <= watermark);
-            let due = match undue_before > watermark {
+            // What stands before the first that may be due goes before it.
+            let is_before = |event: &Event| event.time <= undue_before;
+            let is_undue = undue_before > watermark || next.is_some_and(is_before);
+            debug_assert!({
+                let due = self.next_due(settled, states, waiting);
+                let goes_before = |at| next.map_or(watermark < at, |event| event.time <= at);
+                !is_undue || due.is_none_or(|(at, _)| goes_before(at))
+            });
+            let due = match is_undue {
                 true => None,
                 false => self.next_due(settled, states, waiting),
             };

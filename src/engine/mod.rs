@@ -359,10 +359,11 @@ impl Engine {
         let look_before = working.look;
         let fold = Fold::new(&plan, now, effects).undue_before(look_before);
         let mut fold = fold.learnt(&self.learning.learnt);
+        let speaks = fold.may_speak(customer, &event);
         let can_wait = look_before > watermark
             && event.time > watermark
             && customer.profile.tail.can_wait(&event)
-            && !plan.speaks_at_once(event.name);
+            && !speaks;
         let settled = !can_wait && fold.settle(customer, watermark, Expiry::Now).any;
         // Then nothing was due, and nothing is before.
         let look_holds = !settled || look_before > watermark;
@@ -387,7 +388,7 @@ impl Engine {
         } else {
             let look = plan.looks_again(&event, &customer.profile.settled);
             let said = event.says_consent().then(|| event.clone());
-            fold.take(customer, event);
+            fold.take(customer, event, speaks);
             if let Some(said) = said {
                 fold.closes_channels(customer, &said);
             }

@@ -272,6 +272,15 @@ impl Expression {
         self.asks_any(&["profile.contacts", "profile.journeys", "profile.ledger"])
     }
 
+    /// What tells of an event whether it may change what this asks for of the customer, one for each field; `None` where it asks for
+    /// what other than her events writes, or what is derived of them.
+    #[must_use]
+    pub fn written_by(&self) -> Option<Vec<fn(&Event) -> bool>> {
+        let field = |path: &String| Settled::writer_of(path.strip_prefix("profile.")?);
+        let written_by = self.asks.iter().map(field).collect();
+        if self.uses_previous { None } else { written_by }
+    }
+
     fn asks_any(&self, of: &[&str]) -> bool {
         let mut asks = self.asks.iter();
         asks.any(|path| of.iter().any(|of| path.starts_with(of)))

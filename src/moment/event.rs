@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{
-    Concerns, Described, Found, Kept, Missing, Moment, MomentKind, Sees, WHEN, WHEN_SEEN, when,
+    Concerns, Described, Found, Kept, Missing, Moment, MomentKind, Sees, Unseen, WHEN, WHEN_SEEN,
+    when,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -84,6 +85,10 @@ impl MomentKind for EventMoment {
     fn event(&self, _state: &mut Kept<'_, Nothing>, scope: &Scope<'_>, found: &mut Found) {
         let event = scope.event.filter(|_| self.of.matches(scope));
         found.moment = event.map(|event| Moment::of_event(event, Vec::new()));
+    }
+
+    fn may_come_true(&self, _state: Option<&Nothing>, unseen: Unseen<'_>) -> bool {
+        self.of.may_mean(unseen)
     }
 
     fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {

@@ -10,7 +10,7 @@ use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::Node;
 use crate::event::{Event, EventName, Text};
 use crate::expression::{Expression, Scope};
-use crate::profile::Settled;
+use crate::profile::{Settled, TailEvent};
 use crate::stored::{Lazy, Stored};
 use crate::time::Timestamp;
 
@@ -79,6 +79,12 @@ pub trait MomentKind: Sized {
     /// Takes the event of `scope` in, after the profile has.
     fn event(&self, state: &mut Kept<'_, Self::State>, scope: &Scope<'_>, found: &mut Found);
 
+    /// Whether it may come true at an event that concerns it and that nobody has taken in, by what it remembers of what is settled. Of
+    /// one that speaks [`Sees::SoFar`]: where this says no, the event is shown to it only when it settles.
+    fn may_come_true(&self, _state: Option<&Self::State>, _unseen: Unseen<'_>) -> bool {
+        true
+    }
+
     /// The earliest that a deadline, or a decision, may follow an event that concerns it and is not settled yet: when the
     /// customer must be looked at again. `settled` is what is known of her without it. Too early costs a look, too late would
     /// delay a decision.
@@ -129,6 +135,41 @@ pub trait MomentKind: Sized {
     /// What came true, in a sentence for people; none: what the trigger is for says it.
     fn told(&self, _telling: &Telling<'_>) -> Option<String> {
         None
+    }
+}
+
+/// A customer's newest event, which nobody has taken in yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Unseen<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// What is settled of her.
+    pub settled: &'a Settled,
+    /// What lies between, in the order of her events.
+    pub between: &'a [TailEvent],
+}
+
+impl<'a> Unseen<'a> {
+    /// The event, and what is settled.
+    #[must_use]
+    pub fn scope(&self) -> Scope<'a> {
+        Scope::of_event(self.event, self.settled, None)
+    }
+
+    /// The event, and all before it that is not settled.
+    pub fn unsettled(&self) -> impl Iterator<Item = &'a Event> {
+        let between = self.between.iter().map(|tail| &*tail.event);
+        between.chain([self.event])
+    }
+
+    /// Each that lies between, as if it were the newest.
+    pub fn before(&self) -> impl Iterator<Item = Self> {
+        let (settled, between) = (self.settled, self.between);
+        (0..between.len()).map(move |at| Self {
+            event: &between[at].event,
+            settled,
+            between: &between[..at],
+        })
     }
 }
 

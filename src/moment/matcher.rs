@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::kind::{Concerns, Telling};
+use super::kind::{Concerns, Telling, Unseen};
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{EVENTS, Fields, Reader};
 use crate::document::report::Report;
@@ -67,11 +67,25 @@ struct Part {
     /// Every event is meant, also one whose name nobody declared.
     any: bool,
     condition: Option<Expression>,
+    /// See [`Expression::written_by`], of the condition.
+    written_by: Option<Vec<fn(&Event) -> bool>>,
 }
 
 impl Part {
     fn may_match(&self, name: EventName) -> bool {
         self.any || self.names.contains(&name)
+    }
+
+    /// Whether its condition may hold of an event that nobody has taken in: what nothing unsettled may change is known.
+    fn may_hold(&self, unseen: Unseen<'_>) -> bool {
+        let Some((condition, written_by)) = self.condition.as_ref().zip(self.written_by.as_ref())
+        else {
+            return true;
+        };
+        // Another time zone moves her days.
+        let may_change =
+            |event: &Event| event.traits.is_some() || written_by.iter().any(|writes| writes(event));
+        unseen.unsettled().any(may_change) || condition.holds(&unseen.scope())
     }
 }
 
@@ -86,6 +100,13 @@ impl Matcher {
         self.parts
             .iter()
             .any(|part| part.may_match(event.name) && part.condition.as_ref().is_none_or(holds))
+    }
+
+    /// Whether an event that nobody has taken in may be meant.
+    #[must_use]
+    pub fn may_mean(&self, unseen: Unseen<'_>) -> bool {
+        let mut parts = self.parts.iter();
+        parts.any(|part| part.may_match(unseen.event.name) && part.may_hold(unseen))
     }
 
     /// Whether an event of this name may be meant.
@@ -247,6 +268,7 @@ fn part(reader: &mut Reader<'_>, node: &Node, written: &mut usize) -> Option<Par
     let environment = read::environment(reader.declared, Some(&part.names), true);
     let condition = read::condition(reader, condition, &environment)?;
     Some(Part {
+        written_by: condition.written_by(),
         condition: Some(condition),
         ..part
     })
@@ -260,6 +282,7 @@ fn named(reader: &mut Reader<'_>, nodes: &[&Node]) -> Option<Part> {
         names: Vec::new(),
         any: false,
         condition: None,
+        written_by: None,
     };
     // All that are wrong are said.
     let mut right = true;

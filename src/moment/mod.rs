@@ -38,7 +38,7 @@ pub use event::EventMoment;
 pub use inactivity::Inactivity;
 pub use kind::{
     CameTrue, Concerns, Described, EventRef, Evidence, Found, Kept, Missing, Moment, MomentKind,
-    Sees, Telling,
+    Sees, Telling, Unseen,
 };
 pub use matcher::Matcher;
 pub use per::Per;
@@ -155,6 +155,17 @@ macro_rules! kinds {
             pub fn uses_previous(&self) -> bool {
                 match self {
                     $(Self::$Kind(kind) => kind.uses_previous(),)*
+                }
+            }
+
+            /// See [`MomentKind::may_come_true`].
+            #[must_use]
+            pub fn may_come_true(&self, state: Option<&State>, unseen: Unseen<'_>) -> bool {
+                match self {
+                    $(Self::$Kind(kind) => match state {
+                        Some(State::$Kind(own)) => kind.may_come_true(Some(own), unseen),
+                        _ => kind.may_come_true(None, unseen),
+                    },)*
                 }
             }
 

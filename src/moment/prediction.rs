@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::crosses::{Crosses, SIDES, crosses};
 use super::kind::{
-    Concerns, Described, Evidence, Found, Kept, Missing, Moment, MomentKind, Sees, Telling, WHEN,
-    when,
+    Concerns, Described, Evidence, Found, Kept, Missing, Moment, MomentKind, Sees, Telling, Unseen,
+    WHEN, when,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -188,6 +188,10 @@ impl MomentKind for Prediction {
             let facts = self.ask(own, scope);
             found.moment = facts.map(|facts| Moment::of_event(event, facts));
         }
+    }
+
+    fn may_come_true(&self, _state: Option<&PredictionState>, unseen: Unseen<'_>) -> bool {
+        self.on.may_mean(unseen)
     }
 
     fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {

@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::kind::{
     Concerns, Described, EventRef, Evidence, Found, Kept, Missing, Moment, MomentKind, Sees,
-    Telling, WHEN, when,
+    Telling, Unseen, WHEN, when,
 };
 use super::matcher::{self, Matcher};
 use super::per::{Per, PerKeys, per};
@@ -231,6 +231,11 @@ impl MomentKind for Sequence {
         }
     }
 
+    fn may_come_true(&self, state: Option<&SequenceState>, unseen: Unseen<'_>) -> bool {
+        let last = self.steps.last();
+        last.is_some_and(|last| last.of.may_mean(unseen)) && self.may_be_whole(state, unseen)
+    }
+
     fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
         (self.sees == Sees::Settled).then_some(event.time)
     }
@@ -368,6 +373,30 @@ impl Sequence {
             "" => missing,
             same => missing.by("same", same),
         }
+    }
+
+    /// Whether there may be enough before an event that may be the last step.
+    fn may_be_whole(&self, state: Option<&SequenceState>, unseen: Unseen<'_>) -> bool {
+        let asks = self.same.expression().map_or(&[][..], Expression::asks);
+        if !asks.is_empty() {
+            return true;
+        }
+        let keys = self.same.keys(&unseen.scope());
+        let own = state.filter(|own| own.digest == self.digest);
+        let open = own.iter().flat_map(|own| &own.open);
+        let open = open.filter(|begun| keys.contains(&begun.same));
+        let furthest = open.map(|begun| begun.events).max().unwrap_or(0);
+        let lacking = usize::from((self.length() - 1).saturating_sub(furthest));
+        let is_one = |it: &Unseen<'_>| {
+            let shares = || {
+                self.same
+                    .keys(&it.scope())
+                    .iter()
+                    .any(|key| keys.contains(key))
+            };
+            self.steps.iter().any(|step| step.of.may_mean(*it)) && shares()
+        };
+        lacking == 0 || unseen.before().filter(is_one).take(lacking).count() == lacking
     }
 
     /// How many events it is of.

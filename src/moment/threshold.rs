@@ -16,8 +16,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::crosses::{Crosses, SIDES, Side, VALUE_MAX, crosses};
 use super::kind::{
-    Concerns, Described, Found, Kept, Missing, Moment, MomentKind, Sees, Telling, WHEN, WHEN_SEEN,
-    capitalised, when,
+    Concerns, Described, Found, Kept, Missing, Moment, MomentKind, Sees, Telling, Unseen, WHEN,
+    WHEN_SEEN, capitalised, when,
 };
 use super::matcher::{self, Matcher};
 use crate::document::keys::{Keys, Known, Shape};
@@ -233,6 +233,10 @@ impl MomentKind for Threshold {
         }
     }
 
+    fn may_come_true(&self, state: Option<&ThresholdState>, unseen: Unseen<'_>) -> bool {
+        self.of.may_mean(unseen) && self.may_count_enough(state, unseen)
+    }
+
     fn looks_again(&self, event: &Event, _settled: &Settled) -> Option<Timestamp> {
         (self.sees == Sees::Settled).then_some(event.time)
     }
@@ -378,6 +382,23 @@ impl Threshold {
                 duration_in_words(*half_life_ms)
             ),
         }
+    }
+
+    /// Whether, with all that may be counted until an event that may, there are enough; other measures may come to anything.
+    fn may_count_enough(&self, state: Option<&ThresholdState>, unseen: Unseen<'_>) -> bool {
+        let (Measure::Count, Side::AtLeast | Side::Above) = (&self.measure, self.crosses.side)
+        else {
+            return true;
+        };
+        let own = state.filter(|own| own.digest == self.digest);
+        let counted = own.map_or(0, |own| match &own.held {
+            Held::Window(entries) => entries.len() as u64,
+            Held::Ever { n, .. } => *n,
+            Held::Score(_) => 0,
+        });
+        let between = unseen.before().filter(|it| self.of.may_mean(*it)).count();
+        let most = counted.saturating_add(between as u64 + 1);
+        is_inside(self.crosses, Level::Exact(i128::from(most) * 1_000_000, 1))
     }
 
     /// What an event brings; none: it is not counted.

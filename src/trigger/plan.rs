@@ -10,7 +10,7 @@ use crate::expression::Expression;
 use crate::fact::Fact;
 use crate::journey::Journey;
 use crate::model::Declaration;
-use crate::moment::{Concerns, Kind, Matcher};
+use crate::moment::{Concerns, Kind, Matcher, States, Unseen};
 use crate::money::Amount;
 use crate::profile::Settled;
 use crate::segment::{Chosen, Concerned, Segment};
@@ -327,6 +327,14 @@ impl Plan {
     #[must_use]
     pub fn speaks_at_once(&self, name: EventName) -> bool {
         self.naming(name).any(|trigger| trigger.kind.is_immediate())
+    }
+
+    /// Whether an event that nobody has taken in may make something true when it is seen; `states`: of what is settled.
+    #[must_use]
+    pub fn may_speak(&self, states: &States, unseen: Unseen<'_>) -> bool {
+        let naming = self.naming(unseen.event.name);
+        let mut immediate = naming.filter(|trigger| trigger.kind.is_immediate());
+        immediate.any(|it| it.kind.may_come_true(states.get(it.key), unseen))
     }
 
     /// The triggers that take what of this name happened to everybody, most important first.

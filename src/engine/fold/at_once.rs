@@ -5,14 +5,32 @@ use super::super::customer::Customer;
 use super::super::waiting::Waiting;
 use super::{Came, Fold, Turn, shown};
 use crate::event::Event;
-use crate::moment::States;
+use crate::moment::{States, Unseen};
 use crate::profile::{Profile, Settled, Tail, TailEvent};
 use crate::stored::Lazy;
 use crate::time::Timestamp;
 
 impl Fold<'_> {
-    /// Takes an event beyond the watermark into the tail, and decides what follows at once.
-    pub fn take(&mut self, customer: &mut Customer, event: Box<Event>) {
+    /// Whether an event may make something true when it is seen, be it because others that were seen follow it.
+    pub fn may_speak(&self, customer: &Customer, event: &Event) -> bool {
+        let Profile { settled, tail } = &customer.profile;
+        let between = tail.events();
+        let is_newest = between
+            .last()
+            .is_none_or(|last| last.event.order() < event.order());
+        let unseen = Unseen {
+            event,
+            settled,
+            between,
+        };
+        !is_newest
+            || self.plan.expiry(settled) < event.time
+            || self.plan.may_speak(&customer.states, unseen)
+    }
+
+    /// Takes an event beyond the watermark into the tail, and decides what follows at once; `speaks`: whether
+    /// [anything may](Fold::may_speak).
+    pub fn take(&mut self, customer: &mut Customer, event: Box<Event>, speaks: bool) {
         let Customer {
             profile: Profile { settled, tail },
             states,
@@ -24,8 +42,9 @@ impl Fold<'_> {
         if at + 1 < tail.events().len() {
             aside.forget();
         }
-        let speaks = |tail: &TailEvent| plan.speaks_at_once(tail.event.name);
-        if !tail.events()[at..].iter().any(speaks) {
+        let names = |tail: &TailEvent| plan.speaks_at_once(tail.event.name);
+        if !speaks || !tail.events()[at..].iter().any(names) {
+            debug_assert!(speaks || self.says_nothing(settled, states, tail.events()));
             return;
         }
         let view = aside.take();
@@ -59,6 +78,33 @@ impl Fold<'_> {
             self.see(&mut view, event);
         }
         view
+    }
+
+    /// Whether the last event of her tail makes nothing true when it is seen.
+    fn says_nothing(&self, settled: &mut Settled, states: &States, tail: &[TailEvent]) -> bool {
+        let Some((TailEvent { event, .. }, before)) = tail.split_last() else {
+            return true;
+        };
+        let plan = self.plan;
+        let mut view = self.seen(settled, states, before);
+        self.expire(&mut view, event.time);
+        let previous = view.settled.clone();
+        let again = plan.apply(&mut view.settled, event, Some(&previous), |_, _| {});
+        let immediate = plan.naming(event.name).filter(|it| it.kind.is_immediate());
+        let mut taking = immediate.filter(|it| !again || it.kind.takes_again());
+        let Ahead {
+            settled: known,
+            states,
+            ..
+        } = &mut view;
+        let is_true = |it| {
+            shown(it, event, known, Some(&previous), states)
+                .moment
+                .is_some()
+        };
+        let says_nothing = !taking.any(is_true);
+        view.settled.swap_sent(settled);
+        says_nothing
     }
 
     /// Whether who is seen on is seen as if everything had been looked at anew.
