@@ -69,10 +69,13 @@ impl Source {
             )));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            Report::nowhere(format!(
-                "{name} is not UTF-8: byte {} begins no character",
-                error.utf8_error().valid_up_to()
-            ))
+            let read = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..read]
+                .split(|byte| *byte == b'\n')
+                .count();
+            let message =
+                format!("{name} is not UTF-8: byte {read}, in line {line}, begins no character");
+            Report::nowhere(message).expected("a file that was saved as UTF-8".to_owned())
         })?;
         Ok(Self::new(&name, text))
     }

@@ -160,19 +160,41 @@ pub fn parse(source: &Source, reports: &mut Vec<Report>) -> Option<Node> {
             })
         }
         Err((span, message)) => {
-            // An expression such as `"email" in profile.consent` looks like a quoted text to YAML.
-            let quoted =
-                message.contains("after double-quoted") || message.contains("after single-quoted");
-            let expected = quoted.then(|| QUOTED.to_owned());
+            let slips = SLIPS.iter();
+            let slip = slips.copied().find(|(said, _)| message.contains(said));
+            let expected = slip.map(|(_, expected)| expected.to_owned());
             reports.push(Report::at(source, span, message).expected(expected));
             None
         }
     }
 }
 
-/// What is expected where a text goes on after its closing quote.
+/// What is said where something means more to YAML than to whoever wrote it, and what is expected there.
+const SLIPS: [(&str, &str); 6] = [
+    ("after double-quoted", QUOTED),
+    ("after single-quoted", QUOTED),
+    (
+        "mapping values are not allowed",
+        "quotes around a text or an expression that has `: ` in it, such as 'event.total > 9 ? 2 : 1'",
+    ),
+    (
+        TAGS,
+        "quotes around an expression that begins with `!`, such as '!profile.known'",
+    ),
+    (
+        "tabs disallowed",
+        "spaces: what stands below another is indented by spaces",
+    ),
+    (
+        "did not find expected key",
+        "names of one mapping that begin in one column",
+    ),
+];
+
 const QUOTED: &str = "nothing after the closing quote; an expression that begins with a quote stands in quotes of the \
     other kind, such as '\"email\" in profile.consent'";
+
+const TAGS: &str = "tags (`!...`) are not read here";
 
 type Twice = Vec<(String, Range<usize>)>;
 type Failure = (Range<usize>, String);
@@ -192,9 +214,26 @@ pub fn parse_text(text: &str) -> Result<(Option<Node>, Twice), Failure> {
             let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
             (at..at, format!("this is no YAML: {}", error.info()))
         })?;
-        builder.take(event, span.byte_range().unwrap_or(0..0))?;
+        let span = span.byte_range().unwrap_or(0..0);
+        match is_tagged(&event) {
+            // The value begins behind its tag.
+            true => {
+                let tag = text[..span.start].rfind('!').unwrap_or(span.start);
+                return Err((tag..span.start, TAGS.to_owned()));
+            }
+            false => builder.take(event, span)?,
+        }
     }
     Ok((builder.root, builder.twice))
+}
+
+fn is_tagged(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Scalar(.., Some(_))
+            | Event::SequenceStart(.., Some(_))
+            | Event::MappingStart(.., Some(_))
+    )
 }
 
 /// A collection whose end has not been seen.
@@ -212,11 +251,6 @@ struct Builder {
 impl Builder {
     fn take(&mut self, event: Event<'_>, span: Range<usize>) -> Result<(), Failure> {
         match event {
-            Event::Scalar(.., Some(_))
-            | Event::SequenceStart(.., Some(_))
-            | Event::MappingStart(.., Some(_)) => {
-                Err((span, "tags (`!...`) are not read here".to_owned()))
-            }
             Event::Alias(_) => Err((
                 span,
                 "aliases (`*...`) are not read here; write the value again".to_owned(),

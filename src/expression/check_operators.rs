@@ -279,7 +279,7 @@ impl Checker<'_> {
         }
         let names = || segments.iter().map(String::as_str);
         let expected = match segments.len() {
-            0 => "segments are declared in files of their own, beside the triggers; none is here"
+            0 => "segments are declared in files of their own, beside the triggers, and are there for personas, the path and triggers; none is here"
                 .to_owned(),
             _ => format!("one of {}", listed(names())),
         };
@@ -302,8 +302,18 @@ impl Checker<'_> {
             described(kinds.0),
             described(kinds.1)
         );
+        let written = match kinds {
+            (Some(Type::Duration), Some(Type::Text | Type::Number))
+            | (Some(Type::Text | Type::Number), Some(Type::Duration)) => {
+                "; a duration is written `duration(\"7d\")`"
+            }
+            (Some(Type::Time), Some(Type::Text)) | (Some(Type::Text), Some(Type::Time)) => {
+                "; a time is written `timestamp(\"2026-03-02T10:00:00Z\")`"
+            }
+            _ => "",
+        };
         ExpressionError {
-            expected: Some(expected.to_owned()),
+            expected: Some(format!("{expected}{written}")),
             ..self.fails(node, &message)
         }
     }

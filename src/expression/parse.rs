@@ -6,6 +6,7 @@ use cel::common::ast::{Expr, IdedExpr, SourceInfo};
 use cel::parser::ParseErrors;
 
 use super::{ExpressionError, limits};
+use crate::time::parse_duration;
 
 /// A parsed text with the place of every node.
 pub struct Parsed<'t> {
@@ -263,8 +264,14 @@ fn common_slip(text: &str, start: usize) -> (Option<String>, Option<String>) {
             return (Some(format!("`{right}` instead of `{wrong}`")), None);
         }
     }
+    if rest.starts_with(['“', '”', '‘', '’']) {
+        return (None, Some("\"".to_owned()));
+    }
     if rest.starts_with('=') || before.ends_with('=') {
         return (None, Some("==".to_owned()));
+    }
+    if let Some(duration) = bare_duration(text, start) {
+        return (None, Some(format!("duration(\"{duration}\")")));
     }
     (
         Some(
@@ -273,6 +280,14 @@ fn common_slip(text: &str, start: usize) -> (Option<String>, Option<String>) {
         ),
         None,
     )
+}
+
+/// A number with its unit, as durations stand elsewhere in a file, of which the unit begins at `start`.
+fn bare_duration(text: &str, start: usize) -> Option<&str> {
+    let number = text[..start].trim_end_matches(|c: char| c.is_ascii_digit());
+    let unit = text[start..].find(|c: char| !c.is_alphanumeric());
+    let whole = &text[number.len()..unit.map_or(text.len(), |end| start + end)];
+    parse_duration(whole).is_ok().then_some(whole)
 }
 
 /// The byte of a line and column (in characters, from 1).

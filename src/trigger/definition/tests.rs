@@ -367,6 +367,51 @@ fn what_is_no_yaml_is_told() {
     );
 }
 
+/// What means more to YAML than to whoever wrote it: where it stands, and what is expected there.
+#[test]
+fn what_yaml_takes_otherwise_is_said() {
+    for (text, place, expected) in [
+        (
+            "audience: !profile.known && true",
+            (1, 11),
+            "'!profile.known'",
+        ),
+        (
+            "about: a\naudience: !has(profile.country)",
+            (2, 11),
+            "'!profile.known'",
+        ),
+        (
+            "about: once: twice",
+            (1, 12),
+            "quotes around a text or an expression that has `: ` in it",
+        ),
+        (
+            "moment:\n\tevent: Signed Up",
+            (2, 2),
+            "is indented by spaces",
+        ),
+        (
+            "moment:\n  event: Signed Up\n when: seen",
+            (3, 2),
+            "begin in one column",
+        ),
+        (
+            "audience: \"a\" in profile.viewed",
+            (1, 15),
+            "stands in quotes of the",
+        ),
+    ] {
+        let reports = read_text(text).unwrap_err();
+        let said = report::rendered(&reports);
+        let position = reports[0]
+            .position()
+            .map(|(_, line, column)| (line, column));
+        assert_eq!(position, Some(place), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
 #[test]
 fn an_error_is_shown_with_its_line_and_a_caret() {
     let text = with(
