@@ -170,6 +170,8 @@ pub(super) struct Call<'de> {
     properties: SmallVec<[(PropertyId, Property); 4]>,
     products: Vec<Product>,
     pub(super) traits: Option<Box<Traits>>,
+    /// What the context says as traits, with what is wrong with them.
+    context_traits: Option<(Box<Traits>, Vec<Defect>)>,
     pub(super) touchpoint: Option<Box<Touchpoint>>,
     pub(super) defects: Vec<Defect>,
     /// Whether it has what a CloudEvent has and an event has not.
@@ -213,6 +215,9 @@ impl Call<'_> {
             false => self.formers(decoder, &customer, known),
         };
         let time = self.time()?;
+        if name == EventName::IDENTIFY {
+            self.say_traits_of_context();
+        }
         self.fit(name, decoder);
         if name == EventName::UNSUBSCRIBED && self.defects.iter().any(|it| it.name == "channel") {
             // Which channel cannot be read: it is a no to all.
@@ -438,7 +443,7 @@ object_seed!(CallSeed, self, key, map, {
         "category" => call.category = map.next_value()?,
         "properties" => map.next_value_seed(PropertiesSeed { decoder, call })?,
         "traits" => map.next_value_seed(TraitsSeed { decoder, call })?,
-        "context" => map.next_value_seed(ContextSeed { call })?,
+        "context" => map.next_value_seed(ContextSeed { decoder, call })?,
         "specversion" => {
             call.is_envelope = true;
             skip(&mut map)?;

@@ -333,6 +333,46 @@ mod tests {
         }
     }
 
+    /// What an identify call says in its traits, and in its context's; what is known by it.
+    #[rustfmt::skip]
+    const TRAITS_OF_CONTEXT: &[(&str, &str, &str)] = &[
+        ("{}", r#"{"email":"a@b.c","tier":"gold","consent":{"email":"no"},"address":{"city":"Bonn","country":"DE"}}"#, "a@b.c DE Bonn, DE email:false tier"),
+        (r#"{"email":"own@b.c","tier":"silver"}"#, r#"{"email":"a@b.c","country":"DE","tier":"gold"}"#, "own@b.c DE tier"),
+        (r#"{"email":null,"consent":{"email":true}}"#, r#"{"email":"a@b.c","consent":{"sms":false}}"#, "a@b.c sms:false email:true"),
+        ("null", "null", ""),
+        ("{}", "[]", ""),
+        ("{}", r#"{"consent":{"email":"perhaps"}}"#, "email:false !consent"),
+    ];
+
+    #[test]
+    fn the_context_of_an_identify_call_may_have_its_traits() {
+        for (own, of_context, expected) in TRAITS_OF_CONTEXT {
+            let text = |kind: &str| {
+                format!(
+                    r#"{{"context":{{"traits":{of_context}}},"traits":{own},{kind},"userId":"ana","timestamp":1772445600000}}"#
+                )
+            };
+            let said = |decoded: Decoded| {
+                let traits = decoded.event.traits.unwrap_or_default();
+                let consent = traits.consent.iter();
+                let consent = consent.map(|(channel, given)| format!("{channel}:{given}"));
+                let texts = [traits.email, traits.country, traits.address];
+                let texts = texts.into_iter().flatten().map(String::from);
+                let own = traits.attributes.iter().map(|(name, _)| name.to_string());
+                let defects = decoded.defects.iter().map(|it| format!("!{}", it.name));
+                let said = texts.chain(consent).chain(own).chain(defects);
+                said.collect::<Vec<_>>().join(" ")
+            };
+            let identify = decode(&text(r#""type":"identify""#)).expect("an event");
+            assert_eq!(said(identify), *expected, "{own} {of_context}");
+            // In any other call they may be true no more.
+            let track = decode(&text(r#""event":"Order Completed""#)).expect("an event");
+            let without = text(r#""event":"Order Completed""#).replace("context", "other");
+            let without = decode(&without).expect("an event");
+            assert_eq!(said(track), said(without), "{own} {of_context}");
+        }
+    }
+
     #[test]
     fn an_identify_call_is_read() {
         let decoded = decode(
@@ -561,7 +601,9 @@ mod tests {
             (r#""1772445600000""#, "2026-03-02T10:00:00.000Z"),
             // Of ms it would be 1970: the unit is another.
             ("1772445600", "2026-03-02T10:00:00.000Z"),
-            ("1772445600.25", "2026-03-02T10:00:00.000Z"),
+            ("1772445600.25", "2026-03-02T10:00:00.250Z"),
+            (r#""1772445600.2504""#, "2026-03-02T10:00:00.250Z"),
+            ("1772445600250.4", "2026-03-02T10:00:00.250Z"),
             (r#""1772445600""#, "2026-03-02T10:00:00.000Z"),
             ("1772445600000000", "2026-03-02T10:00:00.000Z"),
             ("1772445600000000000", "2026-03-02T10:00:00.000Z"),

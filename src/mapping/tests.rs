@@ -52,6 +52,36 @@ events:
   seen: ignore
 ";
 
+/// Amounts in the smallest unit of their currency, and what they come to.
+#[test]
+fn the_smallest_unit_is_that_of_the_currency() {
+    const TEXT: &str = "mapping: m\nevent: Order Completed\nuserId: u\ntimestamp: t\n\
+        properties: { currency: c, total: { from: n, minor_units: c } }\n\
+        products: { from: l, product_id: p, price: { from: n, minor_units: $.c } }\n";
+    for (code, amount, expected) in [
+        (json!("eur"), json!(1999), Some("19.99")),
+        (json!("JPY"), json!(1999), Some("1999")),
+        (json!("KWD"), json!("1999"), Some("1.999")),
+        (json!("USD"), json!(-5), Some("-0.05")),
+        (json!("€"), json!(0), Some("0")),
+        // One that nobody knows is taken to have cents.
+        (json!("XQX"), json!(100), Some("1")),
+        (json!(null), json!(1999), None),
+        (json!("no currency"), json!(1999), None),
+        (json!("EUR"), json!("much"), None),
+    ] {
+        let record = json!({"u": "ana", "t": 1_772_445_600_000_i64, "c": code, "n": amount, "l": [{"p": "p1", "n": amount}]});
+        let said = mapped(TEXT, &record);
+        let found = |name: &str| {
+            let begin = said.find(name)? + name.len();
+            said[begin..].split(['}', ',']).next().map(str::to_owned)
+        };
+        assert_eq!(found("\"total\":").as_deref(), expected, "{said}");
+        assert_eq!(found("\"price\":").as_deref(), expected, "{said}");
+        assert!(said.contains("Order Completed"), "{said}");
+    }
+}
+
 #[test]
 fn a_record_becomes_an_event() {
     let paid = json!({"kind": "bought", "who": {"id": 7, "tier": "gold"}, "at": 1_772_445_600, "state": "paid", "no": "o1", "sum": 1999});
@@ -235,6 +265,8 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("event: Order Completed\nuserId: { from: u, divide_by: 10 }\ntimestamp: t", "divide_by", "`divide_by` gives a number, and `userId` is a text", ""),
     ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { total: { from: x, time: s } }", "time", "`time` gives a time, and `total` is a number", ""),
     ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { total: { const: free } }", "free", "`free` is not valid here: `total` is a number", ""),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { total: { from: x, minor_units: c, divide_by: 100 } }", "c", "a value is converted in one way", "minor_units"),
+    ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { coupon: { from: x, minor_units: c } }", "minor_units", "`minor_units` gives a number, and `coupon` is a text", ""),
     ("event: Order Completed\nuserId: u\ntimestamp: t\nproperties: { total: { from: x, divide_by: 0 } }", "0", "`0` is not valid here", "above 0"),
     ("event: Order Completed\nuserId: u\ntimestamp: t\nconsent: { email: { from: x, table: { yes: maybe } } }", "maybe", "`maybe` is not valid here: `email` is a bool", ""),
     ("event: Order Completed\nuserId: u\ntimestamp: { from: t, time: sec }", "sec", "no format is called `sec`", "s"),

@@ -10,7 +10,7 @@ use super::path::Path;
 use super::scalar::{is_text, number, text};
 use super::scope::Scope;
 use super::time::Format;
-use crate::money::Amount;
+use crate::money::{Amount, Currency};
 
 /// Where a value comes from.
 #[derive(Clone, Debug)]
@@ -88,6 +88,8 @@ pub enum Convert {
     Divide(f64),
     /// A number is multiplied: minutes to seconds.
     Multiply(f64),
+    /// A number is in the smallest unit of the currency whose code stands there: cents of euros, yens themselves.
+    MinorUnits(Path),
     /// A decimal comma, points or spaces between thousands: `1.234,50`.
     DecimalComma,
     /// A time that is written in one of these ways; the first that reads it counts.
@@ -119,7 +121,7 @@ impl Value {
     pub fn of<'r>(&'r self, scope: &Scope<'r>) -> Result<Option<Cow<'r, Json>>, Unreadable> {
         let found = self.places.iter().find_map(|place| place.of(scope));
         let converted = match found {
-            Some(found) => self.convert.apply(found)?,
+            Some(found) => self.convert.apply(found, scope)?,
             None => None,
         };
         Ok(converted.or_else(|| self.default.as_ref().map(Cow::Borrowed)))
@@ -174,7 +176,11 @@ impl Place {
 }
 
 impl Convert {
-    fn apply<'r>(&'r self, found: Cow<'r, Json>) -> Result<Option<Cow<'r, Json>>, Unreadable> {
+    fn apply<'r>(
+        &'r self,
+        found: Cow<'r, Json>,
+        scope: &Scope<'r>,
+    ) -> Result<Option<Cow<'r, Json>>, Unreadable> {
         let unreadable = || Unreadable(described(&found));
         let numeric = |number: Option<f64>| {
             let number = number.and_then(Number::from_f64).ok_or_else(unreadable)?;
@@ -184,6 +190,15 @@ impl Convert {
             Self::Nothing => Ok(Some(found)),
             Self::Divide(by) => numeric(number(&found).map(|number| number / by)),
             Self::Multiply(by) => numeric(number(&found).map(|number| number * by)),
+            Self::MinorUnits(of) => {
+                let code = scope.find(of).and_then(text);
+                let Some(currency) = code.and_then(|code| Currency::read(&code)) else {
+                    let amount = described(&found);
+                    return Err(Unreadable(format!("{amount} of no known currency")));
+                };
+                let unit = 10f64.powi(i32::try_from(currency.places()).unwrap_or_default());
+                numeric(number(&found).map(|number| number / unit))
+            }
             Self::DecimalComma => numeric(match &*found {
                 Json::String(text) => decimal_comma(text),
                 other => number(other),

@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::{Key, Scalar, Skipped, cut, skip};
 use super::{Call, Decoder, Defect, HeldSeed, address, consent};
-use crate::event::{Text, Type, vocabulary};
+use crate::event::{Text, Traits, Type, vocabulary};
 
 pub(super) struct TraitsSeed<'a, 'de> {
     pub(super) decoder: &'a Decoder,
@@ -132,6 +132,47 @@ impl Call<'_> {
         }
     }
 
+    /// An identify call may say its traits in the context, as RudderStack's does; what `traits` says goes before. In other calls
+    /// they are a copy of what was said before, which may be true no more.
+    pub(super) fn say_traits_of_context(&mut self) {
+        let Some((said, defects)) = self.context_traits.take() else {
+            return;
+        };
+        self.defects.extend(defects);
+        let traits = self.traits.get_or_insert_default();
+        let Traits {
+            email,
+            phone,
+            push_token,
+            address,
+            timezone,
+            locale,
+            country,
+            consent,
+            attributes,
+        } = *said;
+        for (own, said) in [
+            (&mut traits.email, email),
+            (&mut traits.phone, phone),
+            (&mut traits.push_token, push_token),
+            (&mut traits.address, address),
+            (&mut traits.timezone, timezone),
+            (&mut traits.locale, locale),
+            (&mut traits.country, country),
+        ] {
+            if own.is_none() {
+                *own = said;
+            }
+        }
+        // What stands behind goes before.
+        traits.consent = [consent, std::mem::take(&mut traits.consent)].concat();
+        for (name, value) in attributes {
+            if traits.attributes.iter().all(|(known, _)| *known != name) {
+                traits.attributes.push((name, value));
+            }
+        }
+    }
+
     /// The token of the context's device.
     pub(in crate::decode) fn say_token(&mut self, value: &Scalar<'_>) {
         if let Some(token) = value.text() {
@@ -160,6 +201,7 @@ pub(super) fn text(name: &str, value: &Scalar<'_>, defects: &mut Vec<Defect>) ->
 }
 
 pub(super) struct ContextSeed<'a, 'de> {
+    pub(super) decoder: &'a Decoder,
     pub(super) call: &'a mut Call<'de>,
 }
 
@@ -171,6 +213,14 @@ object_seed!(ContextSeed, self, key, map, {
             map.next_value_seed(CampaignSeed { call: self.call })?;
         }
         "device" => map.next_value_seed(DeviceSeed { call: self.call })?,
+        "traits" => {
+            let (decoder, call) = (self.decoder, &mut *self.call);
+            let own = (call.traits.take(), std::mem::take(&mut call.defects));
+            map.next_value_seed(TraitsSeed { decoder, call })?;
+            let (traits, defects) = (call.traits.take(), std::mem::take(&mut call.defects));
+            call.context_traits = traits.map(|traits| (traits, defects));
+            (call.traits, call.defects) = own;
+        }
         name @ ("timezone" | "locale") => self.call.say_context(name, &map.next_value()?),
         _ => skip(&mut map)?,
     }

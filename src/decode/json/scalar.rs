@@ -69,14 +69,13 @@ impl Scalar<'_> {
     pub(super) fn time(&self) -> Option<Timestamp> {
         match self {
             Self::Text(text) => {
-                let number = || text.trim().parse::<i64>().ok().map(i128::from);
-                Timestamp::parse(text).or_else(|| number().map(since_1970))
+                let number = || match text.trim().parse::<i64>() {
+                    Ok(whole) => Some(since_1970(whole.into())),
+                    Err(_) => decimal(text.trim()).map(fraction_since_1970),
+                };
+                Timestamp::parse(text).or_else(number)
             }
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "saturates, and is checked against bounds"
-            )]
-            Self::Number(number) => Some(since_1970(*number as i128)),
+            Self::Number(number) => Some(fraction_since_1970(*number)),
             Self::Whole(number) => Some(since_1970(*number)),
             _ => None,
         }
@@ -196,6 +195,25 @@ impl Scalar<'_> {
             Self::Day(day) => show_day(*day),
             Self::Object => "an object".to_owned(),
         }
+    }
+}
+
+/// A number of digits with a point between them.
+fn decimal(text: &str) -> Option<f64> {
+    let is_it = text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+    text.parse().ok().filter(|_| is_it)
+}
+
+/// Seconds have fractions where programs keep time in doubles; of any other unit they say nothing.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "saturates, and is checked against bounds"
+)]
+fn fraction_since_1970(number: f64) -> Timestamp {
+    let ms = Timestamp((number * 1000.0).round() as i64);
+    match TIME_MIN <= ms && ms < TIME_MAX {
+        true => ms,
+        false => since_1970(number as i128),
     }
 }
 

@@ -81,6 +81,11 @@ const VALUE: Keys = Keys {
         Known::optional("default", Shape::Any, "Where nothing is found."),
         Known::optional("divide_by", Shape::Any, "For numbers: 100 for cents."),
         Known::optional("multiply_by", Shape::Any, "For numbers: 60 for minutes."),
+        Known::optional(
+            "minor_units",
+            PATH,
+            "For amounts in the smallest unit of a currency: where the code of that stands.",
+        ),
         Known::optional("decimal", Shape::Text(16), "`comma`: `1.234,50` is 1234.5."),
         Known::optional(
             "time",
@@ -354,7 +359,14 @@ fn place_of(
 }
 
 fn convert(reader: &mut Reader<'_>, fields: &Fields<'_>, target: Target<'_>) -> Option<Convert> {
-    const KEYS: [&str; 5] = ["divide_by", "multiply_by", "decimal", "time", "table"];
+    const KEYS: [&str; 6] = [
+        "divide_by",
+        "multiply_by",
+        "minor_units",
+        "decimal",
+        "time",
+        "table",
+    ];
     let given: Vec<_> = KEYS
         .iter()
         .filter_map(|key| Some((*key, fields.get(key)?)))
@@ -396,6 +408,7 @@ fn convert(reader: &mut Reader<'_>, fields: &Fields<'_>, target: Target<'_>) -> 
     match key {
         "divide_by" => factor(reader, node).map(Convert::Divide),
         "multiply_by" => factor(reader, node).map(Convert::Multiply),
+        "minor_units" => path(reader, node).map(Convert::MinorUnits),
         "decimal" => reader
             .one_of(node, &["comma"])
             .map(|_| Convert::DecimalComma),
