@@ -310,6 +310,12 @@ pub fn is_scenario_file(path: &Path) -> bool {
 /// # Errors
 /// Everything that is wrong with the files themselves, and with the triggers they are about.
 pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
+    // What is beside a file of this folder is in this folder.
+    let here = Path::new(".").join(path);
+    let path = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() && path.is_file() => &here,
+        _ => path,
+    };
     let paths = set::files(path, is_scenario_file).map_err(|report| vec![report])?;
     let root = if path.is_dir() {
         path

@@ -21,7 +21,7 @@ fn every_shipped_mapping_has_tests_and_they_hold() {
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/mappings");
     let files = set::files(&folder, set::is_trigger_file).expect("a folder of mappings");
-    assert!(files.len() >= 3, "{files:?}");
+    assert!(files.len() >= 7, "{files:?}");
     for file in files {
         assert!(is_mapping_file(&file), "{}", file.display());
         let tests = file.with_extension("test.yaml");
@@ -33,6 +33,23 @@ fn every_shipped_mapping_has_tests_and_they_hold() {
             .collect();
         assert!(outcomes.len() >= 5 && failed.is_empty(), "{failed:?}");
     }
+}
+
+#[test]
+fn tests_of_this_folder_are_found_by_their_name_alone() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/mappings");
+    let output = Command::new(env!("CARGO_BIN_EXE_moments"))
+        .current_dir(folder)
+        .env_remove("MOMENTS_CONFIG")
+        .args(["test", "shopify-orders.test.yaml"])
+        .output()
+        .expect("moments runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.starts_with("./shopify-orders.test.yaml\n  ok "),
+        "{said}"
+    );
+    assert!(output.status.success(), "{said}");
 }
 
 #[test]
