@@ -62,6 +62,13 @@ impl Amount {
         product.map_or_else(|| Self::of(self.number() * by.number()), Self)
     }
 
+    /// One of so many equal parts, to nine places; what does not divide is left out.
+    #[must_use]
+    pub fn part_of(self, parts: u32) -> Self {
+        let part = self.0.checked_div(Decimal::from(parts));
+        Self(part.unwrap_or_default().trunc_with_scale(PLACES_MAX))
+    }
+
     /// Rounded to places behind the point, half away from zero, as shops do.
     #[must_use]
     pub fn rounded(self, places: u32) -> Self {

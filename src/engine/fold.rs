@@ -243,7 +243,7 @@ impl<'a> Fold<'a> {
                     self.decide_gathered((settled, waiting), &tail.events()[taken..]);
                     continue;
                 }
-                if self.closes(settled) <= passes {
+                if self.plan.closes(settled) <= passes {
                     self.close(settled, passes);
                 } else {
                     self.plan.pass_one(settled, passes);
@@ -294,7 +294,7 @@ impl<'a> Fold<'a> {
             true => Timestamp::MAX,
             false => settled.segments.due(),
         };
-        segments.min(self.closes(settled))
+        segments.min(self.plan.closes(settled))
     }
 
     /// What comes next but for events, and when: the first deadline, by the trigger it belongs to, moments that wait, or the

@@ -54,13 +54,6 @@ impl Plan {
         let passes = self
             .watches_segments
             .then(|| profile.settled.segments.due());
-        let closes = match self.has_goals {
-            true => {
-                let ledger = profile.settled.ledger.due();
-                ledger.min(profile.settled.journeys.closes())
-            }
-            false => Timestamp::MAX,
-        };
         let next = due
             .chain(tail)
             .chain(passes)
@@ -68,7 +61,16 @@ impl Plan {
             .chain(profile.settled.journeys.due())
             .min()
             .unwrap_or(Timestamp::MAX);
+        let closes = self.closes(&profile.settled);
         next.min(closes).min(self.expiry(&profile.settled))
+    }
+
+    /// When a goal counts no more for her; never where none is declared.
+    pub(super) fn closes(&self, settled: &Settled) -> Timestamp {
+        match self.has_goals {
+            true => settled.ledger.due().min(settled.journeys.closes()),
+            false => Timestamp::MAX,
+        }
     }
 
     /// When a customer expires if she does nothing beyond what is settled.

@@ -395,9 +395,10 @@ impl Engine {
             // What it made true may have to wait, or be undone.
             let waits = customer.waiting.due().unwrap_or(Timestamp::MAX);
             let undone = customer.undone_at().unwrap_or(Timestamp::MAX);
+            let closes = plan.closes(&customer.profile.settled);
             // Who is inside a journey since now is taken on by what is known beyond.
             let look_holds = look_holds && customer.profile.settled.journeys.open().is_empty();
-            look_holds.then_some(look.min(waits).min(undone).min(look_before))
+            look_holds.then_some(look.min(waits).min(undone).min(closes).min(look_before))
         };
         working.dirty = true;
         working.look_is_early = look.is_some() && (settled || working.look_is_early);

@@ -61,7 +61,7 @@ pub struct Entry {
     pub value: Amount,
     /// One bit for each reaction that was told.
     pub reactions: u8,
-    /// Goals whose refund would take back what was credited.
+    /// Goals that a refund would take back; where she was held out, credited to nobody.
     pub credits: Vec<Credit>,
     /// By what the code of its offer is known, where it has one ([`crate::treatment::code`]).
     pub code: Option<u64>,

@@ -115,7 +115,15 @@ impl Order {
     /// Whether nothing is left of it: cancelled, or refunded whole.
     #[must_use]
     pub fn is_taken_off(&self) -> bool {
-        self.is_undone || (self.is_placed && self.taken() >= self.value)
+        let is_refunded = self.refunds.iter().any(|it| it.1 > Amount::ZERO);
+        let is_placed = self.is_placed && is_refunded;
+        self.is_undone || (is_placed && self.taken() >= self.value)
+    }
+
+    /// What is left of its value, in the main currency; nothing is known of one that was not placed yet.
+    #[must_use]
+    pub fn left_in(&self, main: &Currency) -> Option<Amount> {
+        self.is_placed.then(|| self.share(main).net_in_main)
     }
 
     /// What is taken off it again.
@@ -388,9 +396,7 @@ impl Orders {
             EventName::ORDER_CANCELLED => None,
             _ => order_value(event).map(Amount::abs),
         };
-        let is_none = event.text(PropertyId::STATUS).is_some_and(|status| {
-            NOT_REFUNDED.contains(&status.trim().to_ascii_lowercase().as_str())
-        });
+        let is_none = has_not_happened(event);
         let refund = event.text(PropertyId::REFUND_ID).map(|id| thing_id(id));
         let at = self.undone_by(event);
         let is_cancelled = event.name == EventName::ORDER_CANCELLED;
@@ -504,6 +510,14 @@ impl Rhythm {
 
 fn order_id(event: &Event) -> Option<ThingId> {
     event.text(PropertyId::ORDER_ID).map(|id| thing_id(id))
+}
+
+/// Whether a refund says that it failed, or is still to come.
+#[must_use]
+pub fn has_not_happened(event: &Event) -> bool {
+    event
+        .text(PropertyId::STATUS)
+        .is_some_and(|status| NOT_REFUNDED.contains(&status.trim().to_ascii_lowercase().as_str()))
 }
 
 /// The currency that an event says; none said where it says none.

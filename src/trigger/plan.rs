@@ -189,6 +189,15 @@ impl Goal {
         let value = self.value.as_ref();
         self.of.uses_previous() || value.is_some_and(Expression::uses_previous)
     }
+
+    /// Whether it is worth what the order is worth by which it is met.
+    #[must_use]
+    pub fn is_worth_the_order(&self) -> bool {
+        let mut names = self.of.event_names().peekable();
+        let is_of_orders =
+            names.peek().is_some() && names.all(|it| it == EventName::ORDER_COMPLETED);
+        self.value.is_none() && is_of_orders
+    }
 }
 
 /// Whether what is remembered of a customer asks for more than her events say.

@@ -445,6 +445,85 @@ fn who_is_held_out_is_counted_by_what_she_does_all_the_same() {
     assert_eq!(line["lift"], Value::Null, "nobody was treated");
 }
 
+#[test]
+fn who_is_held_out_is_counted_though_she_does_nothing_more() {
+    let lines = report(&[("01T10:00:00", "File Downloaded", "")]);
+    let line = line(&lines, "withheld", None, None).expect("a line");
+    let arm = &line["customers"]["held_out"];
+    assert_eq!(
+        (&arm["customers"], &arm["converted"]),
+        (&1.into(), &0.into())
+    );
+}
+
+/// What is told of an order after two treatments of one trigger, one of another between them, and one that was withheld; and what that
+/// comes to: conversions and value by the last touch, both triggers' parts of it (linear), and what the one held out has done.
+#[rustfmt::skip]
+const OF_AN_ORDER: &[(&str, Events, [f64; 6])] = &[
+    ("an order", &[("T12:00", "Order Completed", "'total': 90")], [1.0, 90.0, 60.0, 30.0, 1.0, 90.0]),
+    ("told again with more in it", &[("T12:00", "Order Completed", "'total': 90"), ("T13:00", "Order Completed", "'total': 120")], [1.0, 120.0, 80.0, 40.0, 1.0, 120.0]),
+    ("told again, of before", &[("T12:00", "Order Completed", "'total': 90"), ("T11:30", "Order Completed", "'total': 120")], [1.0, 90.0, 60.0, 30.0, 1.0, 90.0]),
+    ("changed", &[("T12:00", "Order Completed", "'total': 90"), ("T13:00", "Order Updated", "'total': 60")], [1.0, 60.0, 40.0, 20.0, 1.0, 60.0]),
+    ("refunded in part", &[("T12:00", "Order Completed", "'total': 90"), ("T13:00", "Order Refunded", "'refund_id': 'r', 'total': 30")], [1.0, 60.0, 40.0, 20.0, 1.0, 60.0]),
+    ("the refund told again", &[("T12:00", "Order Completed", "'total': 90"), ("T13:00", "Order Refunded", "'refund_id': 'r', 'total': 30"), ("T14:00", "Order Refunded", "'refund_id': 'r', 'total': 45")], [1.0, 45.0, 30.0, 15.0, 1.0, 45.0]),
+    ("a refund that failed", &[("T12:00", "Order Completed", "'total': 90"), ("T13:00", "Order Refunded", "'refund_id': 'r', 'status': 'failed', 'total': 30")], [1.0, 90.0, 60.0, 30.0, 1.0, 90.0]),
+    ("a refund that failed after all", &[("T12:00", "Order Completed", "'total': 90"), ("T13:00", "Order Refunded", "'refund_id': 'r', 'total': 30"), ("T14:00", "Order Refunded", "'refund_id': 'r', 'status': 'failed', 'total': 30")], [1.0, 90.0, 60.0, 30.0, 1.0, 90.0]),
+    ("a refund below 0", &[("T12:00", "Order Completed", "'total': 90"), ("T13:00", "Order Refunded", "'refund_id': 'r', 'total': -30")], [1.0, 60.0, 40.0, 20.0, 1.0, 60.0]),
+    ("refunded in parts, more than was paid", &[("T12:00", "Order Completed", "'total': 90"), ("T13:00", "Order Refunded", "'refund_id': 'r', 'total': 50"), ("T14:00", "Order Refunded", "'refund_id': 's', 'total': 50")], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+    ("a refund told before it", &[("T11:30", "Order Refunded", "'refund_id': 'r', 'total': 30"), ("T12:00", "Order Completed", "'total': 90")], [1.0, 60.0, 40.0, 20.0, 1.0, 60.0]),
+    ("cancelled", &[("T12:00", "Order Completed", "'total': 90"), ("T13:00", "Order Cancelled", "")], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+    ("cancelled before it is told", &[("T11:30", "Order Cancelled", ""), ("T12:00", "Order Completed", "'total': 90")], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+    ("for nothing", &[("T12:00", "Order Completed", "'total': 0")], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
+    ("below nothing", &[("T12:00", "Order Completed", "'total': -6")], [1.0, -6.0, -4.0, -2.0, 1.0, -6.0]),
+    ("in a currency without a rate", &[("T12:00", "Order Completed", "'total': 90, 'currency': 'GBP'")], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
+];
+
+#[test]
+fn a_conversion_is_worth_what_is_left_of_its_order() {
+    for (what, told, expected) in OF_AN_ORDER {
+        let touches = [
+            ("01T10:00:00", "Product Reviewed", ""),
+            ("02T10:00:00", "Content Shared", ""),
+            ("03T10:00:00", "Product Reviewed", ""),
+            ("03T11:00:00", "File Downloaded", ""),
+        ];
+        let said = |(at, event, properties): &(&str, &'static str, &str)| {
+            let currency = match properties.contains("currency") {
+                true => "",
+                false => ", 'currency': 'EUR'",
+            };
+            let more = match properties.is_empty() {
+                true => String::new(),
+                false => format!(", {properties}{currency}"),
+            };
+            (
+                format!("03{at}:00"),
+                *event,
+                format!("'order_id': 'o'{more}"),
+            )
+        };
+        let told: Vec<_> = told.iter().map(said).collect();
+        let told = told
+            .iter()
+            .map(|(at, event, said)| (at.as_str(), *event, said.as_str()));
+        let lines = report(&touches.into_iter().chain(told).collect::<Vec<_>>());
+        let number = |(trigger, path): (&str, &str)| {
+            let line = line(&lines, trigger, None, None).expect(what);
+            line.pointer(path).and_then(Value::as_f64).expect(path)
+        };
+        let found = [
+            ("after-review", "/conversions"),
+            ("after-review", "/value"),
+            ("after-review", "/linear/value"),
+            ("after-share", "/linear/value"),
+            ("withheld", "/customers/held_out/converted"),
+            ("withheld", "/customers/held_out/value"),
+        ];
+        assert_eq!(&found.map(number), expected, "{what}");
+        assert_eq!(number(("withheld", "/linear/conversions")), 0.0, "{what}");
+    }
+}
+
 /// What she does once she has signed up, and paths into the funnel of the journey that it begins.
 const PATHS: &[(&str, Events, Expected)] = &[
     (

@@ -14,8 +14,8 @@ use crate::money::Amount;
 use crate::profile::Settled;
 use crate::profile::journeys::Went;
 use crate::profile::ledger::{Arm, Credit, Entry};
-use crate::profile::orders::{currency_of, order_value};
-use crate::profile::section::thing_id;
+use crate::profile::orders::{Order, currency_of, has_not_happened, order_value};
+use crate::profile::section::{ThingId, thing_id};
 use crate::tally::{Change, One, Outcome, Reaction, Touch, WHOLE};
 use crate::time::Timestamp;
 use crate::treatment::code;
@@ -37,14 +37,19 @@ impl Plan {
             && (self.with_goal(event.name).next().is_some()
                 || !Reaction::of(event.name).is_empty()
                 || redeems(event).is_some()
-                || takes_back(event.name))
+                || tells_of_order(event.name))
             && !(settled.ledger.is_empty() && settled.journeys.went().is_empty())
     }
 }
 
-/// Whether an event may take back what an order was credited with.
-fn takes_back(name: EventName) -> bool {
-    matches!(name, EventName::ORDER_REFUNDED | EventName::ORDER_CANCELLED)
+/// Whether an event may change what an order was credited with.
+fn tells_of_order(name: EventName) -> bool {
+    name == EventName::ORDER_COMPLETED || name == EventName::ORDER_UPDATED || takes_off(name)
+}
+
+/// Whether an event may take something off an order.
+fn takes_off(name: EventName) -> bool {
+    name == EventName::ORDER_REFUNDED || name == EventName::ORDER_CANCELLED
 }
 
 /// The codes that an order was made with.
@@ -55,14 +60,6 @@ fn redeems(event: &Event) -> Option<&str> {
 }
 
 impl Fold<'_> {
-    /// When a goal counts no more; never where none is declared.
-    pub(super) fn closes(&self, settled: &Settled) -> Timestamp {
-        match self.plan.has_goals {
-            true => settled.ledger.due().min(settled.journeys.closes()),
-            false => Timestamp::MAX,
-        }
-    }
-
     /// Enters what was sent, or withheld by lot, on her ledger.
     pub(super) fn expose(&mut self, settled: &mut Settled, trigger: &Trigger, decision: &Decision) {
         let Some(goal) = &trigger.goal else { return };
@@ -183,11 +180,14 @@ impl Fold<'_> {
         if !again {
             self.meets(settled, (event, previous));
         }
-        if settled.ledger.is_empty() || again {
+        if settled.ledger.is_empty() {
             return;
         }
-        if takes_back(event.name) {
-            self.taken_back(settled, event);
+        if tells_of_order(event.name) {
+            self.told_of_order(settled, event, again);
+        }
+        if again {
+            return;
         }
         let redeemed = redeems(event).and_then(|codes| self.redeemed(settled, codes));
         if self.plan.with_goal(event.name).next().is_some() {
@@ -248,14 +248,24 @@ impl Fold<'_> {
         redeemed: Option<usize>,
     ) {
         let plan = self.plan;
+        let order = order_id(event);
+        let placed = known(settled, order).filter(|_| event.name == EventName::ORDER_COMPLETED);
+        // It may have been cancelled, by what came before it.
+        if placed.is_some_and(Order::is_taken_off) {
+            return;
+        }
+        let left = placed.and_then(|it| it.left_in(&settled.orders.currency));
         let scope = Scope::of_event(event, settled, previous);
         let open = settled.ledger.entries().enumerate();
         let met: Vec<(usize, Amount)> = open
             .filter(|(_, entry)| entry.counts(event.time))
             .filter_map(|(at, entry)| {
                 let goal = plan.by_key(entry.trigger)?.goal.as_ref()?;
-                let is_it = goal.of.matches(&scope);
-                is_it.then(|| (at, self.worth(goal, &scope)))
+                let worth = || match left.filter(|_| goal.is_worth_the_order()) {
+                    Some(left) => left,
+                    None => self.worth(goal, &scope),
+                };
+                goal.of.matches(&scope).then(|| (at, worth()))
             })
             .collect();
         let is_sent = |at: usize| {
@@ -269,7 +279,6 @@ impl Fold<'_> {
             .collect();
         let of_code = redeemed.filter(|place| sent.contains(place));
         let last = of_code.or(sent.last().copied());
-        let order = event.text(PropertyId::ORDER_ID).map(|id| thing_id(id));
         let mut came = Vec::new();
         for (place, entry) in settled.ledger.entries_mut().enumerate() {
             let Some((_, worth)) = met.iter().find(|(at, _)| *at == place) else {
@@ -277,15 +286,13 @@ impl Fold<'_> {
             };
             entry.met = entry.met.saturating_add(1);
             entry.value = entry.value + *worth;
-            let Some(rank) = sent.iter().position(|at| *at == place) else {
-                continue;
-            };
+            let rank = sent.iter().position(|at| *at == place);
             let credit = Credit {
                 order: order.unwrap_or_default(),
                 left: *worth,
-                is_first: rank == 0,
+                is_first: rank == Some(0),
                 is_last: last == Some(place),
-                share: share(rank, sent.len()),
+                share: rank.map_or(0, |rank| share(rank, sent.len())),
             };
             if order.is_some() {
                 entry.credit(credit.clone());
@@ -293,64 +300,66 @@ impl Fold<'_> {
             came.push((entry.clone(), credit));
         }
         for (entry, credit) in came {
-            self.credited(settled, &entry, &credit, (WHOLE, credit.left));
+            self.credited(settled, &entry, &credit, (WHOLE, Amount::ZERO, credit.left));
         }
     }
 
-    /// Takes back what an order was credited with that is refunded or cancelled: whole, or so much of its value.
-    fn taken_back(&mut self, settled: &mut Settled, event: &Event) {
-        let Some(order) = event.text(PropertyId::ORDER_ID).map(|id| thing_id(id)) else {
+    /// More is told of an order, which the profile has taken in: what it was credited with is what is left of it. Of a goal that says
+    /// itself what it is worth, what is refunded is taken off; a whole refund or a cancellation takes it back.
+    fn told_of_order(&mut self, settled: &mut Settled, event: &Event, again: bool) {
+        let (plan, order) = (self.plan, order_id(event));
+        let Some(told) = known(settled, order) else {
             return;
         };
-        let known = settled.orders.known.iter();
-        let known = known.into_iter().find(|it| it.id == Some(order));
-        let is_whole = known.is_none_or(crate::profile::orders::Order::is_taken_off);
-        let amount = order_value(event).unwrap_or_default().abs();
-        let amount = self.in_main(settled, event, amount);
+        let is_whole = told.is_taken_off();
+        let left = told.left_in(&settled.orders.currency);
+        let is_refund = takes_off(event.name) && !has_not_happened(event) && !again;
+        let refund = order_value(event).filter(|_| is_refund);
+        let refund = self.in_main(settled, event, refund.unwrap_or_default().abs());
         let mut came = Vec::new();
         for entry in settled.ledger.entries_mut() {
-            let at = entry.credits.iter().position(|it| it.order == order);
+            let at = entry.credits.iter().position(|it| Some(it.order) == order);
             let Some(at) = at else { continue };
-            let taken = match is_whole {
-                true => entry.credits[at].left,
-                false => amount.min(entry.credits[at].left),
-            };
             let credit = entry.credits[at].clone();
+            let goal = plan.by_key(entry.trigger).and_then(|it| it.goal.as_ref());
+            let is_worth_it = goal.is_some_and(Goal::is_worth_the_order);
+            let now = match left.filter(|_| is_worth_it) {
+                _ if is_whole => Amount::ZERO,
+                Some(left) => left,
+                None => credit.left - refund.min(credit.left),
+            };
+            entry.value = entry.value - credit.left + now;
             if is_whole {
                 entry.credits.remove(at);
                 entry.met = entry.met.saturating_sub(1);
             } else {
-                entry.credits[at].left = credit.left - taken;
+                entry.credits[at].left = now;
             }
-            entry.value = entry.value - taken;
-            came.push((entry.clone(), credit, taken));
+            came.push((entry.clone(), credit, now));
         }
         let whole = if is_whole { -WHOLE } else { 0 };
-        for (entry, credit, taken) in came {
-            self.credited(settled, &entry, &credit, (whole, -taken));
+        for (entry, credit, now) in came {
+            self.credited(settled, &entry, &credit, (whole, credit.left, now));
         }
     }
 
-    /// Says what a treatment is credited with, by each way of sharing.
+    /// Says what a treatment is credited with, by each way of sharing: a goal more or less, and what it was and is worth.
     fn credited(
         &mut self,
         settled: &Settled,
         entry: &Entry,
         credit: &Credit,
-        (whole, value): (i64, Amount),
+        (whole, was, now): (i64, Amount, Amount),
     ) {
-        let part = Amount::of_millionths(credit.share);
-        for (touch, is_shared, share, value) in [
-            (Touch::Last, credit.is_last, whole, value),
-            (Touch::First, credit.is_first, whole, value),
-            (
-                Touch::Linear,
-                true,
-                whole.signum() * credit.share,
-                value.times(part),
-            ),
+        let value = now - was;
+        let part = part(now, credit.share) - part(was, credit.share);
+        let linear = (whole.signum() * credit.share, part);
+        for (touch, is_shared, (share, value)) in [
+            (Touch::Last, credit.is_last, (whole, value)),
+            (Touch::First, credit.is_first, (whole, value)),
+            (Touch::Linear, credit.share > 0, linear),
         ] {
-            if is_shared {
+            if is_shared && (share, value) != (0, Amount::ZERO) {
                 let change = Change::Credited {
                     touch,
                     share,
@@ -404,6 +413,26 @@ impl Fold<'_> {
 /// `channel/template`.
 pub(in crate::engine) fn treatment(command: &Command) -> Text {
     compact_str::format_compact!("{}/{}", command.channel, command.template)
+}
+
+fn order_id(event: &Event) -> Option<ThingId> {
+    event.text(PropertyId::ORDER_ID).map(|id| thing_id(id))
+}
+
+/// An order of hers, where it has an id by which it is known again.
+fn known(settled: &Settled, id: Option<ThingId>) -> Option<&Order> {
+    let mut orders = settled.orders.known.iter();
+    orders.find(|it| id.is_some() && it.id == id)
+}
+
+/// What goes of a value with a linear share. A third of 90 is 30, though a third in millionths is not whole.
+fn part(value: Amount, share: i64) -> Amount {
+    let of = (WHOLE + share / 2) / share.max(1);
+    let each = value.part_of(u32::try_from(of).unwrap_or(u32::MAX));
+    match share > WHOLE / of.max(1) {
+        true => (1..of).fold(value, |left, _| left - each),
+        false => each,
+    }
 }
 
 /// The linear share of one of several, in millionths: what does not divide is the last one's.

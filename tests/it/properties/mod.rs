@@ -18,6 +18,7 @@ mod immediate;
 mod journeys;
 mod late;
 mod lives;
+mod outcomes;
 mod policies;
 mod predictions;
 mod rates;
