@@ -9,6 +9,7 @@ mod avro;
 pub mod cloud_events;
 mod json;
 pub mod shown;
+mod slips;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -84,6 +85,9 @@ pub struct Decoded {
     /// By how much its time was set back, as it lay ahead of its own append, milliseconds.
     pub set_back_ms: i64,
 }
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Decoder {
     /// A decoder that knows `vocabulary` and the company's own `attributes`.
@@ -175,6 +179,8 @@ impl Decoder {
     }
 
     fn record(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
+        // Some programs begin a text with a mark of the order of its bytes.
+        let payload = payload.strip_prefix(BYTE_ORDER_MARK).unwrap_or(payload);
         if payload.is_empty() {
             return Err(Reject::Empty);
         }
@@ -213,10 +219,19 @@ impl Decoder {
     fn json(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
         let text = std::str::from_utf8(payload)
             .map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
-        match self.mappings.of(origin.topic) {
+        let read = |text: &str| match self.mappings.of(origin.topic) {
             None => json::decode(self, text, origin),
             Some(mapping) => self.foreign(mapping, text, origin),
-        }
+        };
+        let again = |reject| match slips::mended(text) {
+            Some((mended, defect)) if matches!(reject, Reject::BadJson(_)) => {
+                let mut decoded = read(&mended)?;
+                decoded.defects.push(defect);
+                Ok(decoded)
+            }
+            _ => Err(reject),
+        };
+        read(text).or_else(again)
     }
 
     /// Reads a record that is not written as ours.
@@ -371,6 +386,32 @@ mod tests {
             let without = decode(&without).expect("an event");
             assert_eq!(said(track), said(without), "{own} {of_context}");
         }
+    }
+
+    #[test]
+    fn what_is_almost_json_loses_no_order() {
+        let order = |more: &str| {
+            format!(
+                r#"{{"event":"Order Completed","userId":"ana","timestamp":1772445600000,"properties":{{"order_id":"o1",{more}}}}}"#
+            )
+        };
+        for (more, defects) in [
+            (r#""coupon":"HI\ud83d""#, &["\\ud83d"][..]),
+            (r#""total":NaN,"tax":-Infinity"#, &["NaN"]),
+            (r#""total":1"#, &[]),
+        ] {
+            for before in ["", "\u{feff}"] {
+                let decoded = decode(&format!("{before}{}", order(more))).expect(more);
+                let found = decoded.defects.iter().map(|it| it.found.as_str());
+                assert_eq!(found.collect::<Vec<_>>(), defects, "{more}");
+                assert_eq!(
+                    decoded.event.text(PropertyId::ORDER_ID).map(Text::as_str),
+                    Some("o1")
+                );
+            }
+        }
+        let broken = order(r#""total":NaN"#).replace("}}", "}");
+        assert!(matches!(decode(&broken), Err(Reject::BadJson(_))));
     }
 
     #[test]
