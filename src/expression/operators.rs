@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use cel::common::ast::operators as cel;
 
 use crate::event::Type;
+use crate::money::Amount;
 use crate::value::Value;
 
 /// One row of the reference.
@@ -173,7 +174,10 @@ impl Arithmetic {
     /// The result; not known where an operand is not, or where there is no finite result.
     pub fn apply<'v>(self, left: &Value<'_>, right: &Value<'_>) -> Value<'v> {
         match (left, right) {
-            (Value::Number(a), Value::Number(b)) => finite(self.numbers(*a, *b)),
+            (Value::Number(a), Value::Number(b)) => {
+                let exact = self.decimals(*a, *b);
+                finite(exact.unwrap_or_else(|| self.numbers(*a, *b)))
+            }
             (Value::Time(a), Value::Time(b)) => Value::Duration(a.0.saturating_sub(b.0)),
             (Value::Time(t), Value::Duration(d)) | (Value::Duration(d), Value::Time(t)) => {
                 let by = if self == Self::Subtract {
@@ -193,6 +197,27 @@ impl Arithmetic {
             }
             _ => Value::Null,
         }
+    }
+
+    /// The result of decimal fractions, as prices are: of doubles 100.1 - 50.1 is less than 50. None where one is no such fraction, or
+    /// the result is none; and of whole numbers, which have no need of it.
+    fn decimals(self, a: f64, b: f64) -> Option<f64> {
+        let is_whole = a.fract() == 0.0 && b.fract() == 0.0;
+        let decimal = |number: f64| Some(Amount::of(number)).filter(|it| it.number() == number);
+        let exact = match self {
+            Self::Remainder => return None,
+            Self::Divide if b == 0.0 => return None,
+            Self::Add | Self::Subtract | Self::Multiply if is_whole => return None,
+            Self::Add => decimal(a)? + decimal(b)?,
+            Self::Subtract => decimal(a)? - decimal(b)?,
+            Self::Multiply => decimal(a)?.times(decimal(b)?),
+            Self::Divide => {
+                let (whole, part) = (decimal(a)?, decimal(b)?);
+                let result = Amount::of(a / b);
+                (result.times(part) == whole).then_some(result)?
+            }
+        };
+        Some(exact.number())
     }
 
     fn numbers(self, a: f64, b: f64) -> f64 {
