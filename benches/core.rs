@@ -3,11 +3,12 @@
 //! (a) events a second of one core, with the shipped triggers, from typed events, from JSON and from Avro;
 //! (d) resident bytes a customer, at a million customers;
 //! (g) events a second that `moments generate` makes, by one core and by all;
+//! (h) events a second that a rehearsal takes, on the clock, by threads;
 //! (p) what a prediction costs, by each of the ONNX files in `tests/fixtures/onnx`;
 //!
 //! and what an event costs by triggers, by customers, by the length of what a customer has, and by who comes ([`scale`]).
 //!
-//! Arguments name the parts: `core`, `generate`, `predict`, `resident`, `triggers`, `customers`, `baskets`, `tails`, `half`, `heat`. Without any it is
+//! Arguments name the parts: `core`, `generate`, `rehearsal`, `predict`, `resident`, `triggers`, `customers`, `baskets`, `tails`, `half`, `heat`. Without any it is
 //! all but `resident`; `10m` adds ten million customers to `customers`, which takes minutes and GBs.
 //!
 //! The events are a shop's: 85 % views, carts, orders, sign-ups and a few complaints of 100,000
@@ -32,6 +33,8 @@ use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
+#[path = "core_rehearsal.rs"]
+mod rehearsal;
 #[path = "core_scale.rs"]
 mod scale;
 #[path = "shop.rs"]
@@ -66,6 +69,9 @@ fn main() {
     }
     if is_wanted("generate") {
         generate();
+    }
+    if is_wanted("rehearsal") {
+        rehearsal::run(&plan, &decoder);
     }
     if is_wanted("predict") {
         predict();

@@ -119,7 +119,6 @@ fn settings(args: &Generate) -> anyhow::Result<PopulationSettings> {
         args.days,
         args.start
     );
-    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     Ok(PopulationSettings {
         seed: args.seed,
         customers: args.customers,
@@ -127,7 +126,7 @@ fn settings(args: &Generate) -> anyhow::Result<PopulationSettings> {
         from: args.start,
         browsing_from: args.start,
         until,
-        threads: args.threads.map_or_else(cores, NonZero::get),
+        threads: args.threads.map_or_else(super::cores, NonZero::get),
     })
 }
 

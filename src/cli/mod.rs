@@ -25,6 +25,7 @@ mod test;
 mod topics;
 mod triggers;
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -212,6 +213,11 @@ impl Shared {
         Mappings::load(configured.chain(given), declared)
             .map_err(|reports| anyhow::Error::msg(rendered(&reports)))
     }
+}
+
+/// As many threads as there are cores.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// What reads the topics' records.

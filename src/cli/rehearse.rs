@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -78,6 +79,10 @@ pub struct Rehearse {
     /// differs.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["journal", "vary"])]
     html: Option<PathBuf>,
+    /// How many threads share the customers; as many as there are cores, unless it is said. It changes nothing but the speed. Where send
+    /// rates or an adaptive split bind customers together, it is one; of a journal, too.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
     /// What is printed at the end.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -111,7 +116,8 @@ pub fn run(args: &Rehearse) -> anyhow::Result<()> {
         Some(path) => published(path, &basis)?,
         None => Vec::new(),
     };
-    let settings = settings(&config, &basis, Arc::new(plan), published)?;
+    let mut settings = settings(&config, &basis, Arc::new(plan), published)?;
+    settings.threads = args.threads();
     let progress = progress(&args.events)?;
     let out = args.out.as_deref().map(create).transpose()?;
     let mut writer = Writer {
@@ -155,6 +161,10 @@ impl Rehearse {
         let (mut config, basis, plan) = self.shared.plan()?;
         self.heed(&mut config);
         Ok((config, basis, plan))
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.map_or_else(super::cores, NonZero::get)
     }
 
     /// What is said over the configuration.
@@ -215,7 +225,8 @@ pub(super) fn rehearsed(
     let (config, basis, plan) = shared.plan()?;
     let plan = Arc::new(plan);
     let (of, progress) = ((&config, &basis), progress(events)?);
-    let once = once(of, Arc::clone(&plan), events, &progress, false)?;
+    let how = (super::cores(), false);
+    let once = once(of, Arc::clone(&plan), events, &progress, how)?;
     Ok((plan, once.summary))
 }
 
@@ -254,10 +265,11 @@ fn once(
     plan: Arc<Plan>,
     events: &[PathBuf],
     progress: &ProgressBar,
-    is_compared: bool,
+    (threads, is_compared): (usize, bool),
 ) -> anyhow::Result<Once> {
     let started = Instant::now();
-    let settings = settings(config, basis, plan, Vec::new())?;
+    let mut settings = settings(config, basis, plan, Vec::new())?;
+    settings.threads = threads;
     let sources = sources(events, config, progress)?;
     let mut noted = Noted {
         shown: Shown::new(progress),
@@ -274,22 +286,22 @@ fn once(
     })
 }
 
-/// Rehearses several sets over the same events, two at a time; in their order.
+/// Rehearses several sets over the same events, two at a time, which share the threads; in their order.
 fn several(
     of: (&Config, &Basis),
     plans: Vec<Plan>,
     events: &[PathBuf],
-    is_compared: bool,
+    (threads, is_compared): (usize, bool),
 ) -> anyhow::Result<Vec<Once>> {
+    let how = (threads.div_ceil(2), is_compared);
     let mut plans = plans.into_iter().map(Arc::new);
     let mut found = Vec::new();
     let progress = progress(events)?;
     while let Some(first) = plans.next() {
         let (second, hidden) = (plans.next(), ProgressBar::hidden());
         let (first, second) = std::thread::scope(|scope| {
-            let other =
-                second.map(|plan| scope.spawn(|| once(of, plan, events, &hidden, is_compared)));
-            let first = once(of, first, events, &progress, is_compared);
+            let other = second.map(|plan| scope.spawn(|| once(of, plan, events, &hidden, how)));
+            let first = once(of, first, events, &progress, how);
             (first, other.map(std::thread::ScopedJoinHandle::join))
         });
         found.push(first?);
@@ -318,6 +330,7 @@ pub(super) fn settings(
         schemas,
         clock: config.time.mode(),
         idle_delay_ms: config.time.idle_delay.ms,
+        threads: 1,
     })
 }
 

@@ -168,6 +168,20 @@ impl Customers {
         (self.unpack(slot, plan), forgotten)
     }
 
+    /// Takes everything out that is held of a customer, as the work so far leaves her. Nothing is sealed.
+    pub fn take_away(&mut self, id: &str) -> Option<Box<Customer>> {
+        let slot = self.find(id)?;
+        let customer = match self.take_out(slot) {
+            Some(working) => working.customer,
+            None => self.latest(slot),
+        };
+        let entry = &mut self.entries[slot as usize];
+        self.bytes -= entry.packed.len();
+        entry.packed = Box::default();
+        self.free_if_empty(slot);
+        (!customer.is_blank()).then_some(customer)
+    }
+
     // Closing.
 
     /// Ends the work on an opened profile, which must be looked at again at `look`.

@@ -25,6 +25,8 @@ pub(super) struct Erasures {
     salt: Salt,
     /// Up to when events are dropped.
     until: Hashed<Timestamp>,
+    /// [`ERASURES_MAX`], but for files.
+    pub most: usize,
 }
 
 impl Erasures {
@@ -32,6 +34,7 @@ impl Erasures {
         Self {
             salt,
             until: Hashed::default(),
+            most: ERASURES_MAX,
         }
     }
 
@@ -61,9 +64,17 @@ impl Erasures {
         let known = self.until.get(&hash).copied();
         let until = known.map_or(until, |known| known.max(until));
         self.until.change(hash, Some(until));
-        if self.until.len() > ERASURES_MAX {
+        if self.until.len() > self.most {
             self.remove_first();
         }
+    }
+
+    /// Forgets up to when events of a customer are dropped; by what that is kept, and the time.
+    pub fn take_away(&mut self, customer: &str) -> Option<(Hash, Timestamp)> {
+        let hash = self.salt.hash(customer);
+        let until = self.until.get(&hash).copied()?;
+        self.until.change(hash, None);
+        Some((hash, until))
     }
 
     /// Forgets erasures up to this time.

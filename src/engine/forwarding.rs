@@ -31,7 +31,7 @@ const VERSION: u8 = 1;
 
 /// Whose an old id is.
 #[derive(Clone, Debug, PartialEq)]
-struct Entry {
+pub(super) struct Entry {
     /// When something was last known to come under it.
     at: Timestamp,
     /// The new id.
@@ -53,6 +53,8 @@ impl Aged for Entry {
 pub(super) struct Forwarding {
     salt: Salt,
     entries: Hashed<Entry>,
+    /// [`ENTRIES_MAX`], but for files.
+    pub most: usize,
 }
 
 impl Forwarding {
@@ -60,6 +62,7 @@ impl Forwarding {
         Self {
             salt,
             entries: Hashed::default(),
+            most: ENTRIES_MAX,
         }
     }
 
@@ -104,7 +107,7 @@ impl Forwarding {
             to_hash: self.salt.hash(to),
         };
         self.entries.change(self.salt.hash(id), Some(entry));
-        let is_full = self.entries.len() > ENTRIES_MAX;
+        let is_full = self.entries.len() > self.most;
         if is_full {
             self.remove_first();
         }
@@ -143,6 +146,21 @@ impl Forwarding {
             }
         }
         hers
+    }
+
+    /// Forgets whose an old id is; by what that is kept, and what it was.
+    pub fn take_away(&mut self, id: &str) -> Option<(Hash, Entry)> {
+        if self.is_empty() {
+            return None;
+        }
+        let hash = self.salt.hash(id);
+        let entry = self.entries.change(hash, None)?;
+        Some((hash, entry))
+    }
+
+    /// Knows whose an old id is, as it was known elsewhere.
+    pub fn take_over(&mut self, hash: Hash, entry: Entry) {
+        self.entries.change(hash, Some(entry));
     }
 
     /// Time has come so far.

@@ -16,6 +16,7 @@
 
 pub mod adoption;
 mod ahead;
+pub mod belongings;
 mod broadcast;
 pub mod customer;
 mod customers;
@@ -184,6 +185,8 @@ pub struct Engine {
     writes_all: bool,
     /// [`DUE`], but in tests.
     due_max: usize,
+    /// [`EXPIRIES`], but for files.
+    expiries_max: usize,
 }
 
 impl Engine {
@@ -209,6 +212,7 @@ impl Engine {
             again: None,
             writes_all: false,
             due_max: DUE,
+            expiries_max: EXPIRIES,
         }
     }
 
@@ -218,6 +222,17 @@ impl Engine {
     pub fn in_slices_of(mut self, customers: usize) -> Self {
         self.sweeping.slice = customers;
         self.due_max = customers;
+        self
+    }
+
+    /// The same without the limits that a task has as a whole: customers removed at once, erasures, former ids and rows of figures that
+    /// are kept. For files, of which several engines may share the customers: what is decided does not depend on how many do.
+    #[must_use]
+    pub fn unlimited(mut self) -> Self {
+        self.expiries_max = usize::MAX;
+        self.erasures.most = usize::MAX;
+        self.forwarding.most = usize::MAX;
+        self.tallies.is_unlimited = true;
         self
     }
 
@@ -633,6 +648,11 @@ impl Engine {
     /// if nothing more happened.
     #[must_use]
     pub fn armed(&self) -> Vec<usize> {
+        self.settled_all().0
+    }
+
+    /// Armed deadlines, and what follows from settling everybody as far as time has come.
+    fn settled_all(&self) -> (Vec<usize>, Vec<Effect>) {
         let mut armed = vec![0; self.plan.triggers.len()];
         let mut effects = Vec::new();
         for mut customer in self.customers.all_latest() {
@@ -645,6 +665,18 @@ impl Engine {
                 }
             }
         }
+        (armed, effects)
+    }
+
+    // The end.
+
+    /// Ends a run over files, after which nothing is told any more: what is settled by now is in the figures, whether somebody has looked
+    /// at whose it is since or not. Gives the armed deadlines, as [`Engine::armed`] does.
+    #[must_use]
+    pub fn ends(&mut self) -> Vec<usize> {
+        let (armed, mut effects) = self.settled_all();
+        effects.retain(|it| matches!(it, Effect::Came(_)));
+        self.count(&effects);
         armed
     }
 }

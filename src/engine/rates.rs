@@ -155,8 +155,7 @@ impl Engine {
 
     /// Whether what is decided of one may depend on others: then it is by what was at that instant, and of what is taken again nothing is.
     pub(super) fn goes_by_instants(&self) -> bool {
-        let has_rates = !self.plan.policy.send_rates.is_empty();
-        self.again.is_none() && (has_rates || self.customers.has_turns() || self.plan.learns)
+        self.again.is_none() && (self.plan.joins_customers() || self.customers.has_turns())
     }
 
     /// The part of a channel's rate that is this task's.

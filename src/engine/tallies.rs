@@ -51,6 +51,8 @@ pub(super) struct Tallies {
     unreported: Option<BTreeSet<Of>>,
     /// Rows that are reported in the sealed transaction.
     reported: BTreeSet<Of>,
+    /// There may be more than [`limits::ROWS`].
+    pub is_unlimited: bool,
 }
 
 impl Tallies {
@@ -72,7 +74,7 @@ impl Tallies {
                     treatment: treatment.cloned(),
                     segment: segment.cloned(),
                 };
-                let full = self.rows.len() >= limits::ROWS;
+                let full = self.rows.len() >= limits::ROWS && !self.is_unlimited;
                 if let Some(figures) = self.rows.get_mut(&of) {
                     self.undo.note(of, || Some(figures.clone()));
                     change(figures);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::customer::Customer;
 use super::customers::Slot;
 use super::fold::{Expiry, Fold};
-use super::{EXPIRIES, Effect, Engine};
+use super::{Effect, Engine};
 use crate::event::Text;
 use crate::tally::Change;
 use crate::time::Timestamp;
@@ -192,7 +192,7 @@ impl Engine {
     /// All who were due by `watermark` were looked at.
     fn reach(&mut self, watermark: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
         self.watermark = self.watermark.max(watermark);
-        for slot in self.customers.expired(EXPIRIES) {
+        for slot in self.customers.expired(self.expiries_max) {
             let until = Until {
                 expiry: Expiry::Now,
                 ..Until::reached(self.watermark)

@@ -9,10 +9,11 @@ use std::io::BufRead;
 use std::sync::Arc;
 
 use super::envelope::Envelope;
-use super::{Observer, RehearsalSettings, Source, Summary, Work};
-use crate::engine::{Engine, Input, Keep, Neighbours, Transfer};
-use crate::event::Position;
+use super::work::{Hears, Work};
+use super::{Observer, RehearsalSettings, Source, Summary};
+use crate::engine::{Effect, Engine, Input, Keep, Neighbours, Transfer};
 use crate::event::record::{Header, Origin};
+use crate::event::{Event, Position};
 use crate::runtime::task_of;
 use crate::task::journal::{Line, LineError, Slice};
 use crate::time::Timestamp;
@@ -85,6 +86,22 @@ struct Record {
     appended: Option<Timestamp>,
 }
 
+/// Counts what followed, and says it.
+struct Told<'a, O> {
+    summary: Summary,
+    observer: &'a mut O,
+}
+
+impl<O: Observer> Hears for Told<'_, O> {
+    fn effect(&mut self, effect: Effect) -> std::io::Result<()> {
+        if let Effect::Decided(decision) = &effect {
+            self.observer.decided(decision)?;
+        }
+        self.summary.effect(effect);
+        Ok(())
+    }
+}
+
 /// Replays `journal` over the records of `files` (name and lines of each), task by task as the
 /// journal's lines come.
 ///
@@ -99,7 +116,8 @@ pub fn replay<S: Source>(
     let records = read(files)?;
     let mut topics: Vec<&str> = records.keys().map(|(topic, _)| topic.as_str()).collect();
     topics.dedup();
-    let mut summary = Summary::new(settings.plans().map(|plan| &**plan));
+    let summary = Summary::new(settings.plans().map(|plan| &**plan));
+    let mut heard = Told { summary, observer };
     let mut engines: BTreeMap<i32, (Engine, Timestamp)> = BTreeMap::new();
     for (number, text) in (1..).zip(journal.lines()) {
         let read = journal_line(&text?).map_err(|detail| ReplayError::Journal {
@@ -107,7 +125,8 @@ pub fn replay<S: Source>(
             detail,
         })?;
         let Some(mut line) = read else { continue };
-        let is_past = |now| observer.until().is_some_and(|until| until < now);
+        let until = heard.observer.until();
+        let is_past = |now| until.is_some_and(|until| until < now);
         line.steps.retain(|step| !is_past(step.now));
         if line.steps.is_empty() && is_past(line.now) {
             continue;
@@ -122,7 +141,7 @@ pub fn replay<S: Source>(
             of: task_of,
         }));
         let engine = engine.sharing(line.task, line.tasks.unwrap_or(1));
-        let mut work = Work::new(engine, summary);
+        let mut work = Work::new(engine);
         work.now = line.now;
         let task = line.task;
         work.engine.begin(line.transaction);
@@ -131,19 +150,25 @@ pub fn replay<S: Source>(
         if !adopts && !work.engine.works_by(&line.revision) {
             let mut from = Some(0);
             while let Some(first) = from {
-                from = work.adopt(plan, first, observer)?;
+                from = work.adopt(plan, first, &mut heard)?;
             }
         }
-        play(settings, &records, &topics, plan, line, &mut work, observer)?;
+        play(
+            settings, &records, &topics, plan, line, &mut work, &mut heard,
+        )?;
         work.engine.checkpoint(keep);
         work.engine.committed();
         engines.insert(task, (work.engine, work.now));
-        summary = work.summary;
     }
-    for (engine, now) in engines.values() {
+    let Told {
+        mut summary,
+        observer,
+    } = heard;
+    for (engine, now) in engines.values_mut() {
         let now = observer.until().map_or(*now, |until| until.max(*now));
         observer.ends(engine, now);
-        summary.end(engine);
+        let open = engine.ends();
+        summary.end(engine, &open);
     }
     Ok(summary)
 }
@@ -170,29 +195,45 @@ impl RehearsalSettings {
 type Records = BTreeMap<(String, i32), Vec<Record>>;
 
 /// What another task told; its asks and promises tell of nobody.
-fn told(record: &Record, work: &mut Work, observer: &mut impl Observer) -> std::io::Result<()> {
+fn told(record: &Record, work: &mut Work, heard: &mut impl Hears) -> std::io::Result<()> {
     match Transfer::unpack(&record.payload) {
-        Ok(transfer) => work.step(Input::Transferred(Box::new(transfer)), observer),
+        Ok(transfer) => work.step(Input::Transferred(Box::new(transfer)), heard),
         Err(_) => Ok(()),
     }
 }
 
-fn play(
+/// Something happened to a customer, or to some of everybody.
+fn happened<O: Observer>(
+    event: Event,
+    everybody: Option<Slice>,
+    work: &mut Work,
+    heard: &mut Told<'_, O>,
+) -> std::io::Result<()> {
+    let Some(Slice { from, to }) = everybody else {
+        heard.summary.event(&event);
+        return work.step(Input::Event(Box::new(event)), heard);
+    };
+    let number = |it| usize::try_from(it).unwrap_or(usize::MAX);
+    let slice = (number(from), Some(number(to)));
+    work.everybody(&event, slice, heard).map(drop)
+}
+
+fn play<O: Observer>(
     settings: &RehearsalSettings,
     records: &Records,
     topics: &[&str],
     plan: &Arc<Plan>,
     line: Line,
     work: &mut Work,
-    observer: &mut impl Observer,
+    heard: &mut Told<'_, O>,
 ) -> Result<(), ReplayError> {
     let between = line.between.as_ref().map(|between| between.topic.as_str());
     for step in line.steps {
         work.now = step.now;
         if let Some(adoption) = step.adopt {
-            work.step(Input::Watermark(step.watermark), observer)?;
+            work.step(Input::Watermark(step.watermark), heard)?;
             let from = usize::try_from(adoption.from).unwrap_or(usize::MAX);
-            work.adopt(plan, from, observer)?;
+            work.adopt(plan, from, heard)?;
             continue;
         }
         for run in step.runs {
@@ -214,9 +255,9 @@ fn play(
             }
             let first = all.partition_point(|record| record.offset < from);
             for record in all[first..].iter().take_while(|record| record.offset <= to) {
-                observer.record();
+                heard.observer.record();
                 if between == Some(key.0.as_str()) {
-                    told(record, work, observer)?;
+                    told(record, work, heard)?;
                     continue;
                 }
                 let position = Position {
@@ -240,20 +281,13 @@ fn play(
                     .load_for(&settings.decoder, &key.0, &record.payload);
                 loaded.map_err(std::io::Error::other)?;
                 match settings.decoder.decode(&record.payload, &origin) {
-                    Ok(decoded) => match step.everybody {
-                        None => work.step(Input::Event(Box::new(decoded.event)), observer)?,
-                        Some(Slice { from, to }) => {
-                            let number = |it| usize::try_from(it).unwrap_or(usize::MAX);
-                            let slice = (number(from), Some(number(to)));
-                            work.everybody(&decoded.event, slice, observer)?;
-                        }
-                    },
-                    Err(reject) => work.summary.reject(&reject),
+                    Ok(decoded) => happened(decoded.event, step.everybody, work, heard)?,
+                    Err(reject) => heard.summary.reject(&reject),
                 }
             }
         }
-        work.step(Input::Watermark(step.watermark), observer)?;
-        work.beyond(step.watermark, step.beyond, observer)?;
+        work.step(Input::Watermark(step.watermark), heard)?;
+        work.beyond(step.watermark, step.beyond, heard)?;
     }
     Ok(())
 }

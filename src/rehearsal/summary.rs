@@ -253,11 +253,13 @@ impl Summary {
         }
     }
 
-    pub(super) fn end(&mut self, engine: &Engine) {
+    /// An engine has [ended](Engine::ends), with so many deadlines armed by trigger. There may be others.
+    pub(super) fn end(&mut self, engine: &Engine, open: &[usize]) {
         self.customers = self.seen.len();
-        let figures = engine.figures();
-        self.figures = figures.map(|(of, it)| (of.clone(), it.clone())).collect();
-        for (trigger, open) in engine.plan().triggers.iter().zip(engine.armed()) {
+        for (of, figures) in engine.figures() {
+            self.figures.entry(of.clone()).or_default().add(figures);
+        }
+        for (trigger, open) in engine.plan().triggers.iter().zip(open) {
             if let Some(summary) = self
                 .triggers
                 .iter_mut()

@@ -27,6 +27,7 @@ pub fn decisions(plan: &Arc<Plan>, scenario: &Scenario, basis: &Basis) -> Vec<De
         schemas: registry::Source::ours(),
         clock: ClockMode::Wall,
         idle_delay_ms: config::Time::default().idle_delay.ms,
+        threads: 1,
     };
     let came = scenario.events.iter();
     let came = came.map(|it| it.appended.unwrap_or(it.event.time));

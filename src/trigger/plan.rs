@@ -358,6 +358,13 @@ impl Plan {
         self.rank(key).map(|rank| &self.triggers[rank])
     }
 
+    /// Whether what is decided of one customer may depend on others: by send rates, and by adaptive splits. Otherwise customers may be
+    /// shared out, and each part worked on by itself.
+    #[must_use]
+    pub fn joins_customers(&self) -> bool {
+        self.learns || !self.policy.send_rates.is_empty()
+    }
+
     /// Where a trigger stands among the others, the most important being 0.
     #[must_use]
     pub fn rank(&self, key: u32) -> Option<usize> {

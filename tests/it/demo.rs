@@ -67,6 +67,9 @@ fn check_rehearsals(folder: &Path, record: &str) {
     );
     let (live, rehearsed) = (moments(&decided), moments(&rehearse(folder, &[record])));
     let lost: Vec<_> = live.difference(&rehearsed).collect();
+    let [alone, shared] =
+        ["1", "3"].map(|threads| rehearse(folder, &["--threads", threads, record]));
+    assert!(alone == shared, "by one thread and by three");
     // A record that came late on a busy machine may have cost or given a moment.
     assert!(lost.len() * 100 <= live.len(), "{lost:?}");
     assert!(rehearsed.len() < live.len() + live.len() / 5);

@@ -377,6 +377,36 @@ fn lateness_is_said_over_the_configuration() {
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("not a duration"));
 }
 
+/// Real orders under the shipped triggers: whoever shares the customers, every byte is the same.
+#[test]
+fn what_is_written_does_not_depend_on_the_threads() {
+    let bench = Bench::new(&[]);
+    let mut lines = Vec::new();
+    let orders = open(&fixture(retail::SAMPLE)).expect("data");
+    retail::convert(orders, &mut lines).expect("converted");
+    let events = bench.path("purchase.jsonl");
+    fs::write(&events, lines).expect("events");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/triggers");
+    let shipped = shipped.to_str().expect("text");
+    let written = |threads: &str| {
+        let more = ["--threads", threads, "--out", "out.jsonl", "--forecast"];
+        let mut told = bench.json(&events, shipped, &more);
+        told["elapsed_seconds"] = Value::Null;
+        (told, fs::read_to_string(bench.path("out.jsonl")))
+    };
+    let (alone, decided) = written("1");
+    let decided = decided.expect("what was decided");
+    assert!(decided.lines().count() > 100, "{alone}");
+    for threads in ["2", "3", "7"] {
+        let (told, same) = written(threads);
+        assert!(
+            same.expect("what was decided") == decided,
+            "{threads} threads"
+        );
+        assert_eq!(told, alone, "{threads} threads");
+    }
+}
+
 #[test]
 fn of_real_orders_the_differences_are_those_of_two_rehearsals() {
     let orders = shared_data(retail::FILE).unwrap_or_else(|| fixture(retail::SAMPLE));

@@ -18,7 +18,12 @@ use crate::trigger::set;
 pub(super) fn run(args: &Rehearse, other: &Path) -> anyhow::Result<()> {
     let (config, basis, plan) = args.plan()?;
     let another = set::load(other, &basis).map_err(|it| anyhow::Error::msg(rendered(&it)))?;
-    let found = several((&config, &basis), vec![plan, another], &args.events, true)?;
+    let found = several(
+        (&config, &basis),
+        vec![plan, another],
+        &args.events,
+        (args.threads(), true),
+    )?;
     let [one, another] = &found[..] else {
         anyhow::bail!("two sets are rehearsed");
     };

@@ -62,7 +62,12 @@ pub(super) fn run(args: &Rehearse, vary: &Vary) -> anyhow::Result<()> {
         plan.with_context(|| format!("with {value}"))
     });
     let plans = plans.collect::<anyhow::Result<Vec<_>>>()?;
-    let found = several((&config, &basis), plans, &args.events, false)?;
+    let found = several(
+        (&config, &basis),
+        plans,
+        &args.events,
+        (args.threads(), false),
+    )?;
     let mut out = io::stdout().lock();
     match args.format {
         Format::Json => {

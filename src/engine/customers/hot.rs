@@ -177,7 +177,7 @@ impl Customers {
         (records, self.hot.changed.front().map(|(since, _)| *since))
     }
 
-    fn take_out(&mut self, slot: Slot) -> Option<Working> {
+    pub(super) fn take_out(&mut self, slot: Slot) -> Option<Working> {
         let entry = &mut self.entries[slot as usize];
         let place = std::mem::replace(&mut entry.working, NONE);
         if place == NONE {

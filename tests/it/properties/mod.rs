@@ -26,6 +26,7 @@ mod restore;
 mod segments;
 mod standing;
 mod sequences;
+mod shared;
 mod thresholds;
 
 use proptest::test_runner::Config;
