@@ -188,6 +188,12 @@ impl Currency {
         self.0.is_empty()
     }
 
+    /// Whether ISO 4217 has it.
+    #[must_use]
+    pub fn is_standard(&self) -> bool {
+        iso_currency::Currency::from_code(&self.0).is_some()
+    }
+
     /// Places behind the point, by ISO 4217.
     #[must_use]
     pub fn places(&self) -> u32 {

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::plan::{Mode, Plan, Trigger};
 use super::policy::{Arbitration, Cap, Share};
 use crate::document::report::Source;
+use crate::document::suggest::closest;
 use crate::document::yaml::{self, Yaml};
 use crate::event::Type;
 use crate::expression::{Expression, Scope};
@@ -36,7 +37,90 @@ pub fn warnings(sources: &[Source], plan: &Plan) -> Vec<String> {
         !sources.iter().any(|source| names(source.text(), &asked))
     });
     found.extend(unread.map(|fact| format!("nobody asks for facts.{}", fact.name)));
+    found.extend(misspelt(plan));
     found
+}
+
+/// Channels by the names that everybody has for them; others are a company's own.
+const CHANNELS: [&str; 9] = [
+    "email",
+    "push",
+    "sms",
+    "phone",
+    "print",
+    "onsite",
+    "store",
+    "call-centre",
+    "ad-audience",
+];
+
+/// Channels of a company's own that are called nearly as others, and currencies that nobody knows.
+fn misspelt(plan: &Plan) -> Vec<String> {
+    let triggers = plan.triggers.iter();
+    let used = triggers.flat_map(|it| it.choices().map(move |choice| (it, &*choice.channel)));
+    let used: Vec<(&Trigger, &str)> = used.collect();
+    let known = || {
+        CHANNELS
+            .into_iter()
+            .chain(used.iter().map(|(_, channel)| *channel))
+    };
+    let of_triggers = used.iter().filter_map(|(trigger, channel)| {
+        let own = !CHANNELS.contains(channel);
+        let meant = closest(channel, CHANNELS).filter(|_| own)?;
+        Some(format!(
+            "{}: it sends by {channel}, a channel of your own; did you mean {meant}?",
+            trigger.name
+        ))
+    });
+    let policy = serde_json::to_value(&plan.policy).unwrap_or_default();
+    let of_policy = CHANNELS_OF.iter().flat_map(|key| {
+        let named = channels(&policy[key]);
+        let strange = named.filter(move |name| !known().any(|known| known == *name));
+        strange.filter_map(move |name| {
+            let meant = closest(name, known())?;
+            Some(format!(
+                "`{key}` of the policy names {name}, by which nothing is sent; did you mean {meant}?"
+            ))
+        })
+    });
+    let currencies = &plan.policy.currencies;
+    let named = currencies.reporting.iter().chain(currencies.rates.keys());
+    let unknown = named
+        .filter(|currency| !currency.is_standard())
+        .map(|currency| {
+            let code = currency.code();
+            format!("`currencies` of the policy name {code}, which is none of ISO 4217")
+        });
+    let mut found: Vec<String> = of_triggers.chain(of_policy).chain(unknown).collect();
+    found.dedup();
+    found
+}
+
+/// What of the policy names channels.
+const CHANNELS_OF: [&str; 7] = [
+    "consent_by_default",
+    "addresses",
+    "address_required",
+    "quiet_hours",
+    "caps",
+    "arbitration_window",
+    "send_rates",
+];
+
+/// The channels that are named, in a list or as keys; `all` and `default` are none.
+fn channels(said: &Json) -> impl Iterator<Item = &str> {
+    let listed = said
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str);
+    let keys = said
+        .as_object()
+        .into_iter()
+        .flat_map(|it| it.keys().map(String::as_str));
+    listed
+        .chain(keys)
+        .filter(|it| !["all", "default"].contains(it))
 }
 
 /// Whether a text has a name that goes on in no other.
@@ -297,6 +381,16 @@ mod tests {
         ("", &["", ""], &[]),
         ("", &["", VIEWS], &["nobody asks for facts.views"]),
         ("", &["audience: facts.views > 2", VIEWS], &[]),
+        ("caps = { emial = '1 a day', all = '1 a day' }", &[""], &["`caps` of the policy names emial, by which nothing is sent; did you mean email?"]),
+        ("quiet_hours = { default = '22:00-08:00', mail = 'none' }", &[""], &["`quiet_hours` of the policy names mail"]),
+        ("consent_by_default = ['onsit']", &[""], &["`consent_by_default` of the policy names onsit"]),
+        // A channel of their own is nobody's mistake.
+        ("caps = { whatsapp = '1 a day' }", &["treatments: [{ channel: whatsapp, template: x }]"], &[]),
+        ("caps = { whatsap = '1 a day' }", &["treatments: [{ channel: whatsapp, template: x }]"], &["`caps` of the policy names whatsap, by which nothing is sent; did you mean whatsapp?"]),
+        ("send_rates = { fax = '1 in 1h' }", &[""], &[]),
+        ("", &["treatments: [{ if: profile.known, channel: emial, template: x }, { channel: emial, template: y }]"], &["a: it sends by emial, a channel of your own; did you mean email?"]),
+        ("currencies = { reporting = 'EURO', rates = { USD = 0.9 } }", &[""], &["`currencies` of the policy name EURO"]),
+        ("currencies = { reporting = 'EUR', rates = { usd = 0.9 } }", &[""], &[]),
         ("", &["audience: facts.views_of_shoes > 2", VIEWS, "fact: views_of_shoes\nof: Product Viewed\nmeasure: count\n"], &["nobody asks for facts.views"]),
     ];
 
