@@ -165,6 +165,10 @@ fn sources(happenings: &[Happening]) -> Vec<(Taken, Lines)> {
         };
         topics[topic].push_back(line);
     }
+    taken(topics)
+}
+
+fn taken(lines: [VecDeque<Vec<u8>>; 3]) -> Vec<(Taken, Lines)> {
     let names = [("cart", true), ("everybody", false), ("purchase", true)];
     let taken = |((name, drives), lines): ((&str, bool), _)| {
         let settings = TopicSettings {
@@ -181,7 +185,7 @@ fn sources(happenings: &[Happening]) -> Vec<(Taken, Lines)> {
             Lines(lines),
         )
     };
-    names.into_iter().zip(topics).map(taken).collect()
+    names.into_iter().zip(lines).map(taken).collect()
 }
 
 /// All that can be seen of a rehearsal.
@@ -217,7 +221,7 @@ impl Observer for Seen {
 /// Rehearsed by so many threads.
 fn rehearsed(
     plan: &Arc<Plan>,
-    happenings: &[Happening],
+    sources: Vec<(Taken, Lines)>,
     (threads, clock, until): (usize, ClockMode, Option<Timestamp>),
 ) -> Seen {
     let vocabulary = Arc::clone(&plan.vocabulary);
@@ -234,7 +238,7 @@ fn rehearsed(
         until,
         ..Seen::default()
     };
-    let summary = rehearsal::rehearse(&settings, sources(happenings), &mut seen);
+    let summary = rehearsal::rehearse(&settings, sources, &mut seen);
     let summary = summary.expect("what is in memory is read");
     seen.summary = serde_json::to_value(&summary).expect("JSON");
     seen.figures = format!("{:#?}", summary.figures);
@@ -253,11 +257,52 @@ proptest! {
         let clock = if by_events { ClockMode::Event } else { ClockMode::Wall };
         let until = until.map(|step| Timestamp(BASE + step * STEP_MS));
         for plan in [&*PLAN, &*RATED] {
-            let alone = rehearsed(plan, &happenings, (1, clock, until));
+            let alone = rehearsed(plan, sources(&happenings), (1, clock, until));
             for threads in [2, 3, 7] {
-                let shared = rehearsed(plan, &happenings, (threads, clock, until));
+                let shared = rehearsed(plan, sources(&happenings), (threads, clock, until));
                 prop_assert_eq!(&shared, &alone, "{} threads", threads);
             }
         }
+    }
+}
+
+/// More than one piece of time takes: 2,500 leave a basket at one instant, a spot is shown to them all, and all expire at one instant.
+#[test]
+fn so_it_is_where_thousands_are_due_at_one_instant() {
+    let line = |user: &str, id: String, event: &str, step: i64| {
+        let time = Timestamp(BASE + step * STEP_MS);
+        let properties = json!({"product_id": "p1", "cart_id": "k1"});
+        json!({"userId": user, "messageId": id, "event": event, "timestamp": time.to_string(), "properties": properties})
+            .to_string()
+            .into_bytes()
+    };
+    // Every other one has ordered, and is shown the spot.
+    let come = (0..2_500).map(|n| {
+        let event = ["Product Added", "Order Completed"][n % 2];
+        line(&format!("u{n}"), format!("a{n}"), event, 0)
+    });
+    let later = [16, 60].into_iter().flat_map(|step| {
+        ["ana", "ben"].map(|user| line(user, format!("{user}{step}"), "Product Viewed", step))
+    });
+    let cart: VecDeque<_> = come.chain(later).collect();
+    let aired = Timestamp(BASE + 15 * STEP_MS).to_string();
+    let spot = json!({"messageId": "s1", "timestamp": aired, "event": "Spot Aired"});
+    let spot = VecDeque::from([spot.to_string().into_bytes()]);
+    let rehearsed = |threads| {
+        let sources = taken([cart.clone(), spot.clone(), VecDeque::new()]);
+        rehearsed(&PLAN, sources, (threads, ClockMode::Wall, None))
+    };
+    let alone = rehearsed(1);
+    assert_eq!(alone.summary["expired"], 2_502, "{}", alone.summary);
+    for (trigger, moments) in [("cart", 1_250), ("spot", 1_250)] {
+        let triggers = alone.summary["triggers"].as_array();
+        let of = triggers
+            .into_iter()
+            .flatten()
+            .find(|it| it["trigger"] == trigger);
+        assert_eq!(of.expect("its row")["moments"], moments, "{trigger}");
+    }
+    for threads in [2, 7] {
+        assert!(rehearsed(threads) == alone, "{threads} threads");
     }
 }
