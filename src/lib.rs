@@ -30,6 +30,7 @@ pub mod tally;
 pub mod treatment;
 pub mod journey;
 pub mod suppression;
+pub mod referral;
 pub mod trigger;
 pub mod policy;
 pub mod lift;

@@ -177,8 +177,17 @@ fn advised(health: Health, said: &str) -> Finding {
 }
 
 /// Where ids of one person stay two: whoever keys by customer alone wants it so, and nothing else says it.
-fn kept_apart(config: &Config, partitions: i32) -> Option<Finding> {
+/// But whoever has referrals does not.
+fn kept_apart(config: &Config, plan: &Plan, partitions: i32) -> Option<Finding> {
     let is_apart = partitions > 1 && config.identities().is_none();
+    if is_apart && !plan.referrals.is_empty() {
+        return Some(finding(
+            "topics",
+            Health::Warning,
+            "a referral's code that a friend in another partition brings is unknown, as topics.identities is empty",
+            "set identities = \"{id}-identities\" in [topics]; `moments topics create` makes it",
+        ));
+    }
     is_apart.then(|| {
         finding(
             "topics",
@@ -203,7 +212,7 @@ fn the_topics(
             ));
             let warnings = found.warnings.into_iter();
             all.extend(warnings.map(|it| advised(Health::Warning, &it)));
-            all.extend(kept_apart(config, found.partitions));
+            all.extend(kept_apart(config, plan, found.partitions));
             Some(found.ids)
         }
         Err(topics::TopicsError::Unfit(report)) => {

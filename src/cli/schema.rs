@@ -33,6 +33,7 @@ impl ValueEnum for What {
             Self::Files(Kind::Model),
             Self::Files(Kind::Segment),
             Self::Files(Kind::Suppression),
+            Self::Files(Kind::Referral),
             Self::Files(Kind::Table),
             Self::Files(Kind::Labels),
             Self::Files(Kind::Personas),

@@ -50,7 +50,7 @@ impl Engine {
             engine.go_over(slot, now, effects)
         });
         effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
-        self.count(&effects[first..]);
+        self.count(first, effects);
         (self.is_adopted, self.is_halfway) = (swept.done, !swept.done);
         if swept.done {
             let plan = Arc::clone(&self.plan);

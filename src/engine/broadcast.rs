@@ -128,7 +128,7 @@ impl Engine {
                 effects.push(Effect::OutsideAudience { trigger, customers });
             }
         }
-        self.count(&effects[first..]);
+        self.count(first, effects);
         if swept.done {
             self.told.remember(&event.id);
         }

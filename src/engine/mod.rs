@@ -29,6 +29,7 @@ pub mod lessons;
 mod looks;
 pub mod packed;
 mod rates;
+mod referral;
 pub mod sweep;
 mod tallies;
 mod time;
@@ -60,6 +61,7 @@ pub use unite::Apart;
 
 use crate::event::{CustomerId, Event, EventName, Text};
 use crate::journey::lessons::Way;
+use crate::referral::Refusal;
 use crate::stored::StoredError;
 use crate::tally::{Outcome, Reaction};
 use crate::time::Timestamp;
@@ -115,6 +117,8 @@ pub enum Effect {
     United,
     /// A former id of the customer was said, and is not taken for hers.
     KeptApart(Apart),
+    /// Somebody's event brought a code of another: it counts, or why it does not.
+    Referred(Option<Refusal>),
     /// Another task is told something.
     Transferred {
         /// The task.
@@ -293,12 +297,12 @@ impl Engine {
             Input::Event(event) => {
                 let first = effects.len();
                 self.event(event, 0, now, effects);
-                self.count(&effects[first..]);
+                self.count(first, effects);
             }
             Input::Transferred(transfer) => {
                 let first = effects.len();
                 self.transferred(*transfer, now, effects);
-                self.count(&effects[first..]);
+                self.count(first, effects);
             }
             Input::Everybody(event) => self.everybody(&event, now, effects),
             Input::Watermark(watermark) => while !self.advance(watermark, now, effects).done {},
@@ -313,10 +317,7 @@ impl Engine {
         }
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "the way of an event, one step after the other"
-    )]
+    /// The way of an event to whom it is about.
     fn event(
         &mut self,
         mut event: Box<Event>,
@@ -358,6 +359,24 @@ impl Engine {
             let former = event.formers.remove(0);
             self.unite(&event, &former, now, effects);
         }
+        match self.brings(&event) {
+            None => {
+                self.take(event, now, effects);
+            }
+            Some(code) if self.is_elsewhere(&code) => self.ask(*event, code, hops, effects),
+            Some(code) => {
+                let whose = self.whose_code(&code, event.time);
+                self.refer(event, &code, whose, now, effects);
+            }
+        }
+    }
+
+    /// Takes an event of a customer of this task; whether it was not seen before.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the way of an event, one step after the other"
+    )]
+    fn take(&mut self, event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
         let plan = Arc::clone(&self.plan);
         let watermark = self.watermark;
         let working = self.customers.open(&event.customer, &plan);
@@ -367,7 +386,7 @@ impl Engine {
             if customer.profile.settled.seen.knows(&event.id) {
                 effects.push(Effect::Duplicate);
                 self.customers.leave();
-                return;
+                return false;
             }
             customer.profile.settled.seen.remember(&event.id);
         }
@@ -419,6 +438,7 @@ impl Engine {
         working.look_is_early = look.is_some() && (settled || working.look_is_early);
         let look = look.unwrap_or_else(|| plan.next_look(&working.customer));
         self.customers.close(look);
+        true
     }
 
     /// Done when it is seen, and not when the watermark has passed: what is still to be decided for her is not.
@@ -489,9 +509,9 @@ impl Engine {
                 working.look_is_early = false;
             }
         });
-        let settled = std::mem::take(&mut self.unsaid);
+        let mut settled = std::mem::take(&mut self.unsaid);
         // Whoever brought these is among those who are written.
-        self.count(&settled[counted..]);
+        self.count(counted, &mut settled);
         self.customers.flush.clear();
         self.unsaid = settled;
         records.extend(erased);

@@ -207,10 +207,11 @@ impl Engine {
         self.tallies.report()
     }
 
-    /// Counts what follows from an input.
-    pub(super) fn count(&mut self, effects: &[Effect]) {
-        self.learn(effects);
-        for effect in effects {
+    /// Counts what follows from an input, from the `first` effect on, and notes whose the codes are that it gave.
+    pub(super) fn count(&mut self, first: usize, effects: &mut Vec<Effect>) {
+        self.give_codes(first, effects);
+        self.learn(&effects[first..]);
+        for effect in &effects[first..] {
             match effect {
                 // What is taken again was counted when it was decided.
                 Effect::Decided(decision) if self.again.is_none() => {
@@ -242,6 +243,7 @@ impl Engine {
                 | Effect::Held { .. }
                 | Effect::Went { .. }
                 | Effect::Duplicate
+                | Effect::Referred(_)
                 | Effect::Transferred { .. }
                 | Effect::Late { .. }
                 | Effect::Erased

@@ -80,7 +80,7 @@ impl Engine {
             }
             // However the customers were found.
             effects[first..].sort_by(|a, b| a.order().cmp(&b.order()));
-            self.count(&effects[first..]);
+            self.count(first, effects);
         }
         Moved {
             watermark: self.watermark,
@@ -119,15 +119,15 @@ impl Engine {
             } else {
                 let came = self.look_within_instant(self.due_max, u64::MAX, now, effects);
                 if self.customers.is_within_instant() {
-                    self.count(&effects[first..]);
+                    self.count(first, effects);
                     return came;
                 }
                 looks = self.due_max;
             }
-            self.count(&effects[first..]);
+            self.count(first, effects);
             let first = effects.len();
             looks += self.give_turns(instant, now, effects);
-            self.count(&effects[first..]);
+            self.count(first, effects);
             self.reach(instant, now, effects);
         }
         0
@@ -154,7 +154,7 @@ impl Engine {
         }
         let first = effects.len();
         self.look_within_instant(usize::MAX, beyond, now, effects);
-        self.count(&effects[first..]);
+        self.count(first, effects);
     }
 
     /// Looks at up to `most` of those who are due in the millisecond after the watermark, until something came true for `came` of

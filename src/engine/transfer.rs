@@ -63,16 +63,24 @@ enum Kind {
     Forward(Carried),
     /// Those with these hashes were erased at a time: whoever became them is, too.
     Forget(Vec<Hash>, Timestamp),
+    /// A code was given to a customer at a time: see [`super::referral`].
+    Given(CustomerId, CustomerId, Timestamp),
+    /// An event brings a code, and its task is asked whose that is.
+    Ask(Carried, CustomerId),
+    /// The answer: the event goes on.
+    Answer(Carried, CustomerId, Option<CustomerId>),
+    /// What a friend's event is to whoever referred her.
+    Reward(Carried),
 }
 
 /// An event on its way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Carried {
-    event: Event,
+pub(super) struct Carried {
+    pub event: Event,
     /// The former ids that were not acted on yet, and whether each is an alias.
     formers: Vec<(CustomerId, bool)>,
     /// The task that took it.
-    from: i32,
+    pub from: i32,
 }
 
 /// What became of a claim.
@@ -88,8 +96,18 @@ enum Answer {
     Later,
 }
 
+/// Version 1 knew of no codes.
 impl Stored for Transfer {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        match version {
+            1 => Ok(postcard::from_bytes(bytes)?),
+            _ => Err(StoredError::Damaged(format!(
+                "there is no version {version} of what a task tells another"
+            ))),
+        }
+    }
 }
 
 impl Transfer {
@@ -118,8 +136,13 @@ impl Transfer {
     #[must_use]
     pub fn time(&self) -> Timestamp {
         match &self.kind {
-            Kind::Claim(it) | Kind::Grant(it, _) | Kind::Forward(it) => it.event.time,
-            Kind::Forget(_, at) => *at,
+            Kind::Claim(it)
+            | Kind::Grant(it, _)
+            | Kind::Forward(it)
+            | Kind::Ask(it, _)
+            | Kind::Answer(it, ..)
+            | Kind::Reward(it) => it.event.time,
+            Kind::Forget(_, at) | Kind::Given(_, _, at) => *at,
         }
     }
 
@@ -128,14 +151,19 @@ impl Transfer {
     pub fn about(&self) -> &str {
         match &self.kind {
             Kind::Claim(it) => it.formers.first().map_or("", |(id, _)| id),
-            Kind::Grant(it, _) | Kind::Forward(it) => &it.event.customer,
+            Kind::Grant(it, _)
+            | Kind::Forward(it)
+            | Kind::Ask(it, _)
+            | Kind::Answer(it, ..)
+            | Kind::Reward(it) => &it.event.customer,
+            Kind::Given(_, whose, _) => whose,
             Kind::Forget(..) => "",
         }
     }
 }
 
 impl Carried {
-    fn new(mut event: Event, from: i32) -> Self {
+    pub fn new(mut event: Event, from: i32) -> Self {
         let formers = std::mem::take(&mut event.formers).into_iter();
         Self {
             formers: formers.map(|it| (it.id, it.is_alias)).collect(),
@@ -145,7 +173,7 @@ impl Carried {
     }
 
     /// The event, with the former ids that were not acted on.
-    fn into_event(self) -> Event {
+    pub fn into_event(self) -> Event {
         let mut event = self.event;
         let formers = self.formers.into_iter();
         event.formers = formers
@@ -257,6 +285,18 @@ impl Engine {
                 self.event(Box::new(carried.into_event()), hops, now, effects);
             }
             Kind::Forget(hashes, at) => self.forgets(&hashes, at, effects),
+            Kind::Given(code, whose, at) => self.keep_code(&code, &whose, at, effects),
+            Kind::Ask(carried, code) => {
+                let whose = self.whose_code(&code, carried.event.time);
+                let (to, kind) = (carried.from, Kind::Answer(carried, code, whose));
+                self.send_to(to, Transfer { hops, kind }, effects);
+            }
+            Kind::Answer(carried, code, whose) => {
+                self.answered(carried, (code, whose), hops, now, effects);
+            }
+            Kind::Reward(carried) => {
+                self.reward(Box::new(carried.into_event()), hops, now, effects);
+            }
         }
     }
 
@@ -314,18 +354,34 @@ impl Engine {
 
     /// The first former id of an event is another task's: the event travels there and comes back.
     pub(super) fn claim(&mut self, event: Event, hops: u8, effects: &mut Vec<Effect>) {
-        if self.again.is_none() {
-            if event.time <= self.watermark {
-                let behind_ms = self.watermark.0 - event.time.0;
-                effects.push(Effect::Late { behind_ms });
-            }
-            let (at, whose) = (event.time, self.forwarding.hash(&event.customer));
-            let claim = Claim { at, whose };
-            self.claims.0.change(self.key_of(&event), Some(claim));
+        if self.again.is_none() && event.time <= self.watermark {
+            let behind_ms = self.watermark.0 - event.time.0;
+            effects.push(Effect::Late { behind_ms });
         }
+        self.goes_out(&event);
         let to = event.formers.first().map(|it| it.id.clone());
         let kind = Kind::Claim(Carried::new(event, self.own()));
         self.send(&to.unwrap_or_default(), Transfer { hops, kind }, effects);
+    }
+
+    /// An event is under way from now on, and time waits for it.
+    fn goes_out(&mut self, event: &Event) {
+        if self.again.is_none() {
+            let (at, whose) = (event.time, self.forwarding.hash(&event.customer));
+            let claim = Claim { at, whose };
+            self.claims.0.change(self.key_of(event), Some(claim));
+        }
+    }
+
+    /// An event is back. Where whoever it is about by now is another task's, it goes on to there.
+    fn comes_back(&mut self, carried: &mut Carried, hops: u8) -> Option<CustomerId> {
+        if self.again.is_none() {
+            self.claims.0.change(self.key_of(&carried.event), None);
+        }
+        let moved = self.whose(&carried.event.customer);
+        carried.event.customer = moved.filter(|_| Self::may_go_on(hops))?;
+        let to = &carried.event.customer;
+        self.is_elsewhere(to).then(|| to.clone())
     }
 
     /// What a claim of an event is kept by: one of an event is under way at a time.
@@ -382,18 +438,10 @@ impl Engine {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        if self.again.is_none() {
-            self.claims.0.change(self.key_of(&carried.event), None);
-        }
-        let moved = self.whose(&carried.event.customer);
-        if let Some(whose) = moved.filter(|_| Self::may_go_on(hops)) {
-            carried.event.customer = whose;
-            if self.is_elsewhere(&carried.event.customer) {
-                let to = carried.event.customer.clone();
-                let (hops, kind) = (hops + 1, Kind::Grant(carried, answer));
-                self.send(&to, Transfer { hops, kind }, effects);
-                return;
-            }
+        if let Some(to) = self.comes_back(&mut carried, hops) {
+            let (hops, kind) = (hops + 1, Kind::Grant(carried, answer));
+            self.send(&to, Transfer { hops, kind }, effects);
+            return;
         }
         let (hers, at) = (carried.event.customer.clone(), carried.event.time);
         if self.again.is_some() && self.has_behind(self.customers.find(&hers)) {
@@ -471,6 +519,66 @@ impl Engine {
         if self.forwarding.add(id, whose, at) {
             effects.push(Effect::FormerForgotten);
         }
+    }
+
+    // Codes: what is done with them is in [`super::referral`].
+
+    /// Tells the task of a code whose it is.
+    pub(super) fn tell_of_code(
+        &self,
+        code: CustomerId,
+        whose: CustomerId,
+        at: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (to, kind) = (code.clone(), Kind::Given(code, whose, at));
+        self.send(&to, Transfer { hops: 0, kind }, effects);
+    }
+
+    /// Asks the task of a code that an event brings whose it is.
+    pub(super) fn ask(
+        &mut self,
+        event: Event,
+        code: CustomerId,
+        hops: u8,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.goes_out(&event);
+        let carried = Carried::new(event, self.own());
+        let (to, kind) = (code.clone(), Kind::Ask(carried, code));
+        self.send(&to, Transfer { hops, kind }, effects);
+    }
+
+    fn answered(
+        &mut self,
+        mut carried: Carried,
+        (code, whose): (CustomerId, Option<CustomerId>),
+        hops: u8,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(to) = self.comes_back(&mut carried, hops) {
+            let (hops, kind) = (hops + 1, Kind::Answer(carried, code, whose));
+            self.send(&to, Transfer { hops, kind }, effects);
+            return;
+        }
+        let event = Box::new(carried.into_event());
+        if self.again.is_some() && self.has_behind(self.customers.find(&event.customer)) {
+            return;
+        }
+        if self.erasures.covers(&event.customer, event.time) {
+            effects.push(Effect::DroppedAsErased);
+            return;
+        }
+        self.refer(event, &code, whose, now, effects);
+    }
+
+    /// Sends on what a friend's event is to whoever referred her.
+    pub(super) fn send_reward(&self, event: Event, hops: u8, effects: &mut Vec<Effect>) {
+        let to = event.customer.clone();
+        let kind = Kind::Reward(Carried::new(event, self.own()));
+        let hops = hops + 1;
+        self.send(&to, Transfer { hops, kind }, effects);
     }
 
     /// Somebody was erased: so is, in every task, whoever became her.

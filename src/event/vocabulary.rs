@@ -437,6 +437,10 @@ standard_events! {
     // The loyalty account: what came in, and what she spent of it.
     POINTS_EARNED = "Points Earned": [POINTS, REASON, ORDER_ID],
     POINTS_REDEEMED = "Points Redeemed": [POINTS, ORDER_ID],
+    // Ours, made here of an event that brings a code (`src/engine/referral.rs`): to whose code it is, and to who brought it.
+    FRIEND_REFERRED = "Friend Referred": [NAME, COUPON],
+    REFERRAL_ACCEPTED = "Referral Accepted": [NAME, COUPON],
+    REFERRAL_REFUSED = "Referral Refused": [NAME, COUPON, REASON],
 }
 
 /// Other names under which properties come. A company that declares one of them has its own.

@@ -16,6 +16,7 @@ use crate::event::Vocabulary;
 use crate::fact;
 use crate::mapping;
 use crate::model;
+use crate::referral;
 use crate::scenario::mapping::TEST;
 use crate::scenario::{self, SCENARIO};
 use crate::segment;
@@ -37,6 +38,8 @@ pub enum Kind {
     Segment,
     /// who is sent nothing, a suppression list, `NAME.yaml`
     Suppression,
+    /// by what customers bring friends, a referral, `NAME.yaml`
+    Referral,
     /// what is looked up, a reference table, `NAME.yaml`
     Table,
     /// labels of recency, frequency and monetary value, `NAME.yaml`
@@ -67,6 +70,7 @@ impl Kind {
             Self::Model => "schemas/json/model.json",
             Self::Segment => "schemas/json/segment.json",
             Self::Suppression => "schemas/json/suppression.json",
+            Self::Referral => "schemas/json/referral.json",
             Self::Table => "schemas/json/table.json",
             Self::Labels => "schemas/json/labels.json",
             Self::Personas => "schemas/json/personas.json",
@@ -90,6 +94,7 @@ impl Kind {
                 "A suppression list of moments",
                 &Shape::Mapping(&suppression::KEYS),
             ),
+            Self::Referral => rooted("A referral of moments", &Shape::Mapping(&referral::KEYS)),
             Self::Table => rooted(
                 "A reference table of moments",
                 &Shape::Mapping(&table::KEYS),

@@ -1,10 +1,12 @@
 //! The command that a moment which passed every gate becomes.
 
+use uuid::Uuid;
+
 use super::{Case, consent};
 use crate::event::Text;
 use crate::expression::Scope;
 use crate::treatment::choice::{Fill, TreatmentChoice};
-use crate::treatment::code;
+use crate::treatment::code::{self, Coded};
 use crate::treatment::{Command, Fields, addresses, command_id, traceparent};
 
 /// Fills the command of a treatment; `gathered`: the moments of its digest, where it is of one.
@@ -22,8 +24,7 @@ pub(super) fn command(
     );
     let cause = scope.event.and_then(|event| event.traceparent.as_deref());
     let mut offer = filled(&choice.offer, scope);
-    let form = choice.code.as_ref();
-    if let Some(code) = form.and_then(|form| case.policy().code_key.code(id, form)) {
+    if let Some(code) = code_of(case, choice, id) {
         offer.0.push((code::FIELD.into(), code.as_str().into()));
     }
     Command {
@@ -42,6 +43,19 @@ pub(super) fn command(
             channels.any(|channel| consent::may_contact(case, channel))
         }),
         traceparent: traceparent(id, cause),
+    }
+}
+
+/// The code of its offer.
+fn code_of(case: &Case<'_>, choice: &TreatmentChoice, id: Uuid) -> Option<Text> {
+    let key = &case.policy().code_key;
+    match choice.code.as_ref()? {
+        Coded::Own(form) => key.code(id, form),
+        Coded::Referral(name) => {
+            let mut referrals = case.plan.referrals.iter();
+            let referral = referrals.find(|it| it.name == *name)?;
+            referral.code(key, &case.scope.profile.id)
+        }
     }
 }
 

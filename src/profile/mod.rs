@@ -19,6 +19,7 @@ pub mod nps;
 pub mod orders;
 pub mod presence;
 pub mod reach;
+pub mod referrals;
 pub mod reviews;
 pub mod section;
 pub mod seen;

@@ -16,6 +16,7 @@ use super::nps::Nps;
 use super::orders::Orders;
 use super::presence::Presence;
 use super::reach::Reach;
+use super::referrals::Referrals;
 use super::reviews::Reviews;
 use super::section::{AsOf, Local, Section};
 use super::seen::Seen;
@@ -159,6 +160,7 @@ sections! {
     messages: Messages,
     shares: Shares,
     reviews: Reviews,
+    referrals: Referrals,
     derived: Derived,
     segments: Segments,
     contacts: Contacts,

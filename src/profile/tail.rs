@@ -119,6 +119,13 @@ impl Tail {
         }
     }
 
+    /// Drops those that do not stand before an event.
+    pub fn drop_from(&mut self, event: &Event) {
+        let is_before = |tail: &TailEvent| tail.event.order() < event.order();
+        self.events.truncate(self.events.partition_point(is_before));
+        self.weight = None;
+    }
+
     /// Drops those up to a time.
     pub fn drop_until(&mut self, time: Timestamp) {
         self.drop_first(self.events.partition_point(|tail| tail.event.time <= time));

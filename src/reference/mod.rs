@@ -19,6 +19,7 @@ use crate::model;
 use crate::moment::{DESCRIBED, Described, KINDS};
 use crate::policy::GATES;
 use crate::profile::{FIELDS, KEYED_FIELDS};
+use crate::referral::{self, Refusal};
 use crate::segment;
 use crate::telemetry::metrics::{METRICS, Metric, OF_ONSITE, OF_SENDER};
 use crate::treatment::Reason;
@@ -31,7 +32,7 @@ const MADE: &str = "<!-- Made from the code by `MOMENTS_UPDATE_DOCS=1 cargo test
 
 /// Every page: its path below the checkout, and its text.
 #[must_use]
-pub fn pages() -> [(&'static str, String); 13] {
+pub fn pages() -> [(&'static str, String); 14] {
     [
         ("docs/reference/profile.md", profile()),
         ("docs/reference/events.md", events(&Vocabulary::standard())),
@@ -40,6 +41,7 @@ pub fn pages() -> [(&'static str, String); 13] {
         ("docs/reference/facts.md", facts()),
         ("docs/reference/models.md", models()),
         ("docs/reference/segments.md", segments()),
+        ("docs/reference/referrals.md", referrals()),
         ("docs/reference/journeys.md", journeys()),
         ("docs/reference/reasons.md", reasons()),
         ("docs/reference/metrics.md", metrics()),
@@ -190,6 +192,23 @@ fn models() -> String {
             parameters_of(model::WEIGHTED.known),
             parameters_of(model::ONNX.known),
             parameters_of(model::GIVEN.known),
+        ],
+    )
+}
+
+/// What the file of a referral may hold, and why a code is refused.
+fn referrals() -> String {
+    let refusals = Refusal::ALL.iter();
+    let refusals = refusals.map(|it| vec![code(it.word()), it.about().to_owned()]);
+    page(
+        "Referrals",
+        "What a file beside the triggers may declare of how customers bring friends, one referral a file. Below: the file, its \
+         `code`, and the `reason` of *Referral Refused*, in the order in which they are asked. Examples and exact words are in \
+         [triggers.md](../triggers.md#referrals).",
+        &[
+            parameters_of(referral::KEYS.known),
+            parameters_of(referral::CODE.known),
+            Table::new(&["reason", "meaning"], refusals),
         ],
     )
 }

@@ -12,6 +12,7 @@ use crate::engine::{Effect, Engine};
 use crate::event::record::Reject;
 use crate::event::{CustomerId, Event};
 use crate::population::score::Score;
+use crate::referral::Refusal;
 use crate::tally::{Figures, Of};
 use crate::time::Timestamp;
 use crate::treatment::{Outcome, Reason, Undone};
@@ -44,6 +45,8 @@ pub struct Summary {
     pub united: u64,
     /// Former ids that were not taken for the customer's, by reason.
     pub kept_apart: BTreeMap<&'static str, u64>,
+    /// Codes of others that customers brought, by what became of it.
+    pub referrals: BTreeMap<&'static str, u64>,
     /// Records that are no events, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
     /// What stood in the first of them that says who or what it was of, by reason.
@@ -157,6 +160,7 @@ impl Summary {
             expired: 0,
             united: 0,
             kept_apart: BTreeMap::new(),
+            referrals: BTreeMap::new(),
             rejected: BTreeMap::new(),
             rejected_examples: BTreeMap::new(),
             defects: BTreeMap::new(),
@@ -220,6 +224,10 @@ impl Summary {
             Effect::DroppedAsErased => self.dropped_as_erased += 1,
             Effect::Expired(customers) => self.expired += customers,
             Effect::United => self.united += 1,
+            Effect::Referred(refused) => {
+                let outcome = refused.map_or("accepted", Refusal::word);
+                *self.referrals.entry(outcome).or_default() += 1;
+            }
             Effect::KeptApart(why) => *self.kept_apart.entry(why.word()).or_default() += 1,
             // What waits is counted when it is decided.
             Effect::TailFull

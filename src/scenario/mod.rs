@@ -55,6 +55,7 @@ use crate::document::suggest::closest;
 use crate::document::typed;
 use crate::document::yaml::{self, Node, Yaml};
 use crate::time::Timestamp;
+use crate::treatment::code::Key;
 use crate::treatment::{Reason, Undone};
 use crate::trigger::definition::limits::NAME_BYTES;
 use crate::trigger::plan::Plan;
@@ -326,9 +327,12 @@ pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
         .into_iter()
         .partition(|(_, source)| !set::is_policy(source));
     let of_policy: Vec<Source> = of_policy.into_iter().map(|(_, source)| source).collect();
-    // What a scenario says of the policy stands in the place of what the set says.
+    // What a scenario says of the policy stands in the place of what the set says; and codes are the same for everybody.
     let basis = &Basis {
-        policy: set::policy(&of_policy, basis)?,
+        policy: Policy {
+            code_key: Key::of_scenarios(),
+            ..set::policy(&of_policy, basis)?
+        },
         ..basis.clone()
     };
     let mut triggers = Triggers {

@@ -36,6 +36,8 @@ pub enum Count {
     Expired,
     /// Former ids that were said of customers, by what became of it.
     Identities(Text),
+    /// Codes of others that customers brought, by what became of it.
+    Referrals(Text),
     /// Records that are no event, by reason.
     Rejected(Text),
     /// Deadlines that were not opened, by trigger.
@@ -87,6 +89,7 @@ impl fmt::Display for Count {
         match self {
             Self::Defect(name) => write!(f, "defect.{name}"),
             Self::Identities(outcome) => write!(f, "identities.{outcome}"),
+            Self::Referrals(outcome) => write!(f, "referrals.{outcome}"),
             Self::Rejected(reason) => write!(f, "rejected.{reason}"),
             Self::OpenLimit(trigger) => write!(f, "open_limit.{trigger}"),
             Self::OutsideAudience(trigger) => write!(f, "outside_audience.{trigger}"),
@@ -131,6 +134,7 @@ impl From<&str> for Count {
             }
             ("defect", _) => Self::Defect(rest.into()),
             ("identities", _) => Self::Identities(rest.into()),
+            ("referrals", _) => Self::Referrals(rest.into()),
             ("rejected", _) => Self::Rejected(rest.into()),
             ("open_limit", _) => Self::OpenLimit(rest.into()),
             ("outside_audience", _) => Self::OutsideAudience(rest.into()),
@@ -167,6 +171,7 @@ mod tests {
             (Count::Defect("price".into()), "defect.price"),
             (Count::Rejected("bad_json".into()), "rejected.bad_json"),
             (Count::Identities("united".into()), "identities.united"),
+            (Count::Referrals("own_code".into()), "referrals.own_code"),
             (Count::OpenLimit("basket".into()), "open_limit.basket"),
             (
                 Count::OutsideAudience("back".into()),

@@ -11,6 +11,7 @@ use crate::engine::{self, Engine, Input, Transfer, sweep};
 use crate::event::Event;
 use crate::event::Position;
 use crate::event::record::{Origin, Reject};
+use crate::referral::Refusal;
 use crate::tally::Change;
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Outcome};
@@ -382,6 +383,10 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
         engine::Effect::Expired(customers) => counted(Count::Expired, customers),
         engine::Effect::United => counted(Count::Identities("united".into()), 1),
         engine::Effect::KeptApart(why) => counted(Count::Identities(why.word().into()), 1),
+        engine::Effect::Referred(refused) => {
+            let outcome = refused.map_or("accepted", Refusal::word);
+            counted(Count::Referrals(outcome.into()), 1)
+        }
         engine::Effect::FormerForgotten => counted(Count::Identities("forgotten".into()), 1),
         engine::Effect::OutsideAudience { trigger, customers } => {
             counted(Count::OutsideAudience(trigger), customers)

@@ -52,6 +52,7 @@ struct Inner {
     kpis: Kpis,
     orphaned: IntCounterVec,
     identities: IntCounterVec,
+    referrals: IntCounterVec,
     open_limit: IntCounterVec,
     outside_audience: IntCounterVec,
     removed: IntCounterVec,
@@ -209,6 +210,7 @@ impl Telemetry {
             kpis: Kpis::new(make.real(&metrics::KPI)),
             orphaned: make.counter(&metrics::ORPHANED),
             identities: make.counter(&metrics::IDENTITIES),
+            referrals: make.counter(&metrics::REFERRALS),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
             outside_audience: make.counter(&metrics::OUTSIDE_AUDIENCE),
             removed: make.counter(&metrics::CUSTOMERS_REMOVED),
@@ -297,6 +299,9 @@ impl Telemetry {
             Count::Defect(name) => inner.defects.with_label_values(&[name]).inc_by(more),
             Count::Identities(outcome) => {
                 inner.identities.with_label_values(&[outcome]).inc_by(more);
+            }
+            Count::Referrals(outcome) => {
+                inner.referrals.with_label_values(&[outcome]).inc_by(more);
             }
             Count::Rejected(reason) => inner.rejected.with_label_values(&[reason]).inc_by(more),
             Count::Held(trigger, reason) => {

@@ -5,7 +5,7 @@
 //! constant, and `valid_for` always is; but an unquoted text with such a name inside is refused.
 
 use crate::document::keys::{Keys, Known, Shape};
-use crate::document::reader::Reader;
+use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::{Key, Node, Yaml};
 use crate::event::Text;
 use crate::expression::read;
@@ -14,7 +14,7 @@ use crate::money::Amount;
 use crate::time::parse_duration;
 
 use super::channel::{CHANNEL_BYTES, is_channel};
-use super::code;
+use super::code::{self, Coded};
 
 /// Bounds of what may be done.
 pub mod limits {
@@ -42,8 +42,8 @@ pub struct TreatmentChoice {
     pub offer: Vec<(Text, Fill)>,
     /// The data of the template, filled.
     pub data: Vec<(Text, Fill)>,
-    /// The code of its own that each command has in its offer.
-    pub code: Option<code::Form>,
+    /// The code that each command has in its offer.
+    pub code: Option<Coded>,
     /// What one costs, in the company's currency.
     pub cost: Amount,
 }
@@ -103,7 +103,7 @@ pub const KEYS: Keys = Keys {
         Known::optional(
             "code",
             Shape::Mapping(&CODE),
-            "Each command has a coupon code of its own, as `offer.code`. Needs `[codes] key_file` in the configuration.",
+            "Each command has a coupon code of its own, as `offer.code`; or with `referral` the code by which the customer refers friends. Needs `[codes] key_file` in the configuration.",
         ),
         Known::default(
             "cost",
@@ -122,21 +122,35 @@ pub const KEYS: Keys = Keys {
 const CODE: Keys = Keys {
     of: "a code",
     known: &[
-        Known::default(
-            "prefix",
-            "",
-            Shape::Form("^[A-Z0-9-]{0,16}$", "HELLO-"),
-            "What it begins with: capital letters, digits and `-`.",
-        ),
-        Known::default(
-            "length",
-            "10",
-            Shape::Whole(code::limits::LENGTH_MIN, code::limits::LENGTH_MAX),
-            "Characters behind the prefix. Of a million codes with 10 two are the same with a probability of 0.04 %.",
+        PREFIX,
+        LENGTH,
+        Known::optional(
+            "referral",
+            Shape::Text(NAME_BYTES),
+            "The name of a referral: it is the customer's code of that one, the same in all commands. Without `prefix` and `length`.",
         ),
     ],
     later: &[("pool", "no `pool` of codes; they are derived")],
 };
+
+/// What codes begin with.
+pub const PREFIX: Known = Known::default(
+    "prefix",
+    "",
+    Shape::Form("^[A-Z0-9-]{0,16}$", "HELLO-"),
+    "What it begins with: capital letters, digits and `-`.",
+);
+
+/// How long codes are.
+pub const LENGTH: Known = Known::default(
+    "length",
+    "10",
+    Shape::Whole(code::limits::LENGTH_MIN, code::limits::LENGTH_MAX),
+    "Characters behind the prefix. Of a million codes with 10 two are the same with a probability of 0.04 %.",
+);
+
+/// The name of a referral.
+pub const NAME_BYTES: usize = 64;
 
 /// What stands in place of the list where there is none.
 pub const NONE: &str = "none";
@@ -226,7 +240,7 @@ pub fn choice(
         Some(Amount::of(cost))
     });
     let code = fields.get("code");
-    let code = code.map_or(Some(None), |node| form(reader, node, &offer).map(Some));
+    let code = code.map_or(Some(None), |node| coded(reader, node, &offer).map(Some));
     Some(TreatmentChoice {
         code: code?,
         cost: cost?,
@@ -238,18 +252,28 @@ pub fn choice(
     })
 }
 
-/// Reads what codes look like.
-fn form(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    offer: &Option<Vec<(Text, Fill)>>,
-) -> Option<code::Form> {
+/// Reads which code commands have.
+fn coded(reader: &mut Reader<'_>, node: &Node, offer: &Option<Vec<(Text, Fill)>>) -> Option<Coded> {
     let fields = reader.fields(node, CODE)?;
     if offer.iter().flatten().any(|(name, _)| name == code::FIELD) {
         let expected = "either `code`, or `offer: { code: ... }` with one for all".to_owned();
         reader.fails(&node.span, "the offer has a code already", expected);
         return None;
     }
+    let Some(referral) = fields.get("referral") else {
+        return form(reader, &fields).map(Coded::Own);
+    };
+    if let Some((key, _)) = fields.entry("prefix").or_else(|| fields.entry("length")) {
+        let message = format!("`{}` is said by the referral", key.text);
+        reader.fails(&key.span, message, "`referral` alone".to_owned());
+        return None;
+    }
+    let name = reader.name(referral, ("a referral", "bring-a-friend"), NAME_BYTES)?;
+    Some(Coded::Referral(name.into()))
+}
+
+/// Reads what codes look like, under the keys [`PREFIX`] and [`LENGTH`].
+pub fn form(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<code::Form> {
     let prefix = fields.get("prefix").map_or(Some(""), |node| {
         let text = node.text().filter(|text| {
             let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';

@@ -37,6 +37,15 @@ const _: () = assert!(
 );
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// What code the commands of a treatment have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coded {
+    /// Each one of its own.
+    Own(Form),
+    /// That of the customer, by which she refers friends: the name of the [referral](crate::referral).
+    Referral(Text),
+}
+
 /// What the codes of a treatment look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
@@ -67,13 +76,19 @@ impl Key {
         (bytes.len() >= limits::KEY_BYTES).then(|| Self(Some(bytes.into())))
     }
 
+    /// That of scenarios, which name codes and hold at whoever's: no secret at all.
+    #[must_use]
+    pub fn of_scenarios() -> Self {
+        Self(Some(Arc::from([0; limits::KEY_BYTES])))
+    }
+
     /// Whether there is one.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.0.is_some()
     }
 
-    /// The code of a command; none without a key.
+    /// The code of a command, or of what else has such an id; none without a key.
     #[must_use]
     pub fn code(&self, id: Uuid, form: &Form) -> Option<Text> {
         let key = self.0.as_ref()?;
@@ -93,15 +108,25 @@ impl Key {
 /// What a code is known by that somebody has typed: whatever the case, look-alikes and separators. None where nothing is left of it.
 #[must_use]
 pub fn known_by(code: &str) -> Option<u64> {
-    let letters = code.chars().filter(char::is_ascii_alphanumeric);
-    let read: String = letters
-        .map(|letter| match letter.to_ascii_uppercase() {
-            'O' => '0',
-            'I' | 'L' => '1',
-            letter => letter,
-        })
-        .collect();
+    let read = as_read(code);
     (!read.is_empty()).then(|| xxh3_64(read.as_bytes()))
+}
+
+/// A code that somebody has typed, in one way: in capitals, look-alikes as the digits that they are taken for, without separators.
+#[must_use]
+pub fn as_read(code: &str) -> Text {
+    let letters = code.chars().filter(char::is_ascii_alphanumeric);
+    let read = letters.map(|letter| match letter.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        letter => letter,
+    });
+    read.collect()
+}
+
+/// The codes of a property that has several with commas.
+pub fn several(codes: &str) -> impl Iterator<Item = &str> {
+    codes.split([',', ';']).map(str::trim)
 }
 
 /// The probability that of so many codes with so many characters behind their prefix two are the same (the birthday problem).

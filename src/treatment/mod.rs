@@ -166,6 +166,13 @@ pub fn command_id(trigger: &str, generation: u32, customer: &str, occurrence: &s
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
+/// The id of what is a customer's own beside her commands: of so much (`of`) under a name (`name`).
+#[must_use]
+pub fn own_id(of: &str, name: &str, customer: &str) -> Uuid {
+    let name = format!("{of} {}:{name}{customer}", name.len());
+    Uuid::new_v5(&NAMESPACE, name.as_bytes())
+}
+
 /// The trace context of a command: the trace of the event that caused it where there is one, recorded where that one is,
 /// else a trace of its own; the span is derived from the command.
 #[must_use]

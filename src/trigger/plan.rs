@@ -13,10 +13,12 @@ use crate::model::Declaration;
 use crate::moment::{Concerns, Kind, Matcher, States, Unseen};
 use crate::money::Amount;
 use crate::profile::Settled;
+use crate::referral::Referral;
 use crate::segment::{Chosen, Concerned, Segment};
 use crate::suppression::Suppression;
 use crate::tally::kpi::Kpi;
 use crate::time::{Timestamp, Zone};
+use crate::treatment::Command;
 use crate::treatment::choice::TreatmentChoice;
 
 pub use super::policy::Policy;
@@ -37,6 +39,8 @@ pub struct Plan {
     pub segments: Vec<Segment>,
     /// Who is sent nothing, by name of the list.
     pub suppressions: Vec<Suppression>,
+    /// By what customers bring friends, by name.
+    pub referrals: Vec<Referral>,
     /// Whether a trigger asks when one is entered or left.
     pub watches_segments: bool,
     /// What is common to all triggers.
@@ -272,6 +276,7 @@ impl Plan {
             models,
             segments,
             suppressions: Vec::new(),
+            referrals: Vec::new(),
             watches_segments,
             sees_beyond_events,
             home: policy.default_timezone.zone(),
@@ -330,6 +335,22 @@ impl Plan {
     #[must_use]
     pub fn zone(&self, settled: &Settled) -> Zone {
         settled.identity.zone_or(&self.home)
+    }
+
+    /// The referral and the code, as it is read, that an event brings.
+    #[must_use]
+    pub fn brought(&self, event: &Event) -> Option<(&Referral, Text)> {
+        let mut referrals = self.referrals.iter();
+        referrals.find_map(|it| Some((it, it.brought(event)?)))
+    }
+
+    /// The referral whose code of a customer her command has.
+    #[must_use]
+    pub fn referred_by(&self, customer: &str, command: &Command) -> Option<&Referral> {
+        let code = command.code().filter(|_| !self.referrals.is_empty())?;
+        let key = &self.policy.code_key;
+        let mut referrals = self.referrals.iter().filter(|it| it.is_code(code));
+        referrals.find(|it| it.code(key, customer).as_deref() == Some(code))
     }
 
     /// Whether an event of this name may make something true when it is seen.

@@ -6,6 +6,7 @@ use crate::event::Text;
 use crate::expression::Expression;
 use crate::time::duration_in_words;
 use crate::treatment::choice::{Fill, TreatmentChoice};
+use crate::treatment::code::Coded;
 
 /// Its sentences, in that order.
 #[must_use]
@@ -68,12 +69,10 @@ fn offer(choice: &TreatmentChoice) -> String {
         Fill::Expression(of) => format!("{name} `{}`", of.source()),
     };
     let mut parts: Vec<String> = choice.offer.iter().map(part).collect();
-    parts.extend(
-        choice
-            .code
-            .as_ref()
-            .map(|form| format!("a code of its own, {}...", form.prefix)),
-    );
+    parts.extend(choice.code.as_ref().map(|code| match code {
+        Coded::Own(form) => format!("a code of its own, {}...", form.prefix),
+        Coded::Referral(name) => format!("her code of the referral {name}"),
+    }));
     match parts.is_empty() {
         true => String::new(),
         false => format!(", with an offer of {}", parts.join(", ")),

@@ -22,8 +22,10 @@ use crate::fact::{self, Fact};
 use crate::mapping::Mappings;
 use crate::measure::Declarations;
 use crate::model::{self, Declaration};
+use crate::referral::{self, Referral};
 use crate::segment::{self, Segment};
 use crate::suppression::{self, Suppression};
+use crate::treatment::code::Coded;
 
 /// Bounds of a set.
 pub mod limits {
@@ -156,6 +158,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
         models,
         segments,
         suppressions,
+        referrals,
         policy,
         data: _,
         tables,
@@ -177,6 +180,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     let texts = texts.chain(points.iter().map(|(points, _)| points.text));
     let mut plan = plan.asking(texts);
     plan.suppressions = suppressions.into_iter().map(|(list, _)| list).collect();
+    plan.referrals = referrals.into_iter().map(|(it, _)| it).collect();
     Ok(plan)
 }
 
@@ -197,6 +201,8 @@ pub struct Read<'s> {
     pub segments: Vec<(Segment, &'s Source)>,
     /// Who is sent nothing.
     pub suppressions: Vec<(Suppression, &'s Source)>,
+    /// By what customers bring friends.
+    pub referrals: Vec<(Referral, &'s Source)>,
     /// What is common to all triggers.
     pub policy: Policy,
     /// What others name.
@@ -223,6 +229,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     let suppressions = named(&files("suppression"), "suppression lists", read, |it| {
         (&it.name, hashed(&it.name))
     })?;
+    let of_referrals = files("referral");
     let others = rest;
     let mut derived = Declarations {
         home: policy.default_timezone.zone(),
@@ -258,6 +265,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
 
     let (segments, of_triggers) = segments(others, plain, &mut derived)?;
     let declared = plain.with(&derived);
+    let referrals = referrals(&of_referrals, declared)?;
     let (mut triggers, mut reports) = all(&of_triggers, |source| {
         let mut definition = definition::read(source, declared)?;
         definition.trigger.text = source.digest();
@@ -266,6 +274,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
     reports.extend(collisions(&triggers));
     reports.extend(undeclared_purposes(&triggers, &policy));
     reports.extend(codes_without_key(&triggers, &policy));
+    reports.extend(undeclared_referrals(&triggers, &referrals));
     if !reports.is_empty() {
         return Err(reports);
     }
@@ -278,6 +287,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         models,
         segments,
         suppressions,
+        referrals,
         policy,
         data,
     })
@@ -349,6 +359,58 @@ fn namesakes(found: &[(Segment, &Source)]) -> Vec<Report> {
         .collect();
     sorted.sort_by_key(|(name, _)| *name);
     collide(&sorted, "segments", |name| (name, hashed(name)))
+}
+
+/// The referrals of a set, of which each code is one's.
+fn referrals<'s>(
+    sources: &[&'s Source],
+    declared: Declared<'_>,
+) -> Result<Vec<(Referral, &'s Source)>, Vec<Report>> {
+    let read = |source: &Source| referral::read(source, declared);
+    let found = named(sources, "referrals", read, |it| {
+        (&it.name, hashed(&it.name))
+    })?;
+    let mut reports = Vec::new();
+    for (place, (one, source)) in found.iter().enumerate() {
+        let mut before = found[..place].iter();
+        if let Some((other, _)) = before.find(|(other, _)| one.is_mistaken_for(other)) {
+            let message = format!("codes of `{}` and `{}` look alike", one.name, other.name);
+            let at = source.text().find("prefix").unwrap_or(0);
+            let report = Report::at(source, at..at + "prefix".len(), message);
+            let expected = "a `prefix` that neither begins with the other's nor is its beginning";
+            reports.push(report.expected(expected.to_owned()));
+        }
+    }
+    match reports.is_empty() {
+        true => Ok(found),
+        false => Err(reports),
+    }
+}
+
+/// Referrals that triggers name and nobody declares.
+fn undeclared_referrals(
+    read: &[(Definition, &Source)],
+    referrals: &[(Referral, &Source)],
+) -> Vec<Report> {
+    let known = || referrals.iter().map(|(it, _)| it.name.as_str());
+    let mut reports = Vec::new();
+    for (definition, source) in read {
+        let choices = definition.trigger.choices();
+        let asked = choices.filter_map(|choice| match choice.code.as_ref()? {
+            Coded::Own(_) => None,
+            Coded::Referral(name) => Some(name),
+        });
+        for name in asked.filter(|name| known().all(|it| it != *name)) {
+            let key = source.text().find("referral:").unwrap_or(0);
+            let place = source.text()[key..].find(name.as_str()).unwrap_or(0) + key;
+            let message = format!("no referral is called `{name}`");
+            let report = Report::at(source, place..place + name.len(), message);
+            let expected = "one that a file of the set declares, `referral: ...`";
+            let suggestion = closest(name, known()).map(str::to_owned);
+            reports.push(report.expected(expected.to_owned()).suggest(suggestion));
+        }
+    }
+    reports
 }
 
 /// The facts of a set that follow from conditions, which may ask for the others, `facts`.
@@ -487,7 +549,7 @@ fn keys(source: &Source) -> impl Iterator<Item = String> {
 /// Whether a file is of what all triggers have in common, and none of a trigger.
 #[must_use]
 pub fn is_shared(source: &Source) -> bool {
-    let shared = ["table", "fact", "model", "suppression"].into_iter();
+    let shared = ["table", "fact", "model", "suppression", "referral"].into_iter();
     let shared = shared.chain(segment::FILES.iter().map(|file| file.word));
     let shared: Vec<&str> = shared.collect();
     is_onnx(source.name())
@@ -608,6 +670,10 @@ fn revision(read: &Read<'_>, basis: &Basis) -> String {
     }
     for (list, source) in &read.suppressions {
         part(format!("suppressions.{}", list.name).as_bytes());
+        part(text(source).as_bytes());
+    }
+    for (referral, source) in &read.referrals {
+        part(format!("referrals.{}", referral.name).as_bytes());
         part(text(source).as_bytes());
     }
     let mut data: Vec<String> = read.data.iter().map(|file| text(file)).collect();

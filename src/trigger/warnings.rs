@@ -7,10 +7,11 @@ use super::policy::{Arbitration, Cap, Share};
 use crate::document::report::Source;
 use crate::document::suggest::closest;
 use crate::document::yaml::{self, Yaml};
-use crate::event::Type;
+use crate::event::{Text, Type};
 use crate::expression::{Expression, Scope};
 use crate::profile::{Of, Settled};
 use crate::time::{DAY_MS, Timestamp, format_duration};
+use crate::treatment::code::Coded;
 
 /// Everything of the kind, in sentences: of triggers in the order of the plan, then of what is declared beside them.
 #[must_use]
@@ -38,6 +39,13 @@ pub fn warnings(sources: &[Source], plan: &Plan) -> Vec<String> {
     });
     found.extend(unread.map(|fact| format!("nobody asks for facts.{}", fact.name)));
     found.extend(misspelt(plan));
+    let ungiven = plan.referrals.iter().filter(|referral| {
+        let named = Some(Coded::Referral(referral.name.clone()));
+        let mut choices = live().flat_map(Trigger::choices);
+        !choices.any(|choice| choice.code == named)
+    });
+    let said = |name: &Text| format!("no trigger that is live gives a code of the referral {name}");
+    found.extend(ungiven.map(|referral| said(&referral.name)));
     found
 }
 
@@ -317,12 +325,13 @@ mod tests {
     use super::*;
     use crate::document::report::rendered;
     use crate::event::Vocabulary;
+    use crate::treatment::code::Key;
     use crate::trigger::policy::Policy;
     use crate::trigger::set::{self, Basis};
 
     fn warned(policy: &str, files: &[&str]) -> Vec<String> {
         let file = |(name, said): (char, &&str)| {
-            let text = match said.starts_with("fact:") {
+            let text = match said.starts_with("fact:") || said.starts_with("referral:") {
                 true => (*said).to_owned(),
                 false => {
                     let treatments = match said.contains("treatments:") {
@@ -341,7 +350,10 @@ mod tests {
         let basis = Basis {
             vocabulary: Arc::new(Vocabulary::standard()),
             attributes: BTreeMap::new(),
-            policy: Policy::default().with(&said).expect("a policy"),
+            policy: Policy {
+                code_key: Key::of_scenarios(),
+                ..Policy::default().with(&said).expect("a policy")
+            },
             mappings: Arc::default(),
         };
         let plan = set::compile(&sources, &basis);
@@ -350,6 +362,7 @@ mod tests {
     }
 
     const VIEWS: &str = "fact: views\nof: Product Viewed\nmeasure: count\n";
+    const FRIENDS: &str = "referral: friends\ncode: { prefix: F }\nof: Order Completed\n";
     const BOTH: &str = "arbitration = 'instant'";
 
     /// The policy, the files, and the beginnings of what is said.
@@ -380,6 +393,8 @@ mod tests {
         (BOTH, &["treatments: [{ channel: push, template: x }]", ""], &[]),
         ("", &["", ""], &[]),
         ("", &["", VIEWS], &["nobody asks for facts.views"]),
+        ("", &["", FRIENDS], &["no trigger that is live gives a code of the referral friends"]),
+        ("", &["treatments: [{ channel: email, template: x, code: { referral: friends } }]", FRIENDS], &[]),
         ("", &["audience: facts.views > 2", VIEWS], &[]),
         ("caps = { emial = '1 a day', all = '1 a day' }", &[""], &["`caps` of the policy names emial, by which nothing is sent; did you mean email?"]),
         ("quiet_hours = { default = '22:00-08:00', mail = 'none' }", &[""], &["`quiet_hours` of the policy names mail"]),

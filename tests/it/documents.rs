@@ -171,6 +171,9 @@ const BOUNDS: &[Bound] = &[
     ("ways of adaptive splits that a customer took whose goal may still be met", "32", &[
         ("profile/journeys.rs", "WENT_MAX: usize = 2 * OPEN_MAX;"),
     ]),
+    ("friends by one referral that `at_most` may count; referrals of which they are known", "100; 8 a customer", &[
+        ("profile/referrals.rs", "TIMES_MAX: usize = 100;"), ("profile/referrals.rs", "REFERRALS_MAX: usize = 8;"),
+    ]),
     ("steps of a journey; branches or ways of a step", "64; 16", &[
         ("journey/mod.rs", "STEPS: usize = 64;"), ("journey/mod.rs", "WAYS: usize = 16;"),
     ]),

@@ -10,6 +10,8 @@ use moments::document::report;
 use moments::document::report::Source;
 use moments::reference;
 use moments::scenario::{self, Outcome};
+use moments::treatment::code::Key;
+use moments::trigger::policy::Policy;
 use moments::trigger::set::{self, Basis};
 
 fn checkout(path: &str) -> PathBuf {
@@ -46,6 +48,7 @@ fn failures(outcomes: &[Outcome]) -> String {
 fn every_scenario_holds() {
     for folder in [
         "deploy/triggers",
+        "deploy/referral",
         "tests/fixtures/edges",
         "tests/fixtures/journeys",
         "tests/fixtures/standing",
@@ -99,6 +102,25 @@ fn every_shipped_trigger_says_what_it_is_measured_by() {
     for trigger in &plan.triggers {
         assert!(trigger.kpi.is_some(), "{}", trigger.name);
     }
+}
+
+/// Where there is a key; without one `check` says so.
+#[test]
+fn the_shipped_referral_goes_with_the_shipped_triggers() {
+    let mut sources = moments::demo::programmes::sources();
+    sources.extend(set::sources(&checkout("deploy/referral")).expect("files"));
+    let with_key = |code_key| Basis {
+        policy: Policy {
+            code_key,
+            ..basis().policy
+        },
+        ..basis()
+    };
+    let plan = set::compile(&sources, &with_key(Key::of_scenarios()))
+        .unwrap_or_else(|reports| panic!("{}", report::rendered(&reports)));
+    assert_eq!(plan.referrals.len(), 1);
+    let reports = set::compile(&sources, &with_key(Key::default())).expect_err("no key");
+    assert!(report::rendered(&reports).contains("[codes] key_file"));
 }
 
 /// Beside the shipped triggers, and beside one whose scenario meets its caps and its hours.

@@ -9,7 +9,7 @@ use crate::support::generated;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// From a record to a command: the same for the same input.
-const CORE: [&str; 28] = [
+const CORE: [&str; 29] = [
     "time",
     "stats",
     "stored",
@@ -32,6 +32,7 @@ const CORE: [&str; 28] = [
     "treatment",
     "journey",
     "suppression",
+    "referral",
     "trigger",
     "policy",
     "engine",

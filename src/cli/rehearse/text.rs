@@ -50,6 +50,13 @@ fn removed(summary: &Summary) -> String {
             summary.united
         );
     }
+    if !summary.referrals.is_empty() {
+        let of = summary.referrals.iter();
+        let of: Vec<String> = of
+            .map(|(outcome, codes)| format!("{codes} {outcome}"))
+            .collect();
+        let _ = writeln!(text, "codes of others that were brought: {}", of.join(", "));
+    }
     text
 }
 

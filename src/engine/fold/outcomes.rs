@@ -82,7 +82,11 @@ impl Fold<'_> {
             value: Amount::ZERO,
             reactions: 0,
             credits: Vec::new(),
-            code: command.code().and_then(code::known_by),
+            // A code for friends is not for herself.
+            code: match self.plan.referred_by(&settled.id, command) {
+                None => command.code().and_then(code::known_by),
+                Some(_) => None,
+            },
         };
         if let Some(beyond) = settled.ledger.expose(entry)
             && beyond.is_first
@@ -197,8 +201,7 @@ impl Fold<'_> {
 
     /// Notes whose code she ordered with; the place on her ledger of the last of them. An order has several with commas.
     fn redeemed(&mut self, settled: &mut Settled, codes: &str) -> Option<usize> {
-        let codes = codes.split([',', ';']);
-        let codes: Vec<u64> = codes.filter_map(code::known_by).collect();
+        let codes: Vec<u64> = code::several(codes).filter_map(code::known_by).collect();
         let mut entries = settled.ledger.entries_mut().enumerate();
         let is_it = |entry: &Entry| {
             let sent = entry.code.filter(|_| entry.arm == Arm::Treated);

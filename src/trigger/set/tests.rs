@@ -1,6 +1,7 @@
 //! Files to a set.
 
 use super::*;
+use crate::treatment::code::Key;
 use crate::trigger::policy::Sending;
 
 fn basis() -> Basis {
@@ -525,4 +526,82 @@ fn a_key_is_no_comment_and_no_end_of_another() {
     let text = "# code: none yet\npromo_code: x # code: y\noffer: { code: welcome }\n";
     assert_eq!(&text[code_in(text)..][..13], "code: welcome");
     assert_eq!(code_in("postcode: 1"), 0);
+}
+
+/// The files, and what is said of them.
+#[test]
+fn referrals_are_named_and_told_apart() {
+    let referral = |name: &str, prefix: &str| {
+        format!("referral: {name}\ncode: {{ prefix: {prefix} }}\nof: Order Completed\n")
+    };
+    let gives = |code: &str| {
+        format!(
+            "trigger: gives\nmoment: {{ event: Signed Up }}\ntreatments: [{{ channel: email, template: hello, code: {code} }}]\n"
+        )
+    };
+    let friends = "{ referral: friends }";
+    for (files, expected) in [
+        (vec![gives(friends), referral("friends", "F-")], ""),
+        (
+            vec![gives(friends), referral("friend", "F-")],
+            "no referral is called `friends`",
+        ),
+        (
+            vec![gives(friends), referral("friend", "F-")],
+            "did you mean `friend`",
+        ),
+        (
+            vec![
+                gives("{ referral: friends, prefix: F- }"),
+                referral("friends", "F-"),
+            ],
+            "`prefix` is said by the referral",
+        ),
+        (
+            vec![gives("{ referral: [friends] }"), referral("friends", "F-")],
+            "a name such as",
+        ),
+        (
+            vec![
+                text("a"),
+                referral("friends", "F-"),
+                referral("others", "FR-"),
+            ],
+            "codes of `others` and `friends` look alike",
+        ),
+        (
+            vec![
+                text("a"),
+                referral("friends", "F-"),
+                referral("friends", "G-"),
+            ],
+            "the name of two referrals",
+        ),
+        (
+            vec![
+                text("a"),
+                referral("friends", "F-"),
+                referral("others", "G-"),
+            ],
+            "",
+        ),
+    ] {
+        let numbered = files.iter().enumerate();
+        let sources: Vec<_> = numbered
+            .map(|(n, text)| Source::new(&format!("{n}.yaml"), text.clone()))
+            .collect();
+        let basis = Basis {
+            policy: Policy {
+                code_key: Key::of_scenarios(),
+                ..Policy::default()
+            },
+            ..basis()
+        };
+        let wrong = compile(&sources, &basis).err().unwrap_or_default();
+        let said = crate::document::report::rendered(&wrong);
+        assert!(
+            said.contains(expected) && wrong.is_empty() == expected.is_empty(),
+            "{files:?}: {said}"
+        );
+    }
 }

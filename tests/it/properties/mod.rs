@@ -22,6 +22,7 @@ mod outcomes;
 mod policies;
 mod predictions;
 mod rates;
+mod referrals;
 mod restore;
 mod segments;
 mod standing;

@@ -8,10 +8,12 @@ use moments::document::report::Source;
 use moments::engine::packed;
 use moments::engine::{Engine, Input, Neighbours};
 use moments::event::record::Origin;
-use moments::event::{EventName, Vocabulary};
+use moments::event::{EventName, Text, Vocabulary};
 use moments::task::customers::Customers;
 use moments::time::Timestamp;
+use moments::treatment::code::Key;
 use moments::trigger::plan::Plan;
+use moments::trigger::policy::Policy;
 use moments::trigger::set::{self, Basis};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -164,7 +166,17 @@ const LEARNS: (&str, &str) = (
      { name: two, then: [{ send: { channel: email, template: two } }] }] }]",
 );
 
+/// Who reviews is given her code, and whoever orders brings somebody's.
+const REFERS: [&str; 5] = [
+    "referral: friends\ncode: { prefix: FRIEND-, length: 8 }\nof: Order Completed\nat_most: 2 in 20s",
+    "trigger: gives-code\nmoment: { event: Product Reviewed }\ntreatments: [{ channel: email, template: code, code: { referral: friends } }]",
+    "trigger: is-friend\nmoment: { event: Referral Accepted }\ntreatments: [{ channel: email, template: welcome }]",
+    "trigger: brought-friend\nmoment: { event: { name: [Friend Referred, Referral Refused], where: 'event.event == \"Friend Referred\" || event.reason == \"at_most\"' } }\ntreatments: [{ channel: email, template: thanks }]",
+    "trigger: refused-friend\nmoment: { event: { name: Referral Refused, where: event.reason != \"at_most\" } }\ntreatments: [{ channel: email, template: sorry }]",
+];
+
 thread_local! {
+    static REFERRING: Cell<bool> = const { Cell::new(false) };
     static UNITES: Cell<bool> = const { Cell::new(false) };
     static IS_RATED: Cell<bool> = const { Cell::new(false) };
 }
@@ -175,6 +187,29 @@ pub fn rated<T>(make: impl FnOnce() -> T) -> T {
     let made = make();
     IS_RATED.set(false);
     made
+}
+
+/// Makes and checks a history in which customers bring each other.
+pub fn referring<T>(make: impl FnOnce() -> T) -> T {
+    REFERRING.set(true);
+    let made = make();
+    REFERRING.set(false);
+    made
+}
+
+fn code_key() -> Key {
+    match REFERRING.get() {
+        true => Key::of_scenarios(),
+        false => Key::default(),
+    }
+}
+
+/// The code of a customer.
+fn code_of(customer: &str) -> Text {
+    static FRIENDS: LazyLock<Arc<Plan>> = LazyLock::new(|| referring(|| compiled("", "", &[])));
+    let plan = &*FRIENDS;
+    let code = plan.referrals[0].code(&plan.policy.code_key, customer);
+    code.expect("a key")
 }
 
 /// Makes a history in which customers of a task become one, again and again.
@@ -214,14 +249,18 @@ pub fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<
         );
         Source::new(&format!("{name}.yaml"), text)
     };
-    let facts = FACTS.iter();
+    let refers = REFERS.iter().filter(|_| REFERRING.get());
+    let facts = FACTS.iter().chain(refers);
     let facts = facts.map(|text| Source::new("facts.yaml", (*text).to_owned()));
     let sources: Vec<Source> = triggers.iter().map(file).chain(facts).collect();
     let vocabulary = Arc::new(Vocabulary::standard());
     let basis = Basis {
         vocabulary,
         attributes: BTreeMap::new(),
-        policy: toml::from_str(&format!("hold_out = '0%'\n{common}")).expect("a policy"),
+        policy: Policy {
+            code_key: code_key(),
+            ..toml::from_str(&format!("hold_out = '0%'\n{common}")).expect("a policy")
+        },
         mappings: Arc::default(),
     };
     let plan = set::compile(&sources, &basis);
@@ -296,17 +335,21 @@ impl Subject for Customers {
             'a' => "Product Added",
             'b' => "Order Completed",
             'c' => "Product Reviewed",
-            _ if time % 2 == 0 => "Customer Erased",
+            _ if time % if REFERRING.get() { 6 } else { 2 } == 0 => "Customer Erased",
             _ => "Product Viewed",
         };
         let product = time % 3;
         let at = Timestamp(time);
+        let coupon = match REFERRING.get() && kind == 'b' && customer.starts_with('c') {
+            true => format!(r#","coupon":"{}""#, code_of(&format!("c{}", time / 3 % 4))),
+            false => String::new(),
+        };
         let device = match UNITES.get() && customer.starts_with('c') && matches!(kind, 'b' | 'c') {
             true => format!(r#""anonymousId":"d{}","#, time % 16),
             false => String::new(),
         };
         format!(
-            r#"{{"type":"track","event":"{event}","userId":"{customer}",{device}"timestamp":"{at}","properties":{{"product_id":"p{product}","total":10}}}}"#
+            r#"{{"type":"track","event":"{event}","userId":"{customer}",{device}"timestamp":"{at}","properties":{{"product_id":"p{product}","total":10{coupon}}}}}"#
         )
         .into_bytes()
     }

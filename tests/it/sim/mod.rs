@@ -21,6 +21,7 @@ mod partition;
 mod protocol;
 pub mod random;
 mod rates;
+mod referrals;
 mod script;
 mod subject;
 mod toy;
