@@ -363,6 +363,10 @@ impl Engine {
             None => {
                 self.take(event, now, effects);
             }
+            // One after the other, as they came: of two codes the first counts.
+            Some(_) if self.waits(&event.customer) && Self::may_go_on(hops) => {
+                self.put_off(*event, hops, effects);
+            }
             Some(code) if self.is_elsewhere(&code) => self.ask(*event, code, hops, effects),
             Some(code) => {
                 let whose = self.whose_code(&code, event.time);

@@ -14,7 +14,7 @@ use super::customer::Customer;
 use super::{Effect, Engine};
 use crate::event::{CustomerId, Event, EventName, PropertyId, Text};
 use crate::expression::Scope;
-use crate::profile::Settled;
+use crate::profile::{Settled, Tail};
 use crate::referral::{Referral, Refusal, following, place};
 use crate::time::Timestamp;
 use crate::treatment::Outcome;
@@ -131,7 +131,9 @@ impl Engine {
     ) -> Option<Follows> {
         let plan = &self.plan;
         let (referral, said) = plan.brought(event)?;
-        let before = self.before(event);
+        let mut before = self.before(event);
+        // Whose friend she is she is for good, be it said of a time before the event or after it.
+        before.referrals = self.known(&event.customer, |_| (), event.time).referrals;
         if place(&said) != *code
             || !means(plan, referral, event, &before)
             || before.referrals.came_by(&said)
@@ -212,12 +214,16 @@ impl Engine {
 
     /// What is known of a customer before an event of hers, settled or not.
     fn before(&self, event: &Event) -> Settled {
-        let customer = self.customers.as_she_is(&event.customer);
+        self.known(&event.customer, |tail| tail.drop_from(event), event.time)
+    }
+
+    /// What is known of a customer at a time, settled or not, where of her tail is only so much.
+    fn known(&self, id: &CustomerId, cut: impl FnOnce(&mut Tail), at: Timestamp) -> Settled {
+        let customer = self.customers.as_she_is(id);
         let mut customer = customer.map_or_else(Customer::default, |it| *it);
-        customer.profile.settled.id = event.customer.clone();
-        customer.profile.tail.drop_from(event);
-        let known = Self::as_known(&self.plan, &customer, event.time);
-        known.profile.settled
+        customer.profile.settled.id = id.clone();
+        cut(&mut customer.profile.tail);
+        Self::as_known(&self.plan, &customer, at).profile.settled
     }
 }
 

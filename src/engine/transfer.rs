@@ -71,6 +71,8 @@ enum Kind {
     Answer(Carried, CustomerId, Option<CustomerId>),
     /// What a friend's event is to whoever referred her.
     Reward(Carried),
+    /// An event that brings a code, while another of hers is under way: the task tells it itself, to go on with it behind that one.
+    PutOff(Carried),
 }
 
 /// An event on its way.
@@ -141,22 +143,23 @@ impl Transfer {
             | Kind::Forward(it)
             | Kind::Ask(it, _)
             | Kind::Answer(it, ..)
-            | Kind::Reward(it) => it.event.time,
+            | Kind::Reward(it)
+            | Kind::PutOff(it) => it.event.time,
             Kind::Forget(_, at) | Kind::Given(_, _, at) => *at,
         }
     }
 
-    /// Whom it is about; the key it is sent with. Nobody, where only hashes are known.
+    /// Whom it is about, or which code; the key it is sent with. Nobody, where only hashes are known.
     #[must_use]
     pub fn about(&self) -> &str {
         match &self.kind {
             Kind::Claim(it) => it.formers.first().map_or("", |(id, _)| id),
             Kind::Grant(it, _)
             | Kind::Forward(it)
-            | Kind::Ask(it, _)
             | Kind::Answer(it, ..)
-            | Kind::Reward(it) => &it.event.customer,
-            Kind::Given(_, whose, _) => whose,
+            | Kind::Reward(it)
+            | Kind::PutOff(it) => &it.event.customer,
+            Kind::Given(code, ..) | Kind::Ask(_, code) => code,
             Kind::Forget(..) => "",
         }
     }
@@ -297,6 +300,12 @@ impl Engine {
             Kind::Reward(carried) => {
                 self.reward(Box::new(carried.into_event()), hops, now, effects);
             }
+            Kind::PutOff(carried) => {
+                if self.again.is_none() {
+                    self.claims.0.change(self.key_of(&carried.event), None);
+                }
+                self.event(Box::new(carried.into_event()), hops, now, effects);
+            }
         }
     }
 
@@ -358,16 +367,16 @@ impl Engine {
             let behind_ms = self.watermark.0 - event.time.0;
             effects.push(Effect::Late { behind_ms });
         }
-        self.goes_out(&event);
+        self.goes_out(&event, &event.customer);
         let to = event.formers.first().map(|it| it.id.clone());
         let kind = Kind::Claim(Carried::new(event, self.own()));
         self.send(&to.unwrap_or_default(), Transfer { hops, kind }, effects);
     }
 
-    /// An event is under way from now on, and time waits for it.
-    fn goes_out(&mut self, event: &Event) {
+    /// An event is under way from now on, and time waits for it; so does what else comes of `whose`.
+    fn goes_out(&mut self, event: &Event, whose: &str) {
         if self.again.is_none() {
-            let (at, whose) = (event.time, self.forwarding.hash(&event.customer));
+            let (at, whose) = (event.time, self.forwarding.hash(whose));
             let claim = Claim { at, whose };
             self.claims.0.change(self.key_of(event), Some(claim));
         }
@@ -424,8 +433,8 @@ impl Engine {
         self.send_to(to, Transfer { hops, kind }, effects);
     }
 
-    /// Whether a claim of hers is under way.
-    fn waits(&self, id: &str) -> bool {
+    /// Whether a claim of hers is under way, or a code that she brought.
+    pub(super) fn waits(&self, id: &str) -> bool {
         let mut hers = self.claims.0.of(self.forwarding.hash(id));
         hers.next().is_some()
     }
@@ -543,10 +552,20 @@ impl Engine {
         hops: u8,
         effects: &mut Vec<Effect>,
     ) {
-        self.goes_out(&event);
+        self.goes_out(&event, &event.customer);
         let carried = Carried::new(event, self.own());
         let (to, kind) = (code.clone(), Kind::Ask(carried, code));
         self.send(&to, Transfer { hops, kind }, effects);
+    }
+
+    /// Puts an event off that brings a code, until what is under way of hers is back. Nobody waits for it meanwhile but time.
+    pub(super) fn put_off(&mut self, event: Event, hops: u8, effects: &mut Vec<Effect>) {
+        // Whether something was under way is not known any more when it is taken again.
+        self.writes_all = true;
+        self.goes_out(&event, "");
+        let kind = Kind::PutOff(Carried::new(event, self.own()));
+        let hops = hops + 1;
+        self.send_to(self.own(), Transfer { hops, kind }, effects);
     }
 
     fn answered(

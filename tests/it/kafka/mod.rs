@@ -17,6 +17,7 @@ pub mod installation;
 mod memory;
 mod once;
 mod onsite;
+mod referral;
 mod reload;
 mod replaying;
 mod schemas;

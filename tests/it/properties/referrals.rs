@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use proptest::prelude::*;
 
 use moments::document::report::{Source, rendered};
-use moments::engine::{Effect, Engine, Input, Neighbours};
+use moments::engine::{Effect, Engine, Input, Neighbours, Transfer};
 use moments::event::{Event, EventName, Position, Property, PropertyId};
 use moments::time::Timestamp;
 use moments::treatment::Outcome;
@@ -60,18 +60,21 @@ struct Happening {
     deed: Deed,
     /// The tasks crash and begin anew behind it.
     crash: bool,
+    /// So much of what tasks tell each other arrives before the next, where that takes its time.
+    arrives: usize,
 }
 
 fn history() -> impl Strategy<Value = Vec<Happening>> {
     let code = prop_oneof![1 => Just(None), 5 => (0..CUSTOMERS).prop_map(Some)];
     let orders = (code, 4..8u8).prop_map(|(code, total)| Deed::Orders { code, total });
     let deed = prop_oneof![6 => Just(Deed::Reviews), 12 => orders, 1 => Just(Deed::IsErased)];
-    let one = (0..10i64, 0..CUSTOMERS, deed, 0..6u8);
-    let one = one.prop_map(|(after_ms, who, deed, crash)| Happening {
+    let one = (0..10i64, 0..CUSTOMERS, deed, 0..6u8, 0..4usize);
+    let one = one.prop_map(|(after_ms, who, deed, crash, arrives)| Happening {
         after_ms,
         who,
         deed,
         crash: crash == 0,
+        arrives,
     });
     prop::collection::vec(one, 1..40)
 }
@@ -225,6 +228,8 @@ struct Run {
     tasks: i32,
     engines: Vec<Engine>,
     committed: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// What tasks were told by others and have not heard yet.
+    told: VecDeque<(i32, Box<Transfer>)>,
     effects: Vec<Effect>,
 }
 
@@ -234,6 +239,7 @@ impl Run {
             tasks,
             engines: Vec::new(),
             committed: (0..tasks).map(|_| BTreeMap::new()).collect(),
+            told: VecDeque::new(),
             effects: Vec::new(),
         };
         run.restart(Timestamp::MIN);
@@ -271,38 +277,59 @@ impl Run {
         }
     }
 
-    /// Tells tasks, and each at once what another tells it.
-    fn tell(&mut self, inputs: Vec<(i32, Input)>, now: Timestamp) {
-        let mut inputs = VecDeque::from(inputs);
-        while let Some((task, input)) = inputs.pop_front() {
-            let mut effects = Vec::new();
-            self.engines[usize::try_from(task).expect("few")].step(input, now, &mut effects);
-            for effect in effects {
-                match effect {
-                    Effect::Transferred { to, transfer } => {
-                        inputs.push_back((to, Input::Transferred(transfer)));
-                    }
-                    effect => self.effects.push(effect),
+    fn tell(&mut self, task: i32, input: Input, now: Timestamp) {
+        let mut effects = Vec::new();
+        self.engines[usize::try_from(task).expect("few")].step(input, now, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Transferred { to, transfer } => {
+                    let read = Transfer::unpack(&transfer.pack()).expect("just packed");
+                    assert_eq!(read, *transfer);
+                    self.told.push_back((to, transfer));
                 }
+                effect => self.effects.push(effect),
             }
         }
-        assert!(self.engines.iter().all(|engine| engine.held().is_none()));
     }
 
-    fn all(mut self, history: &[Happening]) -> Vec<Told> {
+    /// So much of what tasks tell each other arrives.
+    fn arrives(&mut self, most: usize, now: Timestamp) {
+        for _ in 0..most {
+            let Some((to, transfer)) = self.told.pop_front() else {
+                return;
+            };
+            self.tell(to, Input::Transferred(transfer), now);
+        }
+    }
+
+    /// Up to where nothing is under way.
+    fn reached(&self, now: Timestamp) -> Timestamp {
+        let told = self.told.iter().map(|(_, transfer)| transfer.time());
+        let held = self.engines.iter().filter_map(Engine::held);
+        let under_way = told.chain(held).min().unwrap_or(now);
+        under_way.min(now.plus(-LATENESS_MS)).plus(-1)
+    }
+
+    /// All of a history; where tasks do not hear each other at once, as late as it says.
+    fn all(mut self, history: &[Happening], at_once: bool) -> Vec<Told> {
+        let mut watermark = Timestamp::MIN;
+        let mut now = Timestamp::MIN;
         for (event, it) in events(history).into_iter().zip(history) {
-            let now = event.time;
+            now = event.time;
             let task = task_of(&event.customer, self.tasks);
-            self.tell(vec![(task, Input::Event(Box::new(event)))], now);
-            let watermark = now.plus(-LATENESS_MS - 1);
-            let tasks = 0..self.tasks;
-            let moves = tasks.map(|task| (task, Input::Watermark(watermark)));
-            self.tell(moves.collect(), now);
+            self.tell(task, Input::Event(Box::new(event)), now);
+            self.arrives(if at_once { usize::MAX } else { it.arrives }, now);
+            watermark = self.reached(now).max(watermark);
+            for task in 0..self.tasks {
+                self.tell(task, Input::Watermark(watermark), now);
+            }
             if it.crash {
                 self.commit();
                 self.restart(watermark);
             }
         }
+        self.arrives(usize::MAX, now);
+        assert!(self.engines.iter().all(|engine| engine.held().is_none()));
         told(&self.effects)
     }
 }
@@ -313,8 +340,24 @@ proptest! {
     #[test]
     fn friends_are_told_as_the_reference_says(history in history()) {
         let expected = reference(&history);
-        prop_assert_eq!(Run::new(1).all(&history), expected.clone());
-        prop_assert_eq!(Run::new(TASKS).all(&history), expected);
+        prop_assert_eq!(Run::new(1).all(&history, true), expected.clone());
+        prop_assert_eq!(Run::new(TASKS).all(&history, true), expected);
+    }
+
+    #[test]
+    fn both_are_told_once_however_late_tasks_hear_each_other(mut history in history()) {
+        // Who is erased may come anew, and whose code it was be gone.
+        history.retain(|it| !matches!(it.deed, Deed::IsErased));
+        let told = Run::new(TASKS).all(&history, false);
+        let of = |event: &str, reason: &str| -> Vec<&str> {
+            let its = told.iter().filter(|(_, name, why, _)| name == event && why == reason);
+            its.map(|(who, ..)| who.as_str()).collect()
+        };
+        let friends = of("Referral Accepted", "");
+        let once: BTreeSet<&&str> = friends.iter().collect();
+        prop_assert_eq!(once.len(), friends.len());
+        let others = of("Friend Referred", "").len() + of("Referral Refused", "at_most").len();
+        prop_assert_eq!(friends.len(), others);
     }
 }
 
