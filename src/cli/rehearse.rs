@@ -80,7 +80,7 @@ pub struct Rehearse {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["journal", "vary"])]
     html: Option<PathBuf>,
     /// How many threads share the customers; as many as there are cores, unless it is said. It changes nothing but the speed. Where send
-    /// rates or an adaptive split bind customers together, it is one; of a journal, too.
+    /// rates, an adaptive split or a referral bind customers together, it is one; of a journal, too.
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
     /// What is printed at the end.

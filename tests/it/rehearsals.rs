@@ -407,6 +407,49 @@ fn what_is_written_does_not_depend_on_the_threads() {
     }
 }
 
+/// A friend's code leads to another customer, whoever would share them.
+#[test]
+fn a_friend_is_known_by_a_code_however_many_threads_there_are() {
+    let bench = Bench::new(&[]);
+    let key = "0123456789abcdef0123456789abcdef";
+    fs::write(bench.path("key"), key).expect("a key");
+    let configuration = format!("{CONFIGURATION}\n[codes]\nkey_file = 'key'\n");
+    fs::write(bench.path("moments.toml"), configuration).expect("a configuration");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/referral");
+    let shipped = shipped.to_str().expect("text");
+    let events = bench.path("purchase.jsonl");
+    let mut lines = String::new();
+    let mut order = |customer: &str, day: u32, coupon: &str| {
+        let properties =
+            format!(r#"{{"order_id":"{customer}{day}","total":40,"coupon":"{coupon}"}}"#);
+        lines += &format!(
+            r#"{{"type":"track","event":"Order Completed","messageId":"{customer}{day}","userId":"{customer}","timestamp":"2026-03-{day:02}T10:00:00Z","properties":{properties}}}"#
+        );
+        lines += "\n";
+        fs::write(&events, &lines).expect("events");
+    };
+    let rehearsed = |threads: &str| {
+        let more = ["--threads", threads, "--out", "out.jsonl"];
+        bench.json(&events, shipped, &more);
+        bench.lines("out.jsonl")
+    };
+    for day in 1..=3 {
+        order("ana", day, "");
+    }
+    let given = rehearsed("3");
+    let code = given
+        .iter()
+        .find_map(|it| it["treatment"]["offer"]["code"].as_str());
+    let code = code.expect("a code for friends").to_owned();
+    for friend in 0..8 {
+        order(&format!("friend{friend}"), 10 + friend, &code);
+    }
+    let alone = rehearsed("1");
+    let thanked = |it: &&Value| it["trigger"] == "friend-thanks" && it["treatment"].is_object();
+    assert_eq!(alone.iter().filter(thanked).count(), 3, "{alone:?}");
+    assert_eq!(rehearsed("5"), alone);
+}
+
 #[test]
 fn of_real_orders_the_differences_are_those_of_two_rehearsals() {
     let orders = shared_data(retail::FILE).unwrap_or_else(|| fixture(retail::SAMPLE));
