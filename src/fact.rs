@@ -532,6 +532,7 @@ mod tests {
                 profile: &profile,
                 previous: None,
                 now: event.time,
+                rows: &crate::table::rows::NONE,
             };
             for (per, said) in fact.said(&scope) {
                 made_way += derived.take(&fact.spec, per, event.time, said);

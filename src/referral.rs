@@ -15,6 +15,7 @@ use crate::expression::{Expression, Scope, read};
 use crate::moment::matcher::{self, Matcher};
 use crate::profile::Settled;
 use crate::profile::referrals::{self, TIMES_MAX};
+use crate::table::rows::Rows;
 use crate::time::Timestamp;
 use crate::treatment::choice::{self, NAME_BYTES};
 use crate::treatment::code::{self, Form, Key};
@@ -172,14 +173,15 @@ impl Referral {
         behind.is_some_and(|behind| u32::try_from(behind.len()) == Ok(self.form.length))
     }
 
-    /// The code that an event of a friend brings: the first that looks like one. Nobody has looked at its condition yet.
+    /// The code that an event of a friend brings: the first that looks like one; `rows`: what tables say. Nobody has looked at its
+    /// condition yet.
     #[must_use]
-    pub fn brought(&self, event: &Event) -> Option<Text> {
+    pub fn brought(&self, event: &Event, rows: &Rows) -> Option<Text> {
         if !self.of.may_match(event) || FOLLOWING.contains(&event.name) {
             return None;
         }
         let nobody = Settled::default();
-        let scope = Scope::of_event(event, &nobody, None);
+        let scope = Scope::of_event(event, &nobody, None, rows);
         let Value::Text(codes) = self.with.eval(&scope) else {
             return None;
         };
@@ -358,6 +360,7 @@ mod tests {
     use super::*;
     use crate::document::report::rendered;
     use crate::event::{Position, Vocabulary};
+    use crate::table::rows::NONE;
 
     fn reading(text: &str) -> Result<Referral, String> {
         let source = Source::new("r.yaml", text.to_owned());
@@ -403,12 +406,12 @@ mod tests {
             ("HELLO-12345678", None),
             ("", None),
         ] {
-            let brought = referral.brought(&order(coupon));
+            let brought = referral.brought(&order(coupon), &NONE);
             assert_eq!(brought.as_deref(), found, "{coupon}");
         }
         let mut other = order("FRIEND-12345678");
         other.name = EventName::REFERRAL_ACCEPTED;
-        assert_eq!(referral.brought(&other), None);
+        assert_eq!(referral.brought(&other, &NONE), None);
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Suppression lists: who is sent nothing, whatever she said, as a file of the set names them.
+//! Suppression lists: who is sent nothing, whatever she said, as a file of the set names them, or a topic that the file names.
 //!
 //! By their ids, or by an address, plain or as SHA-256. An entry is kept as 64 bits of its hash: of a million entries, somebody
 //! else is taken for one of them in one of 10^13 lives.
+
+use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
@@ -10,6 +12,7 @@ use crate::document::data;
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
+use crate::document::topic;
 use crate::document::yaml::{self, Node, Yaml};
 use crate::event::Text;
 use crate::profile::{Address, Settled};
@@ -52,7 +55,7 @@ pub const KEYS: Keys = Keys {
             Shape::Words(HASHED),
             "How they are hashed, as hexadecimal digits: an e-mail address in lower case and without blanks around it, a telephone number as its digits with a + where it has one. Without it they are not.",
         ),
-        Known::required(
+        Known::optional(
             "list",
             Shape::Either(&[
                 Shape::List(&Shape::Text(data::BYTES), 0, LISTED_MAX),
@@ -60,9 +63,11 @@ pub const KEYS: Keys = Keys {
             ]),
             "Its entries: a list, a text of lines, or the name of a file beside it, `robinson.csv`, whose first column they are, without a heading.",
         ),
+        Known::optional("topic", Shape::Form(topic::FORM, "robinson"), TOPIC_SAID),
     ],
     later: &[],
 };
+const TOPIC_SAID: &str = "Instead of `list`: the topic that brings its entries, one of `topics.tables` in the configuration. The key of a record is an entry; a record without a value takes it off the list, any other puts it on.";
 const BY: &[&str] = &["id", "email", "phone", "push_token", "postal"];
 const HASHED: &[&str] = &["sha256"];
 
@@ -76,8 +81,28 @@ pub struct Suppression {
     /// What its entries are; none: ids.
     by: Option<Address>,
     hashed: bool,
-    /// Hashes of its entries, sorted.
+    /// Hashes of its entries, sorted; none of those that a topic brings.
     entries: Vec<u64>,
+    /// The topic that brings its entries; none: it has its own.
+    topic: Option<Text>,
+}
+
+/// The entries of a list that a topic has brought: hashes, and how many keys say each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Brought(HashMap<u64, u32, foldhash::fast::FixedState>);
+
+impl Brought {
+    /// An entry is on the list, by one more key or by one less.
+    pub fn says(&mut self, entry: u64, is_on: bool) {
+        let keys = self.0.entry(entry).or_default();
+        *keys = match is_on {
+            true => keys.saturating_add(1),
+            false => keys.saturating_sub(1),
+        };
+        if *keys == 0 {
+            self.0.remove(&entry);
+        }
+    }
 }
 
 impl Suppression {
@@ -87,9 +112,21 @@ impl Suppression {
         self.channels.is_empty() || self.channels.iter().any(|it| it == channel)
     }
 
-    /// Whether it names a customer.
+    /// The topic that brings its entries; none where it has its own.
     #[must_use]
-    pub fn names(&self, profile: &Settled) -> bool {
+    pub fn topic(&self) -> Option<&Text> {
+        self.topic.as_ref()
+    }
+
+    /// An entry as it is kept.
+    #[must_use]
+    pub fn entry(&self, written: &str) -> u64 {
+        entry((self.by, self.hashed), written)
+    }
+
+    /// Whether it names a customer; `brought`: what its topic has brought, where it has one.
+    #[must_use]
+    pub fn names(&self, profile: &Settled, brought: Option<&Brought>) -> bool {
         let own = match self.by {
             None => Some(&profile.id),
             Some(address) => profile.identity.addresses.get(address),
@@ -100,9 +137,20 @@ impl Suppression {
                 true => hex(&Sha256::digest(own)),
                 false => own,
             };
-            self.entries.binary_search(&xxh3_64(own.as_bytes())).is_ok()
+            let own = xxh3_64(own.as_bytes());
+            let is_brought = brought.is_some_and(|it| it.0.contains_key(&own));
+            is_brought || self.entries.binary_search(&own).is_ok()
         })
     }
+}
+
+/// What a list of such entries keeps of one.
+fn entry((by, hashed): (Option<Address>, bool), written: &str) -> u64 {
+    let entry = match hashed {
+        true => written.trim().to_lowercase(),
+        false => normal(by, written),
+    };
+    xxh3_64(entry.as_bytes())
 }
 
 /// An id, or an address, as it is compared.
@@ -158,18 +206,20 @@ fn suppression(
     let hashed = hashed.map_or(Some(false), |node| {
         reader.one_of(node, HASHED).map(|_| true)
     });
-    let list = reader.required(fields, "list", "its entries");
-    let list = list.and_then(|node| entries(reader, node, files));
+    let topic = match fields.get("topic") {
+        Some(node) => Some(topic::read(reader, (fields, node), "list")?),
+        None => None,
+    };
+    let list = match topic {
+        Some(_) => Some(Vec::new()),
+        None => {
+            let list = reader.required(fields, "list", "its entries, or `topic`");
+            list.and_then(|node| entries(reader, node, files))
+        }
+    };
     let by = Address::ALL.into_iter().find(|it| Some(it.word()) == by);
     let (list, hashed) = (list?, hashed?);
-    let entry = |entry: &String| {
-        let entry = match hashed {
-            true => entry.trim().to_lowercase(),
-            false => normal(by, entry),
-        };
-        xxh3_64(entry.as_bytes())
-    };
-    let mut entries: Vec<u64> = list.iter().map(entry).collect();
+    let mut entries: Vec<u64> = list.iter().map(|it| entry((by, hashed), it)).collect();
     entries.sort_unstable();
     entries.dedup();
     Some(Suppression {
@@ -178,6 +228,7 @@ fn suppression(
         by,
         hashed,
         entries,
+        topic,
     })
 }
 
@@ -252,7 +303,7 @@ mod tests {
                     id: id.into(),
                     ..Settled::default()
                 };
-                assert_eq!(read.names(&customer), named, "{list} {id}");
+                assert_eq!(read.names(&customer, None), named, "{list} {id}");
             }
             assert_eq!(read.entries.len(), 2, "{list}");
         }
@@ -272,6 +323,9 @@ mod tests {
         ("suppression: robinson\nlist: [ana]\nhashed: md5", "one of"),
         ("suppression: robinson\nlist: [ana]\nchannels: print", "a list of channels"),
         ("suppression: robinson\nlist: [ana]\nchannels: [E-Mail]", "a channel"),
+        ("suppression: robinson\ntopic: robinson\nby: email", ""),
+        ("suppression: robinson\ntopic: robinson\nlist: [ana]", "`list` stands beside `topic`"),
+        ("suppression: robinson\ntopic: a b", "the name of a topic"),
     ];
 
     #[test]

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Shared, clock};
+use crate::config::Config;
 use crate::document::report;
+use crate::document::suggest::closest;
+use crate::event::Text;
 use crate::trigger::plan::{Plan, Trigger};
 use crate::trigger::set::{self, Basis};
 use crate::trigger::warnings::warnings;
@@ -52,6 +55,7 @@ pub fn run(args: &Check) -> anyhow::Result<()> {
             )
         }));
     }
+    warned.extend(unfed(&plan, &config));
     let over = |trigger: &&Trigger| trigger.until.is_some_and(|until| until <= clock());
     let over = plan.triggers.iter().filter(over).filter_map(|trigger| {
         let until = trigger.until?;
@@ -62,6 +66,27 @@ pub fn run(args: &Check) -> anyhow::Result<()> {
         println!("warning: {warning}");
     }
     Ok(())
+}
+
+/// The tables and lists whose rows come by a topic that the configuration does not have.
+fn unfed(plan: &Plan, config: &Config) -> Vec<String> {
+    let tables = plan.tables.iter();
+    let tables = tables.filter_map(|(name, table)| Some((name, table.topic()?)));
+    let lists = plan.suppressions.iter();
+    let lists = lists.filter_map(|list| Some((&list.name, list.topic()?)));
+    let known = &config.topics.tables;
+    let unknown = tables
+        .chain(lists)
+        .filter(|(_, topic)| !known.contains(topic.as_str()));
+    let warning = |(name, topic): (&Text, &Text)| {
+        let meant = closest(topic, known.iter().map(String::as_str));
+        let meant = meant.map(|meant| format!("; did you mean `{meant}`?"));
+        format!(
+            "{name}: nothing comes: `topics.tables` in the configuration does not have the topic `{topic}`{}",
+            meant.unwrap_or_default()
+        )
+    };
+    unknown.map(warning).collect()
 }
 
 fn say(plan: &Plan, basis: &Basis) {

@@ -387,7 +387,7 @@ pub(super) fn sources(
         .inputs()
         .into_iter()
         .map(|it| it.name)
-        .chain(config.topics.everybody.keys().cloned())
+        .chain(config.topics.copied().cloned())
         .collect();
     let mut sources = Vec::new();
     for path in paths {

@@ -364,11 +364,11 @@ impl Config {
         self.topics.journal.replace("{id}", &self.application.id)
     }
 
-    /// The name of the topic that brings what happened to everybody to each task; none where no topic tells it.
+    /// The name of the topic that brings what happened to everybody, and rows of tables, to each task; none where no topic tells either.
     #[must_use]
     pub fn broadcasts(&self) -> Option<String> {
         let name = || self.topics.broadcasts.replace("{id}", &self.application.id);
-        (!self.topics.everybody.is_empty()).then(name)
+        self.topics.copied().next().map(|_| name())
     }
 
     /// The name of the topic by which tasks tell each other of ids; none where they do not.
@@ -451,7 +451,7 @@ impl Config {
             self.journal(),
             self.control(),
         ];
-        let everybody = self.topics.everybody.keys().cloned();
+        let everybody = self.topics.copied().cloned();
         let everybody = everybody.chain(self.broadcasts()).chain(self.identities());
         let mut names = BTreeSet::new();
         let reports = Some(self.topics.reports.clone()).filter(|name| !name.is_empty());

@@ -256,6 +256,26 @@ fn what_is_wrong_with_a_topic_for_everybody_is_said() {
 }
 
 #[test]
+fn topics_of_tables_are_copied_to_each_task_too() {
+    let config = load(
+        "[application]\nid = \"shop\"\n[topics]\ntables = [\"catalogue\"]",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.broadcasts().as_deref(), Some("shop-broadcasts"));
+    assert_eq!(config.topics.copied().collect::<Vec<_>>(), ["catalogue"]);
+    assert_eq!(config.topics.role("catalogue"), topics::Role::Things);
+    assert!(!config.topics.timing("catalogue").drives);
+    for (name, expected) in [
+        ("cart", "`cart` has two roles"),
+        ("a b", "no name for a topic"),
+    ] {
+        let error = load(&format!("[topics]\ntables = [\"{name}\"]"), &[]).unwrap_err();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+#[test]
 fn formats_that_do_not_go_together_are_refused() {
     for (text, expected) in [
         (

@@ -44,7 +44,8 @@ pub struct Topics {
     pub journal: String,
     /// The sets of triggers that were published, which every process follows; one partition. Default `{id}-triggers`.
     pub triggers: String,
-    /// What happened to everybody, copied to each task: only where a topic for everybody is declared. Default `{id}-broadcasts`.
+    /// What happened to everybody, and rows of tables, copied to each task: only where a topic of either is declared. Default
+    /// `{id}-broadcasts`.
     pub broadcasts: String,
     /// By which tasks tell each other that two ids are one person's, where the ids lie in two partitions. Default empty: such ids stay
     /// apart. Usually `{id}-identities`; one partition needs none.
@@ -69,6 +70,9 @@ pub struct Topics {
     /// Topics that tell what happened to everybody, by name: prices that fell, spots that ran. They need no key, and any number of
     /// partitions. Default none.
     pub everybody: BTreeMap<String, Everybody>,
+    /// Topics whose records are rows of reference tables, or entries of suppression lists, by key, in JSON; compacted, with any number of
+    /// partitions. Tables and lists of the set name them. Default none.
+    pub tables: BTreeSet<String>,
 }
 
 /// A topic that tells what happened to everybody.
@@ -89,6 +93,8 @@ pub enum Role {
     Customers,
     /// Of everybody.
     Everybody,
+    /// Of things: they are rows.
+    Things,
 }
 
 /// A topic that comes in.
@@ -208,6 +214,7 @@ impl Default for Topics {
             broadcasts: "{id}-broadcasts".to_owned(),
             identities: String::new(),
             everybody: BTreeMap::new(),
+            tables: BTreeSet::new(),
         }
     }
 }
@@ -317,8 +324,14 @@ impl Topics {
     pub fn role(&self, name: &str) -> Role {
         match self.everybody.contains_key(name) {
             true => Role::Everybody,
+            false if self.tables.contains(name) => Role::Things,
             false => Role::Customers,
         }
+    }
+
+    /// The topics that are copied to each task.
+    pub fn copied(&self) -> impl Iterator<Item = &String> + Clone {
+        self.everybody.keys().chain(&self.tables)
     }
 
     /// The same, as the task protocol takes them.

@@ -8,6 +8,7 @@
 mod avro;
 pub mod cloud_events;
 mod json;
+mod row;
 pub mod shown;
 mod slips;
 
@@ -21,6 +22,7 @@ use crate::avro::wire;
 use crate::event::record::{Origin, PLACEHOLDERS, Reject, SchemaId};
 use crate::event::{Event, Text, Type, Vocabulary, limits};
 use crate::mapping::{Mapping, Mappings};
+use crate::table::rows::Told;
 use crate::time::Timestamp;
 
 /// Event times before this are clocks that were never set.
@@ -65,6 +67,8 @@ pub struct Decoder {
     avro: Option<Avro>,
     /// Ids that stand for nobody.
     placeholders: Arc<[Text]>,
+    /// The topics that bring rows of tables.
+    tables: Arc<BTreeSet<String>>,
 }
 
 /// What is needed to read Avro.
@@ -99,6 +103,7 @@ impl Decoder {
             mappings: Arc::default(),
             avro: None,
             placeholders: PLACEHOLDERS.map(Text::from).into(),
+            tables: Arc::default(),
         }
     }
 
@@ -115,6 +120,13 @@ impl Decoder {
     #[must_use]
     pub fn with_mappings(self, mappings: Arc<Mappings>) -> Self {
         Self { mappings, ..self }
+    }
+
+    /// The same, with topics that bring rows of tables.
+    #[must_use]
+    pub fn with_tables(self, topics: BTreeSet<String>) -> Self {
+        let tables = Arc::new(topics);
+        Self { tables, ..self }
     }
 
     /// The same, reading Avro too, on these topics. A JSON object there is still read: producers change one by one.
@@ -164,6 +176,20 @@ impl Decoder {
     #[must_use]
     pub fn attributes(&self) -> &Arc<BTreeMap<String, Type>> {
         &self.attributes
+    }
+
+    /// Whether the records of a topic are rows of tables, and no events.
+    #[must_use]
+    pub fn brings_rows(&self, topic: &str) -> bool {
+        self.tables.contains(topic)
+    }
+
+    /// Reads one record of a topic that [brings rows](Decoder::brings_rows); one without a value takes its row out.
+    ///
+    /// # Errors
+    /// Why it is no row.
+    pub fn row(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Told, Reject> {
+        row::read(payload, origin)
     }
 
     /// Reads one record. Its schema must be had: see [`Decoder::missing_schema`].

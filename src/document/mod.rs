@@ -5,5 +5,6 @@ pub mod keys;
 pub mod reader;
 pub mod report;
 pub mod suggest;
+pub mod topic;
 pub mod typed;
 pub mod yaml;

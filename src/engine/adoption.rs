@@ -27,7 +27,7 @@ impl Engine {
     ) -> Swept {
         let same = self.plan.waits_for_the_same(plan);
         let seen = self.is_adopted && same;
-        self.plan = Arc::clone(plan);
+        self.works_by_plan(plan);
         if seen {
             return Swept {
                 to: 0,
@@ -71,8 +71,16 @@ impl Engine {
         if self.is_halfway || !self.plan.waits_for_the_same(plan) {
             self.customers.schedule_all(plan);
         }
-        self.plan = Arc::clone(plan);
+        self.works_by_plan(plan);
         (self.is_adopted, self.is_halfway) = (true, false);
+    }
+
+    /// From now on it works by `plan`, and goes on with the rows that came to it.
+    fn works_by_plan(&mut self, plan: &Arc<Plan>) {
+        if !self.plan.is_same(plan) {
+            let rows = std::mem::take(&mut Arc::make_mut(&mut self.plan).rows);
+            self.plan = Arc::new(plan.with_rows(rows));
+        }
     }
 
     fn go_over(&mut self, slot: u32, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
@@ -114,7 +122,7 @@ impl Plan {
             said
         };
         let home = |plan: &Self| plan.policy.default_timezone.clone();
-        std::ptr::eq(self, other) || said(self) == said(other) && home(self) == home(other)
+        self.is_same(other) || said(self) == said(other) && home(self) == home(other)
     }
 
     /// Fills in what triggers that know nothing of her would know; whether there was anything.

@@ -28,7 +28,7 @@ impl Plan {
         let again = settled.was_told(event);
         settled.apply(event, &self.policy.currencies, &self.home);
         for fact in self.measuring(event.name).filter(|_| !again) {
-            let scope = Scope::of_event(event, settled, previous);
+            let scope = Scope::of_event(event, settled, previous, &self.rows);
             let mut made_way = 0;
             for (per, said) in fact.said(&scope) {
                 made_way += settled.derived.take(&fact.spec, per, event.time, said);
@@ -68,7 +68,7 @@ impl Plan {
         let mut moved = false;
         for (number, segment) in self.segments.iter().enumerate() {
             if (is_meant(number, settled) || (moved && segment.asks_others))
-                && let Some(standing) = segment.asked(settled, at)
+                && let Some(standing) = segment.asked(settled, at, &self.rows)
             {
                 settled.segments.keep(standing);
                 moved = true;

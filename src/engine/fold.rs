@@ -24,6 +24,7 @@ use crate::moment::{Found, Moment, States};
 use crate::policy::{Past, Why};
 use crate::profile::{Profile, Settled, TailEvent};
 use crate::stored::Lazy;
+use crate::table::rows::Rows;
 use crate::time::Timestamp;
 use crate::trigger::plan::{Plan, Trigger};
 
@@ -340,7 +341,7 @@ impl<'a> Fold<'a> {
             let Some((trigger, state)) = plan.by_key(key).zip(states.get_mut(key)) else {
                 break;
             };
-            match trigger.kind.fire(state, settled) {
+            match trigger.kind.fire(state, settled, &plan.rows) {
                 Some(moment) => came.push(Came::new(trigger, moment)),
                 None => self.asked_in_vain = true,
             }
@@ -418,7 +419,13 @@ impl<'a> Fold<'a> {
         self.tells_journeys(settled, (event, previous.as_ref()), again);
         let mut held_true = Vec::new();
         for trigger in folding().filter(|it| !again || it.kind.takes_again()) {
-            let found = shown(trigger, event, settled, previous.as_ref(), states);
+            let found = shown(
+                trigger,
+                event,
+                (settled, &plan.rows),
+                previous.as_ref(),
+                states,
+            );
             if found.refused > 0 {
                 self.effects.push(Effect::OpenLimit {
                     trigger: trigger.name.clone(),
@@ -504,11 +511,11 @@ impl<'p> Gathered<'p> {
 fn shown(
     trigger: &Trigger,
     event: &Event,
-    settled: &Settled,
+    (settled, rows): (&Settled, &Rows),
     previous: Option<&Settled>,
     states: &mut States,
 ) -> Found {
-    let scope = Scope::of_event(event, settled, previous);
+    let scope = Scope::of_event(event, settled, previous, rows);
     let mut found = Found::default();
     trigger.kind.event(trigger.key, states, &scope, &mut found);
     found

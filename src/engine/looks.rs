@@ -17,6 +17,10 @@ impl Plan {
         if self.moves_segments(event, settled) {
             return event.time;
         }
+        // The rows of then are not kept for long.
+        if !self.tables.is_empty() {
+            return event.time;
+        }
         if self.may_come_of(event, settled) {
             return event.time;
         }

@@ -30,6 +30,7 @@ mod looks;
 pub mod packed;
 mod rates;
 mod referral;
+mod rows;
 pub mod sweep;
 mod tallies;
 mod time;
@@ -59,10 +60,12 @@ use transfer::Claims;
 pub use transfer::{Neighbours, Transfer};
 pub use unite::Apart;
 
+use crate::event::record::Reject;
 use crate::event::{CustomerId, Event, EventName, Text};
 use crate::journey::lessons::Way;
 use crate::referral::Refusal;
 use crate::stored::StoredError;
+use crate::table;
 use crate::tally::{Outcome, Reaction};
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Reason};
@@ -86,6 +89,8 @@ pub enum Input {
     Watermark(Timestamp),
     /// Another task told something.
     Transferred(Box<Transfer>),
+    /// A row of a table was told.
+    Row(Box<table::rows::Told>),
 }
 
 /// What follows.
@@ -109,6 +114,8 @@ pub enum Effect {
     },
     /// The customer was erased: nothing is held of her from before.
     Erased,
+    /// The record is set aside: it is no row of its table.
+    Rejected(Reject),
     /// The event is not after the erasure of its customer: nothing else happened.
     DroppedAsErased,
     /// So many customers were idle for so long that they were removed.
@@ -181,6 +188,7 @@ pub struct Engine {
     /// Only some of them have, or had before that was undone: the others are looked at as of the triggers before.
     is_halfway: bool,
     sweeping: Sweeping,
+    changed_rows: rows::Changed,
     /// What followed from settling at the last seal: said with the next event.
     unsaid: Vec<Effect>,
     /// The transaction that is taken again.
@@ -198,7 +206,7 @@ impl Engine {
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
         Self {
-            plan,
+            plan: Arc::new(Arc::unwrap_or_clone(plan).without_rows()),
             customers: Customers::default(),
             erasures: Erasures::new(Salt::new("")),
             forwarding: Forwarding::new(Salt::new("")),
@@ -212,6 +220,7 @@ impl Engine {
             is_adopted: true,
             is_halfway: false,
             sweeping: Sweeping::default(),
+            changed_rows: rows::Changed::default(),
             unsaid: Vec::new(),
             again: None,
             writes_all: false,
@@ -279,6 +288,9 @@ impl Engine {
         if let Some(way) = key.strip_prefix(lessons::KEY) {
             return self.learning.restore(way, value);
         }
+        if let Some(of) = key.strip_prefix(rows::KEY) {
+            return rows::restore(Arc::make_mut(&mut self.plan), of, value);
+        }
         let customer =
             std::str::from_utf8(key).map_err(|error| StoredError::Damaged(error.to_string()))?;
         self.customers.restore(customer, value, &self.plan)
@@ -304,6 +316,7 @@ impl Engine {
                 self.transferred(*transfer, now, effects);
                 self.count(first, effects);
             }
+            Input::Row(told) => self.row(*told, effects),
             Input::Everybody(event) => self.everybody(&event, now, effects),
             Input::Watermark(watermark) => while !self.advance(watermark, now, effects).done {},
         }
@@ -525,6 +538,7 @@ impl Engine {
         records.extend(self.tallies.seal());
         records.extend(self.rates.seal());
         records.extend(self.learning.seal());
+        records.extend(self.seal_rows());
         (records, kept_from)
     }
 
@@ -557,6 +571,7 @@ impl Engine {
         self.tallies.committed();
         self.rates.committed();
         self.learning.committed();
+        self.changed_rows.committed();
     }
 
     /// Neither the sealed transaction nor what came after it has happened.
@@ -572,6 +587,7 @@ impl Engine {
         self.tallies.rollback();
         self.rates.rollback();
         self.learning.rollback();
+        self.rollback_rows();
         self.watermark = watermark;
         self.is_adopted = false;
         self.sweeping.begin_anew();
@@ -700,7 +716,7 @@ impl Engine {
     pub fn ends(&mut self) -> Vec<usize> {
         let (armed, mut effects) = self.settled_all();
         effects.retain(|it| matches!(it, Effect::Came(_)));
-        self.count(&effects);
+        self.count(0, &mut effects);
         armed
     }
 }

@@ -86,7 +86,7 @@ impl Engine {
 
     /// Where the code that an event brings lies, if it brings one.
     pub(super) fn brings(&self, event: &Event) -> Option<CustomerId> {
-        let (_, code) = self.plan.brought(event)?;
+        let (_, code) = self.plan.brought(event, &self.plan.rows)?;
         Some(place(&code))
     }
 
@@ -130,7 +130,7 @@ impl Engine {
         whose: Option<&CustomerId>,
     ) -> Option<Follows> {
         let plan = &self.plan;
-        let (referral, said) = plan.brought(event)?;
+        let (referral, said) = plan.brought(event, &plan.rows)?;
         let mut before = self.before(event);
         // Whose friend she is she is for good, be it said of a time before the event or after it.
         before.referrals = self.known(&event.customer, |_| (), event.time).referrals;
@@ -255,6 +255,6 @@ fn turned_down(event: &Event, refused: Refusal) -> Event {
 fn means(plan: &Plan, referral: &Referral, event: &Event, before: &Settled) -> bool {
     let mut after = before.clone();
     plan.apply(&mut after, event, Some(before), |_, _| {});
-    let scope = Scope::of_event(event, &after, Some(before));
+    let scope = Scope::of_event(event, &after, Some(before), &plan.rows);
     referral.of.matches(&scope)
 }

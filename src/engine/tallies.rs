@@ -255,6 +255,7 @@ impl Engine {
                 | Effect::United
                 | Effect::KeptApart(_)
                 | Effect::FormerForgotten
+                | Effect::Rejected(_)
                 | Effect::OpenLimit { .. } => {}
             }
         }

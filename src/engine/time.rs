@@ -241,8 +241,13 @@ impl Engine {
         // again each time.
         let asked = fold.asked_in_vain && !until.is_within;
         let changed = effects.len() > before;
-        working.dirty |= changed || asked;
-        let look = plan.next_look(&working.customer);
+        // But where it asked for rows of tables: those of then are not kept for long.
+        let asked_rows = settling.any && !plan.tables.is_empty();
+        working.dirty |= changed || asked || asked_rows && !until.is_within;
+        let mut look = plan.next_look(&working.customer);
+        if asked_rows && until.is_within && !changed {
+            look = look.min(until.watermark.plus(1));
+        }
         if settling.expires {
             self.customers.expires(look);
         } else {

@@ -36,10 +36,15 @@ impl<K: Ord, V> Undo<K, V> {
         self.sealed.clear();
     }
 
+    /// Neither has: what entries were before both; of one that is named twice, the last counts.
+    pub fn undone(&mut self) -> impl Iterator<Item = (K, Option<V>)> {
+        let open = std::mem::take(&mut self.open);
+        open.into_iter().chain(std::mem::take(&mut self.sealed))
+    }
+
     /// Neither has: entries are what they were before both.
     pub fn rollback(&mut self, entries: &mut BTreeMap<K, V>) {
-        let open = std::mem::take(&mut self.open);
-        for (key, before) in open.into_iter().chain(std::mem::take(&mut self.sealed)) {
+        for (key, before) in self.undone() {
             match before {
                 Some(before) => entries.insert(key, before),
                 None => entries.remove(&key),

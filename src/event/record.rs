@@ -22,6 +22,9 @@ pub const TRACEPARENT: &str = "traceparent";
 /// The header of a copy: topic, partition and offset of the record that was copied, with `/` between.
 pub const SOURCE: &str = "moments.source";
 
+/// The header of a copy: when the record that was copied was appended, milliseconds since 1970.
+pub const APPENDED: &str = "moments.source.appended";
+
 /// Where a record comes from, and what came with it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Origin<'a> {
@@ -210,11 +213,17 @@ pub enum Reject {
     /// A time that cannot be.
     #[error("`timestamp` is {0}; expected a time from 1990 to 2099")]
     AbsurdTime(Timestamp),
+    /// No row of a table.
+    #[error("the row cannot be read: {0}")]
+    BadRow(String),
+    /// One row more than a topic may bring.
+    #[error("topic {0} brings more rows than are kept; docs/limits.md says how many")]
+    TableFull(Text),
 }
 
 impl Reject {
     /// All words for them.
-    pub const WORDS: [&'static str; 19] = [
+    pub const WORDS: [&'static str; 21] = [
         "empty",
         "oversized",
         "invalid_utf8",
@@ -234,6 +243,8 @@ impl Reject {
         "no_time",
         "invalid_time",
         "absurd_time",
+        "bad_row",
+        "table_full",
     ];
 
     /// The word for it in headers and metrics.
@@ -259,6 +270,8 @@ impl Reject {
             Self::NoTime => "no_time",
             Self::InvalidTime(_) | Self::ForeignTime { .. } => "invalid_time",
             Self::AbsurdTime(_) => "absurd_time",
+            Self::BadRow(_) => "bad_row",
+            Self::TableFull(_) => "table_full",
         }
     }
 

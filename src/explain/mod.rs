@@ -184,7 +184,7 @@ fn held(plan: &Plan, known: &Customer, name: Option<&str>) -> Vec<Held> {
 }
 
 fn missing(plan: &Plan, trigger: &Trigger, known: &Customer, now: Timestamp) -> Vec<Lacks> {
-    let scope = Scope::of(&known.profile.settled, now);
+    let scope = Scope::of(&known.profile.settled, now, &plan.rows);
     let state = known.states.get(trigger.key);
     let missing = trigger.kind.explain(state, &scope).into_iter();
     let mut lacks: Vec<Lacks> = missing.map(Lacks::from).collect();
@@ -243,7 +243,7 @@ fn gates(
         past: Past::default(),
         step: None,
     };
-    let scope = Scope::of(profile, now);
+    let scope = Scope::of(profile, now, &plan.rows);
     let said = policy::explained(plan, profile, (&[], open), &asked, now);
     said.into_iter()
         .map(|said| gate(trigger, &scope, said))

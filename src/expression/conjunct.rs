@@ -151,6 +151,7 @@ mod tests {
             profile: &profile,
             previous: None,
             now: Timestamp(0),
+            rows: &crate::table::rows::NONE,
         };
         for (text, expected) in TABLE {
             let condition = Expression::condition(text, &environment).expect(text);

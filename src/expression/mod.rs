@@ -46,6 +46,7 @@ use crate::event::{Event, EventName, Product, Type, Vocabulary};
 use crate::measure::Declarations;
 use crate::profile::Settled;
 use crate::profile::section::AsOf;
+use crate::table::rows::Rows;
 use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 use tree::Tree;
@@ -74,28 +75,36 @@ pub struct Scope<'a> {
     pub previous: Option<&'a Settled>,
     /// The instant at which it is asked.
     pub now: Timestamp,
+    /// The rows of tables that come by topics.
+    pub rows: &'a Rows,
 }
 
 impl<'a> Scope<'a> {
     /// Of a customer alone, without an event.
     #[must_use]
-    pub fn of(profile: &'a Settled, now: Timestamp) -> Self {
+    pub fn of(profile: &'a Settled, now: Timestamp, rows: &'a Rows) -> Self {
         Self {
             event: None,
             product: None,
             profile,
             previous: None,
             now,
+            rows,
         }
     }
 
     /// Of an event as of its time, and of its customer with it and before it.
     #[must_use]
-    pub fn of_event(event: &'a Event, profile: &'a Settled, previous: Option<&'a Settled>) -> Self {
+    pub fn of_event(
+        event: &'a Event,
+        profile: &'a Settled,
+        previous: Option<&'a Settled>,
+        rows: &'a Rows,
+    ) -> Self {
         Self {
             event: Some(event),
             previous,
-            ..Self::of(profile, event.time)
+            ..Self::of(profile, event.time, rows)
         }
     }
 

@@ -93,7 +93,7 @@ impl Model {
 
 /// Without the event: a model is asked of the customer.
 fn of_customer<'a>(scope: &Scope<'a>) -> Scope<'a> {
-    Scope::of(scope.profile, scope.now)
+    Scope::of(scope.profile, scope.now, scope.rows)
 }
 
 /// The types that an input may have.

@@ -117,6 +117,7 @@ fn asked(text: &str) -> Result<String, ExpressionError> {
         profile: &profile,
         previous: Some(&previous),
         now: at("2026-03-03T00:00:00Z"),
+        rows: &crate::table::rows::NONE,
     };
     let value = expression.eval(&scope);
     assert_eq!(

@@ -11,7 +11,7 @@ use crate::event::{Event, EventName, Product, PropertyId, Text, Type};
 use crate::measure::Spec;
 use crate::profile::Settled;
 use crate::profile::settled::{Read, ReadMember};
-use crate::table::Table;
+use crate::table::{Place, Table};
 use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 
@@ -136,7 +136,7 @@ impl Tree {
             }
             Self::Points { of, whose } => {
                 let profile = whose.profile(scope);
-                profile.map_or(Value::Null, |profile| points(of, profile, scope.now))
+                profile.map_or(Value::Null, |profile| points(of, profile, scope))
             }
             Self::Lookup {
                 table,
@@ -146,7 +146,7 @@ impl Tree {
                 home,
             } => {
                 let zone = || scope.zone(home);
-                look_up(table, *column, &key.eval(scope), &zone).declared(*kind, &zone)
+                look_up((table, *column), &key.eval(scope), scope, &zone).declared(*kind, &zone)
             }
             Self::Model(model) => Value::number(model.score(scope)),
             Self::Negative(of) => match of.eval(scope) {
@@ -313,21 +313,23 @@ fn of_product(product: &Product, id: PropertyId) -> Value<'_> {
 }
 
 /// What the conditions that hold of a customer are worth together.
-fn points(of: &[(Expression, f64)], profile: &Settled, now: Timestamp) -> Value<'static> {
-    let scope = Scope::of(profile, now);
+fn points(of: &[(Expression, f64)], profile: &Settled, asked: &Scope<'_>) -> Value<'static> {
+    let scope = Scope::of(profile, asked.now, asked.rows);
     let holding = of.iter().filter(|(condition, _)| condition.holds(&scope));
     Value::Number(holding.map(|(_, points)| points).sum())
 }
 
 fn look_up<'a>(
-    table: &'a Table,
-    column: usize,
+    (table, column): (&'a Table, usize),
     key: &Value<'_>,
+    scope: &Scope<'a>,
     zone: &dyn Fn() -> Zone,
 ) -> Value<'a> {
+    let at = scope.now;
+    let value = |key| table.value(scope.rows, Place { key, column, at }, zone);
     known(match key {
-        Value::Text(key) => table.value(key, column, zone),
-        Value::Number(key) => table.value(&key.to_string(), column, zone),
+        Value::Text(key) => value(key),
+        Value::Number(key) => value(&key.to_string()),
         _ => Value::Null,
     })
 }

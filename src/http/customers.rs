@@ -19,9 +19,8 @@ use crate::admin::decisions::{self, Decisions};
 use crate::admin::{AdminError, Log, Sender};
 use crate::avro::wire;
 use crate::encode::avro;
-use crate::engine::Customer as Known;
 use crate::explain::{self, Explanation};
-use crate::runtime;
+use crate::runtime::{self, Asked};
 use crate::time::Timestamp;
 
 /// Decisions in an explanation, at most.
@@ -119,9 +118,9 @@ pub(super) async fn one(
 ) -> Result<Json<Shown>, Problem> {
     let Query(how_much) = how_much.map_err(|error| Problem::bad_request(error.body_text()))?;
     let only_settled = how_much.only_settled()?;
-    let (customer, watermark) = api.known(&id).await?;
-    let as_of = (watermark, api.now(watermark));
-    let shown = profile::shown(&api.tasks.plan(), &customer, as_of, only_settled);
+    let found = api.known(&id).await?;
+    let as_of = (found.watermark, api.now(found.watermark));
+    let shown = profile::shown(&found.plan, &found.customer, as_of, only_settled);
     Ok(Json(shown))
 }
 
@@ -149,10 +148,13 @@ pub(super) async fn explain(
     if let Some(name) = trigger.as_ref().filter(|name| !is_known(name)) {
         return Err(Problem::unknown(format!("no trigger is called `{name}`")));
     }
-    let (customer, watermark) = api.known(&id).await?;
     let name = trigger.as_deref();
-    let as_of = (watermark, api.now(watermark));
-    let mut explained = explain::explained(&plan, &customer, as_of, name);
+    let mut explained = {
+        // The plan of her task is held no longer than needed: it has the rows of tables.
+        let found = api.known(&id).await?;
+        let as_of = (found.watermark, api.now(found.watermark));
+        explain::explained(&found.plan, &found.customer, as_of, name)
+    };
     let whose = explained.customer.clone();
     let read = api
         .blocking(move |api| api.decisions(&whose, None, DECISIONS))
@@ -171,8 +173,8 @@ impl Api {
         now.unwrap_or(watermark).max(watermark)
     }
 
-    /// A customer of a task that runs here, and the watermark up to which she is settled.
-    async fn known(&self, id: &str) -> Result<(Box<Known>, Timestamp), Problem> {
+    /// A customer of a task that runs here.
+    async fn known(&self, id: &str) -> Result<Asked, Problem> {
         let partition = self.tasks.partition_of(id);
         match self.tasks.states().get(&partition) {
             None => return Err(Problem::elsewhere(partition)),

@@ -27,6 +27,7 @@ use crate::event::{Event, Position, Text, Type};
 use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stored::{Stored, StoredError};
+use crate::table::rows::Rows;
 use crate::time::{DAY_MS, Timestamp, Zone, duration_in_words, parse_duration};
 use crate::value::Value;
 
@@ -388,7 +389,7 @@ impl MomentKind for Absence {
     }
 
     /// The first deadline is no longer open then.
-    fn fire(&self, state: &mut AbsenceState, settled: &Settled) -> Option<Moment> {
+    fn fire(&self, state: &mut AbsenceState, settled: &Settled, _rows: &Rows) -> Option<Moment> {
         let order = |open: &Open| (self.deadline(open, settled), open.per.clone());
         let first = (0..state.open.len()).min_by_key(|i| order(&state.open[*i]))?;
         let open = state.open.remove(first);

@@ -28,6 +28,7 @@ use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stats::deviation;
 use crate::stored::Stored;
+use crate::table::rows::Rows;
 use crate::time::{DAY_MS, Timestamp, Zone};
 use crate::value::Value;
 
@@ -288,7 +289,7 @@ impl MomentKind for Baseline {
         }
     }
 
-    fn fire(&self, state: &mut BaselineState, settled: &Settled) -> Option<Moment> {
+    fn fire(&self, state: &mut BaselineState, settled: &Settled, _rows: &Rows) -> Option<Moment> {
         let at = self.due(state, settled)?;
         let (mean, deviation, bound) = (
             state.sums.mean()?,

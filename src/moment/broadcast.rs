@@ -13,6 +13,7 @@ use crate::document::yaml::{Node, Yaml};
 use crate::event::Event;
 use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
+use crate::table::rows::Rows;
 use crate::time::Timestamp;
 
 const KEYS: Keys = Keys {
@@ -88,7 +89,7 @@ impl MomentKind for Broadcast {
         None
     }
 
-    fn fire(&self, _state: &mut Nothing, _settled: &Settled) -> Option<Moment> {
+    fn fire(&self, _state: &mut Nothing, _settled: &Settled, _rows: &Rows) -> Option<Moment> {
         None
     }
 
@@ -137,6 +138,7 @@ mod tests {
             profile: &settled,
             previous: None,
             now: event.time,
+            rows: &crate::table::rows::NONE,
         };
         let mut found = Found::default();
         kind.event(&mut Kept::New(&mut None), &scope, &mut found);

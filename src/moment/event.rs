@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::Stored;
+use crate::table::rows::Rows;
 use crate::time::Timestamp;
 
 const KEYS: Keys = Keys {
@@ -99,7 +100,7 @@ impl MomentKind for EventMoment {
         None
     }
 
-    fn fire(&self, _state: &mut Nothing, _settled: &Settled) -> Option<Moment> {
+    fn fire(&self, _state: &mut Nothing, _settled: &Settled, _rows: &Rows) -> Option<Moment> {
         None
     }
 

@@ -17,6 +17,7 @@ use crate::event::{Event, EventName};
 use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::Stored;
+use crate::table::rows::Rows;
 use crate::time::{Timestamp, duration_in_words};
 
 const KEYS: Keys = Keys {
@@ -123,7 +124,7 @@ impl MomentKind for Inactivity {
         (!state.fired).then(|| state.last.time.plus(self.for_ms))
     }
 
-    fn fire(&self, state: &mut InactivityState, settled: &Settled) -> Option<Moment> {
+    fn fire(&self, state: &mut InactivityState, settled: &Settled, _rows: &Rows) -> Option<Moment> {
         let at = self.due(state, settled)?;
         state.fired = true;
         Some(Moment {

@@ -12,6 +12,7 @@ use crate::event::{Event, EventName, Text};
 use crate::expression::{Expression, Scope};
 use crate::profile::{Settled, TailEvent};
 use crate::stored::{Lazy, Stored};
+use crate::table::rows::Rows;
 use crate::time::Timestamp;
 
 /// Decided when its deadline is reached.
@@ -93,8 +94,8 @@ pub trait MomentKind: Sized {
     /// The next deadline.
     fn due(&self, state: &Self::State, settled: &Settled) -> Option<Timestamp>;
 
-    /// What comes true at the next deadline; it is not due again then.
-    fn fire(&self, state: &mut Self::State, settled: &Settled) -> Option<Moment>;
+    /// What comes true at the next deadline; it is not due again then. `rows`: those of tables that come by topics.
+    fn fire(&self, state: &mut Self::State, settled: &Settled, rows: &Rows) -> Option<Moment>;
 
     /// What the last decision was about, where it might be decided again: the time of the last event before it.
     fn last_decided(_state: &Self::State) -> Option<Timestamp> {
@@ -147,13 +148,15 @@ pub struct Unseen<'a> {
     pub settled: &'a Settled,
     /// What lies between, in the order of her events.
     pub between: &'a [TailEvent],
+    /// The rows of tables that come by topics.
+    pub rows: &'a Rows,
 }
 
 impl<'a> Unseen<'a> {
     /// The event, and what is settled.
     #[must_use]
     pub fn scope(&self) -> Scope<'a> {
-        Scope::of_event(self.event, self.settled, None)
+        Scope::of_event(self.event, self.settled, None, self.rows)
     }
 
     /// The event, and all before it that is not settled.
@@ -164,11 +167,11 @@ impl<'a> Unseen<'a> {
 
     /// Each that lies between, as if it were the newest.
     pub fn before(&self) -> impl Iterator<Item = Self> {
-        let (settled, between) = (self.settled, self.between);
+        let (whole, between) = (*self, self.between);
         (0..between.len()).map(move |at| Self {
             event: &between[at].event,
-            settled,
             between: &between[..at],
+            ..whole
         })
     }
 }

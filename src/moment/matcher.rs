@@ -394,6 +394,7 @@ mod tests {
                     profile: &profile,
                     previous: None,
                     now: event.time,
+                    rows: &crate::table::rows::NONE,
                 };
                 assert_eq!(kind.of.matches(&scope), meant, "{text}: {name}");
                 assert!(!meant || kind.of.may_match(&event), "{text}: {name}");

@@ -28,6 +28,7 @@ use crate::event::{Event, EventName};
 use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::{Inventory, Lazy, Part, Stored, StoredError, read};
+use crate::table::rows::Rows;
 use crate::time::Timestamp;
 
 pub use absence::Absence;
@@ -218,10 +219,10 @@ macro_rules! kinds {
             }
 
             /// See [`MomentKind::fire`].
-            pub fn fire(&self, state: &mut State, settled: &Settled) -> Option<Moment> {
+            pub fn fire(&self, state: &mut State, settled: &Settled, rows: &Rows) -> Option<Moment> {
                 match self {
                     $(Self::$Kind(kind) => match state {
-                        State::$Kind(own) => kind.fire(own, settled),
+                        State::$Kind(own) => kind.fire(own, settled, rows),
                         _ => None,
                     },)*
                 }

@@ -25,6 +25,7 @@ use crate::expression::model::Model;
 use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stored::Stored;
+use crate::table::rows::Rows;
 use crate::time::{Timestamp, duration_in_words};
 use crate::value::Value;
 
@@ -205,7 +206,7 @@ impl MomentKind for Prediction {
         self.every_ms.map(|every_ms| state.asked.plus(every_ms))
     }
 
-    fn fire(&self, state: &mut PredictionState, settled: &Settled) -> Option<Moment> {
+    fn fire(&self, state: &mut PredictionState, settled: &Settled, rows: &Rows) -> Option<Moment> {
         let at = self.due(state, settled)?;
         let scope = Scope {
             event: None,
@@ -213,6 +214,7 @@ impl MomentKind for Prediction {
             profile: settled,
             previous: None,
             now: at,
+            rows,
         };
         let facts = self.ask(state, &scope)?;
         Some(Moment {
@@ -425,6 +427,7 @@ mod tests {
             profile: &settled,
             previous: None,
             now: event.time,
+            rows: &crate::table::rows::NONE,
         };
         let mut found = Found::default();
         kind.event(&mut Kept::New(state), &scope, &mut found);
@@ -466,7 +469,7 @@ mod tests {
         let mut came = Vec::new();
         for _ in 0..4 {
             let due = kind.due(&state, &settled).expect("it goes on");
-            if let Some(moment) = kind.fire(&mut state, &settled) {
+            if let Some(moment) = kind.fire(&mut state, &settled, &crate::table::rows::NONE) {
                 assert_eq!(
                     (moment.at, moment.occurrence.as_str()),
                     (due, due.to_string().as_str())

@@ -29,6 +29,7 @@ use crate::event::{Event, EventName, Position, Text};
 use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::Stored;
+use crate::table::rows::Rows;
 use crate::time::{Timestamp, duration_in_words};
 
 /// Events that a sequence may be of, each counted as often as it is asked for: more of one kind is a threshold.
@@ -244,7 +245,7 @@ impl MomentKind for Sequence {
         None
     }
 
-    fn fire(&self, _state: &mut SequenceState, _settled: &Settled) -> Option<Moment> {
+    fn fire(&self, _state: &mut SequenceState, _settled: &Settled, _rows: &Rows) -> Option<Moment> {
         None
     }
 
@@ -630,6 +631,7 @@ mod tests {
                 profile: &profile,
                 previous: None,
                 now: event.time,
+                rows: &crate::table::rows::NONE,
             };
             kind.event(&mut Kept::New(&mut state), &scope, &mut found);
             if let Some(moment) = found.moment {

@@ -28,6 +28,7 @@ use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stats::faded;
 use crate::stored::Stored;
+use crate::table::rows::Rows;
 use crate::time::{Timestamp, duration_in_words};
 use crate::value::Value;
 
@@ -245,7 +246,12 @@ impl MomentKind for Threshold {
         None
     }
 
-    fn fire(&self, _state: &mut ThresholdState, _settled: &Settled) -> Option<Moment> {
+    fn fire(
+        &self,
+        _state: &mut ThresholdState,
+        _settled: &Settled,
+        _rows: &Rows,
+    ) -> Option<Moment> {
         None
     }
 
@@ -745,6 +751,7 @@ mod tests {
                 profile: &profile,
                 previous: None,
                 now: event.time,
+                rows: &crate::table::rows::NONE,
             };
             kind.event(&mut Kept::New(&mut state), &scope, &mut found);
             moments.extend(found.moment.map(|moment| moment.at.0 / MINUTE));
@@ -857,6 +864,7 @@ mod tests {
             profile: &Settled::default(),
             previous: None,
             now: event.time,
+            rows: &crate::table::rows::NONE,
         };
         let mut found = Found::default();
         sum.event(&mut Kept::New(&mut state), &scope, &mut found);

@@ -20,6 +20,7 @@ use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::profile::segments::Standing;
 use crate::stored::Stored;
+use crate::table::rows::Rows;
 use crate::time::{Timestamp, duration_in_words};
 
 const NAME: Shape = Shape::Form("^[a-z0-9][a-z0-9-]{0,63}$", "gold");
@@ -231,7 +232,7 @@ impl MomentKind for Transition {
         }
     }
 
-    fn fire(&self, state: &mut TransitionState, settled: &Settled) -> Option<Moment> {
+    fn fire(&self, state: &mut TransitionState, settled: &Settled, _rows: &Rows) -> Option<Moment> {
         let at = self.due(state, settled)?;
         let since = match self.change {
             Change::Outstays(for_ms) => at.plus(-for_ms),

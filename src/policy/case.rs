@@ -58,6 +58,7 @@ impl<'a> Case<'a> {
                 profile,
                 previous: asked.cause.and_then(|(_, previous)| previous),
                 now: asked.moment.at.max(now),
+                rows: &plan.rows,
             },
             ahead,
             open,

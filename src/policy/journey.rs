@@ -46,6 +46,7 @@ pub(super) fn enter(plan: &Plan, profile: &mut Settled, asked: &Asked<'_>) {
         profile,
         previous: None,
         now: moment.at,
+        rows: &plan.rows,
     });
     let events = moment.evidence.events.iter();
     let facts = moment.evidence.facts.iter();

@@ -20,8 +20,10 @@ fn ask(case: &Case<'_>, _: &[&Case<'_>]) -> Verdict {
 
 /// The first list that she is on.
 fn list<'a>(case: &Case<'a>) -> Option<&'a Suppression> {
-    let mut lists = case.plan.suppressions.iter();
-    lists.find(|list| list.counts_for(case.channel()) && list.names(case.scope.profile))
+    let lists = case.plan.lists();
+    let mut lists = lists.filter(|(list, _)| list.counts_for(case.channel()));
+    let found = lists.find(|(list, brought)| list.names(case.scope.profile, *brought));
+    found.map(|(list, _)| list)
 }
 
 fn explain(case: &Case<'_>) -> String {

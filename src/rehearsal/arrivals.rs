@@ -10,6 +10,7 @@ use crate::decode::{Decoded, Decoder};
 use crate::event::Position;
 use crate::event::record::{Origin, Reject};
 use crate::registry;
+use crate::table::rows::Told;
 use crate::task::order::Order;
 use crate::task::watermark::{ClockMode, lateness};
 use crate::time::Timestamp;
@@ -18,7 +19,16 @@ use crate::time::Timestamp;
 const AHEAD: usize = 256;
 
 /// The next record of a topic, decoded.
-type Head = Result<Decoded, Reject>;
+type Head = Result<Read, Reject>;
+
+/// What a record tells of.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are events")]
+pub(super) enum Read {
+    /// Something happened.
+    Event(Decoded),
+    /// A row of a table was told.
+    Row(Told),
+}
 
 /// A topic being read: its next records are decoded ahead, so that the topics can be merged by time.
 struct Topic<S> {
@@ -42,7 +52,11 @@ struct Held {
 impl Held {
     /// When it happened, where it is an event.
     fn time(&self) -> Option<Timestamp> {
-        self.head.as_ref().ok().map(|read| read.event.time)
+        let read = self.head.as_ref().ok()?;
+        Some(match read {
+            Read::Event(read) => read.event.time,
+            Read::Row(told) => told.at,
+        })
     }
 }
 
@@ -158,12 +172,24 @@ impl<'a, S: Source> Arrivals<'a, S> {
         self.schemas
             .load_for(self.decoder, &topic.name, &record.payload)
             .map_err(io::Error::other)?;
-        let head = self.decoder.decode(&record.payload, &origin);
-        let customer = head
-            .as_ref()
-            .map(|read| xxh3_64(read.event.customer.as_bytes()));
+        let head = match self.decoder.brings_rows(&topic.name) {
+            true => {
+                let appended = record.appended;
+                let origin = Origin { appended, ..origin };
+                let told = self.decoder.row(&record.payload, &origin);
+                told.map(Read::Row)
+            }
+            false => {
+                let read = self.decoder.decode(&record.payload, &origin);
+                read.map(Read::Event)
+            }
+        };
+        let whose = head.as_ref().map_or("", |read| match read {
+            Read::Event(read) => read.event.customer.as_str(),
+            Read::Row(told) => told.key.as_str(),
+        });
         let held = Held {
-            customer: customer.unwrap_or(0),
+            customer: xxh3_64(whose.as_bytes()),
             appended: record.appended,
             head,
         };

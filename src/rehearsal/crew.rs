@@ -9,6 +9,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use super::clock::Tick;
 use super::shard::{Ended, Happening, Happenings, Heard, Shard};
 use crate::event::Event;
+use crate::table::rows::Told;
 use crate::trigger::plan::Plan;
 
 /// Batches that are read ahead of the shards: enough that none waits for another that has more to do, and some MB.
@@ -34,6 +35,13 @@ impl Batch {
     pub fn happens(&mut self, shard: usize, happening: Happening) {
         let tick = u32::try_from(self.ticks.len()).unwrap_or(u32::MAX);
         self.happenings[shard].push((tick, happening));
+    }
+
+    /// A row of a table is told.
+    pub fn tells_all(&mut self, told: &Told) {
+        for shard in 0..self.happenings.len() {
+            self.happens(shard, Happening::Row(Box::new(told.clone())));
+        }
     }
 
     /// Something happens to everybody.

@@ -31,7 +31,7 @@ use std::sync::mpsc::channel;
 pub use replay::{ReplayError, replay};
 pub use summary::Summary;
 
-use self::arrivals::Arrivals;
+use self::arrivals::{Arrivals, Read};
 use self::clock::Clock;
 use self::crew::{Batch, Crew};
 use self::homes::Homes;
@@ -234,11 +234,17 @@ impl<S: Source> Teller<'_, S> {
             observer.record();
             match next.head {
                 Err(reject) => summary.reject(&reject),
-                Ok(Decoded {
+                Ok(Read::Row(told)) => {
+                    let of = (next.topic, next.customer);
+                    let arrived = next.arrived.unwrap_or(told.at);
+                    batch.tells_all(&told);
+                    batch.ticks.push(self.clock.arrives(of, told.at, arrived));
+                }
+                Ok(Read::Event(Decoded {
                     event,
                     defects,
                     set_back_ms,
-                }) => {
+                })) => {
                     summary.defects(&defects);
                     summary.set_back += u64::from(set_back_ms > 0);
                     let arrived = next.arrived.unwrap_or(event.time);

@@ -218,6 +218,35 @@ fn happened<O: Observer>(
     work.everybody(&event, slice, heard).map(drop)
 }
 
+/// Takes a record as the task did: of a customer, of everybody or a slice of them, or a row of a table.
+fn take<O: Observer>(
+    settings: &RehearsalSettings,
+    (record, mut origin): (&Record, Origin<'_>),
+    everybody: Option<Slice>,
+    work: &mut Work,
+    heard: &mut Told<'_, O>,
+) -> std::io::Result<()> {
+    let (decoder, taken) = (&settings.decoder, origin.topic);
+    let copied = origin.of_everybody();
+    if decoder.brings_rows(copied.topic) {
+        match decoder.row(&record.payload, &copied) {
+            Ok(told) => work.step(Input::Row(Box::new(told)), heard)?,
+            Err(reject) => heard.summary.reject(&reject),
+        }
+        return Ok(());
+    }
+    if everybody.is_some() {
+        origin = copied;
+    }
+    let loaded = settings.schemas.load_for(decoder, taken, &record.payload);
+    loaded.map_err(std::io::Error::other)?;
+    match decoder.decode(&record.payload, &origin) {
+        Ok(decoded) => happened(decoded.event, everybody, work, heard)?,
+        Err(reject) => heard.summary.reject(&reject),
+    }
+    Ok(())
+}
+
 fn play<O: Observer>(
     settings: &RehearsalSettings,
     records: &Records,
@@ -264,7 +293,7 @@ fn play<O: Observer>(
                     topic: u8::try_from(index).unwrap_or(u8::MAX),
                     offset: record.offset,
                 };
-                let mut origin = Origin {
+                let origin = Origin {
                     topic: &key.0,
                     partition: line.task,
                     position,
@@ -273,17 +302,7 @@ fn play<O: Observer>(
                     appended: record.appended,
                     ..Origin::default()
                 };
-                if step.everybody.is_some() {
-                    origin = origin.of_everybody();
-                }
-                let loaded = settings
-                    .schemas
-                    .load_for(&settings.decoder, &key.0, &record.payload);
-                loaded.map_err(std::io::Error::other)?;
-                match settings.decoder.decode(&record.payload, &origin) {
-                    Ok(decoded) => happened(decoded.event, step.everybody, work, heard)?,
-                    Err(reject) => heard.summary.reject(&reject),
-                }
+                take(settings, (record, origin), step.everybody, work, heard)?;
             }
         }
         work.step(Input::Watermark(step.watermark), heard)?;

@@ -13,6 +13,7 @@ use super::work::{Hears, Work};
 use crate::engine::belongings::Belongings;
 use crate::engine::{Effect, Engine, Input};
 use crate::event::{CustomerId, Event};
+use crate::table::rows;
 use crate::time::Timestamp;
 use crate::treatment::Decision;
 use crate::trigger::plan::Plan;
@@ -24,6 +25,8 @@ pub(super) enum Happening {
     Event(Box<Event>),
     /// Something happened to everybody.
     Everybody(Arc<Event>),
+    /// A row of a table was told.
+    Row(Box<rows::Told>),
     /// These are another shard's from now on.
     Go(Vec<CustomerId>, Sender<Belongings>),
     /// Those whom another shard gives away are its own.
@@ -167,6 +170,14 @@ impl Shard {
                         .others
                         .extract_if(before.., |it| *it == Effect::Duplicate);
                     twice.for_each(drop);
+                }
+            }
+            Happening::Row(told) => {
+                self.step(Input::Watermark(self.watermark), heard);
+                let before = heard.others.len();
+                self.step(Input::Row(told), heard);
+                if !self.first {
+                    heard.others.truncate(before);
                 }
             }
             Happening::Go(ids, to) => {

@@ -219,6 +219,7 @@ impl Summary {
     pub(super) fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Duplicate => self.duplicates += 1,
+            Effect::Rejected(reject) => self.reject(&reject),
             Effect::Late { .. } => self.late += 1,
             Effect::Erased => self.erased += 1,
             Effect::DroppedAsErased => self.dropped_as_erased += 1,

@@ -38,7 +38,7 @@ impl Work {
 
     pub fn step(&mut self, input: Input, heard: &mut impl Hears) -> io::Result<()> {
         match input {
-            Input::Event(_) | Input::Transferred(_) => {
+            Input::Event(_) | Input::Transferred(_) | Input::Row(_) => {
                 self.engine.step(input, self.now, &mut self.effects);
                 self.worked(heard)
             }

@@ -16,8 +16,19 @@ use crate::task::{Input, Session};
 use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 
-/// A customer, and up to when she is settled; else to whom of another task the id went, if it did.
-pub(super) type Found = Result<(Box<Customer>, Timestamp), Option<CustomerId>>;
+/// A customer of a task that runs here.
+#[derive(Debug)]
+pub struct Asked {
+    /// She.
+    pub customer: Box<Customer>,
+    /// Up to when she is settled.
+    pub watermark: Timestamp,
+    /// What her task decides by, the rows of tables that have come to it included. Whoever holds it has them copied when the next comes.
+    pub plan: Arc<Plan>,
+}
+
+/// A customer; else to whom of another task the id went, if it did.
+pub(super) type Found = Result<Asked, Option<CustomerId>>;
 
 /// What others tell a worker.
 pub(super) enum ToWorker {

@@ -58,6 +58,7 @@ pub(crate) use self::clock::clock;
 use self::committer::Committer;
 use self::control::{Control, ControlError, Taken};
 use self::memory::Memory;
+pub use self::message::Asked;
 use self::message::{Question, ToWorker};
 use self::placement::Placement;
 use self::progress::Progress;
@@ -70,7 +71,6 @@ use self::watchdog::Watchdog;
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::encode::Encoder;
-use crate::engine::Customer;
 use crate::engine::{Engine, Neighbours};
 use crate::event::record::SchemaId;
 use crate::event::{CustomerId, Vocabulary};
@@ -84,7 +84,6 @@ use crate::task::transaction::Sink;
 use crate::task::{Task, TaskSettings};
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::{Traces, TracesError};
-use crate::time::Timestamp;
 use crate::trigger::plan::Plan;
 use crate::trigger::revision;
 use crate::trigger::set::Basis;
@@ -97,9 +96,9 @@ const OTHERS_WAIT_MAX_MS: i64 = 300_000;
 pub struct Names {
     /// The topics that come in, in byte order.
     pub inputs: Vec<String>,
-    /// Of them, the one that brings what happened to everybody.
+    /// Of them, the one that brings what happened to everybody, and rows of tables.
     pub broadcasts: Option<String>,
-    /// The topics that tell it.
+    /// The topics that tell either.
     pub everybody: Vec<String>,
     /// Partitions of each of them, of the changelog and of the journal.
     pub partitions: i32,
@@ -222,7 +221,7 @@ impl Names {
         Self {
             inputs: config.taken().into_iter().map(|topic| topic.name).collect(),
             broadcasts: config.broadcasts(),
-            everybody: topics.everybody.keys().cloned().collect(),
+            everybody: topics.copied().cloned().collect(),
             partitions,
             changelog: config.changelog(),
             record_bytes_max: usize::try_from(topics.record_bytes_max).unwrap_or(0),
@@ -549,8 +548,8 @@ impl Tasks {
         answer.await.ok().flatten()
     }
 
-    /// A customer, and the watermark up to which she is settled; none where she is not known, or not here.
-    pub async fn customer(&self, customer: &str) -> Option<(Box<Customer>, Timestamp)> {
+    /// A customer; none where she is not known, or not here.
+    pub async fn customer(&self, customer: &str) -> Option<Asked> {
         let mut customer = CustomerId::from(customer);
         // Of ids that each went to another task, no more than there are tasks are gone after.
         for _ in 0..=self.partitions() {
@@ -721,6 +720,7 @@ pub fn decoder(
 ) -> Result<(Decoder, Source), SchemasError> {
     let decoder = Decoder::new(vocabulary, Arc::new(config.attributes()))
         .with_mappings(mappings)
+        .with_tables(config.topics.tables.clone())
         .with_placeholders(config.profiles.placeholder_ids.clone().into());
     let source = config.schema_registry.source(decoder.times())?;
     let decoder = decoder.with_avro(config.in_avro(), source.schemas().clone());

@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) fn lacking(config: &Config, topic: &str) -> KafkaResult<Vec<String>> {
     let id = &config.application.id;
     let mut lacking = Vec::new();
-    let copies = (!config.topics.everybody.is_empty()).then(|| format!("{id}-broadcasts"));
+    let copies = config.broadcasts().map(|_| format!("{id}-broadcasts"));
     for group in [id.clone()].into_iter().chain(copies) {
         if !may_be_member(config, &group, topic)? {
             lacking.push(format!(

@@ -157,7 +157,7 @@ fn between_tasks(config: &Config, bytes: i32, kept: impl Fn(String) -> Wanted) -
     config.identities().map(wanted)
 }
 
-/// The topics that tell what happened to everybody, and the one to which that is copied.
+/// The topics that tell what happened to everybody, those that bring rows, and the one to which that is copied.
 fn of_everybody(
     config: &Config,
     input: impl Fn(String) -> Wanted,
@@ -168,12 +168,22 @@ fn of_everybody(
         copartitioned: false,
         ..input(name.clone())
     });
+    let rows = config.topics.tables.iter().map(|name| {
+        let topic = input(name.clone());
+        let compacted = [("cleanup.policy", "compact".to_owned())];
+        Wanted {
+            copartitioned: false,
+            settings: topic.settings.into_iter().chain(compacted).collect(),
+            needed: vec![Need::Rows],
+            ..topic
+        }
+    });
     let copies = config.broadcasts().map(|name| Wanted {
         copartitioned: true,
         rights: &[Right::Read, Right::Write],
         ..kept(name)
     });
-    told.chain(copies).collect()
+    told.chain(rows).chain(copies).collect()
 }
 
 /// Creates what is missing, and says for each topic what was done.
@@ -434,7 +444,7 @@ pub fn acls(config: &Config, plan: &Plan, principal: &str) -> Vec<String> {
         all.push(add(&operations, &format!("--topic {}", topic.name)));
     }
     all.push(add(&["Read"], &format!("--group {id}")));
-    if !config.topics.everybody.is_empty() {
+    if config.broadcasts().is_some() {
         all.push(add(&["Read"], &format!("--group {id}-broadcasts")));
     }
     all.push(add(
@@ -500,6 +510,30 @@ fn cleaned_soon(segment_bytes: i32) -> [(&'static str, String); 3] {
 impl Need {
     /// `bootstrap`: where the command that is advised finds brokers.
     fn check(self, topic: &str, settings: &TopicConfigs, bootstrap: &str, report: &mut Report) {
+        if self != Self::Rows {
+            self.check_other(topic, settings, bootstrap, report);
+            return;
+        }
+        let policy = settings
+            .get(topic)
+            .and_then(|all| all.get("cleanup.policy"));
+        let policy = policy.map_or("", String::as_str);
+        if !policy.contains("compact") {
+            report.warnings.push(format!(
+                "{topic}: cleanup.policy is `{policy}`, so that rows are deleted by age, and an application that begins later never has \
+                 them. Set it to compact: {}",
+                alter(bootstrap, topic, "cleanup.policy=compact")
+            ));
+        }
+    }
+
+    fn check_other(
+        self,
+        topic: &str,
+        settings: &TopicConfigs,
+        bootstrap: &str,
+        report: &mut Report,
+    ) {
         let value = |name: &str| {
             let found = settings.get(topic).and_then(|all| all.get(name));
             found.map_or("", String::as_str)

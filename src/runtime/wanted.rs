@@ -65,6 +65,8 @@ pub(super) enum Need {
     Compacted,
     /// Restoring reads little more than there is: segments of at most so many bytes.
     CleanedSoon(i32),
+    /// Who begins later has every row of a table.
+    Rows,
     /// At least so many bytes a record.
     Bytes(i32),
     /// Silence moves time by when records were appended.

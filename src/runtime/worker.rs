@@ -6,16 +6,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::committer::{Committer, ToCommitter};
-use super::message::{About, Assignment, Question, ToWorker};
+use super::message::{About, Asked, Assignment, Question, ToWorker};
 use super::queue::Waker;
 use super::slot::Slot;
 use super::watchdog::EndsProcess;
 use super::{Context, State, clock};
-use crate::engine::Customer;
 use crate::event::CustomerId;
 use crate::tally::Rows;
 use crate::task::Session;
-use crate::time::Timestamp;
 
 /// Nothing is due later than this.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -93,16 +91,16 @@ pub(super) fn run(
 }
 
 impl Worker {
-    fn customer(
-        &self,
-        partition: i32,
-        customer: &str,
-    ) -> Result<(Box<Customer>, Timestamp), Option<CustomerId>> {
+    fn customer(&self, partition: i32, customer: &str) -> Result<Asked, Option<CustomerId>> {
         let slot = self.slots.get(&partition).ok_or(None)?;
         let engine = slot.task().core().engine();
         let found = engine.customer(customer);
         let customer = found.ok_or_else(|| engine.went_to(customer))?;
-        Ok((Box::new(customer), engine.watermark()))
+        Ok(Asked {
+            customer: Box::new(customer),
+            watermark: engine.watermark(),
+            plan: Arc::clone(engine.plan()),
+        })
     }
 
     fn figures(&self) -> Vec<(i32, Rows)> {

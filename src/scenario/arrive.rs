@@ -2,7 +2,7 @@
 //!
 //! They are rehearsed, so that time moves as it does in a rehearsal, and live. What happened to everybody comes by a topic of its own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ pub fn decisions(plan: &Arc<Plan>, scenario: &Scenario, basis: &Basis) -> Vec<De
     let settings = RehearsalSettings {
         plan: Arc::clone(plan),
         published: Vec::new(),
-        decoder: Decoder::new(Arc::clone(&basis.vocabulary), attributes),
+        decoder: Decoder::new(Arc::clone(&basis.vocabulary), attributes)
+            .with_tables(scenario.rows.iter().map(|row| row.topic.clone()).collect()),
         schemas: registry::Source::ours(),
         clock: ClockMode::Wall,
         idle_delay_ms: config::Time::default().idle_delay.ms,
@@ -37,8 +38,12 @@ pub fn decisions(plan: &Arc<Plan>, scenario: &Scenario, basis: &Basis) -> Vec<De
         decisions: Vec::new(),
         until: end.map_or(last.plus(limits::DAYS_AFTER * DAY_MS), |end| end.max(last)),
     };
-    let sources = [true, false].map(|everybody| source(scenario, everybody));
-    let heard_all = rehearsal::rehearse(&settings, sources.into(), &mut heard);
+    let mut sources: Vec<_> = [true, false]
+        .map(|everybody| source(scenario, everybody))
+        .into();
+    sources.extend(of_rows(scenario));
+    sources.sort_by(|(a, _), (b, _)| a.settings.name.cmp(&b.settings.name));
+    let heard_all = rehearsal::rehearse(&settings, sources, &mut heard);
     debug_assert!(heard_all.is_ok(), "what is read from memory is read");
     heard.decisions
 }
@@ -60,6 +65,31 @@ fn source(scenario: &Scenario, everybody: bool) -> (Taken, Records) {
         },
         Records(records),
     )
+}
+
+/// The rows, by topic.
+fn of_rows(scenario: &Scenario) -> Vec<(Taken, Records)> {
+    let mut topics: BTreeMap<&str, VecDeque<Record>> = BTreeMap::new();
+    for row in &scenario.rows {
+        let of = topics.entry(&row.topic).or_default();
+        of.push_back(Record {
+            payload: row.value.clone().into_bytes(),
+            key: Some(row.key.clone().into_bytes()),
+            ..Record::default()
+        });
+    }
+    let taken = |name: &str| Taken {
+        settings: TopicSettings {
+            name: name.to_owned(),
+            lateness_ms: 0,
+            drives: false,
+        },
+        everybody: false,
+    };
+    let topics = topics.into_iter();
+    topics
+        .map(|(name, records)| (taken(name), Records(records)))
+        .collect()
 }
 
 fn record(happening: &Happening) -> Record {

@@ -28,6 +28,8 @@
 //! - Ids before a name (or as keys of a mapping) say whose it is, where that is not the one customer: `2026-03-02T10:00:00Z
 //!   anonymousId=d1 Product Viewed  { product_id: p1 }`, and then `userId=ana anonymousId=d1 Identify`, by which both become one;
 //!   `userId=ana previousId=a1 Alias`.
+//! - `rows: { catalogue: { p1: { price: 5 } } }` are those that topics of tables and of suppression lists have brought before, by topic
+//!   and key.
 //! - `expect` lists all treatments in order, each with the keys that are to be checked: `at` (when the
 //!   moment came true), `channel`, `template`, `offer`, `data`, `valid_until`; and among them each that is
 //!   taken back, with `withdrawn`, the reason. Of a mapping inside
@@ -38,6 +40,7 @@ mod arrive;
 mod events;
 pub mod mapping;
 mod play;
+mod rows;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -63,6 +66,7 @@ use crate::trigger::policy::{Policy, Share};
 use crate::trigger::set::{self, Basis};
 pub use events::Happening;
 use events::Told;
+pub use rows::Row;
 
 /// Bounds of a file of scenarios.
 pub mod limits {
@@ -123,6 +127,11 @@ pub const SCENARIO: Keys = Keys {
             "false",
             Shape::Bool,
             "Whether she is one of those who are held out, of every trigger that holds any out. Without it nobody is, nor is anybody in the control group; unless `policy` says something of it here.",
+        ),
+        Known::optional(
+            "rows",
+            rows::SHAPE,
+            "The rows that topics of tables and of suppression lists have brought before, by topic and key: `{ catalogue: { p1: { price: 5 } } }`.",
         ),
         Known::required(
             "events",
@@ -241,6 +250,8 @@ pub struct Scenario {
     pub policy: Option<Policy>,
     /// Who is held out.
     pub arm: Arm,
+    /// What topics of rows have brought before.
+    pub rows: Vec<Row>,
     /// What happens, in order of arrival.
     pub events: Vec<Happening>,
     /// How late they may come, ms, where that is said.
@@ -385,7 +396,7 @@ pub fn run(path: &Path, basis: &Basis) -> Result<Vec<Outcome>, Vec<Report>> {
 fn played(scenario: &Scenario, plan: &Arc<Plan>, basis: &Basis) -> Outcome {
     let decisions = match scenario.takes_time_from_topics() {
         true => arrive::decisions(plan, scenario, basis),
-        false => play::decisions(plan, &scenario.events, scenario.until),
+        false => play::decisions(plan, scenario),
     };
     let (treated, refused): (Vec<_>, Vec<_>) = decisions
         .iter()
@@ -616,6 +627,8 @@ fn scenario(
         profile: fields.get("profile"),
     };
     let events = events.and_then(|node| events::read(reader, node, told, decoder));
+    let rows = fields.get("rows");
+    let rows = rows.map(|node| rows::read(reader, node, decoder));
     let held_out = fields.get("held_out");
     let held_out = held_out.map_or(Some(false), |node| reader.boolean(node));
     let of_shares = |node: &Node| matches!(&node.value, Yaml::Map(said) if said.iter().any(|(key, _)| SHARES.contains(&key.text.as_str())));
@@ -651,6 +664,7 @@ fn scenario(
         with: if_said(with)?.unwrap_or_default(),
         policy: if_said(policy)?,
         arm,
+        rows: if_said(rows)?.unwrap_or_default(),
         events: events?,
         lateness_ms: if_said(lateness)?,
         until: until.flatten(),

@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{Expected, Happening, limits};
+use super::{Expected, Happening, Scenario, limits};
 use crate::engine::{Effect, Engine, Input};
 use crate::time::{DAY_MS, Timestamp};
 use crate::treatment::{Decision, Outcome, Reason, Undone};
 use crate::trigger::plan::Plan;
 
-/// What is decided when these events arrive in this order, time running on to `until` (or as long as
+/// What is decided when a scenario's events arrive in their order, time running on to its `until` (or as long as
 /// there are deadlines).
-pub fn decisions(
-    plan: &Arc<Plan>,
-    events: &[Happening],
-    until: Option<Timestamp>,
-) -> Vec<Decision> {
+pub fn decisions(plan: &Arc<Plan>, scenario: &Scenario) -> Vec<Decision> {
     let mut engine = Engine::new(Arc::clone(plan));
     let mut effects = Vec::new();
     let mut now = Timestamp::MIN;
+    for row in &scenario.rows {
+        let told = Box::new(row.told.clone());
+        engine.step(Input::Row(told), now, &mut effects);
+    }
     for Happening {
         event, everybody, ..
-    } in events
+    } in &scenario.events
     {
         if event.time > now {
             // Lateness is 0: what lies before this event has happened, what lies at it may not have.
@@ -36,7 +36,9 @@ pub fn decisions(
         };
         engine.step(input, now, &mut effects);
     }
-    let end = until.unwrap_or_else(|| now.plus(limits::DAYS_AFTER * DAY_MS));
+    let end = scenario
+        .until
+        .unwrap_or_else(|| now.plus(limits::DAYS_AFTER * DAY_MS));
     run_to(&mut engine, end.max(now), &mut effects);
     let decided = |effect| match effect {
         Effect::Decided(decision) => Some(*decision),

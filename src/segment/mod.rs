@@ -30,6 +30,7 @@ use crate::expression::{Expression, Scope, read};
 use crate::measure::Declarations;
 use crate::profile::Settled;
 use crate::profile::segments::{Answer, Standing};
+use crate::table::rows::Rows;
 use crate::time::Timestamp;
 
 /// A name of its own.
@@ -148,7 +149,7 @@ impl Segment {
 
     /// Where she stands once it was asked at an instant; none where nothing changes.
     #[must_use]
-    pub fn asked(&self, settled: &Settled, at: Timestamp) -> Option<Standing> {
+    pub fn asked(&self, settled: &Settled, at: Timestamp, rows: &Rows) -> Option<Standing> {
         let own = (&self.name, self.digest);
         let stays = self.is_kept && settled.segments.is_in(own);
         let answer = match stays {
@@ -157,13 +158,13 @@ impl Segment {
                 next: None,
                 held_ms: 0,
             },
-            false => self.answer(settled, at),
+            false => self.answer(settled, at, rows),
         };
         settled.segments.stands(own, at, answer)
     }
 
-    fn answer(&self, settled: &Settled, at: Timestamp) -> Answer {
-        let scope = Scope::of(settled, at);
+    fn answer(&self, settled: &Settled, at: Timestamp, rows: &Rows) -> Answer {
+        let scope = Scope::of(settled, at, rows);
         let any = |conditions: &[Arc<Expression>]| conditions.iter().any(|it| it.holds(&scope));
         let next = self.conditions().filter_map(|it| it.next_change(&scope));
         let holds = any(&self.when) && !any(&self.unless);
@@ -180,7 +181,7 @@ impl Segment {
     /// Whether it holds, and when time alone may change that.
     #[cfg(test)]
     fn holds_at(&self, settled: &Settled, at: Timestamp) -> (bool, Option<Timestamp>) {
-        let answer = self.answer(settled, at);
+        let answer = self.answer(settled, at, &crate::table::rows::NONE);
         (answer.holds, answer.next)
     }
 

@@ -63,6 +63,8 @@ pub enum Effect {
         /// How often.
         times: u64,
     },
+    /// The record that it was made of is set aside.
+    Rejected(Rejection),
     /// Another task is told something.
     Transferred {
         /// The task.

@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::event::Position;
 use crate::event::record::{Origin, Reject};
 use crate::referral::Refusal;
+use crate::table::rows;
 use crate::tally::Change;
 use crate::time::Timestamp;
 use crate::treatment::{Decision, Outcome};
@@ -42,6 +43,7 @@ pub struct Customers {
 enum Told {
     Event(Box<Event>),
     Transfer(Box<Transfer>),
+    Row(Box<rows::Told>),
 }
 
 /// What a record tells of, and what of it could not be read.
@@ -142,10 +144,22 @@ impl Core for Customers {
         if everybody {
             origin = origin.of_everybody();
         }
-        match self
-            .decoder
-            .decode(record.value.as_deref().unwrap_or_default(), &origin)
-        {
+        let rejected = |reject: &Reject| Rejection {
+            stage: reject.stage(),
+            reason: match reject {
+                // Each task has a copy; one letter is enough.
+                _ if everybody && self.partition != 0 => Rejection::IGNORED,
+                Reject::Ignored(_) => Rejection::IGNORED,
+                _ => reject.word(),
+            },
+            detail: reject.to_string(),
+        };
+        let payload = record.value.as_deref().unwrap_or_default();
+        if everybody && self.decoder.brings_rows(origin.topic) {
+            let told = self.decoder.row(payload, &origin);
+            return told.map(row).map_err(|reject| rejected(&reject));
+        }
+        match self.decoder.decode(payload, &origin) {
             Ok(decoded) => Ok(Read {
                 customer: hashed(&decoded.event.customer),
                 told: Told::Event(Box::new(decoded.event)),
@@ -153,20 +167,7 @@ impl Core for Customers {
                 set_back_ms: decoded.set_back_ms,
                 everybody,
             }),
-            // Each task has a copy; one letter is enough.
-            Err(reject) if everybody && self.partition != 0 => Err(Rejection {
-                stage: reject.stage(),
-                reason: Rejection::IGNORED,
-                detail: reject.to_string(),
-            }),
-            Err(reject) => Err(Rejection {
-                stage: reject.stage(),
-                reason: match reject {
-                    Reject::Ignored(_) => Rejection::IGNORED,
-                    _ => reject.word(),
-                },
-                detail: reject.to_string(),
-            }),
+            Err(reject) => Err(rejected(&reject)),
         }
     }
 
@@ -174,6 +175,7 @@ impl Core for Customers {
         match &read.told {
             Told::Event(event) => event.time,
             Told::Transfer(transfer) => transfer.time(),
+            Told::Row(told) => told.at,
         }
     }
 
@@ -193,6 +195,7 @@ impl Core for Customers {
         let input = match read.told {
             Told::Event(event) => Input::Event(event),
             Told::Transfer(transfer) => Input::Transferred(transfer),
+            Told::Row(told) => Input::Row(told),
         };
         let is_transfer = matches!(input, Input::Transferred(_));
         self.work(effects, |engine, said| engine.step(input, now, said));
@@ -205,6 +208,12 @@ impl Core for Customers {
                 false => effect,
             };
             effects.extend(said.into_iter().map(of_late));
+        }
+        if self.partition != 0 {
+            // Each task has a copy of what it is said of; one letter is enough.
+            let said = effects.iter_mut().skip(first);
+            let said = said.filter(|effect| matches!(effect, Effect::Rejected(_)));
+            said.for_each(|effect| *effect = counted(Count::Ignored, 1));
         }
         if read.set_back_ms > 0 {
             effects[first..]
@@ -353,6 +362,17 @@ fn transfer(record: &RawRecord) -> Result<Read, Rejection> {
     })
 }
 
+/// A row of a table.
+fn row(told: rows::Told) -> Read {
+    Read {
+        customer: hashed(&told.key),
+        told: Told::Row(Box::new(told)),
+        defects: Vec::new(),
+        set_back_ms: 0,
+        everybody: false,
+    }
+}
+
 fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
     match effect {
         engine::Effect::Decided(decision) => decided(&decision, encoder),
@@ -365,6 +385,11 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
             value: transfer.pack(),
         },
         engine::Effect::Duplicate => Effect::Duplicate,
+        engine::Effect::Rejected(reject) => Effect::Rejected(Rejection {
+            stage: reject.stage(),
+            reason: reject.word(),
+            detail: reject.to_string(),
+        }),
         engine::Effect::Late { behind_ms } => Effect::Late { behind_ms },
         engine::Effect::Erased => counted(Count::Erased, 1),
         engine::Effect::DroppedAsErased => counted(Count::DroppedAsErased, 1),

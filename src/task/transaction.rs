@@ -281,6 +281,9 @@ impl Open {
                     });
                 }
             }
+            (Effect::Rejected(rejection), Some((origin, record))) => {
+                self.reject(origin, record, &rejection);
+            }
             (Effect::Transferred { to, key, value }, _) => {
                 let out = Out {
                     sink: Sink::Transfers(to),
@@ -301,7 +304,13 @@ impl Open {
             }
             // Time alone changed a customer: that is worth a commit.
             (Effect::Counted { .. }, None) => drop(self.since.get_or_insert(clock)),
-            (Effect::Late { .. } | Effect::Duplicate | Effect::Counted { .. }, _) => {}
+            (
+                Effect::Late { .. }
+                | Effect::Duplicate
+                | Effect::Counted { .. }
+                | Effect::Rejected(_),
+                _,
+            ) => {}
         }
     }
 

@@ -458,6 +458,7 @@ pub(super) fn tally(tallies: &mut BTreeMap<Count, u64>, effect: &Effect) {
     match effect {
         Effect::Late { .. } => count(tallies, Count::Late),
         Effect::Transferred { .. } => {}
+        Effect::Rejected(rejection) => count(tallies, Count::Rejected(rejection.reason.into())),
         Effect::Duplicate => count(tallies, Count::Duplicates),
         Effect::Counted { count, times } => *tallies.entry(count.clone()).or_default() += times,
         Effect::Decided { count: of, .. } => count(tallies, of.clone()),

@@ -1,6 +1,7 @@
 //! What the engine works with: checked, compiled triggers, found by event name.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
@@ -15,7 +16,9 @@ use crate::money::Amount;
 use crate::profile::Settled;
 use crate::referral::Referral;
 use crate::segment::{Chosen, Concerned, Segment};
-use crate::suppression::Suppression;
+use crate::suppression::{Brought, Suppression};
+use crate::table::Table;
+use crate::table::rows::{Row, Rows};
 use crate::tally::kpi::Kpi;
 use crate::time::{Timestamp, Zone};
 use crate::treatment::Command;
@@ -24,9 +27,35 @@ use crate::treatment::choice::TreatmentChoice;
 pub use super::policy::Policy;
 use super::policy::TriggerPolicy;
 
+/// What an engine works with: all triggers of one revision, which the engines of all tasks share, and the rows of tables that came to
+/// its own by topics.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    set: Arc<Compiled>,
+    /// The rows that came by topics.
+    pub rows: Rows,
+    /// Of each list whose entries a topic brings, by its place among the lists, those that came.
+    brought: BTreeMap<usize, Brought>,
+}
+
+impl Deref for Plan {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.set
+    }
+}
+
+/// For who makes one, before any engine works with it.
+impl DerefMut for Plan {
+    fn deref_mut(&mut self) -> &mut Compiled {
+        Arc::get_mut(&mut self.set).expect("no engine has it yet")
+    }
+}
+
 /// All triggers of one revision.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Compiled {
     /// The names that events and expressions are checked against.
     pub vocabulary: Arc<Vocabulary>,
     /// Highest priority first, then by name: the order in which moments of one instant are decided.
@@ -41,6 +70,8 @@ pub struct Plan {
     pub suppressions: Vec<Suppression>,
     /// By what customers bring friends, by name.
     pub referrals: Vec<Referral>,
+    /// The tables that have their rows by topics, by name.
+    pub tables: Vec<(Text, Arc<Table>)>,
     /// Whether a trigger asks when one is entered or left.
     pub watches_segments: bool,
     /// What is common to all triggers.
@@ -265,7 +296,7 @@ impl Plan {
             .map(|(i, trigger)| (trigger.key, i))
             .collect();
         by_key.sort_unstable();
-        Self {
+        Self::of(Compiled {
             counts_days,
             vocabulary,
             has_journeys: triggers.iter().any(|it| it.journey.is_some()),
@@ -277,6 +308,7 @@ impl Plan {
             segments,
             suppressions: Vec::new(),
             referrals: Vec::new(),
+            tables: Vec::new(),
             watches_segments,
             sees_beyond_events,
             home: policy.default_timezone.zone(),
@@ -289,7 +321,72 @@ impl Plan {
             goals_by_event,
             by_broadcast,
             by_key,
+        })
+    }
+
+    fn of(set: Compiled) -> Self {
+        Self {
+            set: Arc::new(set),
+            rows: Rows::default(),
+            brought: BTreeMap::new(),
         }
+    }
+
+    /// The same for an engine of its own, to which no row has come so far.
+    #[must_use]
+    pub fn without_rows(&self) -> Self {
+        self.with_rows(Rows::default())
+    }
+
+    /// The same for an engine of its own, to which these rows have come so far.
+    #[must_use]
+    pub fn with_rows(&self, rows: Rows) -> Self {
+        let lists = self.suppressions.iter().enumerate();
+        let brought = lists.filter_map(|(place, list)| {
+            let mut brought = Brought::default();
+            let there = rows.all(list.topic()?);
+            let there = there.filter(|(_, row)| row.latest().is_some());
+            there.for_each(|(key, _)| brought.says(list.entry(key), true));
+            Some((place, brought))
+        });
+        Self {
+            set: Arc::clone(&self.set),
+            brought: brought.collect(),
+            rows,
+        }
+    }
+
+    /// Puts a row in another's place, or takes it out; what was there.
+    pub fn put_row(&mut self, topic: &Text, key: &Text, row: Option<Row>) -> Option<Row> {
+        let is_on = |row: Option<&Row>| row.is_some_and(|row| row.latest().is_some());
+        let is = is_on(row.as_ref());
+        let before = self.rows.put(topic, key, row);
+        if is != is_on(before.as_ref()) {
+            let lists = self.set.suppressions.iter().enumerate();
+            for (place, list) in lists.filter(|(_, list)| list.topic() == Some(topic)) {
+                let brought = self.brought.entry(place).or_default();
+                brought.says(list.entry(key), is);
+            }
+        }
+        before
+    }
+
+    /// The suppression lists, each with what its topic has brought where it has one.
+    pub fn lists(&self) -> impl Iterator<Item = (&Suppression, Option<&Brought>)> {
+        let lists = self.suppressions.iter().enumerate();
+        lists.map(|(place, list)| (list, self.brought.get(&place)))
+    }
+
+    /// Whether both are of the same compilation.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.set, &other.set)
+    }
+
+    /// Its tables have their rows by topics, by name: what is remembered of a customer asks for more than her events say then.
+    pub fn has_tables(&mut self, tables: Vec<(Text, Arc<Table>)>) {
+        self.sees_beyond_events |= !tables.is_empty();
+        self.tables = tables;
     }
 
     /// The same, where its expressions ask what was declared by these texts besides, by their hashes.
@@ -303,7 +400,9 @@ impl Plan {
         self.declared = hasher.digest();
         self
     }
+}
 
+impl Compiled {
     /// The triggers that take this event, most important first: those that name it, and those that concern everybody.
     pub fn naming(&self, name: EventName) -> impl Iterator<Item = &Trigger> {
         self.by_event.of(name).map(|i| &self.triggers[i])
@@ -337,11 +436,11 @@ impl Plan {
         settled.identity.zone_or(&self.home)
     }
 
-    /// The referral and the code, as it is read, that an event brings.
+    /// The referral and the code, as it is read, that an event brings; `rows`: what tables say.
     #[must_use]
-    pub fn brought(&self, event: &Event) -> Option<(&Referral, Text)> {
+    pub fn brought(&self, event: &Event, rows: &Rows) -> Option<(&Referral, Text)> {
         let mut referrals = self.referrals.iter();
-        referrals.find_map(|it| Some((it, it.brought(event)?)))
+        referrals.find_map(|it| Some((it, it.brought(event, rows)?)))
     }
 
     /// The referral whose code of a customer her command has.

@@ -179,6 +179,12 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
     let texts = tables.iter().map(|(table, _)| table.text);
     let texts = texts.chain(points.iter().map(|(points, _)| points.text));
     let mut plan = plan.asking(texts);
+    let tables = tables.into_iter().map(|(it, _)| (it.name, it.table));
+    plan.has_tables(
+        tables
+            .filter(|(_, table)| table.topic().is_some())
+            .collect(),
+    );
     plan.suppressions = suppressions.into_iter().map(|(list, _)| list).collect();
     plan.referrals = referrals.into_iter().map(|(it, _)| it).collect();
     Ok(plan)

@@ -1,4 +1,4 @@
-//! The file of a reference table: its rows, or the name of a .csv file beside it that has them.
+//! The file of a reference table: its rows, the name of a .csv file beside it that has them, or the topic that brings them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
 use crate::document::suggest::{closest, listed};
+use crate::document::topic;
 use crate::document::yaml::{self, Key, Node, Yaml};
 use crate::event::limits::TEXT_BYTES;
-use crate::event::{Item, Property, Text, Type};
-use crate::table::{Table, limits};
-use crate::time::{Timestamp, parse_day};
+use crate::event::{Property, Text, Type};
+use crate::table::{Table, Written, limits, property};
 
 /// The keys of the file of a table.
 pub const KEYS: Keys = Keys {
@@ -28,20 +28,25 @@ pub const KEYS: Keys = Keys {
             Shape::Text(yaml::limits::FILE_BYTES),
             "What it is, in its author's words. For people.",
         ),
-        Known::required(
+        Known::optional(
             "key",
             Shape::Form("^[a-z][a-z0-9_]{0,63}$", "product_id"),
-            "What its rows are found by; in a .csv file the heading of the column that has it.",
+            "What its rows are found by; in a .csv file the heading of the column that has it. Needed with `rows`.",
         ),
         Known::required(
             "columns",
             Shape::Each(&Shape::Words(&Type::NAMES)),
             "What else a row says, with its type: `{ companion: text, price: number }`. A date is, as a time, the end of that day in the customer's zone; a list (of texts; `list of number` and so on) has, in a .csv file, bars between what stands in it: `a|b`.",
         ),
-        Known::required(
+        Known::optional(
             "rows",
             Shape::Either(&[Shape::Each(&Shape::Any), Shape::Text(data::BYTES)]),
             "The rows by key, `p1: { companion: p9 }`; or the name of a file beside it, `companions.csv`, with a heading.",
+        ),
+        Known::optional(
+            "topic",
+            Shape::Form(topic::FORM, "catalogue"),
+            "Instead of `rows`: the topic that brings them, one of `topics.tables` in the configuration. The key of a record is that of the row, its value a JSON object by the names of columns; a record without a value takes the row out.",
         ),
     ],
     later: &[],
@@ -56,12 +61,6 @@ pub struct Named {
     pub text: u64,
     /// Its rows.
     pub table: Arc<Table>,
-}
-
-/// A value as it is written.
-enum Cell<'c> {
-    Text(&'c str),
-    List(Vec<&'c str>),
 }
 
 /// Reads the file of a table; `files`: those of data beside it.
@@ -99,17 +98,29 @@ fn table(
     if let Some(node) = fields.get("about") {
         reader.text(node, "a sentence on what it is");
     }
-    let key = reader.required(fields, "key", "what rows are found by, such as product_id");
-    let key =
-        key.and_then(|node| reader.identifier(node, ("a key", "product_id"), limits::NAME_BYTES));
+    let key = fields.get("key");
+    let key = key.map(|node| reader.identifier(node, ("a key", "product_id"), limits::NAME_BYTES));
     let columns = reader.required(
         fields,
         "columns",
         "what a row says, such as { companion: text }",
     );
     let columns = columns.and_then(|node| columns_of(reader, node));
-    let rows = reader.required(fields, "rows", "the rows, or the name of a .csv file");
-    let (name, key, columns, rows) = (name?, key?, columns?, rows?);
+    if let Some(node) = fields.get("topic") {
+        let topic = topic::read(reader, (fields, node), "rows")?;
+        let table = Table::new(columns?).by_topic(topic);
+        return Some((name?, table, 0));
+    }
+    let rows = reader.required(
+        fields,
+        "rows",
+        "the rows, the name of a .csv file, or `topic`",
+    );
+    let key = key.or_else(|| {
+        let expected = "what rows are found by, such as product_id";
+        reader.required(fields, "key", expected).map(|_| None)
+    });
+    let (name, key, columns, rows) = (name?, key??, columns?, rows?);
     let mut table = Table::new(columns.iter().cloned());
     let mut text = 0;
     match &rows.value {
@@ -193,10 +204,10 @@ fn written(
         };
         let said = match &node.value {
             _ if node.is_null() => continue,
-            Yaml::Scalar { text, .. } => Some(Cell::Text(text)),
+            Yaml::Scalar { text, .. } => Some(Written::Text(text)),
             Yaml::List(items) => {
                 let items: Option<Vec<&str>> = items.iter().map(Node::text).collect();
-                items.map(Cell::List)
+                items.map(Written::List)
             }
             Yaml::Map(_) => None,
         };
@@ -272,7 +283,7 @@ fn of_row(
     let mut wrong = Vec::new();
     let values = columns.iter().zip(places).map(|((name, kind), place)| {
         let said = row.get(*place).unwrap_or_default();
-        let value = property(&Cell::Text(said), *kind);
+        let value = property(&Written::Text(said), *kind);
         if value.is_none() && !said.is_empty() {
             let message = format!("`{said}` in the column {name}");
             wrong.push((message, kind.described().to_owned()));
@@ -315,45 +326,6 @@ fn take(
             "each key once".to_owned(),
         );
     }
-}
-
-/// A value of this type; none where it is not known, or cannot be read as that.
-fn property(said: &Cell<'_>, kind: Type) -> Option<Property> {
-    let text = match said {
-        Cell::List(items) => return list(items.iter().copied(), kind),
-        Cell::Text(text) => text.trim(),
-    };
-    match kind {
-        _ if text.is_empty() => None,
-        Type::Bool => match text {
-            "true" => Some(Property::Bool(true)),
-            "false" => Some(Property::Bool(false)),
-            _ => None,
-        },
-        Type::Number => {
-            let number = text.parse().ok();
-            let number = number.filter(|number: &f64| number.is_finite());
-            number.map(Property::Number)
-        }
-        Type::Text => Some(Property::Text(text.into())),
-        Type::Time => Timestamp::parse(text).map(Property::Time),
-        Type::Date => parse_day(text).map(Property::Date),
-        Type::List(_) => {
-            let items = text.split('|').map(str::trim);
-            list(items.filter(|it| !it.is_empty()), kind)
-        }
-        Type::Duration => None,
-    }
-}
-
-/// A list of this type, each as it is written.
-fn list<'t>(items: impl Iterator<Item = &'t str>, kind: Type) -> Option<Property> {
-    let Type::List(of) = kind else { return None };
-    let read = |text: &'t str| {
-        let is_one = of == Item::Text || property(&Cell::Text(text), of.kind()).is_some();
-        is_one.then(|| Text::from(text))
-    };
-    items.map(read).collect::<Option<_>>().map(Property::List)
 }
 
 #[cfg(test)]

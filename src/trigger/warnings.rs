@@ -10,6 +10,7 @@ use crate::document::yaml::{self, Yaml};
 use crate::event::{Text, Type};
 use crate::expression::{Expression, Scope};
 use crate::profile::{Of, Settled};
+use crate::table::rows;
 use crate::time::{DAY_MS, Timestamp, format_duration};
 use crate::treatment::code::Coded;
 
@@ -154,6 +155,7 @@ fn is_never(condition: &Expression) -> bool {
         profile: &Settled::default(),
         previous: None,
         now: Timestamp::MIN,
+        rows: &rows::NONE,
     };
     condition.kind() == Type::Bool && asks_nothing(condition) && !condition.holds(&scope)
 }

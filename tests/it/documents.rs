@@ -189,6 +189,12 @@ const BOUNDS: &[Bound] = &[
     ("rows and columns of a reference table", "100,000; 32", &[
         ("table.rs", "ROWS: usize = 100_000;"), ("table.rs", "COLUMNS: usize = 32;"),
     ]),
+    ("rows of a topic of tables; what they say", "1,000,000 a topic; 64 MiB, in each task", &[
+        ("table/rows.rs", "ROWS: usize = 1_000_000;"), ("table/rows.rs", "BYTES: usize = 64 * 1024 * 1024;"),
+    ]),
+    ("what a row says; what it said before, within the lateness", "256 columns; 64 times", &[
+        ("table/rows.rs", "CELLS: usize = 256;"), ("table/rows.rs", "VERSIONS: usize = 64;"),
+    ]),
     ("records at hand", "2,048 or 1 MiB a topic and task", &[
         ("task/inbox.rs", "QUEUE_RECORDS: usize = 2048;"), ("task/inbox.rs", "QUEUE_BYTES: usize = 1024 * 1024;"),
     ]),

@@ -14,6 +14,7 @@ use moments::event::{Position, Property, Vocabulary};
 use moments::moment::State;
 use moments::profile::{Settled, Tail};
 use moments::stored::{self, Inventory, Part, Stored};
+use moments::table::rows::{self, Cell, Cells};
 use moments::tally::funnel::Funnel;
 use moments::task::count::Count;
 use moments::task::journal::{Between, Line, Slice, Step};
@@ -458,6 +459,7 @@ fn what_a_task_keeps_beside_customers_is_that_of_its_goldens() {
     let signs = r#"{"event":"Signed Up","userId":"fay","timestamp":"2026-01-02T10:00:00Z"}"#;
     let signs = Input::Event(event(signs, Origin::default()));
     engine.step(signs, now, &mut effects);
+    told_rows(&mut engine, now);
     let then = now.plus(2_000);
     engine.step(Input::Watermark(now), now, &mut effects);
     engine.step(Input::Watermark(then), then, &mut effects);
@@ -469,6 +471,7 @@ fn what_a_task_keeps_beside_customers_is_that_of_its_goldens() {
         "Broadcasts-v1",
         "Claim-v1",
         "Erasure-v1",
+        "Row-v1",
         "SendTimes-v1",
         "Lesson-v1",
     ];
@@ -482,7 +485,29 @@ fn what_a_task_keeps_beside_customers_is_that_of_its_goldens() {
     }
     assert_eq!(restored.erasures(), 1);
     assert_eq!(restored.lessons(), engine.lessons());
+    assert_eq!(restored.plan().rows, engine.plan().rows);
     assert_eq!(restored.held(), Timestamp::parse("2026-01-02T10:00:00Z"));
+}
+
+/// A row of a table, and that it ends.
+fn told_rows(engine: &mut Engine, now: Timestamp) {
+    let said = [
+        ("price".into(), Cell::Text("3.50".into())),
+        ("sizes".into(), Cell::List(vec!["38".into(), "40".into()])),
+    ];
+    for (at, cells) in [
+        (now, Some(Ok(Cells::new(said.into())))),
+        (now.plus(9_000), None),
+    ] {
+        let (topic, key) = ("catalogue".into(), "p1".into());
+        let told = rows::Told {
+            topic,
+            key,
+            at,
+            cells,
+        };
+        engine.step(Input::Row(Box::new(told)), now, &mut Vec::new());
+    }
 }
 
 /// What the changelog keys of figures begin with.

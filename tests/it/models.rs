@@ -239,7 +239,7 @@ fn a_model_of_a_file_is_a_part_of_a_set() {
         assert!(said.contains(expected), "{expected}: {said}");
     }
     write("churn.yaml", CHURN);
-    let before = load().expect("a set").revision;
+    let before = load().expect("a set").revision.clone();
     fs::write(folder.path().join("churn.onnx"), b"no model").expect("a file");
     let said = load()
         .err()

@@ -22,6 +22,7 @@ impl Fold<'_> {
             event,
             settled,
             between,
+            rows: &self.plan.rows,
         };
         !is_newest
             || self.plan.expiry(settled) < event.time
@@ -98,7 +99,7 @@ impl Fold<'_> {
             ..
         } = &mut view;
         let is_true = |it| {
-            shown(it, event, known, Some(&previous), states)
+            shown(it, event, (known, &plan.rows), Some(&previous), states)
                 .moment
                 .is_some()
         };
@@ -209,7 +210,7 @@ impl Fold<'_> {
                 shown(
                     trigger,
                     event,
-                    settled,
+                    (settled, &plan.rows),
                     previous.as_ref(),
                     &mut known.states,
                 );
@@ -234,7 +235,13 @@ impl Fold<'_> {
             let Ahead {
                 settled, states, ..
             } = &mut *view;
-            shown(trigger, event, settled, previous.as_ref(), states);
+            shown(
+                trigger,
+                event,
+                (settled, &plan.rows),
+                previous.as_ref(),
+                states,
+            );
         }
     }
 
@@ -257,7 +264,13 @@ impl Fold<'_> {
             let Ahead {
                 settled, states, ..
             } = &mut *view;
-            let found = shown(trigger, event, settled, previous.as_ref(), states);
+            let found = shown(
+                trigger,
+                event,
+                (settled, &plan.rows),
+                previous.as_ref(),
+                states,
+            );
             if let Some(moment) = found.moment
                 && !fired.contains(&trigger.key)
             {

@@ -55,7 +55,13 @@ impl Fold<'_> {
         let mut came = Vec::new();
         for trigger in plan.broadcast(event.name) {
             let mut nothing = States::default();
-            let found = shown(trigger, event, settled, previous.as_ref(), &mut nothing);
+            let found = shown(
+                trigger,
+                event,
+                (settled, &plan.rows),
+                previous.as_ref(),
+                &mut nothing,
+            );
             let Some(moment) = found.moment else { continue };
             let cause = Some((event, previous.as_ref()));
             let asked = Asked {

@@ -20,6 +20,7 @@ use crate::policy::{self, Decided, Held, Past, Sends};
 use crate::profile::journeys::{Awaits, Hold, Place, Stays, Went};
 use crate::profile::{Settled, TailEvent};
 use crate::stored::Lazy;
+use crate::table::rows::Rows;
 use crate::tally::funnel::{Leaving, Passage, SENT};
 use crate::tally::{Change, Outcome as Counted};
 use crate::time::Timestamp;
@@ -130,7 +131,7 @@ impl<'a> Fold<'a> {
         };
         let mut trail = Trail::default();
         let turn = {
-            let scope = scope(place, settled, at);
+            let scope = scope(place, (settled, &self.plan.rows), at);
             let by = (self.lessons, &mut trail);
             due(plan, (trigger, journey), place, &scope, by)
         };
@@ -151,7 +152,7 @@ impl<'a> Fold<'a> {
             Turn::Waits(step, until) => {
                 own.goes(Some(stands(step)), at);
                 own.stays = Some(Stays::Until(until));
-                asks_again(settled, journey, place, at);
+                asks_again((settled, &self.plan.rows), journey, place, at);
                 self.tells_of_instant(settled, place.key, &place.began.occurrence);
                 return None;
             }
@@ -165,7 +166,7 @@ impl<'a> Fold<'a> {
                 return Some(sending);
             }
         }
-        asks_again(settled, journey, place, at);
+        asks_again((settled, &self.plan.rows), journey, place, at);
         None
     }
 
@@ -288,7 +289,7 @@ impl<'a> Fold<'a> {
         }
         if let Some(journey) = &trigger.journey {
             let place = place.clone();
-            asks_again(settled, journey, &place, asked_at);
+            asks_again((settled, &self.plan.rows), journey, &place, asked_at);
         }
     }
 
@@ -341,7 +342,7 @@ impl<'a> Fold<'a> {
         let said = Scope {
             event: Some(event),
             previous,
-            ..scope(place, settled, event.time)
+            ..scope(place, (settled, &self.plan.rows), event.time)
         };
         let turn = told((trigger, journey), place, &said, again);
         let passes = matches!(turn, Turn::Passes(..));
@@ -358,7 +359,7 @@ impl<'a> Fold<'a> {
             }
             Turn::Stays | Turn::Waits(..) | Turn::Sends(..) => {}
         }
-        asks_again(settled, journey, place, event.time);
+        asks_again((settled, &self.plan.rows), journey, place, event.time);
         passes
     }
 
@@ -489,8 +490,8 @@ impl<'a> Fold<'a> {
                 self.withdraws(settled, place, at);
                 self.passes_over(settled, place, at);
             }
-            asks_again(settled, journey, place, at);
-            let scope = scope(place, settled, at);
+            asks_again((settled, &self.plan.rows), journey, place, at);
+            let scope = scope(place, (settled, &self.plan.rows), at);
             let leaves = journey.until.as_ref().is_some_and(|it| it.holds(&scope));
             if leaves {
                 self.leaves(settled, place, Leaving::Until, at);
@@ -590,11 +591,16 @@ fn told<'p>(
 }
 
 /// Says when time alone may make her leave, or go on.
-fn asks_again(settled: &mut Settled, journey: &Journey, place: &Place, at: Timestamp) {
+fn asks_again(
+    (settled, rows): (&mut Settled, &Rows),
+    journey: &Journey,
+    place: &Place,
+    at: Timestamp,
+) {
     let Some(place) = settled.journeys.of(place.key, &place.began.occurrence) else {
         return;
     };
-    let scope = scope(place, settled, at);
+    let scope = scope(place, (settled, rows), at);
     let step = place.step.as_ref();
     let step = step.and_then(|step| journey.step(crate::journey::key(step)));
     let awaited = step.filter(|_| matches!(place.stays, Some(Stays::Until(_))));

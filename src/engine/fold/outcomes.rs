@@ -128,8 +128,8 @@ impl Fold<'_> {
         if settled.journeys.went().is_empty() {
             return;
         }
-        let scope = Scope::of_event(event, settled, previous);
         let plan = self.plan;
+        let scope = Scope::of_event(event, settled, previous, &plan.rows);
         let meets = |went: &&Went| {
             let trigger = plan.by_key(went.key);
             went.at < event.time
@@ -258,7 +258,7 @@ impl Fold<'_> {
             return;
         }
         let left = placed.and_then(|it| it.left_in(&settled.orders.currency));
-        let scope = Scope::of_event(event, settled, previous);
+        let scope = Scope::of_event(event, settled, previous, &plan.rows);
         let open = settled.ledger.entries().enumerate();
         let met: Vec<(usize, Amount)> = open
             .filter(|(_, entry)| entry.counts(event.time))

@@ -45,7 +45,7 @@ impl Fold<'_> {
             return;
         }
         let plan = self.plan;
-        let scope = Scope::of_event(folded.event, settled, folded.previous);
+        let scope = Scope::of_event(folded.event, settled, folded.previous, &plan.rows);
         let undone = |key: u32, text: Option<u64>, past: CameTrue<'_>| {
             let mut asked = plan.naming(folded.event.name);
             asked.any(|it| {
@@ -172,7 +172,14 @@ impl Fold<'_> {
                 let Folded {
                     event, previous, ..
                 } = folded;
-                shown(trigger, event, settled, previous, &mut States::default()).moment
+                shown(
+                    trigger,
+                    event,
+                    (settled, &self.plan.rows),
+                    previous,
+                    &mut States::default(),
+                )
+                .moment
             }
         };
         let holds = moment.is_some_and(|moment| {

@@ -6,6 +6,7 @@ use super::super::kind::capitalised;
 use crate::event::Event;
 use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
+use crate::table::rows;
 use crate::time::{DAY_MS, Timestamp, WEEKDAYS, Zone, ordinal, weekday};
 use crate::value::Value;
 
@@ -127,6 +128,7 @@ impl Date {
             profile: settled,
             previous: None,
             now: Timestamp::MIN,
+            rows: &rows::NONE,
         };
         match field.eval(&scope) {
             Value::Time(time) => Some(time),

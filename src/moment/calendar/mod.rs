@@ -27,6 +27,7 @@ use crate::event::Event;
 use crate::expression::{Expression, Scope};
 use crate::profile::Settled;
 use crate::stored::Stored;
+use crate::table::rows::Rows;
 use crate::time::{DAY_MS, Timestamp, Zone, duration_in_words};
 use date::{Date, civil, days, own};
 
@@ -139,7 +140,7 @@ impl MomentKind for Calendar {
         self.known(state, settled).map(|next| next.at)
     }
 
-    fn fire(&self, state: &mut CalendarState, settled: &Settled) -> Option<Moment> {
+    fn fire(&self, state: &mut CalendarState, settled: &Settled, _rows: &Rows) -> Option<Moment> {
         let Next { at, day } = self.known(state, settled)?;
         *state = self.begun(settled, at, Some(day));
         let date = civil(day)?.to_string();

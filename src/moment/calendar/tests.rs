@@ -32,11 +32,12 @@ fn next(text: &str, from: &str, zone: &str, birthday: &str) -> String {
         profile: &settled,
         previous: None,
         now: time,
+        rows: &crate::table::rows::NONE,
     };
     kind.event(&mut Kept::New(&mut state), &scope, &mut found);
     let mut state = state.expect("it begins with her");
     let due = kind.due(&state, &settled);
-    let moment = kind.fire(&mut state, &settled);
+    let moment = kind.fire(&mut state, &settled, &crate::table::rows::NONE);
     assert_eq!(due, moment.as_ref().map(|moment| moment.at), "{text}");
     let after = kind.due(&state, &settled);
     assert!(

@@ -226,7 +226,7 @@ fn channels(basis: &Basis<'_>) -> Vec<Channel> {
     all.chain(copies).chain([control]).collect()
 }
 
-/// The topics that tell what happened to everybody, and the one to which that is copied.
+/// The topics that tell what happened to everybody, those that bring rows, and the one to which both are copied.
 fn of_everybody(basis: &Basis<'_>) -> (Vec<Channel>, Option<Channel>) {
     let topics = &basis.config.topics;
     let everybody = topics.everybody.iter().map(|(name, topic)| Channel {
@@ -239,15 +239,27 @@ fn of_everybody(basis: &Basis<'_>) -> (Vec<Channel>, Option<Channel>) {
         about: "What happened to everybody; without a key.".to_owned(),
         action: "receive",
     });
+    let rows = topics.tables.iter().map(|name| Channel {
+        key: format!("rows_{}", name.replace('.', "_")),
+        address: name.clone(),
+        messages: vec!["row".to_owned()],
+        about: "Rows of reference tables, or entries of suppression lists; compacted.".to_owned(),
+        action: "receive",
+    });
+    let copied = [
+        ("broadcast", !topics.everybody.is_empty()),
+        ("row", !topics.tables.is_empty()),
+    ];
+    let copied = copied.into_iter().filter(|(_, is_there)| *is_there);
     let copies = basis.config.broadcasts().map(|address| Channel {
         key: "broadcasts".to_owned(),
         address,
-        messages: vec!["broadcast".to_owned()],
-        about: "What happened to everybody, copied to each partition; for this program alone."
+        messages: copied.map(|(name, _)| name.to_owned()).collect(),
+        about: "What happened to everybody, and rows of tables, copied to each partition; for this program alone."
             .to_owned(),
         action: "send",
     });
-    (everybody.collect(), copies)
+    (everybody.chain(rows).collect(), copies)
 }
 
 /// What stands in a topic.
@@ -264,6 +276,9 @@ impl Message {
         let key = match self.name.as_str() {
             "report" => {
                 "What the row is of, and the partition: a later one of the same key replaces it."
+            }
+            "row" => {
+                "The key of the row, or the entry: a later record of the same key replaces it."
             }
             _ => "The customer: her userId, else her anonymousId.",
         };
@@ -328,6 +343,12 @@ fn messages(basis: &Basis<'_>) -> Vec<Message> {
     if !topics.everybody.is_empty() {
         let payload = schema("Event");
         messages.push(message("broadcast", "A broadcast", JSON, came(), payload));
+    }
+    if !topics.tables.is_empty() {
+        let about =
+            "What the row says, by the names of columns; none where there is no such row any more.";
+        let payload = json!({ "type": ["object", "null"], "description": about });
+        messages.push(message("row", "A row of a table", JSON, json!({}), payload));
     }
     let inputs = topics.inputs().into_iter();
     messages.extend(inputs.map(|input| {

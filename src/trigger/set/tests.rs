@@ -81,7 +81,7 @@ fn the_revision_is_of_what_is_said_not_of_where() {
             .iter()
             .map(|(name, text)| Source::new(name, text.clone()))
             .collect();
-        compile(&sources, basis).unwrap().revision
+        compile(&sources, basis).unwrap().revision.clone()
     };
     let first = revised(&[("a", text("one")), ("b", text("two"))], &basis());
     assert_eq!(first.len(), 16);
@@ -379,7 +379,7 @@ fn models_may_be_asked_for() {
 fn another_model_is_another_revision() {
     let revision = |of| {
         let plan = compile(&[asking("true"), views(), model(of)], &basis());
-        plan.expect("a set").revision
+        plan.expect("a set").revision.clone()
     };
     assert_ne!(revision("facts.views"), revision("facts.views + 1"));
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::document::report::rendered;
-use crate::event::Vocabulary;
-use crate::time::Zone;
+use crate::event::{Item, Vocabulary};
+use crate::table::{Place, rows};
+use crate::time::{Timestamp, Zone};
 use crate::value::Value;
 
 const COLUMNS: &str = "columns: { companion: text, price: number, sold: bool, until: date, from: time, tags: list, sizes: list of number }\n";
@@ -35,7 +36,9 @@ fn rows_stand_in_the_file_or_in_one_beside_it() {
         assert_eq!((named.name.as_str(), named.table.len()), ("companions", 2));
         let value = |key: &str, column: &str| {
             let (column, _) = named.table.column(column).unwrap();
-            named.table.value(key, column, &|| Zone::Utc)
+            let at = Timestamp::MIN;
+            let place = Place { key, column, at };
+            named.table.value(&rows::NONE, place, &|| Zone::Utc)
         };
         assert_eq!(value("p1", "companion"), Value::Text("p9"));
         assert_eq!(value("p1", "price"), Value::Number(12.5));

@@ -23,6 +23,7 @@ mod replaying;
 mod schemas;
 mod silence;
 mod sending;
+mod tables;
 mod topics;
 mod torture;
 mod traces;

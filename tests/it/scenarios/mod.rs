@@ -14,6 +14,7 @@ mod predictions;
 mod rates;
 mod said;
 mod segment;
+mod tables;
 mod taken_back;
 mod things;
 mod thresholds;

@@ -23,6 +23,7 @@ pub struct Alone {
     fresh: fn() -> Customers,
     plan: Arc<Plan>,
     inputs: Vec<Vec<RawRecord>>,
+    batch: usize,
     pub transactions: Vec<Transaction>,
 }
 
@@ -68,8 +69,21 @@ impl Alone {
             fresh,
             plan,
             inputs: topics.into_iter().map(|(_, records)| records).collect(),
+            batch: BATCH,
             transactions: Vec::new(),
         }
+    }
+
+    /// Customers who changed stay unwritten for so long, so many records come at once, and each step is a transaction.
+    pub fn writing(mut self, checkpoint: Checkpoint, batch: usize) -> Self {
+        self.settings.checkpoint = checkpoint;
+        self.settings.delays = Delays {
+            command_ms: 0,
+            state_ms: 0,
+            behind_ms: 0,
+        };
+        self.batch = batch;
+        self
     }
 
     /// A process takes the task over and works until nothing is left to do, or until it has committed so many transactions: then
@@ -214,7 +228,7 @@ impl Process<'_> {
         let mut fetched = false;
         for (topic, (given, reads)) in self.given.iter_mut().enumerate() {
             let records = &self.log.inputs[topic];
-            let to = records.len().min(*given + BATCH);
+            let to = records.len().min(*given + self.log.batch);
             if *reads && to > *given {
                 let input = Input::Fetched {
                     topic,
@@ -270,9 +284,14 @@ impl Process<'_> {
                 self.log.transactions.push(transaction);
                 Input::CommitSucceeded {
                     changelog: self.log.end(),
-                    journal: None,
+                    journal: Some(self.log.transactions.len() as i64),
                 }
             }
+            Action::ReadJournal { from, .. } => {
+                let lines = (0..).zip(self.log.committed(&Sink::Journal));
+                Input::Journal(lines.filter(|(offset, _)| *offset >= from).collect())
+            }
+            Action::Report(_) => return Vec::new(),
             other => panic!("{other:?}"),
         }]
     }

@@ -22,6 +22,7 @@ mod protocol;
 pub mod random;
 mod rates;
 mod referrals;
+mod rows;
 mod script;
 mod subject;
 mod toy;

@@ -8,16 +8,22 @@ use crate::moment::{CameTrue, EventRef, Evidence, Moment};
 use crate::policy::{Open, Past, Why};
 use crate::profile::Settled;
 use crate::profile::journeys::{self, Awaits, Hold, Place, Stays};
+use crate::table::rows::Rows;
 use crate::time::Timestamp;
 
 /// What conditions of a journey are asked about.
-pub(super) fn scope<'s>(place: &'s Place, settled: &'s Settled, at: Timestamp) -> Scope<'s> {
+pub(super) fn scope<'s>(
+    place: &'s Place,
+    (settled, rows): (&'s Settled, &'s Rows),
+    at: Timestamp,
+) -> Scope<'s> {
     Scope {
         event: place.began.event.as_ref(),
         product: None,
         profile: settled,
         previous: None,
         now: at,
+        rows,
     }
 }
 
