@@ -301,9 +301,7 @@ impl Engine {
                 self.reward(Box::new(carried.into_event()), hops, now, effects);
             }
             Kind::PutOff(carried) => {
-                if self.again.is_none() {
-                    self.claims.0.change(self.key_of(&carried.event), None);
-                }
+                self.is_back(&carried.event);
                 self.event(Box::new(carried.into_event()), hops, now, effects);
             }
         }
@@ -384,20 +382,34 @@ impl Engine {
 
     /// An event is back. Where whoever it is about by now is another task's, it goes on to there.
     fn comes_back(&mut self, carried: &mut Carried, hops: u8) -> Option<CustomerId> {
-        if self.again.is_none() {
-            self.claims.0.change(self.key_of(&carried.event), None);
-        }
+        self.is_back(&carried.event);
         let moved = self.whose(&carried.event.customer);
         carried.event.customer = moved.filter(|_| Self::may_go_on(hops))?;
         let to = &carried.event.customer;
         self.is_elsewhere(to).then(|| to.clone())
     }
 
-    /// What a claim of an event is kept by: one of an event is under way at a time.
+    /// What a claim of an event is kept by: one of an event is under way at a time. It is the same in a replay, where topics have other
+    /// numbers.
     fn key_of(&self, event: &Event) -> Hash {
-        let (topic, offset) = (event.position.topic, event.position.offset);
-        let said = format!("{}\0{}\0{topic}\0{offset}", event.customer, event.id);
+        let (id, offset) = (&event.id, event.position.offset);
+        let said = format!("{}\0{id}\0{offset}", event.customer);
         self.forwarding.hash(&said)
+    }
+
+    /// An event is under way no more.
+    fn is_back(&mut self, event: &Event) {
+        if self.again.is_some() {
+            return;
+        }
+        let (topic, offset) = (event.position.topic, event.position.offset);
+        let by_topic = format!("{}\0{}\0{topic}\0{offset}", event.customer, event.id);
+        // A build before this one kept it by the second.
+        for key in [self.key_of(event), self.forwarding.hash(&by_topic)] {
+            if self.claims.0.get(&key).is_some() {
+                self.claims.0.change(key, None);
+            }
+        }
     }
 
     fn claimed(&mut self, carried: Carried, hops: u8, now: Timestamp, effects: &mut Vec<Effect>) {

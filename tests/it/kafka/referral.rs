@@ -1,4 +1,5 @@
-//! Customers of four tasks who bring friends of other tasks on a real Kafka, with processes that are killed: both are told once.
+//! Customers of four tasks who bring friends of other tasks on a real Kafka, with processes that are killed: both are told once, the
+//! journal replays it, and a rehearsal of the same events says the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -56,6 +57,12 @@ fn killed(installation: &Installation, mut member: Member) -> Member {
 
 fn value(record: &OwnedRecord) -> Value {
     serde_json::from_str(&record.text()).expect("JSON")
+}
+
+/// Whose decision it is, and what of: but for when it was decided, the same live and rehearsed.
+fn told(decision: &Value) -> String {
+    let parts = ["customer", "trigger", "occurrence", "moment_at", "decision"];
+    parts.map(|part| decision[part].to_string()).join(" ")
 }
 
 #[test]
@@ -132,4 +139,27 @@ fn friends_of_other_tasks_are_told_once_whatever_is_killed() {
 
     member.wait_until_ready();
     assert!(member.process.terminate(LIMIT).success());
+    let decided = installation.read("decisions");
+    let mut decided: Vec<String> = decided.iter().map(OwnedRecord::text).collect();
+    let mut replayed = installation.replayed_with(&["-identities"]);
+    decided.sort_unstable();
+    replayed.sort_unstable();
+    assert_eq!(decided, replayed, "the journal replays it");
+
+    let events: String = [reviews, firsts, seconds]
+        .concat()
+        .iter()
+        .map(|event| format!("{event}\n"))
+        .collect();
+    let [file, out] = ["all.jsonl", "out.jsonl"].map(|name| installation.file(name));
+    fs::write(&file, events).expect("a file");
+    let path = |path: &std::path::Path| path.display().to_string();
+    let arguments = ["rehearse", "--out", &path(&out), &path(&file)].map(str::to_owned);
+    installation.succeed(&arguments.each_ref().map(String::as_str));
+    let lines = |text: &str| -> BTreeSet<String> {
+        let decision = |line: &str| serde_json::from_str(line).expect("a decision");
+        text.lines().map(|line| told(&decision(line))).collect()
+    };
+    let rehearsed = lines(&fs::read_to_string(&out).expect("decisions"));
+    assert_eq!(lines(&decided.join("\n")), rehearsed, "so a rehearsal says");
 }
