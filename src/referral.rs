@@ -185,7 +185,7 @@ impl Referral {
         let Value::Text(codes) = self.with.eval(&scope) else {
             return None;
         };
-        let mut codes = code::several(&codes);
+        let mut codes = code::several(codes);
         let code = codes.find(|code| self.is_code(code))?;
         Some(code::as_read(code))
     }

@@ -389,10 +389,6 @@ impl Engine {
     }
 
     /// Takes an event of a customer of this task; whether it was not seen before.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "the way of an event, one step after the other"
-    )]
     fn take(&mut self, event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
         let plan = Arc::clone(&self.plan);
         let watermark = self.watermark;

@@ -45,7 +45,7 @@ pub use operators::{OPERATORS, OperatorDoc};
 use crate::event::{Event, EventName, Product, Type, Vocabulary};
 use crate::measure::Declarations;
 use crate::profile::Settled;
-use crate::profile::section::AsOf;
+use crate::profile::section::{AsOf, Writer};
 use crate::table::rows::Rows;
 use crate::time::{Timestamp, Zone};
 use crate::value::Value;
@@ -284,7 +284,7 @@ impl Expression {
     /// What tells of an event whether it may change what this asks for of the customer, one for each field; `None` where it asks for
     /// what other than her events writes, or what is derived of them.
     #[must_use]
-    pub fn written_by(&self) -> Option<Vec<fn(&Event) -> bool>> {
+    pub fn written_by(&self) -> Option<Vec<Writer>> {
         let field = |path: &String| Settled::writer_of(path.strip_prefix("profile.")?);
         let written_by = self.asks.iter().map(field).collect();
         if self.uses_previous { None } else { written_by }

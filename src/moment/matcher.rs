@@ -10,6 +10,7 @@ use crate::document::suggest::closest;
 use crate::document::yaml::{Node, Yaml};
 use crate::event::{Event, EventName};
 use crate::expression::{Expression, Scope, read};
+use crate::profile::section::Writer;
 
 /// Names of one matcher, a prefix counting as one.
 const EVENT_NAMES_MAX: usize = 64;
@@ -68,7 +69,7 @@ struct Part {
     any: bool,
     condition: Option<Expression>,
     /// See [`Expression::written_by`], of the condition.
-    written_by: Option<Vec<fn(&Event) -> bool>>,
+    written_by: Option<Vec<Writer>>,
 }
 
 impl Part {

@@ -38,6 +38,9 @@ pub fn thing_id(id: &str) -> ThingId {
     [hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]]
 }
 
+/// Whether an event may change a field.
+pub type Writer = fn(&Event) -> bool;
+
 /// A family of facts.
 pub trait Section: Stored + Default + PartialEq + 'static {
     /// What it is stored under; never another family's again.

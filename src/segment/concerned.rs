@@ -6,9 +6,7 @@ use smallvec::SmallVec;
 use super::Segment;
 use crate::event::Event;
 use crate::fact::Fact;
-
-/// Whether an event may change a field.
-type Writer = fn(&Event) -> bool;
+use crate::profile::section::Writer;
 
 /// Numbers of segments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

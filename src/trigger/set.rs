@@ -277,10 +277,7 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         definition.trigger.text = source.digest();
         Ok(definition)
     });
-    reports.extend(collisions(&triggers));
-    reports.extend(undeclared_purposes(&triggers, &policy));
-    reports.extend(codes_without_key(&triggers, &policy));
-    reports.extend(undeclared_referrals(&triggers, &referrals));
+    reports.extend(disagreements(&triggers, &policy, &referrals));
     if !reports.is_empty() {
         return Err(reports);
     }
@@ -297,6 +294,19 @@ pub fn read<'s>(sources: &'s [Source], basis: &Basis) -> Result<Read<'s>, Vec<Re
         policy,
         data,
     })
+}
+
+/// What triggers say that does not go with the others, or with what they name.
+fn disagreements(
+    triggers: &[(Definition, &Source)],
+    policy: &Policy,
+    referrals: &[(Referral, &Source)],
+) -> Vec<Report> {
+    let mut reports = collisions(triggers);
+    reports.extend(undeclared_purposes(triggers, policy));
+    reports.extend(codes_without_key(triggers, policy));
+    reports.extend(undeclared_referrals(triggers, referrals));
+    reports
 }
 
 /// The files of models and of data that others name, and the rest but for the policy.

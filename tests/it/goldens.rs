@@ -410,6 +410,16 @@ fn kept(name: &str, made: &[u8]) -> Vec<u8> {
     unhex(kept["bytes"][0].as_str().expect("text"))
 }
 
+/// The goldens of what a task keeps beside customers, in the order of its keys.
+const BESIDE: [&str; 6] = [
+    "Broadcasts-v1",
+    "Claim-v1",
+    "Erasure-v1",
+    "Row-v1",
+    "SendTimes-v1",
+    "Lesson-v1",
+];
+
 /// What a task keeps beside customers and its record: who was erased, which broadcasts everybody was shown, which former ids were
 /// asked for in other tasks, when was sent by a channel with a rate, and what was learnt of a way.
 #[test]
@@ -467,17 +477,9 @@ fn what_a_task_keeps_beside_customers_is_that_of_its_goldens() {
     let is_beside = |key: &[u8]| key[0] == 0 && !key.starts_with(FIGURES);
     records.retain(|(key, _)| is_beside(key));
     records.sort();
-    let names = [
-        "Broadcasts-v1",
-        "Claim-v1",
-        "Erasure-v1",
-        "Row-v1",
-        "SendTimes-v1",
-        "Lesson-v1",
-    ];
-    assert_eq!(records.len(), names.len(), "{records:?}");
+    assert_eq!(records.len(), BESIDE.len(), "{records:?}");
     let mut restored = Engine::new(plan).salted("salt");
-    for (name, (key, value)) in names.into_iter().zip(records) {
+    for (name, (key, value)) in BESIDE.into_iter().zip(records) {
         let value = value.expect("it is kept");
         let kept = kept(name, &value);
         restored.restore(&key, Some(&kept)).expect("it is read");

@@ -540,52 +540,18 @@ fn referrals_are_named_and_told_apart() {
         )
     };
     let friends = "{ referral: friends }";
-    for (files, expected) in [
+    #[rustfmt::skip]
+    let cases = [
         (vec![gives(friends), referral("friends", "F-")], ""),
-        (
-            vec![gives(friends), referral("friend", "F-")],
-            "no referral is called `friends`",
-        ),
-        (
-            vec![gives(friends), referral("friend", "F-")],
-            "did you mean `friend`",
-        ),
-        (
-            vec![
-                gives("{ referral: friends, prefix: F- }"),
-                referral("friends", "F-"),
-            ],
-            "`prefix` is said by the referral",
-        ),
-        (
-            vec![gives("{ referral: [friends] }"), referral("friends", "F-")],
-            "a name such as",
-        ),
-        (
-            vec![
-                text("a"),
-                referral("friends", "F-"),
-                referral("others", "FR-"),
-            ],
-            "codes of `others` and `friends` look alike",
-        ),
-        (
-            vec![
-                text("a"),
-                referral("friends", "F-"),
-                referral("friends", "G-"),
-            ],
-            "the name of two referrals",
-        ),
-        (
-            vec![
-                text("a"),
-                referral("friends", "F-"),
-                referral("others", "G-"),
-            ],
-            "",
-        ),
-    ] {
+        (vec![gives(friends), referral("friend", "F-")], "no referral is called `friends`"),
+        (vec![gives(friends), referral("friend", "F-")], "did you mean `friend`"),
+        (vec![gives("{ referral: friends, prefix: F- }"), referral("friends", "F-")], "`prefix` is said by the referral"),
+        (vec![gives("{ referral: [friends] }"), referral("friends", "F-")], "a name such as"),
+        (vec![text("a"), referral("friends", "F-"), referral("others", "FR-")], "codes of `others` and `friends` look alike"),
+        (vec![text("a"), referral("friends", "F-"), referral("friends", "G-")], "the name of two referrals"),
+        (vec![text("a"), referral("friends", "F-"), referral("others", "G-")], ""),
+    ];
+    for (files, expected) in cases {
         let numbered = files.iter().enumerate();
         let sources: Vec<_> = numbered
             .map(|(n, text)| Source::new(&format!("{n}.yaml"), text.clone()))

@@ -139,6 +139,11 @@ fn friends_of_other_tasks_are_told_once_whatever_is_killed() {
 
     member.wait_until_ready();
     assert!(member.process.terminate(LIMIT).success());
+    says_the_same(&installation, &[reviews, firsts, seconds].concat());
+}
+
+/// The journal replays what was decided of these events, and a rehearsal of them decides the same.
+fn says_the_same(installation: &Installation, events: &[Value]) {
     let decided = installation.read("decisions");
     let mut decided: Vec<String> = decided.iter().map(OwnedRecord::text).collect();
     let mut replayed = installation.replayed_with(&["-identities"]);
@@ -146,11 +151,7 @@ fn friends_of_other_tasks_are_told_once_whatever_is_killed() {
     replayed.sort_unstable();
     assert_eq!(decided, replayed, "the journal replays it");
 
-    let events: String = [reviews, firsts, seconds]
-        .concat()
-        .iter()
-        .map(|event| format!("{event}\n"))
-        .collect();
+    let events: String = events.iter().map(|event| format!("{event}\n")).collect();
     let [file, out] = ["all.jsonl", "out.jsonl"].map(|name| installation.file(name));
     fs::write(&file, events).expect("a file");
     let path = |path: &std::path::Path| path.display().to_string();

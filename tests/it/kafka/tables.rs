@@ -105,8 +105,8 @@ impl Shop {
                 .iter()
                 .any(|it| it["trigger"] == "any")
         });
-        let own = own(&self.installation).into_iter();
-        own.filter(|it| it["trigger"] == "cheap").last()
+        let mut own = own(&self.installation).into_iter();
+        own.rfind(|it| it["trigger"] == "cheap")
     }
 }
 
