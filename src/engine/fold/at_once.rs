@@ -44,8 +44,11 @@ impl Fold<'_> {
             aside.forget();
         }
         let names = |tail: &TailEvent| plan.speaks_at_once(tail.event.name);
-        if !speaks || !tail.events()[at..].iter().any(names) {
-            debug_assert!(speaks || self.says_nothing(settled, states, tail.events()));
+        if !tail.events()[at..].iter().any(names) {
+            return;
+        }
+        if !speaks {
+            debug_assert!(self.says_nothing(settled, states, tail.events()));
             return;
         }
         let view = aside.take();
