@@ -219,10 +219,10 @@ impl<'a> Fold<'a> {
         let due = loop {
             let next = tail.events().get(taken).map(|tail| &*tail.event);
             let next = next.filter(|event| event.time <= watermark);
-            // What stands before the first that may be due goes before it.
-            let until = next.map_or(watermark.plus(1), |event| event.time);
-            let is_undue = undue_before > watermark || until <= undue_before;
-            let due = self.next_due_from(until, is_undue, (settled, states, waiting));
+            let due = match undue_before > watermark {
+                true => None,
+                false => self.next_due(settled, states, waiting),
+            };
             let due = due.filter(|(at, _)| *at <= watermark);
             // Segments first: what else is due at the instant finds them as they are then.
             let passes = self.passes(settled);
@@ -312,18 +312,6 @@ impl<'a> Fold<'a> {
             Some((at, _)) if at <= expiry => deadline,
             _ => (expiry < Timestamp::MAX).then_some((expiry, Due::Expiry)),
         }
-    }
-
-    /// The same, not asked where nothing is due before that instant.
-    fn next_due_from(
-        &self,
-        instant: Timestamp,
-        is_undue: bool,
-        (settled, states, waiting): (&Settled, &States, &Waiting),
-    ) -> Option<(Timestamp, Due)> {
-        let next = || self.next_due(settled, states, waiting);
-        debug_assert!(!is_undue || next().is_none_or(|(at, _)| instant <= at));
-        if is_undue { None } else { next() }
     }
 
     /// Everything that is due at this instant: deadlines, and the moments that waited until then. It is asked as of that instant

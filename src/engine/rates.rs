@@ -232,8 +232,6 @@ impl Engine {
         let plan = std::sync::Arc::clone(&self.plan);
         let working = self.customers.look_at(slot, &plan);
         working.customer.has_turn(turn, instant);
-        // It may be due before she was to be looked at.
-        working.look = working.look.min(instant);
         self.look_and(
             slot,
             (Until::reached(instant), Some(&turn.channel)),

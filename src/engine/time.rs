@@ -227,8 +227,7 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let working = self.customers.look_at(slot, &plan);
         let before = effects.len();
-        let fold = Fold::new(&plan, now, effects).undue_before(working.look);
-        let fold = fold.learnt(&self.learning.learnt);
+        let fold = Fold::new(&plan, now, effects).learnt(&self.learning.learnt);
         let mut fold = match turn {
             Some(channel) => fold.with_turn(channel),
             None => fold,
