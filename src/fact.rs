@@ -526,14 +526,7 @@ mod tests {
         let (mut derived, mut made_way) = (Derived::default(), 0);
         let profile = Settled::default();
         for event in orders.split_whitespace().map(order) {
-            let scope = Scope {
-                event: Some(&event),
-                product: None,
-                profile: &profile,
-                previous: None,
-                now: event.time,
-                rows: &crate::table::rows::NONE,
-            };
+            let scope = Scope::of_event(&event, &profile, None, &crate::table::rows::NONE);
             for (per, said) in fact.said(&scope) {
                 made_way += derived.take(&fact.spec, per, event.time, said);
             }

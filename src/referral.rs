@@ -359,7 +359,8 @@ mod tests {
 
     use super::*;
     use crate::document::report::rendered;
-    use crate::event::{Position, Vocabulary};
+    use crate::event::Vocabulary;
+    use crate::moment::kind::tests::said;
     use crate::table::rows::NONE;
 
     fn reading(text: &str) -> Result<Referral, String> {
@@ -376,22 +377,10 @@ mod tests {
     }
 
     fn order(coupon: &str) -> Event {
-        Event {
-            customer: "ben".into(),
-            time: Timestamp(100),
-            position: Position::default(),
-            id: "e1".into(),
-            has_message_id: true,
-            name: EventName::ORDER_COMPLETED,
-            known: true,
-            properties: std::iter::once((PropertyId::COUPON, Property::Text(coupon.into())))
-                .collect(),
-            products: Vec::new(),
-            traits: None,
-            touchpoint: None,
-            traceparent: None,
-            formers: Vec::new(),
-        }
+        let mut order = said(EventName::ORDER_COMPLETED, Timestamp(100));
+        let coupon = Property::Text(coupon.into());
+        order.properties.push((PropertyId::COUPON, coupon));
+        order
     }
 
     #[test]

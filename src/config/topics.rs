@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Span};
+use crate::document::topic;
 use crate::task::ids::{TopicIds, shown};
 use crate::task::watermark::TopicSettings;
 
@@ -428,9 +429,7 @@ impl Topics {
 
 /// What Kafka takes for the name of a topic.
 pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.is_empty() || name.len() > 249 || !name.chars().all(fits) || matches!(name, "." | "..")
-    {
+    if !topic::is_name(name) {
         let expected = format!(
             "`{name}` is no name for a topic; expected 1 to 249 ASCII letters, digits, `.`, `_` or `-`"
         );

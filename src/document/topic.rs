@@ -8,6 +8,13 @@ use crate::event::Text;
 pub const FORM: &str = "^[A-Za-z0-9._-]{1,249}$";
 const BYTES: usize = 249;
 
+/// Whether Kafka takes it for the name of a topic.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=BYTES).contains(&name.len()) && name.chars().all(fits) && !matches!(name, "." | "..")
+}
+
 /// The topic that brings what otherwise stands under the key `instead`.
 pub fn read(
     reader: &mut Reader<'_>,
@@ -19,10 +26,7 @@ pub fn read(
         reader.fails(&other.span, message, "one of the two".to_owned());
         return None;
     }
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let text = node
-        .text()
-        .filter(|text| !text.is_empty() && text.len() <= BYTES && text.chars().all(fits));
+    let text = node.text().filter(|text| is_name(text));
     if text.is_none() {
         reader.unexpected(
             node,

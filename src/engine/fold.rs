@@ -24,7 +24,6 @@ use crate::moment::{Found, Moment, States};
 use crate::policy::{Past, Why};
 use crate::profile::{Profile, Settled, TailEvent};
 use crate::stored::Lazy;
-use crate::table::rows::Rows;
 use crate::time::Timestamp;
 use crate::trigger::plan::{Plan, Trigger};
 
@@ -411,13 +410,7 @@ impl<'a> Fold<'a> {
         self.tells_journeys(settled, (event, previous.as_ref()), again);
         let mut held_true = Vec::new();
         for trigger in folding().filter(|it| !again || it.kind.takes_again()) {
-            let found = shown(
-                trigger,
-                event,
-                (settled, &plan.rows),
-                previous.as_ref(),
-                states,
-            );
+            let found = plan.shows(trigger, event, settled, previous.as_ref(), states);
             if found.refused > 0 {
                 self.effects.push(Effect::OpenLimit {
                     trigger: trigger.name.clone(),
@@ -499,16 +492,19 @@ impl<'p> Gathered<'p> {
     }
 }
 
-/// Shows an event that the profile has taken in to a trigger that takes it.
-fn shown(
-    trigger: &Trigger,
-    event: &Event,
-    (settled, rows): (&Settled, &Rows),
-    previous: Option<&Settled>,
-    states: &mut States,
-) -> Found {
-    let scope = Scope::of_event(event, settled, previous, rows);
-    let mut found = Found::default();
-    trigger.kind.event(trigger.key, states, &scope, &mut found);
-    found
+impl Plan {
+    /// Shows an event that the profile has taken in to a trigger that takes it.
+    fn shows(
+        &self,
+        trigger: &Trigger,
+        event: &Event,
+        settled: &Settled,
+        previous: Option<&Settled>,
+        states: &mut States,
+    ) -> Found {
+        let scope = Scope::of_event(event, settled, previous, &self.rows);
+        let mut found = Found::default();
+        trigger.kind.event(trigger.key, states, &scope, &mut found);
+        found
+    }
 }

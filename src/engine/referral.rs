@@ -145,7 +145,7 @@ impl Engine {
             None => EventName::REFERRAL_ACCEPTED,
             Some(_) => EventName::REFERRAL_REFUSED,
         };
-        let says = |reason| says(&referral.name, &said, reason);
+        let says = |reason| says(Some(&referral.name), Some(&said), reason);
         let friend = following(
             event,
             &event.customer,
@@ -229,25 +229,21 @@ impl Engine {
 
 /// What is said of a referral to both.
 fn says<'a>(
-    referral: &'a Text,
-    code: &'a Text,
+    referral: Option<&'a Text>,
+    code: Option<&'a Text>,
     reason: Option<&'a str>,
 ) -> [(PropertyId, Option<&'a str>); 3] {
     [
-        (PropertyId::NAME, Some(referral)),
-        (PropertyId::COUPON, Some(code)),
+        (PropertyId::NAME, referral.map(Text::as_str)),
+        (PropertyId::COUPON, code.map(Text::as_str)),
         (PropertyId::REASON, reason),
     ]
 }
 
 /// What whoever referred somebody is told instead, where that does not count.
 fn turned_down(event: &Event, refused: Refusal) -> Event {
-    let text = |id| event.text(id).map(Text::as_str);
-    let said = [
-        (PropertyId::NAME, text(PropertyId::NAME)),
-        (PropertyId::COUPON, text(PropertyId::COUPON)),
-        (PropertyId::REASON, Some(refused.word())),
-    ];
+    let (name, code) = (event.text(PropertyId::NAME), event.text(PropertyId::COUPON));
+    let said = says(name, code, Some(refused.word()));
     following(event, &event.customer, EventName::REFERRAL_REFUSED, said)
 }
 

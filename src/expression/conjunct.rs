@@ -145,14 +145,7 @@ mod tests {
             previous: true,
         };
         let profile = Settled::default();
-        let scope = Scope {
-            event: None,
-            product: None,
-            profile: &profile,
-            previous: None,
-            now: Timestamp(0),
-            rows: &crate::table::rows::NONE,
-        };
+        let scope = Scope::of(&profile, Timestamp(0), &crate::table::rows::NONE);
         for (text, expected) in TABLE {
             let condition = Expression::condition(text, &environment).expect(text);
             let parts = condition.conjuncts();

@@ -202,12 +202,13 @@ impl Arithmetic {
     /// The result of decimal fractions, as prices are: of doubles 100.1 - 50.1 is less than 50. None where one is no such fraction, or
     /// the result is none; and of whole numbers, which have no need of it.
     fn decimals(self, a: f64, b: f64) -> Option<f64> {
-        let is_whole = a.fract() == 0.0 && b.fract() == 0.0;
+        if a.fract() == 0.0 && b.fract() == 0.0 {
+            return None;
+        }
         let decimal = |number: f64| Some(Amount::of(number)).filter(|it| it.number() == number);
         let exact = match self {
             Self::Remainder => return None,
             Self::Divide if b == 0.0 => return None,
-            Self::Add | Self::Subtract | Self::Multiply if is_whole => return None,
             Self::Add => decimal(a)? + decimal(b)?,
             Self::Subtract => decimal(a)? - decimal(b)?,
             Self::Multiply => decimal(a)?.times(decimal(b)?),

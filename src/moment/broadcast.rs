@@ -132,14 +132,7 @@ mod tests {
         assert_eq!(concerns.events, []);
         let event = said(EventName::PRODUCT_VIEWED, Timestamp(5));
         let settled = Settled::default();
-        let scope = Scope {
-            event: Some(&event),
-            product: None,
-            profile: &settled,
-            previous: None,
-            now: event.time,
-            rows: &crate::table::rows::NONE,
-        };
+        let scope = Scope::of_event(&event, &settled, None, &crate::table::rows::NONE);
         let mut found = Found::default();
         kind.event(&mut Kept::New(&mut None), &scope, &mut found);
         let moment = found.moment.expect("it came true");

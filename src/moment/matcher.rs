@@ -389,14 +389,7 @@ mod tests {
                     let total = (PropertyId::TOTAL, Property::Number(5.0));
                     event.properties.push(total);
                 }
-                let scope = Scope {
-                    event: Some(&event),
-                    product: None,
-                    profile: &profile,
-                    previous: None,
-                    now: event.time,
-                    rows: &crate::table::rows::NONE,
-                };
+                let scope = Scope::of_event(&event, &profile, None, &crate::table::rows::NONE);
                 assert_eq!(kind.of.matches(&scope), meant, "{text}: {name}");
                 assert!(!meant || kind.of.may_match(&event), "{text}: {name}");
             }

@@ -208,14 +208,7 @@ impl MomentKind for Prediction {
 
     fn fire(&self, state: &mut PredictionState, settled: &Settled, rows: &Rows) -> Option<Moment> {
         let at = self.due(state, settled)?;
-        let scope = Scope {
-            event: None,
-            product: None,
-            profile: settled,
-            previous: None,
-            now: at,
-            rows,
-        };
+        let scope = Scope::of(settled, at, rows);
         let facts = self.ask(state, &scope)?;
         Some(Moment {
             at,
@@ -421,14 +414,7 @@ mod tests {
         let mut settled = Settled::default();
         settled.orders.last = Some(Timestamp(ordered * MINUTE));
         let event = said(EventName::PRODUCT_VIEWED, Timestamp(minute * MINUTE));
-        let scope = Scope {
-            event: Some(&event),
-            product: None,
-            profile: &settled,
-            previous: None,
-            now: event.time,
-            rows: &crate::table::rows::NONE,
-        };
+        let scope = Scope::of_event(&event, &settled, None, &crate::table::rows::NONE);
         let mut found = Found::default();
         kind.event(&mut Kept::New(state), &scope, &mut found);
         found.moment.is_some_and(|moment| moment.at == event.time)

@@ -625,14 +625,7 @@ mod tests {
         let profile = Settled::default();
         for event in &events(written) {
             let mut found = Found::default();
-            let scope = Scope {
-                event: Some(event),
-                product: None,
-                profile: &profile,
-                previous: None,
-                now: event.time,
-                rows: &crate::table::rows::NONE,
-            };
+            let scope = Scope::of_event(event, &profile, None, &crate::table::rows::NONE);
             kind.event(&mut Kept::New(&mut state), &scope, &mut found);
             if let Some(moment) = found.moment {
                 assert_eq!((moment.at, &moment.occurrence), (event.time, &event.id));

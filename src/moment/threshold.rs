@@ -745,14 +745,7 @@ mod tests {
         let profile = Settled::default();
         for event in events {
             let mut found = Found::default();
-            let scope = Scope {
-                event: Some(event),
-                product: None,
-                profile: &profile,
-                previous: None,
-                now: event.time,
-                rows: &crate::table::rows::NONE,
-            };
+            let scope = Scope::of_event(event, &profile, None, &crate::table::rows::NONE);
             kind.event(&mut Kept::New(&mut state), &scope, &mut found);
             moments.extend(found.moment.map(|moment| moment.at.0 / MINUTE));
             refused += found.refused;
@@ -858,14 +851,8 @@ mod tests {
         let orders: Vec<_> = (0..2).map(|minute| order(minute, Some(9.0), "")).collect();
         let mut state = Some(shown(&count, &orders).2);
         let event = order(2, Some(1.0), "");
-        let scope = Scope {
-            event: Some(&event),
-            product: None,
-            profile: &Settled::default(),
-            previous: None,
-            now: event.time,
-            rows: &crate::table::rows::NONE,
-        };
+        let nobody = Settled::default();
+        let scope = Scope::of_event(&event, &nobody, None, &crate::table::rows::NONE);
         let mut found = Found::default();
         sum.event(&mut Kept::New(&mut state), &scope, &mut found);
         assert_eq!(found.moment, None);

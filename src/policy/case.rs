@@ -54,11 +54,8 @@ impl<'a> Case<'a> {
             moment: &asked.moment,
             scope: Scope {
                 event: asked.cause.map(|(event, _)| event),
-                product: None,
-                profile,
                 previous: asked.cause.and_then(|(_, previous)| previous),
-                now: asked.moment.at.max(now),
-                rows: &plan.rows,
+                ..Scope::of(profile, asked.moment.at.max(now), &plan.rows)
             },
             ahead,
             open,

@@ -42,11 +42,7 @@ pub(super) fn enter(plan: &Plan, profile: &mut Settled, asked: &Asked<'_>) {
     let event = asked.cause.map(|(event, _)| event);
     let about = journey.about(&Scope {
         event,
-        product: None,
-        profile,
-        previous: None,
-        now: moment.at,
-        rows: &plan.rows,
+        ..Scope::of(profile, moment.at, &plan.rows)
     });
     let events = moment.evidence.events.iter();
     let facts = moment.evidence.facts.iter();

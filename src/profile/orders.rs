@@ -203,11 +203,16 @@ impl Order {
 }
 
 impl Orders {
+    /// An order, where it has an id by which it is known again.
+    #[must_use]
+    pub fn of(&self, id: Option<ThingId>) -> Option<&Order> {
+        self.known.iter().find(|it| id.is_some() && it.id == id)
+    }
+
     /// Whether an order was told before that it was placed, or a refund.
     #[must_use]
     pub fn was_told(&self, event: &Event) -> bool {
-        let id = order_id(event);
-        let known = self.known.iter().find(|it| id.is_some() && it.id == id);
+        let known = self.of(order_id(event));
         match event.name {
             EventName::ORDER_COMPLETED => known.is_some_and(|it| it.is_placed),
             _ => {
@@ -508,7 +513,9 @@ impl Rhythm {
     }
 }
 
-fn order_id(event: &Event) -> Option<ThingId> {
+/// By what the order that an event tells of is known again.
+#[must_use]
+pub fn order_id(event: &Event) -> Option<ThingId> {
     event.text(PropertyId::ORDER_ID).map(|id| thing_id(id))
 }
 

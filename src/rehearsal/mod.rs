@@ -107,10 +107,9 @@ pub struct RehearsalSettings {
 impl RehearsalSettings {
     /// Into how many parts customers are shared out: one, where what is decided of one depends on others.
     fn shards(&self) -> usize {
-        // A friend's code leads to another customer.
-        match self.plan.joins_customers() || !self.plan.referrals.is_empty() {
-            true => 1,
-            false => self.threads.max(1),
+        match self.plan.parts_customers() {
+            true => self.threads.max(1),
+            false => 1,
         }
     }
 }

@@ -478,11 +478,17 @@ impl Compiled {
         self.rank(key).map(|rank| &self.triggers[rank])
     }
 
-    /// Whether what is decided of one customer may depend on others: by send rates, and by adaptive splits. Otherwise customers may be
-    /// shared out, and each part worked on by itself.
+    /// Whether what is decided of one customer at an instant may depend on others: by send rates, and by adaptive splits.
     #[must_use]
     pub fn joins_customers(&self) -> bool {
         self.learns || !self.policy.send_rates.is_empty()
+    }
+
+    /// Whether customers may be shared out, but for those who are said to be one, and each part worked on by itself: nothing of one comes
+    /// to another, as the code of a friend does.
+    #[must_use]
+    pub fn parts_customers(&self) -> bool {
+        !self.joins_customers() && self.referrals.is_empty()
     }
 
     /// Where a trigger stands among the others, the most important being 0.

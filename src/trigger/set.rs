@@ -391,7 +391,7 @@ fn referrals<'s>(
         let mut before = found[..place].iter();
         if let Some((other, _)) = before.find(|(other, _)| one.is_mistaken_for(other)) {
             let message = format!("codes of `{}` and `{}` look alike", one.name, other.name);
-            let at = source.text().find("prefix").unwrap_or(0);
+            let at = key_in(source.text(), "prefix:");
             let report = Report::at(source, at..at + "prefix".len(), message);
             let expected = "a `prefix` that neither begins with the other's nor is its beginning";
             reports.push(report.expected(expected.to_owned()));
@@ -417,7 +417,7 @@ fn undeclared_referrals(
             Coded::Referral(name) => Some(name),
         });
         for name in asked.filter(|name| known().all(|it| it != *name)) {
-            let key = source.text().find("referral:").unwrap_or(0);
+            let key = key_in(source.text(), "referral:");
             let place = source.text()[key..].find(name.as_str()).unwrap_or(0) + key;
             let message = format!("no referral is called `{name}`");
             let report = Report::at(source, place..place + name.len(), message);
@@ -494,7 +494,7 @@ fn codes_without_key(read: &[(Definition, &Source)], policy: &Policy) -> Vec<Rep
         .iter()
         .filter(|(definition, _)| !policy.code_key.is_known() && has_codes(definition));
     let report = |(_, source): &(Definition, &Source)| {
-        let at = code_in(source.text());
+        let at = key_in(source.text(), "code:");
         let message = "codes are derived of a key, and none is configured";
         Report::at(source, at..at + "code".len(), message).expected(
             "`[codes] key_file = \"...\"` in the configuration; `openssl rand -hex 32` makes what it holds".to_owned(),
@@ -503,9 +503,9 @@ fn codes_without_key(read: &[(Definition, &Source)], policy: &Policy) -> Vec<Rep
     without.map(report).collect()
 }
 
-/// Where a text has the key `code`: not behind the sign of a comment, nor as the end of another key.
-fn code_in(text: &str) -> usize {
-    let mut found = text.match_indices("code:").map(|(at, _)| at);
+/// Where a text has a key, `code:`: not behind the sign of a comment, nor as the end of another key.
+fn key_in(text: &str, key: &str) -> usize {
+    let mut found = text.match_indices(key).map(|(at, _)| at);
     let is_key = |at: &usize| {
         let line = text[..*at].rsplit('\n').next().unwrap_or_default();
         let is_end = line.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-');

@@ -149,14 +149,8 @@ fn is_never(condition: &Expression) -> bool {
             && !it.uses_previous()
             && !names(it.source(), "now")
     };
-    let scope = Scope {
-        event: None,
-        product: None,
-        profile: &Settled::default(),
-        previous: None,
-        now: Timestamp::MIN,
-        rows: &rows::NONE,
-    };
+    let nobody = Settled::default();
+    let scope = Scope::of(&nobody, Timestamp::MIN, &rows::NONE);
     condition.kind() == Type::Bool && asks_nothing(condition) && !condition.holds(&scope)
 }
 

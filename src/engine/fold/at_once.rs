@@ -3,7 +3,7 @@
 use super::super::ahead::Ahead;
 use super::super::customer::Customer;
 use super::super::waiting::Waiting;
-use super::{Came, Fold, Turn, shown};
+use super::{Came, Fold, Turn};
 use crate::event::Event;
 use crate::moment::{States, Unseen};
 use crate::profile::{Profile, Settled, Tail, TailEvent};
@@ -102,7 +102,7 @@ impl Fold<'_> {
             ..
         } = &mut view;
         let is_true = |it| {
-            shown(it, event, (known, &plan.rows), Some(&previous), states)
+            plan.shows(it, event, known, Some(&previous), states)
                 .moment
                 .is_some()
         };
@@ -210,10 +210,10 @@ impl Fold<'_> {
             let previous = asks.then(|| settled.clone());
             let again = plan.apply(settled, event, previous.as_ref(), |_, _| {});
             for trigger in naming().filter(|it| !again || it.kind.takes_again()) {
-                shown(
+                plan.shows(
                     trigger,
                     event,
-                    (settled, &plan.rows),
+                    settled,
                     previous.as_ref(),
                     &mut known.states,
                 );
@@ -238,13 +238,7 @@ impl Fold<'_> {
             let Ahead {
                 settled, states, ..
             } = &mut *view;
-            shown(
-                trigger,
-                event,
-                (settled, &plan.rows),
-                previous.as_ref(),
-                states,
-            );
+            plan.shows(trigger, event, settled, previous.as_ref(), states);
         }
     }
 
@@ -267,13 +261,7 @@ impl Fold<'_> {
             let Ahead {
                 settled, states, ..
             } = &mut *view;
-            let found = shown(
-                trigger,
-                event,
-                (settled, &plan.rows),
-                previous.as_ref(),
-                states,
-            );
+            let found = plan.shows(trigger, event, settled, previous.as_ref(), states);
             if let Some(moment) = found.moment
                 && !fired.contains(&trigger.key)
             {

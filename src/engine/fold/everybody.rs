@@ -2,7 +2,7 @@
 
 use super::super::customer::Customer;
 use super::super::waiting::Waiting;
-use super::{Came, Fold, shown};
+use super::{Came, Fold};
 use crate::event::Event;
 use crate::moment::States;
 use crate::policy::{self, Asked, Past};
@@ -55,13 +55,7 @@ impl Fold<'_> {
         let mut came = Vec::new();
         for trigger in plan.broadcast(event.name) {
             let mut nothing = States::default();
-            let found = shown(
-                trigger,
-                event,
-                (settled, &plan.rows),
-                previous.as_ref(),
-                &mut nothing,
-            );
+            let found = plan.shows(trigger, event, settled, previous.as_ref(), &mut nothing);
             let Some(moment) = found.moment else { continue };
             let cause = Some((event, previous.as_ref()));
             let asked = Asked {

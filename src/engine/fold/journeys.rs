@@ -20,7 +20,6 @@ use crate::policy::{self, Decided, Held, Past, Sends};
 use crate::profile::journeys::{Awaits, Hold, Place, Stays, Went};
 use crate::profile::{Settled, TailEvent};
 use crate::stored::Lazy;
-use crate::table::rows::Rows;
 use crate::tally::funnel::{Leaving, Passage, SENT};
 use crate::tally::{Change, Outcome as Counted};
 use crate::time::Timestamp;
@@ -152,7 +151,7 @@ impl<'a> Fold<'a> {
             Turn::Waits(step, until) => {
                 own.goes(Some(stands(step)), at);
                 own.stays = Some(Stays::Until(until));
-                asks_again((settled, &self.plan.rows), journey, place, at);
+                self.asks_again(settled, journey, place, at);
                 self.tells_of_instant(settled, place.key, &place.began.occurrence);
                 return None;
             }
@@ -166,7 +165,7 @@ impl<'a> Fold<'a> {
                 return Some(sending);
             }
         }
-        asks_again((settled, &self.plan.rows), journey, place, at);
+        self.asks_again(settled, journey, place, at);
         None
     }
 
@@ -248,6 +247,27 @@ impl<'a> Fold<'a> {
         }
     }
 
+    /// Says when time alone may make her leave, or go on.
+    fn asks_again(&self, settled: &mut Settled, journey: &Journey, place: &Place, at: Timestamp) {
+        let Some(place) = settled.journeys.of(place.key, &place.began.occurrence) else {
+            return;
+        };
+        let scope = scope(place, (settled, &self.plan.rows), at);
+        let step = place.step.as_ref();
+        let step = step.and_then(|step| journey.step(crate::journey::key(step)));
+        let awaited = step.filter(|_| matches!(place.stays, Some(Stays::Until(_))));
+        let conditions = [journey.until.as_ref(), awaited.and_then(At::awaited)];
+        let next = |condition: &Expression| condition.next_change(&scope);
+        let asks = conditions.into_iter().flatten().filter_map(next).min();
+        if asks == place.asks {
+            return;
+        }
+        let (key, began) = (place.key, place.began.occurrence.clone());
+        if let Some(own) = settled.journeys.of_mut(key, &began) {
+            own.asks = asks;
+        }
+    }
+
     // By decisions.
 
     /// What was decided of a step: she goes on, or waits there. `asked_at`: as of when.
@@ -289,7 +309,7 @@ impl<'a> Fold<'a> {
         }
         if let Some(journey) = &trigger.journey {
             let place = place.clone();
-            asks_again((settled, &self.plan.rows), journey, &place, asked_at);
+            self.asks_again(settled, journey, &place, asked_at);
         }
     }
 
@@ -359,7 +379,7 @@ impl<'a> Fold<'a> {
             }
             Turn::Stays | Turn::Waits(..) | Turn::Sends(..) => {}
         }
-        asks_again((settled, &self.plan.rows), journey, place, event.time);
+        self.asks_again(settled, journey, place, event.time);
         passes
     }
 
@@ -490,7 +510,7 @@ impl<'a> Fold<'a> {
                 self.withdraws(settled, place, at);
                 self.passes_over(settled, place, at);
             }
-            asks_again((settled, &self.plan.rows), journey, place, at);
+            self.asks_again(settled, journey, place, at);
             let scope = scope(place, (settled, &self.plan.rows), at);
             let leaves = journey.until.as_ref().is_some_and(|it| it.holds(&scope));
             if leaves {
@@ -587,32 +607,6 @@ fn told<'p>(
             Turn::Passes(step, step.came())
         }
         _ => Turn::Stays,
-    }
-}
-
-/// Says when time alone may make her leave, or go on.
-fn asks_again(
-    (settled, rows): (&mut Settled, &Rows),
-    journey: &Journey,
-    place: &Place,
-    at: Timestamp,
-) {
-    let Some(place) = settled.journeys.of(place.key, &place.began.occurrence) else {
-        return;
-    };
-    let scope = scope(place, (settled, rows), at);
-    let step = place.step.as_ref();
-    let step = step.and_then(|step| journey.step(crate::journey::key(step)));
-    let awaited = step.filter(|_| matches!(place.stays, Some(Stays::Until(_))));
-    let conditions = [journey.until.as_ref(), awaited.and_then(At::awaited)];
-    let next = |condition: &Expression| condition.next_change(&scope);
-    let asks = conditions.into_iter().flatten().filter_map(next).min();
-    if asks == place.asks {
-        return;
-    }
-    let (key, began) = (place.key, place.began.occurrence.clone());
-    if let Some(own) = settled.journeys.of_mut(key, &began) {
-        own.asks = asks;
     }
 }
 

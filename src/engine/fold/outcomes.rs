@@ -14,8 +14,7 @@ use crate::money::Amount;
 use crate::profile::Settled;
 use crate::profile::journeys::Went;
 use crate::profile::ledger::{Arm, Credit, Entry};
-use crate::profile::orders::{Order, currency_of, has_not_happened, order_value};
-use crate::profile::section::{ThingId, thing_id};
+use crate::profile::orders::{Order, currency_of, has_not_happened, order_id, order_value};
 use crate::tally::{Change, One, Outcome, Reaction, Touch, WHOLE};
 use crate::time::Timestamp;
 use crate::treatment::code;
@@ -252,7 +251,10 @@ impl Fold<'_> {
     ) {
         let plan = self.plan;
         let order = order_id(event);
-        let placed = known(settled, order).filter(|_| event.name == EventName::ORDER_COMPLETED);
+        let placed = settled
+            .orders
+            .of(order)
+            .filter(|_| event.name == EventName::ORDER_COMPLETED);
         // It may have been cancelled, by what came before it.
         if placed.is_some_and(Order::is_taken_off) {
             return;
@@ -311,7 +313,7 @@ impl Fold<'_> {
     /// itself what it is worth, what is refunded is taken off; a whole refund or a cancellation takes it back.
     fn told_of_order(&mut self, settled: &mut Settled, event: &Event, again: bool) {
         let (plan, order) = (self.plan, order_id(event));
-        let Some(told) = known(settled, order) else {
+        let Some(told) = settled.orders.of(order) else {
             return;
         };
         let is_whole = told.is_taken_off();
@@ -416,16 +418,6 @@ impl Fold<'_> {
 /// `channel/template`.
 pub(in crate::engine) fn treatment(command: &Command) -> Text {
     compact_str::format_compact!("{}/{}", command.channel, command.template)
-}
-
-fn order_id(event: &Event) -> Option<ThingId> {
-    event.text(PropertyId::ORDER_ID).map(|id| thing_id(id))
-}
-
-/// An order of hers, where it has an id by which it is known again.
-fn known(settled: &Settled, id: Option<ThingId>) -> Option<&Order> {
-    let mut orders = settled.orders.known.iter();
-    orders.find(|it| id.is_some() && it.id == id)
 }
 
 /// What goes of a value with a linear share. A third of 90 is 30, though a third in millionths is not whole.

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::super::Effect;
 use super::super::customer::Customer;
 use super::super::waiting::{Waiting, Waits};
+use super::Fold;
 use super::journeys::is_undone;
-use super::{Fold, shown};
 use crate::event::Event;
 use crate::expression::{Expression, Scope};
 use crate::moment::{CameTrue, EventRef, Evidence, Moment, States};
@@ -172,14 +172,9 @@ impl Fold<'_> {
                 let Folded {
                     event, previous, ..
                 } = folded;
-                shown(
-                    trigger,
-                    event,
-                    (settled, &self.plan.rows),
-                    previous,
-                    &mut States::default(),
-                )
-                .moment
+                self.plan
+                    .shows(trigger, event, settled, previous, &mut States::default())
+                    .moment
             }
         };
         let holds = moment.is_some_and(|moment| {

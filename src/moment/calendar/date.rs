@@ -122,14 +122,7 @@ impl Date {
         let Self::Field { field, .. } = self else {
             return None;
         };
-        let scope = Scope {
-            event: None,
-            product: None,
-            profile: settled,
-            previous: None,
-            now: Timestamp::MIN,
-            rows: &rows::NONE,
-        };
+        let scope = Scope::of(settled, Timestamp::MIN, &rows::NONE);
         match field.eval(&scope) {
             Value::Time(time) => Some(time),
             _ => None,

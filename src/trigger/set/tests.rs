@@ -524,8 +524,8 @@ fn points_follow_from_conditions() {
 #[test]
 fn a_key_is_no_comment_and_no_end_of_another() {
     let text = "# code: none yet\npromo_code: x # code: y\noffer: { code: welcome }\n";
-    assert_eq!(&text[code_in(text)..][..13], "code: welcome");
-    assert_eq!(code_in("postcode: 1"), 0);
+    assert_eq!(&text[key_in(text, "code:")..][..13], "code: welcome");
+    assert_eq!(key_in("postcode: 1", "code:"), 0);
 }
 
 /// The files, and what is said of them.

@@ -8,14 +8,14 @@ use proptest::prelude::*;
 
 use moments::document::report::Source;
 use moments::engine::{Effect, Engine};
-use moments::event::{Event, EventName, Position, Vocabulary};
+use moments::event::{Event, EventName, Vocabulary};
 use moments::time::{DAY_MS, Timestamp};
 use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
 use super::cases;
 use super::driver::{Found, Told, found, inputs, tell};
-use super::history::{BASE, Grid, arrivals, history};
+use super::history::{BASE, Grid, arrivals, event, history};
 
 const GRID: Grid = Grid {
     step_ms: DAY_MS / 4,
@@ -59,23 +59,10 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
 type Spot = (i64, usize, bool);
 
 fn spot(number: usize, step: i64) -> Event {
+    let at = (Timestamp(BASE + step * GRID.step_ms), TOPIC, number);
     Event {
-        customer: "".into(),
-        time: Timestamp(BASE + step * GRID.step_ms),
-        position: Position {
-            topic: TOPIC,
-            offset: i64::try_from(number).expect("small"),
-        },
-        id: compact_str::format_compact!("spot-{number}"),
-        has_message_id: true,
-        name: EventName::SPOT_AIRED,
         known: false,
-        properties: Default::default(),
-        products: Vec::new(),
-        traits: None,
-        touchpoint: None,
-        traceparent: None,
-        formers: Vec::new(),
+        ..event("", EventName::SPOT_AIRED, format!("spot-{number}"), at)
     }
 }
 

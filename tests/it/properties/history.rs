@@ -78,6 +78,33 @@ pub fn history(
     vec(happening, 1..most)
 }
 
+/// An event of a customer that says nothing but its name, at a time, in this topic and place.
+pub fn event(
+    customer: &str,
+    name: EventName,
+    id: String,
+    (time, topic, place): (Timestamp, u8, usize),
+) -> Event {
+    Event {
+        customer: customer.into(),
+        time,
+        position: Position {
+            topic,
+            offset: i64::try_from(place).expect("few"),
+        },
+        id: id.into(),
+        has_message_id: true,
+        name,
+        known: true,
+        properties: Default::default(),
+        products: Vec::new(),
+        traits: None,
+        touchpoint: None,
+        traceparent: None,
+        formers: Vec::new(),
+    }
+}
+
 impl Happening {
     pub fn customer(&self) -> Text {
         compact_str::format_compact!("c{}", self.customer)
@@ -112,24 +139,8 @@ impl Happening {
     pub fn event(&self, index: usize, grid: Grid) -> Event {
         let (name, _, topic) = NAMES[self.name];
         let key: Text = self.key().into();
-        let mut event = Event {
-            customer: self.customer(),
-            time: Timestamp(self.time_ms(grid)),
-            position: Position {
-                topic,
-                offset: index as i64,
-            },
-            id: compact_str::format_compact!("e{index}"),
-            has_message_id: true,
-            name,
-            known: true,
-            properties: Default::default(),
-            products: Vec::new(),
-            traits: None,
-            touchpoint: None,
-            traceparent: None,
-            formers: Vec::new(),
-        };
+        let at = (Timestamp(self.time_ms(grid)), topic, index);
+        let mut event = event(&self.customer(), name, format!("e{index}"), at);
         let mut say = |id, value| event.properties.push((id, value));
         if name == EventName::ORDER_COMPLETED {
             say(

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use moments::document::report::{Source, rendered};
 use moments::engine::{Effect, Engine, Input, Neighbours, Transfer};
-use moments::event::{Event, EventName, Position, Property, PropertyId};
+use moments::event::{Event, EventName, Property, PropertyId};
 use moments::time::Timestamp;
 use moments::treatment::Outcome;
 use moments::treatment::code::Key;
@@ -16,6 +16,7 @@ use moments::trigger::plan::{Plan, Policy};
 use moments::trigger::set::{self, Basis};
 
 use super::cases;
+use super::history::event;
 
 const CUSTOMERS: usize = 6;
 const TASKS: i32 = 3;
@@ -92,24 +93,13 @@ fn events(history: &[Happening]) -> Vec<Event> {
     let mut time = 1_000;
     let one = |(place, it): (usize, &Happening)| {
         time += it.after_ms;
-        let mut event = Event {
-            customer: name(it.who).into(),
-            time: Timestamp(time),
-            position: Position {
-                topic: 0,
-                offset: i64::try_from(place).expect("few"),
-            },
-            id: format!("m{place}").into(),
-            has_message_id: true,
-            name: EventName::PRODUCT_REVIEWED,
-            known: true,
-            properties: Default::default(),
-            products: Vec::new(),
-            traits: None,
-            touchpoint: None,
-            traceparent: None,
-            formers: Vec::new(),
-        };
+        let at = (Timestamp(time), 0, place);
+        let mut event = event(
+            &name(it.who),
+            EventName::PRODUCT_REVIEWED,
+            format!("m{place}"),
+            at,
+        );
         match it.deed {
             Deed::Reviews => {}
             Deed::IsErased => event.name = EventName::CUSTOMER_ERASED,

@@ -41,6 +41,18 @@ fn erased<S: Subject>(log: &Log) -> BTreeMap<String, i64> {
     erased
 }
 
+/// All decisions, of which, as of the treatments, each is there once.
+pub fn decided_once<S: Subject>(log: &Log) -> Vec<Value> {
+    for topic in ["decisions", "treatments"] {
+        let (got, _) = moments::<S>(log, topic);
+        let once: BTreeSet<&String> = got.iter().collect();
+        assert_eq!(once.len(), got.len(), "{topic}: each once");
+    }
+    let decisions = (0..PARTITIONS).flat_map(|it| values(log, "decisions", it));
+    let decisions = decisions.map(|it| serde_json::from_slice(&it).expect("a decision"));
+    decisions.collect()
+}
+
 /// What was decided, without what depends on the run; first what does not, then of who was erased since, or told what happened to
 /// everybody.
 pub fn moments<S: Subject>(log: &Log, topic: &str) -> (Vec<String>, Vec<String>) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use super::alone::Alone;
-use super::crash::{changelog, check, moments, run_seeds, values};
+use super::crash::{changelog, check, decided_once, run_seeds, values};
 use super::engine::{self, compiled, decoder};
 use super::history::PARTITIONS;
 use super::subject::Subject;
@@ -30,14 +30,7 @@ pub fn run<S: Subject>(seed: u64) {
         let mut world: World<S> = World::new(seed, true, false);
         world.run();
         check(&mut world, false);
-        for topic in ["decisions", "treatments"] {
-            let (got, _) = moments::<S>(&world.log, topic);
-            let once: BTreeSet<&String> = got.iter().collect();
-            assert_eq!(once.len(), got.len(), "{topic}: each once");
-        }
-        let decisions = (0..PARTITIONS).flat_map(|it| values(&world.log, "decisions", it));
-        let decisions = decisions.map(|it| serde_json::from_slice(&it).expect("a decision"));
-        holds(&decisions.collect::<Vec<Value>>());
+        holds(&decided_once::<S>(&world.log));
     });
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::crash::{check, moments, run_seeds, values};
+use super::crash::{check, decided_once, run_seeds, values};
 use super::engine;
 use super::history::{PARTITIONS, across};
 use super::subject::Subject;
@@ -31,16 +31,10 @@ fn run_any<S: Subject>(seed: u64) -> usize {
     let mut world: World<S> = World::new(seed, true, false);
     world.run();
     check(&mut world, false);
-    for topic in ["decisions", "treatments"] {
-        let (got, _) = moments::<S>(&world.log, topic);
-        let once: BTreeSet<&String> = got.iter().collect();
-        assert_eq!(once.len(), got.len(), "{topic}: each once");
-    }
-    let decisions = (0..PARTITIONS).flat_map(|it| values(&world.log, "decisions", it));
-    let decisions = decisions.map(|it| serde_json::from_slice(&it).expect("a decision"));
+    let decisions = decided_once::<S>(&world.log);
     let told = (0..PARTITIONS).flat_map(|it| values(&world.log, "profile", it));
     let erases = told.into_iter().any(|it| S::erasure(&it).is_some());
-    both_are_told(&decisions.collect::<Vec<Value>>(), erases)
+    both_are_told(&decisions, erases)
 }
 
 /// Each friend once, and for each of them whose code she brought; where anybody is erased, she may come anew, or whose code it was be

@@ -19,11 +19,7 @@ pub(super) fn scope<'s>(
 ) -> Scope<'s> {
     Scope {
         event: place.began.event.as_ref(),
-        product: None,
-        profile: settled,
-        previous: None,
-        now: at,
-        rows,
+        ..Scope::of(settled, at, rows)
     }
 }
 
