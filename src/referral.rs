@@ -378,6 +378,7 @@ mod tests {
 
     fn order(coupon: &str) -> Event {
         let mut order = said(EventName::ORDER_COMPLETED, Timestamp(100));
+        order.customer = "ben".into();
         let coupon = Property::Text(coupon.into());
         order.properties.push((PropertyId::COUPON, coupon));
         order
