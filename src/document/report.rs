@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,13 +30,23 @@ pub fn is_onnx(name: &str) -> bool {
 
 /// A file and its text.
 #[derive(Clone, Debug)]
-pub struct Source(Arc<NamedSource<String>>);
+pub struct Source(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    named: NamedSource<String>,
+    /// What [`super::yaml::keys`] found.
+    keys: OnceLock<Vec<String>>,
+}
 
 impl Source {
     /// A file by the name that reports show.
     #[must_use]
     pub fn new(name: &str, text: String) -> Self {
-        Self(Arc::new(NamedSource::new(name, text)))
+        Self(Arc::new(Inner {
+            named: NamedSource::new(name, text),
+            keys: OnceLock::new(),
+        }))
     }
 
     /// Reads a file, by the name that reports show.
@@ -83,19 +93,24 @@ impl Source {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.0.name()
+        self.0.named.name()
     }
 
     /// Its text.
     #[must_use]
     pub fn text(&self) -> &str {
-        self.0.inner()
+        self.0.named.inner()
     }
 
     /// What tells its text from another.
     #[must_use]
     pub fn digest(&self) -> u64 {
         xxh3_64(self.text().as_bytes())
+    }
+
+    /// The keys of its first level, read once: a set asks each of its files for many.
+    pub(super) fn keys(&self, read: impl FnOnce() -> Vec<String>) -> &[String] {
+        self.0.keys.get_or_init(read)
     }
 }
 
@@ -191,7 +206,7 @@ impl Diagnostic for Report {
     fn source_code(&self) -> Option<&dyn SourceCode> {
         self.place
             .as_ref()
-            .map(|(source, _)| &*source.0 as &dyn SourceCode)
+            .map(|(source, _)| &source.0.named as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

@@ -132,6 +132,17 @@ fn number(text: &str) -> Option<serde_json::Value> {
         })
 }
 
+/// The keys of a file that is a map; none of another, and of one that cannot be read.
+#[must_use]
+pub fn keys(source: &Source) -> &[String] {
+    source.keys(
+        || match parse(source, &mut Vec::new()).map(|root| root.value) {
+            Some(Yaml::Map(entries)) => entries.into_iter().map(|(key, _)| key.text).collect(),
+            _ => Vec::new(),
+        },
+    )
+}
+
 /// Parses a file. Keys that stand twice in a mapping are reported, and the first one counts.
 ///
 /// # Errors

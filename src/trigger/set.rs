@@ -15,7 +15,7 @@ use crate::document::data;
 use crate::document::reader::Declared;
 use crate::document::report::{Report, Source, is_onnx};
 use crate::document::suggest::closest;
-use crate::document::yaml::{self, Yaml};
+use crate::document::yaml;
 use crate::event::{Text, Type, Vocabulary};
 use crate::fact::points::{Points, is_points};
 use crate::fact::{self, Fact};
@@ -537,7 +537,7 @@ pub fn policy(sources: &[Source], basis: &Basis) -> Result<Policy, Vec<Report>> 
 /// Whether a file declares this, by its keys.
 #[must_use]
 pub fn is_of(source: &Source, what: &str) -> bool {
-    keys(source).any(|key| key == what)
+    yaml::keys(source).iter().any(|key| key == what)
 }
 
 /// Whether a file is of data that others name.
@@ -550,27 +550,15 @@ pub fn is_data(source: &Source) -> bool {
 #[must_use]
 pub fn is_policy(source: &Source) -> bool {
     let of_trigger = ["trigger", "moment", "treatments"];
-    is_of(source, "policy") && !keys(source).any(|key| of_trigger.contains(&key.as_str()))
-}
-
-fn keys(source: &Source) -> impl Iterator<Item = String> {
-    let root = yaml::parse(source, &mut Vec::new());
-    let entries = match root.map(|root| root.value) {
-        Some(Yaml::Map(entries)) => entries,
-        _ => Vec::new(),
-    };
-    entries.into_iter().map(|(key, _)| key.text)
+    is_of(source, "policy") && !of_trigger.iter().any(|it| is_of(source, it))
 }
 
 /// Whether a file is of what all triggers have in common, and none of a trigger.
 #[must_use]
 pub fn is_shared(source: &Source) -> bool {
     let shared = ["table", "fact", "model", "suppression", "referral"].into_iter();
-    let shared = shared.chain(segment::FILES.iter().map(|file| file.word));
-    let shared: Vec<&str> = shared.collect();
-    is_onnx(source.name())
-        || is_data(source)
-        || keys(source).any(|key| shared.contains(&key.as_str()))
+    let mut shared = shared.chain(segment::FILES.iter().map(|file| file.word));
+    is_onnx(source.name()) || is_data(source) || shared.any(|word| is_of(source, word))
 }
 
 /// What could be read of files, and what is wrong with the others.

@@ -16,8 +16,8 @@ use moments::trigger::plan::Plan;
 use moments::trigger::policy::Policy;
 use moments::trigger::set::{self, Basis};
 use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
@@ -238,7 +238,16 @@ fn neighbour(customer: &str, time: i64) -> Option<String> {
     Some(format!("c{}", number ^ other))
 }
 
+/// A set as a plan, made once: reading files took most of a simulation's time.
 pub fn compiled(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
+    static MADE: LazyLock<Mutex<HashMap<String, Arc<Plan>>>> = LazyLock::new(Mutex::default);
+    let set = format!("{revision} {common} {triggers:?} {}", REFERRING.get());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let make = || compile(revision, common, triggers);
+    Arc::clone(made.entry(set).or_insert_with(make))
+}
+
+fn compile(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan> {
     let file = |(name, moment): &(&str, &str)| {
         let treatments = match moment.contains("journey:") {
             true => "",
