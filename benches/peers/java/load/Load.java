@@ -391,7 +391,7 @@ public class Load {
         customer,
         "Support Ticket Opened",
         time,
-        "\"ticket_id\":\"t1\",\"priority\":\""
+        "\"ticket_id\":\"" + id + "\",\"priority\":\""
             + (urgent ? "urgent" : "low")
             + "\",\"channel\":\"chat\",\"subject\":\"x\"");
   }
