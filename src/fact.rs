@@ -10,14 +10,16 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
 use crate::document::yaml::{self, Key, Node, Yaml};
-use crate::event::{Text, Type};
+use crate::event::{Event, Text, Type};
 use crate::expression::{Environment, Expression, Scope, read};
 use crate::measure::{self, AMOUNT_MAX, Measure, Said, Spec};
 use crate::moment::Concerns;
 use crate::moment::matcher::{self, Matcher};
 use crate::moment::per::{Per, per};
 use crate::value::Value;
+use balance::Balance;
 
+pub mod balance;
 pub mod points;
 
 /// A fact's name: it stands in expressions.
@@ -45,12 +47,12 @@ pub const KEYS: Keys = Keys {
         Known::required(
             "measure",
             Shape::Either(&[Shape::Words(TIMES), Shape::OneOf(&MEASURES)]),
-            "`count`: how many; `first`, `last`, `previous` (the last but one): when it was. Or of a value of each event: `first`, `last`, `previous`, `sum`, `mean`, `min`, `max`, `distinct` (how many different ones), `list` (the last ones), `score` (each adds its weight, and all fade). Or, of the customer, `points`: what each of some conditions is worth as long as it holds.",
+            "`count`: how many; `first`, `last`, `previous` (the last but one): when it was. Or of a value of each event: `first`, `last`, `previous`, `sum`, `mean`, `min`, `max`, `distinct` (how many different ones), `list` (the last ones), `score` (each adds its weight, and all fade), `balance` (each earns a lot that others spend, and that expires). Or, of the customer, `points`: what each of some conditions is worth as long as it holds.",
         ),
         Known::optional(
             "over",
             Shape::Duration,
-            "How long back: of what lies more or just as long before now, nothing counts. Without it: ever. A score has none.",
+            "How long back: of what lies more or just as long before now, nothing counts. Without it: ever. A score and a balance have none.",
         ),
         Known::optional(
             "per",
@@ -107,6 +109,11 @@ pub const MEASURES: Keys = Keys {
             "score",
             Shape::Mapping(&SCORE),
             "Each event adds its weight, and what is there halves every `half_life`.",
+        ),
+        Known::optional(
+            "balance",
+            Shape::Mapping(&balance::BALANCE),
+            "Each event earns a lot, which expires by itself; other events spend what expires first, or take back what an order earned.",
         ),
         Known::optional(
             "points",
@@ -169,6 +176,8 @@ enum Taken {
     Hash(Expression),
     /// A value.
     Value(Expression),
+    /// What is earned, spent and taken back.
+    Moves(Box<Balance>),
 }
 
 /// What one event says: nearly always one thing, under one value of `per`.
@@ -178,7 +187,20 @@ impl Fact {
     /// What may change it.
     #[must_use]
     pub fn concerns(&self) -> Concerns {
-        self.of.concerns()
+        matcher::concerns(self.matchers())
+    }
+
+    /// What tells which events it is measured of.
+    fn matchers(&self) -> impl Iterator<Item = &Matcher> {
+        let others = self.balance().into_iter().flat_map(Balance::matchers);
+        [&self.of].into_iter().chain(others)
+    }
+
+    fn balance(&self) -> Option<&Balance> {
+        match &self.value {
+            Taken::Moves(balance) => Some(balance),
+            Taken::Nothing | Taken::Amount(_) | Taken::Hash(_) | Taken::Value(_) => None,
+        }
     }
 
     /// Every expression of it.
@@ -188,51 +210,33 @@ impl Fact {
             Per::Key(per) => Some(per),
         };
         let value = match &self.value {
-            Taken::Nothing => None,
+            Taken::Nothing | Taken::Moves(_) => None,
             Taken::Amount(of) | Taken::Hash(of) | Taken::Value(of) => Some(of),
         };
-        self.of.expressions().chain(per).chain(value)
+        let moves = self.balance().into_iter().flat_map(Balance::values);
+        let conditions = self.matchers().flat_map(Matcher::expressions);
+        conditions.chain(per).chain(value).chain(moves)
     }
 
     /// Whether one of its conditions asks for the profile before the event.
     #[must_use]
     pub fn uses_previous(&self) -> bool {
-        self.of.uses_previous()
+        self.matchers().any(Matcher::uses_previous)
     }
 
     /// What an event says, with the profile having taken it in. Where the event itself does not say it but carries products, each
     /// of them does.
     #[must_use]
     pub fn said(&self, scope: &Scope<'_>) -> Sayings {
-        let mut sayings = Sayings::new();
-        let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
-            return sayings;
-        };
-        if let Some(said) = self.one(scope) {
-            sayings.push(said);
-            return sayings;
+        if let Some(balance) = self.balance() {
+            return balance.said(&self.of, &self.per, scope);
         }
-        for product in &event.products {
-            let scope = Scope {
-                product: Some(product),
-                ..*scope
-            };
-            let Some(said) = self.one(&scope) else {
-                continue;
-            };
-            // An event is one, however many of its products say so.
-            if !matches!(said.1, Said::Nothing) || !sayings.contains(&said) {
-                sayings.push(said);
-            }
-        }
-        sayings
+        let event = scope.event.filter(|_| self.of.matches(scope));
+        event.map_or_else(Sayings::new, |event| each(event, scope, |it| self.one(it)))
     }
 
     fn one(&self, scope: &Scope<'_>) -> Option<(Text, Said)> {
-        let per = match &self.per {
-            Per::Customer => Text::default(),
-            Per::Key(expression) => expression.eval(scope).key()?,
-        };
+        let per = key(&self.per, scope)?;
         let said = match &self.value {
             Taken::Nothing => Said::Nothing,
             Taken::Amount(value) => match value.eval(scope) {
@@ -250,8 +254,45 @@ impl Fact {
                     return None;
                 }
             },
+            // It says several things: `balance`.
+            Taken::Moves(_) => return None,
         };
         Some((per, said))
+    }
+}
+
+/// What an event says by itself; where it does not but carries products, what each of them says.
+fn each(
+    event: &Event,
+    scope: &Scope<'_>,
+    one: impl Fn(&Scope<'_>) -> Option<(Text, Said)>,
+) -> Sayings {
+    let mut sayings = Sayings::new();
+    if let Some(said) = one(scope) {
+        sayings.push(said);
+        return sayings;
+    }
+    for product in &event.products {
+        let scope = Scope {
+            product: Some(product),
+            ..*scope
+        };
+        let Some(said) = one(&scope) else {
+            continue;
+        };
+        // An event is one, however many of its products say so.
+        if !matches!(said.1, Said::Nothing) || !sayings.contains(&said) {
+            sayings.push(said);
+        }
+    }
+    sayings
+}
+
+/// The value of `per` that is meant; the empty text where there is none.
+fn key(per: &Per, scope: &Scope<'_>) -> Option<Text> {
+    match per {
+        Per::Customer => Some(Text::default()),
+        Per::Key(expression) => expression.eval(scope).key(),
     }
 }
 
@@ -275,13 +316,27 @@ fn fact(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Fact> {
     let measured = reader.required(fields, "measure", MEASURED);
     let of = of?;
     let measured = measured.and_then(|node| measure(reader, node, &of));
+    let (measure, kind, value) = measured?;
+    let mut matchers = vec![&of];
+    if let Taken::Moves(balance) = &value {
+        matchers.extend(balance.matchers());
+    }
     let per = fields
         .get("per")
-        .map_or(Some(Per::Customer), |node| per(reader, node, &[&of]));
-    let (measure, kind, value) = measured?;
-    if let (Measure::Score(_), Some((key, _))) = (measure, fields.entry("over")) {
-        let expected = "no `over`: a score fades by its `half_life`".to_owned();
-        reader.fails(&key.span, "a score has no window", expected);
+        .map_or(Some(Per::Customer), |node| per(reader, node, &matchers));
+    let windowless = match measure {
+        Measure::Score(_) => Some((
+            "a score has no window",
+            "no `over`: a score fades by its `half_life`",
+        )),
+        Measure::Balance { .. } => Some((
+            "a balance has no window",
+            "no `over`: what is earned expires as `expires` says",
+        )),
+        _ => None,
+    };
+    if let (Some((message, expected)), Some((key, _))) = (windowless, fields.entry("over")) {
+        reader.fails(&key.span, message, expected.to_owned());
         return None;
     }
     let (name, over_ms, per) = (name?, over_ms?, per?);
@@ -366,6 +421,12 @@ fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<(Measur
             Some((Measure::Distinct, Type::Number, Taken::Hash(value)))
         }
         "list" => list(reader, value, &environment),
+        "balance" => {
+            let balance = balance::read(reader, value, of)?;
+            let expires = balance.expires();
+            let taken = Taken::Moves(Box::new(balance));
+            Some((Measure::Balance { expires }, Type::Number, taken))
+        }
         _ => score(reader, value, &environment),
     }
 }
@@ -460,6 +521,10 @@ fn digest(of: &Matcher, value: &Taken, per: &Per, measure: Measure, over_ms: Opt
         Taken::Amount(value) => ("amount", value.source()),
         Taken::Hash(value) => ("hash", value.source()),
         Taken::Value(value) => ("value", value.source()),
+        Taken::Moves(balance) => {
+            balance.digested(&mut hasher);
+            ("moves", "")
+        }
     };
     let measure = match measure {
         Measure::Count => "count".to_owned(),
@@ -473,6 +538,7 @@ fn digest(of: &Matcher, value: &Taken, per: &Per, measure: Measure, over_ms: Opt
         Measure::Last => "last".to_owned(),
         Measure::Previous => "previous".to_owned(),
         Measure::List(last) => format!("list {last}"),
+        Measure::Balance { .. } => "balance".to_owned(),
     };
     let over_ms = over_ms.unwrap_or(0);
     let words = format!("{how} {value}\n{}\n{measure} {over_ms}", per.source());
@@ -486,7 +552,8 @@ mod tests {
 
     use super::*;
     use crate::document::report::rendered;
-    use crate::event::{Event, EventName, Product, Property, PropertyId, Vocabulary};
+    use crate::event::{EventName, Product, Property, PropertyId, Vocabulary};
+    use crate::measure::lots::Ahead;
     use crate::moment::kind::tests::said;
     use crate::profile::Settled;
     use crate::profile::derived::Derived;
@@ -611,6 +678,174 @@ mod tests {
         }
     }
 
+    /// `+9:a5`, `-9:5`, `!9:a`, `!9:a3`: at minute 9 order a earned 5, 5 are spent, order a is returned, or 3 of what it earned.
+    fn moved(word: &str) -> Event {
+        let (minute, rest) = word[1..].split_once(':').expect("a minute");
+        let minute: i64 = minute.parse().expect("a minute");
+        let digits = rest.find(|c: char| c.is_ascii_digit() || c == '-');
+        let (order, points) = rest.split_at(digits.unwrap_or(rest.len()));
+        let (name, amount) = match &word[..1] {
+            "+" => (EventName::POINTS_EARNED, PropertyId::POINTS),
+            "-" => (EventName::POINTS_REDEEMED, PropertyId::POINTS),
+            _ => (EventName::ORDER_REFUNDED, PropertyId::TOTAL),
+        };
+        let mut event = said(name, Timestamp(minute * MINUTE));
+        if let Ok(points) = points.parse() {
+            event.properties.push((amount, Property::Number(points)));
+        }
+        if !order.is_empty() {
+            let order = (PropertyId::ORDER_ID, Property::Text(order.into()));
+            event.properties.push(order);
+        }
+        event
+    }
+
+    const BALANCE: &str = "{ fact: points, of: Points Earned, measure: { balance: { earned: event.points, order: event.order_id, expires: 10m, \
+         spent: { of: Points Redeemed, amount: event.points }, \
+         returned: { of: Order Refunded, order: event.order_id, amount: event.total } } } }";
+
+    fn balanced(words: &str) -> Derived {
+        let fact = reading(BALANCE).unwrap_or_else(|reports| panic!("{reports}"));
+        let (mut derived, profile) = (Derived::default(), Settled::default());
+        for event in words.split_whitespace().map(moved) {
+            let scope = Scope::of_event(&event, &profile, None, &crate::table::rows::NONE);
+            for (per, said) in fact.said(&scope) {
+                assert_eq!(derived.take(&fact.spec, per, event.time, said), 0);
+            }
+        }
+        derived
+    }
+
+    /// What she earned, spent and sent back, as it is taken; at which minute it is asked; the balance, what of it expires within five
+    /// minutes, and the minutes at which it expires next and at which that changes.
+    type Balanced<'a> = (&'a str, i64, f64, f64, Option<i64>, Option<i64>);
+
+    #[rustfmt::skip]
+    const BALANCES: &[Balanced<'_>] = &[
+        ("", 0, 0.0, 0.0, None, None),
+        ("+0:5", 0, 5.0, 0.0, Some(10), Some(5)),
+        ("+0:5", 4, 5.0, 0.0, Some(10), Some(5)),
+        ("+0:5", 5, 5.0, 5.0, Some(10), Some(10)),
+        ("+0:5", 9, 5.0, 5.0, Some(10), Some(10)),
+        ("+0:5", 10, 0.0, 0.0, None, None),
+        ("+0:0.1 +0:0.2", 0, 0.3, 0.0, Some(10), Some(5)),
+        // What expires first is spent first, whichever was told of first.
+        ("+0:5 +3:5 -4:3", 5, 7.0, 2.0, Some(10), Some(8)),
+        ("+3:5 +0:5 -4:3", 5, 7.0, 2.0, Some(10), Some(8)),
+        ("+0:5 +3:5 -4:7", 5, 3.0, 0.0, Some(13), Some(8)),
+        ("+0:5 +3:5 -4:7", 12, 3.0, 3.0, Some(13), Some(13)),
+        // What has expired cannot be spent, at the instant itself too.
+        ("+0:5 +3:5 -9:6", 9, 4.0, 4.0, Some(13), Some(13)),
+        ("+0:5 +3:5 -10:6", 10, -1.0, 0.0, None, None),
+        // What is owed is paid first, and does not expire.
+        ("+0:5 -1:8", 20, -3.0, 0.0, None, None),
+        ("+0:5 -1:8 +20:2", 20, -1.0, 0.0, None, None),
+        ("+0:5 -1:8 +20:7", 20, 4.0, 0.0, Some(30), Some(25)),
+        // Below 0 it is spent; what is spent below 0 is nothing.
+        ("+0:5 +1:-2", 1, 3.0, 0.0, Some(10), Some(5)),
+        ("+0:5 -1:-2 -1:0", 1, 5.0, 0.0, Some(10), Some(5)),
+        // An order takes back what it earned: of its own lot, else of those that expire first.
+        ("+0:a5 +1:b7 !2:a", 2, 7.0, 0.0, Some(11), Some(6)),
+        ("+0:a5 +1:b7 !2:b", 2, 5.0, 0.0, Some(10), Some(5)),
+        ("+0:a5 +1:b7 !2:c", 2, 12.0, 0.0, Some(10), Some(5)),
+        ("+0:a5 +1:b7 -2:4 !3:a", 3, 3.0, 0.0, Some(11), Some(6)),
+        ("+0:a5 -2:4 !3:a", 3, -4.0, 0.0, None, None),
+        ("+0:a5 +1:a7 !2:a", 2, 0.0, 0.0, None, None),
+        ("+0:a5 !2:a !3:a", 3, 0.0, 0.0, None, None),
+        ("+0:a5 !2:a2", 2, 3.0, 0.0, Some(10), Some(5)),
+        ("+0:a5 !2:a2 !3:a2 !4:a2", 4, 0.0, 0.0, None, None),
+        ("+0:a5 !2:a9", 2, 0.0, 0.0, None, None),
+        ("+0:a5 !2:a-1", 2, 5.0, 0.0, Some(10), Some(5)),
+        // Spent or not, what has expired is not taken back.
+        ("+0:a5 +1:b7 !10:a", 10, 7.0, 7.0, Some(11), Some(11)),
+        ("+0:a5 -2:5 +1:b7 !10:a", 10, 7.0, 7.0, Some(11), Some(11)),
+        ("+0:a5 -2:5 +1:b7 !9:a", 9, 2.0, 2.0, Some(11), Some(11)),
+    ];
+
+    #[test]
+    fn a_balance_is_of_lots() {
+        let fact = reading(BALANCE).unwrap_or_else(|reports| panic!("{reports}"));
+        for (words, minute, balance, soon, expiry, changes) in BALANCES {
+            let derived = balanced(words);
+            let now = Timestamp(minute * MINUTE);
+            let said = format!("{words} at {minute}");
+            let value = derived.value(&fact.spec, "", now);
+            assert_eq!(value, Value::Number(*balance), "{said}");
+            let of = Ahead::Expiring(5 * MINUTE);
+            let lots = derived.lots(&fact.spec, "");
+            let expiring = lots.map_or(of.nothing(), |lots| lots.ahead(of, now));
+            assert_eq!(expiring, Value::Number(*soon), "{said}");
+            let minutes = |at: Option<Timestamp>| at.map(|at| at.0 / MINUTE);
+            let next = derived.next_change(&fact.spec, "", now);
+            assert_eq!(minutes(next), *expiry, "{said}");
+            let next = lots.map_or(Value::Null, |lots| lots.ahead(Ahead::NextExpiry, now));
+            let expected = expiry.map(|minute| Timestamp(minute * MINUTE));
+            assert_eq!(next, Value::time(expected), "{said}");
+            let next = lots.and_then(|lots| lots.next_change(Some(of), now));
+            assert_eq!(minutes(next), *changes, "{said}");
+        }
+    }
+
+    #[test]
+    fn balances_of_two_ids_lie_together() {
+        let fact = reading(BALANCE).unwrap_or_else(|reports| panic!("{reports}"));
+        for (own, other, minute, balance, expiry) in [
+            ("+0:5", "+1:7", 2, 12.0, Some(10)),
+            ("+0:5", "-1:7", 2, -2.0, None),
+            ("-1:3 +2:1", "+0:5 -1:1", 2, 2.0, Some(10)),
+            ("+0:a5", "+1:b7", 2, 12.0, Some(10)),
+            // It is the same order, and one lot.
+            ("+0:a5", "+0:a2 -1:1", 2, 6.0, Some(10)),
+            // What is as old as it is gone.
+            ("+0:5", "+4:7 -12:1", 12, 6.0, Some(14)),
+            ("", "+4:7", 12, 7.0, Some(14)),
+        ] {
+            for (own, other) in [(own, other), (other, own)] {
+                let mut united = balanced(own);
+                assert_eq!(united.join(&fact.spec, &balanced(other)), 0);
+                let now = Timestamp(minute * MINUTE);
+                let value = united.value(&fact.spec, "", now);
+                assert_eq!(value, Value::Number(balance), "{own} and {other}");
+                let next = united.next_change(&fact.spec, "", now);
+                let next = next.map(|at| at.0 / MINUTE);
+                assert_eq!(next, expiry, "{own} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn lots_beyond_the_bound_are_folded() {
+        let fact =
+            reading(&BALANCE.replace("10m", "10h")).unwrap_or_else(|reports| panic!("{reports}"));
+        let (mut derived, profile) = (Derived::default(), Settled::default());
+        let mut folded = 0;
+        let mut take = |word: &str| {
+            let event = moved(word);
+            let scope = Scope::of_event(&event, &profile, None, &crate::table::rows::NONE);
+            for (per, said) in fact.said(&scope) {
+                folded += derived.take(&fact.spec, per, event.time, said);
+            }
+        };
+        for minute in 0..259 {
+            take(&format!(
+                "+{minute}:{}1",
+                (b'a' + (minute % 2) as u8) as char
+            ));
+        }
+        let value = derived.value(&fact.spec, "", Timestamp(259 * MINUTE));
+        assert_eq!((value, folded), (Value::Number(259.0), 3));
+        // The first four expire when the fourth does, and no return takes them back.
+        let next = derived.next_change(&fact.spec, "", Timestamp(259 * MINUTE));
+        assert_eq!(next, Some(Timestamp((600 + 3) * MINUTE)));
+        let event = moved("!260:a");
+        let scope = Scope::of_event(&event, &profile, None, &crate::table::rows::NONE);
+        for (per, said) in fact.said(&scope) {
+            derived.take(&fact.spec, per, event.time, said);
+        }
+        let value = derived.value(&fact.spec, "", Timestamp(260 * MINUTE));
+        assert_eq!(value, Value::Number(259.0 - 128.0));
+    }
+
     #[test]
     fn what_is_kept_has_a_bound() {
         let many: Vec<_> = (0..300)
@@ -677,6 +912,17 @@ mod tests {
         ("fact: orders, of: Order Completed, measure: { first: event.products }", "is not valid here"),
         ("fact: orders, of: Order Completed, measure: { min: event.total, max: event.total }", "`measure` is one thing; here are 2"),
         ("fact: orders, of: Order Completed, measure: { score: { weight: 1, half_life: 7d } }, over: 7d", "a score has no window"),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.points, order: event.order_id, expires: 12mo, spent: { of: Points Redeemed, amount: event.points }, returned: { of: Order *, order: event.order_id } } }", ""),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.points, expires: end of next year } }", ""),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.points, expires: 180d 12h } }", ""),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.points } }, over: 7d", "a balance has no window"),
+        ("fact: points, of: Points Earned, measure: { balance: { expires: 7d } }", "`earned` is missing"),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.reason } }", "what is earned is a number"),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.points, expires: a year } }", "`end of next year`"),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.points, expires: 0mo } }", "calendar months such as 12mo"),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.points, spent: { of: Points Redeemed } } }", "`amount` is missing"),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.points, returned: { of: Order *, order: event.order_id } } }", "no order is said to earn"),
+        ("fact: points, of: Points Earned, measure: { balance: { earned: event.points, burned: { of: Points Redeemed } } }", "`balance` has no `burned`"),
         ("fact: orders, of: { name: Order Completed, where: facts.views > 3 }, measure: count", "no fact is called `views`"),
         ("fact: orders, of: Order Completed, measure: count, within: 7d", "a fact has no `within`"),
         ("fact: orders, of: Order Completed, measure: count, per: profile.country", "does not tell one thing"),

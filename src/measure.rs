@@ -14,10 +14,14 @@ use crate::stats::faded;
 use crate::table::Table;
 use crate::time::{Timestamp, Zone};
 use crate::value::Value;
+use lots::{Lots, Movement};
+
+pub mod lots;
 
 /// Bounds of what is kept of one fact.
 pub mod limits {
-    /// Entries of a window, or different values: more than one a day for the longest that anybody remembers.
+    /// Entries of a window, different values, or lots of a balance: of a window more than one a day for the longest that anybody
+    /// remembers.
     pub const ENTRIES: usize = 256;
     /// The last values that a list shows: a page of them.
     pub const LAST: usize = 64;
@@ -55,6 +59,11 @@ pub enum Measure {
     Previous,
     /// So many last values, the oldest first.
     List(usize),
+    /// What is there of what was earned and spent; whether what is earned expires.
+    Balance {
+        /// Whether it does.
+        expires: bool,
+    },
 }
 
 /// What was declared to be measured, as far as what is kept goes.
@@ -136,6 +145,9 @@ pub enum Said {
     Text(Text),
     /// A value.
     Time(Timestamp),
+    /// What it does to a balance. It is not kept: the lots are.
+    #[serde(skip)]
+    Moves(Movement),
 }
 
 /// What is kept of the events of one fact, or of one key of it.
@@ -159,15 +171,15 @@ pub enum Held {
         /// What it was.
         score: f64,
     },
+    /// What is there of a balance.
+    Lots(Lots),
 }
 
 impl Said {
     /// A number as an amount; none where it cannot be counted.
     #[must_use]
     pub fn amount(number: f64) -> Option<Self> {
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by AMOUNT_MAX")]
-        let micros = || (number * MICROS).round() as i64;
-        (number.is_finite() && number.abs() <= AMOUNT_MAX).then(|| Self::Amount(micros()))
+        micros(number).map(Self::Amount)
     }
 
     fn micros(&self) -> i64 {
@@ -179,7 +191,7 @@ impl Said {
 
     fn value(&self, at: Timestamp) -> Value<'_> {
         match self {
-            Self::Nothing | Self::Amount(_) | Self::Hash(_) => Value::Time(at),
+            Self::Nothing | Self::Amount(_) | Self::Hash(_) | Self::Moves(_) => Value::Time(at),
             Self::Bool(value) => Value::Bool(*value),
             Self::Number(value) => Value::Number(*value),
             Self::Text(value) => Value::Text(value),
@@ -198,6 +210,7 @@ impl Spec {
             (Measure::Score(_), _) => Held::Score { at, score: 0.0 },
             (Measure::Count | Measure::Sum | Measure::Mean, None) => Held::Sum { n: 0, micros: 0 },
             (Measure::Min | Measure::Max, None) => Held::Extreme(said.micros()),
+            (Measure::Balance { .. }, _) => Held::Lots(Lots::new(at)),
             _ => Held::Entries(Vec::new()),
         };
         self.take(&mut held, at, said);
@@ -234,6 +247,10 @@ impl Spec {
                 0
             }
             Held::Entries(entries) => self.enter(entries, at, said),
+            Held::Lots(lots) => match said {
+                Said::Moves(movement) => lots.take(at, &movement),
+                _ => 0,
+            },
         }
     }
 
@@ -278,10 +295,19 @@ impl Spec {
                 *at = newest;
                 0
             }
+            (Held::Lots(own), Held::Lots(other)) => own.join(other),
             // Of one definition both are kept alike.
             (
-                Held::Entries(_) | Held::Sum { .. } | Held::Extreme(_) | Held::Score { .. },
-                Held::Entries(_) | Held::Sum { .. } | Held::Extreme(_) | Held::Score { .. },
+                Held::Entries(_)
+                | Held::Sum { .. }
+                | Held::Extreme(_)
+                | Held::Score { .. }
+                | Held::Lots(_),
+                Held::Entries(_)
+                | Held::Sum { .. }
+                | Held::Extreme(_)
+                | Held::Score { .. }
+                | Held::Lots(_),
             ) => 0,
         }
     }
@@ -352,7 +378,11 @@ impl Spec {
     /// Whether time alone may change it.
     #[must_use]
     pub fn moves(&self) -> bool {
-        self.over_ms.is_some() || matches!(self.measure, Measure::Score(_))
+        let by_itself = matches!(
+            self.measure,
+            Measure::Score(_) | Measure::Balance { expires: true }
+        );
+        self.over_ms.is_some() || by_itself
     }
 
     /// What it comes to; `held`: nothing where nothing was.
@@ -362,6 +392,7 @@ impl Spec {
             None => self.nothing(),
             Some(Held::Sum { n, micros }) => self.of_sum(*n, *micros),
             Some(Held::Extreme(amount)) => self.of_extreme(*amount),
+            Some(Held::Lots(lots)) => lots.balance(now),
             Some(Held::Score { at, score }) => match self.measure {
                 Measure::Score(half_life_ms) => {
                     Value::Number(faded(*score, (now.0 - at.0).max(0), half_life_ms))
@@ -375,9 +406,13 @@ impl Spec {
         }
     }
 
-    /// The next instant after `now` at which something leaves its window: until then time alone changes nothing but a score.
+    /// The next instant after `now` at which something leaves its window, or expires: until then time alone changes nothing but a
+    /// score.
     #[must_use]
     pub fn next_change(&self, held: Option<&Held>, now: Timestamp) -> Option<Timestamp> {
+        if let Some(Held::Lots(lots)) = held {
+            return lots.next_change(None, now);
+        }
         let (Some(Held::Entries(entries)), Some(over_ms)) = (held, self.over_ms) else {
             return None;
         };
@@ -392,9 +427,11 @@ impl Spec {
 
     fn nothing<'h>(&self) -> Value<'h> {
         match self.measure {
-            Measure::Count | Measure::Sum | Measure::Distinct | Measure::Score(_) => {
-                Value::Number(0.0)
-            }
+            Measure::Count
+            | Measure::Sum
+            | Measure::Distinct
+            | Measure::Score(_)
+            | Measure::Balance { .. } => Value::Number(0.0),
             Measure::List(_) => self.of_list(&[]),
             Measure::Mean | Measure::Min | Measure::Max => Value::Null,
             Measure::First | Measure::Last | Measure::Previous => Value::Null,
@@ -456,7 +493,7 @@ impl Spec {
             Measure::Last => value(entries.last()),
             Measure::Previous => value(entries.len().checked_sub(2).map(|at| &entries[at])),
             Measure::List(_) => self.of_list(entries),
-            Measure::Score(_) => Value::Null,
+            Measure::Score(_) | Measure::Balance { .. } => Value::Null,
         }
     }
 }
@@ -469,6 +506,14 @@ fn drop_oldest(entries: &mut Vec<(Timestamp, Said)>, most: usize, missed: bool) 
         true => u32::try_from(beyond).unwrap_or(u32::MAX),
         false => 0,
     }
+}
+
+/// A number in whole millionths; none where it cannot be counted.
+#[must_use]
+pub fn micros(number: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "bounded by AMOUNT_MAX")]
+    let micros = || (number * MICROS).round() as i64;
+    (number.is_finite() && number.abs() <= AMOUNT_MAX).then(micros)
 }
 
 fn amount(micros: i64) -> f64 {

@@ -77,6 +77,39 @@ impl Timestamp {
         u8::try_from(hour).unwrap_or(0)
     }
 
+    /// The instant at which clocks in `zone` show the same so many calendar months on: on the last day of a month that lacks the day;
+    /// [`Timestamp::MAX`] where there is none.
+    #[must_use]
+    pub fn months_on(self, months: i32, zone: &Zone) -> Self {
+        let later = self.zoned(zone);
+        let later = later.and_then(|it| it.checked_add(jiff::Span::new().months(months)).ok());
+        later.map_or(Self::MAX, |it| Self(it.timestamp().as_millisecond()))
+    }
+
+    /// The first instant in `zone` that lies behind a period of the calendar: the one of so many months (1, 3 or 12) in which this
+    /// instant lies, or so many periods after it; [`Timestamp::MAX`] where there is none.
+    #[must_use]
+    pub fn behind_period(self, months: i32, after: i32, zone: &Zone) -> Self {
+        let behind = self.zoned(zone).and_then(|it| {
+            let month = i32::from(it.year()) * 12 + i32::from(it.month()) - 1;
+            let behind = (month.div_euclid(months) + 1 + after) * months;
+            let year = i16::try_from(behind.div_euclid(12)).ok()?;
+            let month = i8::try_from(behind.rem_euclid(12) + 1).ok()?;
+            let first = Date::new(year, month, 1).ok()?;
+            first.to_zoned(it.time_zone().clone()).ok()
+        });
+        behind.map_or(Self::MAX, |it| Self(it.timestamp().as_millisecond()))
+    }
+
+    fn zoned(self, zone: &Zone) -> Option<jiff::Zoned> {
+        let zone = match zone {
+            Zone::Utc => TimeZone::UTC,
+            Zone::Local(zone) => zone.clone(),
+        };
+        let instant = jiff::Timestamp::from_millisecond(self.0).ok()?;
+        Some(instant.to_zoned(zone))
+    }
+
     /// The first instant of calendar day `day` (days since 1970-01-01) in `zone`.
     #[must_use]
     pub fn start_of_day(day: i32, zone: &Zone) -> Self {
@@ -408,6 +441,43 @@ mod tests {
             "the clock goes forward that night"
         );
         assert!(Zone::named("Europe/Madird").is_none());
+    }
+
+    #[test]
+    fn months_and_periods_are_those_of_the_calendar() {
+        let at = |text: &str| Timestamp::parse(text).expect("an instant");
+        #[rustfmt::skip]
+        let months = [
+            ("2026-01-31T10:00:00Z", 1, "UTC", "2026-02-28T10:00:00.000Z"),
+            ("2024-02-29T10:00:00Z", 12, "UTC", "2025-02-28T10:00:00.000Z"),
+            ("2025-12-15T10:00:00Z", 12, "UTC", "2026-12-15T10:00:00.000Z"),
+            // Ten o'clock is ten o'clock in summer, too; half past two that is not is half past three.
+            ("2026-01-15T09:00:00Z", 6, "Europe/Madrid", "2026-07-15T08:00:00.000Z"),
+            ("2026-02-28T23:30:00Z", 1, "Europe/Madrid", "2026-03-31T22:30:00.000Z"),
+            ("2026-02-28T01:30:00Z", 1, "Europe/Madrid", "2026-03-28T01:30:00.000Z"),
+            ("2026-02-28T01:30:00Z", 13, "Europe/Madrid", "2027-03-28T01:30:00.000Z"),
+        ];
+        for (text, on, zone, expected) in months {
+            let zone = Zone::named(zone).expect("a zone");
+            let found = at(text).months_on(on, &zone);
+            assert_eq!(found.to_string(), expected, "{text} and {on} months");
+        }
+        #[rustfmt::skip]
+        let periods = [
+            ("2026-03-31T23:59:59.999Z", 1, 0, "UTC", "2026-04-01T00:00:00.000Z"),
+            ("2026-04-01T00:00:00Z", 1, 1, "UTC", "2026-06-01T00:00:00.000Z"),
+            ("2026-05-01T00:00:00Z", 3, 0, "UTC", "2026-07-01T00:00:00.000Z"),
+            ("2026-12-31T00:00:00Z", 12, 0, "UTC", "2027-01-01T00:00:00.000Z"),
+            ("2026-01-01T00:00:00Z", 12, 1, "UTC", "2028-01-01T00:00:00.000Z"),
+            // It is next year there already.
+            ("2026-12-31T23:30:00Z", 12, 0, "Europe/Madrid", "2027-12-31T23:00:00.000Z"),
+            ("2026-06-15T00:00:00Z", 12, 0, "Pacific/Honolulu", "2027-01-01T10:00:00.000Z"),
+        ];
+        for (text, months, after, zone, expected) in periods {
+            let zone = Zone::named(zone).expect("a zone");
+            let found = at(text).behind_period(months, after, &zone);
+            assert_eq!(found.to_string(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -106,10 +106,8 @@ declared! {
     "retention/brand-path.yaml",
     "retention/churn.yaml",
     "retention/gold.yaml",
-    "retention/points_earned.yaml",
+    "retention/points.yaml",
     "retention/points_expiring.yaml",
-    "retention/points_redeemed.yaml",
-    "retention/points_young.yaml",
     "retention/spent_in_year.yaml",
 }
 

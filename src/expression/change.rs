@@ -1,7 +1,7 @@
 //! When time alone changes whether a condition holds.
 //!
 //! What an expression is asked about changes by events, and between them in two ways: in jumps, where an entry leaves the window of a
-//! fact, which is known beforehand; and smoothly, as `now` goes on and what fades fades. Between two jumps every side of a comparison
+//! fact or a lot expires, which is known beforehand; and smoothly, as `now` goes on and what fades fades. Between two jumps every side of a comparison
 //! goes one way, so the comparison changes at most once, and that instant is computed where its sides are [lines](super::line), and
 //! else found by halving. So a condition has a deadline, to the
 //! millisecond, and nobody has to look before it.
@@ -54,7 +54,7 @@ impl Tree {
     /// Whether its value may change by time alone.
     pub(super) fn moves(&self) -> bool {
         match self {
-            Self::Now => true,
+            Self::Now | Self::Expiry { .. } => true,
             Self::Fact { spec, key, .. } => spec.moves() || key.asked().is_some_and(Self::moves),
             // What of the profile fades is a number with a key.
             Self::Member(member) => {
@@ -94,7 +94,7 @@ impl Tree {
             | Self::Profile { .. }
             | Self::Model(_) => (none, None, &[]),
             Self::Member(member) => (none, member.key.asked(), &[]),
-            Self::Fact { key, .. } => (none, key.asked(), &[]),
+            Self::Fact { key, .. } | Self::Expiry { key, .. } => (none, key.asked(), &[]),
             Self::Known(of) | Self::Not(of) | Self::Negative(of) | Self::Lookup { key: of, .. } => {
                 (none, Some(&**of), &[])
             }
@@ -119,6 +119,17 @@ impl Tree {
             Self::Fact { spec, key, whose } => {
                 let derived = &whose.profile(scope)?.derived;
                 key.find(scope, |key| derived.next_change(spec, key, scope.now))
+            }
+            Self::Expiry {
+                spec,
+                key,
+                whose,
+                of,
+            } => {
+                let derived = &whose.profile(scope)?.derived;
+                key.find(scope, |key| {
+                    derived.lots(spec, key)?.next_change(Some(*of), scope.now)
+                })
             }
             Self::Choice(parts) => parts[0].next_change(scope),
             Self::Points { of, whose } => {

@@ -16,6 +16,8 @@ use super::tree::Tree;
 use super::{Environment, ExpressionError};
 use crate::document::suggest::{closest, listed};
 use crate::event::{Text, Type};
+use crate::measure::Measure;
+use crate::measure::lots::Ahead;
 use crate::time::{Timestamp, parse_duration};
 
 /// A checked expression.
@@ -362,7 +364,30 @@ impl Checker<'_> {
             }
             trees.push(tree);
         }
-        self.called(doc, &arguments, trees)
+        let called = self.called(doc, &arguments, trees)?;
+        if let (
+            _,
+            Tree::Expiry {
+                spec,
+                key,
+                whose,
+                of,
+            },
+        ) = &called
+        {
+            let span = self.parsed.span(node);
+            self.leaves.push(Leaf {
+                name: self.parsed.text[span.clone()].to_owned(),
+                tree: Tree::Expiry {
+                    spec: spec.clone(),
+                    key: key.clone(),
+                    whose: *whose,
+                    of: *of,
+                },
+                span,
+            });
+        }
+        Ok(called)
     }
 
     fn called(
@@ -394,9 +419,54 @@ impl Checker<'_> {
                 );
                 return Err(self.fails(arguments[0], &message));
             }
+            (Function::Expiring | Function::NextExpiry, _) => self.expiry(doc, arguments, trees)?,
             (function, _) => Tree::Call(function, trees.into(), self.environment.home()),
         };
         Ok((Some(doc.gives), tree))
+    }
+
+    /// What of a balance expires, or when.
+    fn expiry(
+        &self,
+        doc: &FunctionDoc,
+        arguments: &[&IdedExpr],
+        trees: Vec<Tree>,
+    ) -> Result<Tree, ExpressionError> {
+        let mut trees = trees.into_iter();
+        let wrong = |node: &IdedExpr, message: String| ExpressionError {
+            expected: Some(format!("`{}`: {}", doc.call, doc.about)),
+            ..self.fails(node, &message)
+        };
+        let of = match (doc.function, trees.next(), trees.next()) {
+            (Function::NextExpiry, Some(fact), _) => (Ahead::NextExpiry, fact),
+            (_, Some(fact), Some(Tree::Duration(ms))) => (Ahead::Expiring(ms), fact),
+            (_, _, _) => {
+                let message = format!("`{}` takes a length of time in quotes", doc.name);
+                return Err(wrong(arguments[1], message));
+            }
+        };
+        match of {
+            (of, Tree::Fact { spec, key, whose })
+                if spec.measure == (Measure::Balance { expires: true }) =>
+            {
+                Ok(Tree::Expiry {
+                    spec,
+                    key,
+                    whose,
+                    of,
+                })
+            }
+            (_, Tree::Fact { spec, .. })
+                if spec.measure == (Measure::Balance { expires: false }) =>
+            {
+                let message = "nothing of it expires: the fact has no `expires`".to_owned();
+                Err(wrong(arguments[0], message))
+            }
+            _ => {
+                let message = format!("`{}` takes a fact that is a `balance`", doc.name);
+                Err(wrong(arguments[0], message))
+            }
+        }
     }
 
     pub(super) fn fails(&self, node: &IdedExpr, message: &str) -> ExpressionError {

@@ -102,7 +102,7 @@ mod tests {
 
     use crate::event::{EventName, Type, Vocabulary};
     use crate::expression::{Environment, Expression, Scope};
-    use crate::measure::Declarations;
+    use crate::measure::{Declarations, Measure, Spec};
     use crate::profile::Settled;
     use crate::time::Timestamp;
 
@@ -127,6 +127,9 @@ mod tests {
             ("!(profile.attributes.vip)", true, "profile.attributes.vip=null"),
             ("(profile.orders.count + 1) * 2 > 1", true, "profile.orders.count=0"),
         ]),
+        ("expiring(facts.points, duration('1d')) > 5", &[
+            ("expiring(facts.points, duration('1d')) > 5", false, "facts.points=0 expiring(facts.points, duration('1d'))=0"),
+        ]),
         ("profile.orders.count > 2 || profile.attributes.vip && 1 < 2", &[
             ("profile.orders.count > 2 || profile.attributes.vip && 1 < 2", false, "profile.orders.count=0 profile.attributes.vip=null"),
         ]),
@@ -134,7 +137,19 @@ mod tests {
 
     #[test]
     fn a_condition_is_taken_apart() {
-        let (vocabulary, derived) = (Vocabulary::standard(), Declarations::default());
+        let vocabulary = Vocabulary::standard();
+        let points = Spec {
+            key: 1,
+            digest: 2,
+            kind: Type::Number,
+            keyed: false,
+            measure: Measure::Balance { expires: true },
+            over_ms: None,
+        };
+        let derived = Declarations {
+            facts: [("points".to_owned(), points)].into(),
+            ..Declarations::default()
+        };
         let attributes = BTreeMap::from([("vip".to_owned(), Type::Bool)]);
         let environment = Environment {
             vocabulary: &vocabulary,

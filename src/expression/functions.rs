@@ -13,10 +13,12 @@ pub enum Function {
     DaysBetween,
     Duration,
     EndsWith,
+    Expiring,
     Has,
     Hour,
     Max,
     Min,
+    NextExpiry,
     Round,
     Size,
     StartsWith,
@@ -62,6 +64,7 @@ const SIZED: &[Type] = &[
 const NUMBER: &[Type] = &[Type::Number];
 const TEXT: &[Type] = &[Type::Text];
 const TIME: &[Type] = &[Type::Time];
+const DURATION: &[Type] = &[Type::Duration];
 
 /// Every function, sorted by name.
 pub const FUNCTIONS: &[FunctionDoc] = &[
@@ -106,6 +109,14 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         function: Function::EndsWith,
     },
     FunctionDoc {
+        name: "expiring",
+        call: "expiring(facts.points, duration(\"30d\"))",
+        takes: &[NUMBER, DURATION],
+        gives: Type::Number,
+        about: "what of a fact that is a `balance` expires within a length of time from now: later than now, at its end at the latest",
+        function: Function::Expiring,
+    },
+    FunctionDoc {
         name: "has",
         call: "has(x)",
         takes: &[ANY],
@@ -136,6 +147,14 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         gives: Type::Number,
         about: "the smaller of two numbers; not known where one is not",
         function: Function::Min,
+    },
+    FunctionDoc {
+        name: "next_expiry",
+        call: "next_expiry(facts.points)",
+        takes: &[NUMBER],
+        gives: Type::Time,
+        about: "when something of a fact that is a `balance` expires next; not known where nothing does",
+        function: Function::NextExpiry,
     },
     FunctionDoc {
         name: "round",
@@ -231,7 +250,9 @@ impl Function {
                 _ => Value::Null,
             },
             // These are constants, or nodes of their own, once checked.
-            Self::Has | Self::Duration | Self::Timestamp => Value::Null,
+            Self::Has | Self::Duration | Self::Timestamp | Self::Expiring | Self::NextExpiry => {
+                Value::Null
+            }
         }
     }
 }

@@ -109,7 +109,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The customer's time zone, or `home` where none is known.
-    fn zone(&self, home: &Zone) -> Zone {
+    pub(crate) fn zone(&self, home: &Zone) -> Zone {
         self.profile.identity.zone_or(home)
     }
 

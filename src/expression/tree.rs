@@ -9,6 +9,7 @@ use super::model::Model;
 use super::operators::{Arithmetic, Order, equal};
 use crate::event::{Event, EventName, Product, PropertyId, Text, Type};
 use crate::measure::Spec;
+use crate::measure::lots::Ahead;
 use crate::profile::Settled;
 use crate::profile::settled::{Read, ReadMember};
 use crate::table::{Place, Table};
@@ -37,6 +38,13 @@ pub enum Tree {
         spec: Box<Spec>,
         key: Key,
         whose: Whose,
+    },
+    /// What of a fact that is a balance expires, or when.
+    Expiry {
+        spec: Box<Spec>,
+        key: Key,
+        whose: Whose,
+        of: Ahead,
     },
     /// The sum of what each of some conditions is worth that holds of the customer.
     Points {
@@ -133,6 +141,21 @@ impl Tree {
                     Some(profile.derived.value(spec, key, scope.now))
                 });
                 known(value.unwrap_or(Value::Null))
+            }
+            Self::Expiry {
+                spec,
+                key,
+                whose,
+                of,
+            } => {
+                let value = key.find(scope, |key| {
+                    let derived = &whose.profile(scope)?.derived;
+                    Some(match derived.lots(spec, key) {
+                        Some(lots) => lots.ahead(*of, scope.now),
+                        None => of.nothing(),
+                    })
+                });
+                value.unwrap_or(Value::Null)
             }
             Self::Points { of, whose } => {
                 let profile = whose.profile(scope);

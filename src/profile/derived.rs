@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::section::{Field, Local, Section};
 use crate::event::{Event, EventName, Text};
+use crate::measure::lots::Lots;
 use crate::measure::{Held, Said, Spec, limits};
-use crate::stored::Stored;
+use crate::stored::{Stored, StoredError};
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -27,8 +28,60 @@ struct Kept {
     by: Vec<(Text, Held)>,
 }
 
+/// Version 1: no balances.
+#[derive(Deserialize)]
+struct DerivedV1 {
+    facts: Vec<KeptV1>,
+}
+
+#[derive(Deserialize)]
+struct KeptV1 {
+    key: u32,
+    digest: u64,
+    by: Vec<(Text, HeldV1)>,
+}
+
+#[derive(Deserialize)]
+enum HeldV1 {
+    Entries(Vec<(Timestamp, Said)>),
+    Sum { n: u64, micros: i128 },
+    Extreme(i64),
+    Score { at: Timestamp, score: f64 },
+}
+
+impl From<DerivedV1> for Derived {
+    fn from(old: DerivedV1) -> Self {
+        let held = |(per, old): (Text, HeldV1)| {
+            let held = match old {
+                HeldV1::Entries(entries) => Held::Entries(entries),
+                HeldV1::Sum { n, micros } => Held::Sum { n, micros },
+                HeldV1::Extreme(amount) => Held::Extreme(amount),
+                HeldV1::Score { at, score } => Held::Score { at, score },
+            };
+            (per, held)
+        };
+        let kept = |old: KeptV1| Kept {
+            key: old.key,
+            digest: old.digest,
+            by: old.by.into_iter().map(held).collect(),
+        };
+        Self {
+            facts: old.facts.into_iter().map(kept).collect(),
+        }
+    }
+}
+
 impl Stored for Derived {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
+        match version {
+            1 => Ok(postcard::from_bytes::<DerivedV1>(bytes)?.into()),
+            _ => Err(StoredError::Damaged(format!(
+                "there is no version {version} of what is measured"
+            ))),
+        }
+    }
 }
 
 impl Section for Derived {
@@ -61,10 +114,19 @@ impl Derived {
         spec.value(self.held(spec, per), now)
     }
 
-    /// The next instant after `now` at which something leaves its window.
+    /// The next instant after `now` at which something leaves its window, or expires.
     #[must_use]
     pub fn next_change(&self, spec: &Spec, per: &str, now: Timestamp) -> Option<Timestamp> {
         spec.next_change(self.held(spec, per), now)
+    }
+
+    /// What is kept of a fact that is a balance; none where nothing was earned or spent.
+    #[must_use]
+    pub fn lots(&self, spec: &Spec, per: &str) -> Option<&Lots> {
+        match self.held(spec, per)? {
+            Held::Lots(lots) => Some(lots),
+            Held::Entries(_) | Held::Sum { .. } | Held::Extreme(_) | Held::Score { .. } => None,
+        }
     }
 
     /// The values of `per` that are known of a fact, the one that was touched last behind.

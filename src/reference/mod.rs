@@ -12,7 +12,7 @@ use crate::demo;
 use crate::document::keys::{Known, Need, Shape};
 use crate::event::{Type, Vocabulary};
 use crate::expression::{FUNCTIONS, OPERATORS};
-use crate::fact;
+use crate::fact::{self, balance};
 use crate::journey::keys as journey;
 use crate::mapping::Mappings;
 use crate::model;
@@ -169,11 +169,14 @@ fn kinds() -> String {
 fn facts() -> String {
     page(
         "Facts",
-        "What a file beside the triggers may declare to be measured, one fact a file. Examples and exact words are in \
-         [triggers.md](../triggers.md#facts).",
+        "What a file beside the triggers may declare to be measured, one fact a file. Below: the file, `measure`, `balance`, and its \
+         `spent` and `returned`. Examples and exact words are in [triggers.md](../triggers.md#facts).",
         &[
             parameters_of(fact::KEYS.known),
             parameters_of(fact::MEASURES.known),
+            parameters_of(balance::BALANCE.known),
+            parameters_of(balance::SPENT.known),
+            parameters_of(balance::RETURNED.known),
         ],
     )
 }

@@ -79,12 +79,15 @@ mod tests {
     use crate::event::Text;
     use crate::event::Vocabulary;
     use crate::fact;
-    use crate::measure::{Declarations, Said, Spec};
+    use crate::measure::lots::Movement;
+    use crate::measure::{self, Declarations, Said, Spec};
     use crate::profile::Settled;
     use crate::time::Timestamp;
 
     const MINUTE: i64 = 60_000;
     const FACTS: &[&str] = &[
+        "{ fact: points, of: Points Earned, measure: { balance: { earned: event.points, expires: 10m } } }",
+        "{ fact: credit, of: Points Earned, measure: { balance: { earned: event.points } } }",
         "{ fact: views, of: Product Viewed, measure: count, over: 10m }",
         "{ fact: ever, of: Product Viewed, measure: count }",
         "{ fact: cheapest, of: Product Viewed, measure: { min: event.price }, over: 10m }",
@@ -119,14 +122,21 @@ mod tests {
         Ok(read.into_iter().next().expect("one"))
     }
 
-    /// A customer whose last order was at minute 0, and who looked at something at 1 (for 3), 2 (for 5) and 5 (for 4).
+    /// A customer whose last order was at minute 0, and who looked at something at 1 (for 3), 2 (for 5) and 5 (for 4), and earned as
+    /// much, for ten minutes.
     fn customer() -> Settled {
         let mut settled = Settled::default();
         settled.orders.last = Some(Timestamp(0));
         let specs = specs();
         for (minute, price) in [(1, 3.0), (2, 5.0), (5, 4.0)] {
             let at = Timestamp(minute * MINUTE);
+            let earned = Movement::Earned {
+                micros: measure::micros(price).expect("a number"),
+                expires: at.plus(10 * MINUTE),
+                order: None,
+            };
             for (name, said) in [
+                ("points", Said::Moves(earned)),
                 ("views", Said::Nothing),
                 ("ever", Said::Nothing),
                 ("cheapest", Said::amount(price).expect("a number")),
@@ -170,6 +180,16 @@ mod tests {
         ("facts.cheapest < 4", true, Some(11 * MINUTE)),
         ("has(facts.cheapest)", true, Some(11 * MINUTE)),
         ("'p1' in facts.seen", true, Some(11 * MINUTE)),
+        // Lots, one by one: 3 until minute 11, 5 until 12, 4 until 15.
+        ("facts.points >= 12", true, Some(11 * MINUTE)),
+        ("facts.points >= 12 && profile.orders.count == 0", true, Some(11 * MINUTE)),
+        ("facts.credit > 0", false, None),
+        ("expiring(facts.points, duration('5m')) >= 3", true, Some(7 * MINUTE)),
+        ("expiring(facts.points, duration('4m')) > 0", false, Some(7 * MINUTE)),
+        ("expiring(facts.points, duration('1h')) == facts.points", true, Some(11 * MINUTE)),
+        ("next_expiry(facts.points) - now <= duration('3m')", false, Some(8 * MINUTE)),
+        ("next_expiry(facts.points) - now < duration('3m')", false, Some(8 * MINUTE + 1)),
+        ("has(next_expiry(facts.points))", true, Some(11 * MINUTE)),
         // 2^-0.1 + 2^-0.4 + 2^-0.5 = 2.398 fades to 1.
         ("facts.score > 2.5", false, None),
         ("facts.score >= 1", true, Some(1_117_117)),
@@ -218,6 +238,13 @@ mod tests {
         ("segment: gold, when: 'days_between(profile.last_order, now) % 7 == 0'", "when this changes cannot be foreseen"),
         ("segment: gold, when: 'hour(now) < 9'", "when this changes cannot be foreseen"),
         ("segment: gold, when: 'weekday(now) == \"sunday\"'", "when this changes cannot be foreseen"),
+        ("segment: gold, when: 'expiring(facts.points, duration(\"30d\")) > 5'", ""),
+        ("segment: gold, when: 'expiring(facts.credit, duration(\"30d\")) > 5'", "nothing of it expires: the fact has no `expires`"),
+        ("segment: gold, when: 'expiring(facts.views, duration(\"30d\")) > 5'", "`expiring` takes a fact that is a `balance`"),
+        ("segment: gold, when: 'expiring(profile.orders.count, duration(\"30d\")) > 5'", "`expiring` takes a fact that is a `balance`"),
+        ("segment: gold, when: 'expiring(facts.points, now - profile.last_order) > 5'", "`expiring` takes a length of time in quotes"),
+        ("segment: gold, when: 'expiring(facts.points, 30) > 5'", "`expiring` takes a duration here"),
+        ("segment: gold, when: 'has(next_expiry(facts.credit))'", "nothing of it expires"),
         ("segment: gold, when: profile.orders.count % 2 == 0", ""),
         ("segment: gold, when: profile.known, held: soon", "is not a duration"),
         ("segment: gold, when: profile.known, hold: 7d", "did you mean `held`?"),

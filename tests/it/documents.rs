@@ -183,6 +183,9 @@ const BOUNDS: &[Bound] = &[
     ("entries of a fact's window, different values; values of its `per`", "256; 64", &[
         ("measure.rs", "ENTRIES: usize = 256;"), ("measure.rs", "KEYS: usize = 64;"),
     ]),
+    ("lots of a balance", "256 a customer and value of `per`", &[
+        ("measure.rs", "ENTRIES: usize = 256;"), ("measure/lots.rs", "while self.lots.len() > limits::ENTRIES {"),
+    ]),
     ("files of triggers, facts, segments, labels, personas and the path; treatments of one trigger", "1,000; 16", &[
         ("trigger/set.rs", "TRIGGERS: usize = 1000;"), ("treatment/choice.rs", "TREATMENTS: usize = 16;"),
     ]),

@@ -118,6 +118,7 @@ const FACTS: &[&str] = &[
     "fact: rated\nof: Product Reviewed\nmeasure: { last: event.rating }",
     "fact: promised\nof: Order Shipped\nmeasure: { last: event.promised_at }",
     "fact: awake\nof: Application Opened\nmeasure: { last: event.from_background }",
+    "fact: credit\nof: Order Completed\nmeasure: { balance: { earned: event.total, order: event.order_id, expires: end of next year } }",
     "fact: seen\nof: [Product Viewed, Product Added]\nmeasure: { list: { of: event.product_id } }\nper: event.category",
 ];
 

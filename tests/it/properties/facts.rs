@@ -69,7 +69,21 @@ const SCORES: &[Row] = &[
     (Measured::Score(7 * STEP), ORDERS, "of: Order Completed, measure: { score: { weight: event.total, half_life: 42h } }, per: event.product_id", true),
 ];
 
-/// Each ever, and in a window of eight steps; how it is asked.
+/// Balances, of which several things are asked; one lives for nine steps, one for ever.
+#[rustfmt::skip]
+const BALANCES: &[(Measured, &str, &str)] = &[
+    (Measured::Balance(None), "", "facts.NAME"),
+    (Measured::Balance(Some(9 * STEP)), "expires: 54h, ", "facts.NAME"),
+    (Measured::Expiring(Some(9 * STEP), 2 * STEP), "expires: 54h, ", "expiring(facts.NAME, duration('12h'))"),
+    (Measured::Expiring(Some(9 * STEP), 12 * STEP), "expires: 54h, ", "expiring(facts.NAME, duration('72h'))"),
+    (Measured::NextExpiry(Some(9 * STEP)), "expires: 54h, ", "next_expiry(facts.NAME)"),
+];
+
+/// A balance of the history: a basket spends 2, a cart that is viewed takes back what its order earned.
+const BALANCE: &str = "of: Order Completed, measure: { balance: { earned: event.total, order: event.cart_id, EXPIRES\
+     spent: { of: Product Added, amount: '2.0' }, returned: { of: Cart Viewed, order: event.cart_id } } }";
+
+/// Each ever, and in a window of eight steps, and balances; how it is asked.
 fn rows() -> Vec<(Fact, String, String)> {
     let ever = ROWS.iter().chain(SCORES).map(|row| (row, None));
     let windows = ROWS.iter().map(|row| (row, Some(8)));
@@ -88,7 +102,20 @@ fn rows() -> Vec<(Fact, String, String)> {
         };
         (fact, format!("{{ fact: f{n}, {text}{over} }}"), asked)
     };
-    named.map(row).collect()
+    let mut rows: Vec<_> = named.map(row).collect();
+    for (measured, expires, asked) in BALANCES {
+        let name = format!("f{}", rows.len());
+        let fact = Fact {
+            of: ALL.to_vec(),
+            measured: *measured,
+            over_ms: None,
+            key: None,
+        };
+        let balance = BALANCE.replace("EXPIRES", expires);
+        let asked = asked.replace("NAME", &name);
+        rows.push((fact, format!("{{ fact: {name}, {balance} }}"), asked));
+    }
+    rows
 }
 
 struct Facts {

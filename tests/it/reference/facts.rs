@@ -20,7 +20,16 @@ pub enum Measured {
     LastValue,
     /// So many last keys.
     Keys(usize),
+    /// What is there of what orders earned: a basket spends 2, and a cart that is viewed takes back what its order earned.
+    Balance(Life),
+    /// What of it expires within so many ms.
+    Expiring(Life, i64),
+    /// When something of it does.
+    NextExpiry(Life),
 }
+
+/// How long what is earned lives, ms; none: for ever.
+pub type Life = Option<i64>;
 
 /// What it comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,5 +103,72 @@ pub fn comes_to(fact: &Fact, history: &[&RefEvent], at_ms: i64) -> Comes {
                     .collect(),
             )
         }
+        Measured::Balance(life) => {
+            let (coins, owed) = coins(life, &meant);
+            Comes::Number((there(&coins, at_ms).count() as f64 - owed as f64) / 2.0)
+        }
+        Measured::Expiring(life, within_ms) => {
+            let (coins, _) = coins(life, &meant);
+            let soon = there(&coins, at_ms).filter(|coin| coin.gone_ms <= at_ms + within_ms);
+            Comes::Number(soon.count() as f64 / 2.0)
+        }
+        Measured::NextExpiry(life) => {
+            let (coins, _) = coins(life, &meant);
+            let next = there(&coins, at_ms).map(|coin| coin.gone_ms).min();
+            next.map_or(Comes::Unknown, Comes::Time)
+        }
     }
+}
+
+/// Half a euro of a balance.
+struct Coin<'h> {
+    gone_ms: i64,
+    order: &'h str,
+    spent: bool,
+}
+
+fn there<'c>(coins: &'c [Coin<'_>], at_ms: i64) -> impl Iterator<Item = &'c Coin<'c>> {
+    coins
+        .iter()
+        .filter(move |coin| !coin.spent && coin.gone_ms > at_ms)
+}
+
+/// What there is of a balance, coin by coin, and how many coins are owed.
+fn coins<'h>(life: Life, history: &[&'h RefEvent]) -> (Vec<Coin<'h>>, usize) {
+    let mut coins: Vec<Coin<'h>> = Vec::new();
+    let mut owed = 0;
+    for event in history {
+        let now_ms = event.time_ms;
+        let mut takes = 0;
+        match event.name.as_str() {
+            "Product Added" => takes = 4,
+            "Cart Viewed" if !event.key.is_empty() => {
+                let hers = |coin: &Coin<'_>| coin.order == event.key && coin.gone_ms > now_ms;
+                takes = coins.iter().filter(|it| hers(it) && it.spent).count();
+                coins.retain(|coin| !hers(coin));
+            }
+            "Order Completed" => {
+                for _ in 0..(event.value * 2.0) as usize {
+                    let pays = owed > 0;
+                    owed -= usize::from(pays);
+                    coins.push(Coin {
+                        gone_ms: life.map_or(i64::MAX, |life| now_ms + life),
+                        order: &event.key,
+                        spent: pays,
+                    });
+                }
+            }
+            _ => {}
+        }
+        for _ in 0..takes {
+            let can = coins
+                .iter_mut()
+                .filter(|coin| !coin.spent && coin.gone_ms > now_ms);
+            match can.min_by_key(|coin| coin.gone_ms) {
+                Some(coin) => coin.spent = true,
+                None => owed += 1,
+            }
+        }
+    }
+    (coins, owed)
 }

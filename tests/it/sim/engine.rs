@@ -22,7 +22,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 /// Few, so that even the simulation's customers make several slices.
 const SLICE: usize = 2;
 
-const TRIGGERS: [(&str, &str); 17] = [
+const TRIGGERS: [(&str, &str); 18] = [
     (
         "cart",
         "absence: { of: Order Completed, after: Product Added, within: 3s }\npolicy: { hold_out: 40% }\n\
@@ -87,10 +87,13 @@ const TRIGGERS: [(&str, &str); 17] = [
         "seen-first",
         "event: { name: Product Reviewed, where: facts.added == 0 }",
     ),
+    ("runs-out", "transition: { enters: runs-out }"),
 ];
 
 /// What some of them ask for. What leaves a window depends on when it is asked: an audience asks for what stays.
-const FACTS: [&str; 7] = [
+const FACTS: [&str; 9] = [
+    "segment: runs-out\nwhen: expiring(facts.balance, duration('2s')) >= 3",
+    "fact: balance\nof: Product Added\nmeasure: { balance: { earned: '3', order: event.product_id, expires: 6s, spent: { of: Product Viewed, amount: '2' }, returned: { of: Product Reviewed, order: event.product_id } } }",
     "fact: added\nof: Product Added\nmeasure: count\nover: 5s",
     "fact: of_each\nof: Product *\nmeasure: count\nper: event.product_id",
     "model: keenness\nlogistic: { intercept: -3, inputs: { added: { of: facts.added, weight: 1 }, idle: { of: (now - profile.last_order) / duration('3s'), weight: 1, unknown: 1 } } }",
