@@ -1,5 +1,6 @@
 //! `moments rehearse`: the triggers over files of past events, before they go live.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::num::NonZero;
@@ -15,6 +16,7 @@ use super::Shared;
 use crate::config::Config;
 use crate::config::topics::Role;
 use crate::document::report;
+use crate::document::suggest::{closest, listed};
 use crate::encode::Encoder;
 use crate::population::score::{Score, Scorer};
 use crate::rehearsal::compare::{Fates, TriggerDifference};
@@ -159,7 +161,7 @@ impl Rehearse {
     /// The triggers, and the configuration with what is said over it.
     fn plan(&self) -> anyhow::Result<(Config, Basis, Plan)> {
         let (mut config, basis, plan) = self.shared.plan()?;
-        self.heed(&mut config);
+        self.heed(&mut config)?;
         Ok((config, basis, plan))
     }
 
@@ -168,8 +170,40 @@ impl Rehearse {
     }
 
     /// What is said over the configuration.
-    fn heed(&self, config: &mut Config) {
+    ///
+    /// # Errors
+    /// Where it is said of a topic that is not there.
+    fn heed(&self, config: &mut Config) -> anyhow::Result<()> {
         config.topics.lateness_said.clone_from(&self.lateness);
+        let lateness = self.lateness.iter().map(|(topic, _)| topic);
+        let mapping = self.shared.mapping.iter().map(|(topic, _)| topic);
+        let said = lateness.map(|topic| ("--lateness", topic));
+        let said = said.chain(mapping.map(|topic| ("--mapping", topic)));
+        let there = self.topics(config);
+        for (option, topic) in said {
+            if let Some(topic) = topic.as_ref().filter(|topic| !there.contains(*topic)) {
+                let there = || there.iter().map(String::as_str);
+                let meant = closest(topic, there());
+                let meant =
+                    meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+                anyhow::bail!(
+                    "{option} {topic}=...: no topic is called `{topic}`; expected one of {}{meant}",
+                    listed(there())
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of the topics that are configured, and of the files.
+    fn topics(&self, config: &Config) -> BTreeSet<String> {
+        let configured = config.topics.inputs().into_iter().map(|it| it.name);
+        let files = self.events.iter().map(|path| path.display().to_string());
+        let files = files.map(|name| topic(&name).to_owned());
+        configured
+            .chain(config.topics.copied().cloned())
+            .chain(files)
+            .collect()
     }
 
     /// What treatments have brought, where a report is given.

@@ -366,7 +366,7 @@ fn lateness_is_said_over_the_configuration() {
         (&["--lateness", "1m"][..], 1, 1),
         (&["--lateness", "2h"], 0, 0),
         (&["--lateness", "1m", "--lateness", "shop=2h"], 0, 0),
-        (&["--lateness", "other=2h", "--lateness", "shop=1m"], 1, 1),
+        (&["--lateness", "shop=2h", "--lateness", "shop=1m"], 1, 1),
     ] {
         let json = bench.json(&path, "set", lateness);
         let found = (&json["triggers"][0]["moments"], &json["late"]);
@@ -375,6 +375,47 @@ fn lateness_is_said_over_the_configuration() {
     let wrong = bench.run(&path, "set", &["--lateness", "soon"]);
     assert!(!wrong.status.success());
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("not a duration"));
+}
+
+/// A topic that is not there is no word for one that is.
+#[test]
+fn what_is_said_of_a_topic_that_is_not_there_is_refused() {
+    let bench = Bench::new(&[(
+        "set",
+        &[(
+            "once",
+            "moment: { event: Order Completed }\ntreatments: none",
+        )],
+    )]);
+    let path = bench.path("shop.jsonl");
+    fs::write(&path, "").expect("events");
+    let mapping = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/mappings/shopify-orders.yaml");
+    let mapping = mapping.display();
+    for (option, value, expected) in [
+        (
+            "--lateness",
+            "foo=5s".to_owned(),
+            "--lateness foo=...: no topic is called `foo`; expected one of `cart`, `clickstream`, `outcomes`, `profile`, `purchase`, `shop` and `support`",
+        ),
+        ("--lateness", "shops=5s".to_owned(), "did you mean `shop`?"),
+        ("--lateness", "purchase=5s".to_owned(), ""),
+        (
+            "--mapping",
+            format!("foo={mapping}"),
+            "--mapping foo=...: no topic is called `foo`; expected one of `cart`,",
+        ),
+        ("--mapping", format!("shop={mapping}"), ""),
+        ("--mapping", format!("cart={mapping}"), ""),
+    ] {
+        let output = bench.run(&path, "set", &[option, &value]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            output.status.success(),
+            expected.is_empty(),
+            "{value}: {said}"
+        );
+        assert!(said.contains(expected), "{value}: {said}");
+    }
 }
 
 /// Real orders under the shipped triggers: whoever shares the customers, every byte is the same.

@@ -49,7 +49,7 @@ pub(super) fn parse(text: &str) -> Result<Vary, String> {
 /// Where a file cannot be read, no trigger has this key, or a value does not pass.
 pub(super) fn run(args: &Rehearse, vary: &Vary) -> anyhow::Result<()> {
     let (mut config, basis) = args.shared.basis()?;
-    args.heed(&mut config);
+    args.heed(&mut config)?;
     let failed = |reports: Vec<_>| anyhow::Error::msg(rendered(&reports));
     let sources = set::sources(args.shared.path(&config)).map_err(failed)?;
     let (at, span) = place(&sources, vary)?;
