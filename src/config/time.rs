@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ConfigError;
+use crate::document::typed;
 use crate::task::watermark::ClockMode;
 use crate::time::{Timestamp, format_duration, parse_duration};
 
@@ -136,8 +136,10 @@ impl JsonSchema for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let ms = parse_duration(&text).map_err(D::Error::custom)?;
-        Ok(Self { ms })
+        let expected =
+            "a length of time with a unit (ms, s, m, h, d or w), such as \"5s\" or \"7d\"";
+        typed::text(deserializer, expected, |text| {
+            parse_duration(text).map(|ms| Self { ms })
+        })
     }
 }

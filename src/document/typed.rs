@@ -1,5 +1,8 @@
 //! A part of a file that a type of serde reads: what is wrong with it, at its place.
 
+use std::fmt::{self, Display};
+
+use serde::de::{Deserializer, Visitor};
 use serde_path_to_error::{Error, Segment};
 
 use super::reader::Reader;
@@ -28,4 +31,34 @@ pub fn fails(reader: &mut Reader<'_>, node: &Node, error: &Error<serde_json::Err
     }
     let report = Report::at(reader.source, span, message).suggest(suggestion);
     reader.reports.push(report);
+}
+
+/// Reads a value that people write as a text. Where it is none, as a number without its unit is none, the error says what was expected, as
+/// where `read` refuses the text.
+///
+/// # Errors
+/// That it is no text, or as `read` says.
+pub fn text<'de, T, E: Display, D: Deserializer<'de>>(
+    deserializer: D,
+    expected: &'static str,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_str(Written { expected, read })
+}
+
+struct Written<R> {
+    expected: &'static str,
+    read: R,
+}
+
+impl<T, E: Display, R: FnOnce(&str) -> Result<T, E>> Visitor<'_> for Written<R> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<W: serde::de::Error>(self, text: &str) -> Result<T, W> {
+        (self.read)(text).map_err(W::custom)
+    }
 }

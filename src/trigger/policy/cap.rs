@@ -7,10 +7,11 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::channel;
 use crate::document::reader::DURATION_MAX_MS;
+use crate::document::typed;
 use crate::event::Text;
 use crate::profile::{Contacts, Keep, Of};
 use crate::time::{DAY_MS, Timestamp, Zone, format_duration, ordinal, parse_duration};
@@ -54,8 +55,8 @@ pub enum Form {
 pub struct Caps(BTreeMap<Text, Several>);
 
 /// Several caps, with commas.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Several(Vec<Cap>);
 
 /// Why a text is no cap.
@@ -249,12 +250,12 @@ impl fmt::Display for Cap {
     }
 }
 
-impl TryFrom<String> for Several {
-    type Error = CapError;
-
-    fn try_from(text: String) -> Result<Self, CapError> {
-        let caps: Result<Vec<Cap>, CapError> = text.split(',').map(str::parse).collect();
-        caps.map(Self)
+impl<'de> Deserialize<'de> for Several {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        typed::text(deserializer, EXPECTED, |text| {
+            let caps: Result<Vec<Cap>, CapError> = text.split(',').map(str::parse).collect();
+            caps.map(Self)
+        })
     }
 }
 

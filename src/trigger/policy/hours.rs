@@ -18,9 +18,10 @@ use jiff::ToSpan;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::channel;
+use crate::document::typed;
 use crate::event::Text;
 use crate::time::{Timestamp, Zone};
 
@@ -33,8 +34,8 @@ const DAY: u16 = 24 * 60;
 pub struct QuietHours(BTreeMap<Text, Hours>);
 
 /// Hours of each day or of some weekdays, local time; none: no hour is quiet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Hours(Vec<Span>);
 
 /// From `start` on and before `end`, minutes after midnight, of the days on which it begins; over midnight where `end` is not the
@@ -59,10 +60,11 @@ static NONE: Hours = Hours(Vec::new());
 
 /// Why a text says no hours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not valid here; expected `none`, or hours of local time such as `21:00-08:00`, from 00:00 to 24:00, not of the same minute, or of weekdays such as `sat-sun` or `mon-fri 12:00-14:00`; several with commas"
-)]
+#[error("`{0}` is not valid here; expected {EXPECTED}")]
 pub struct HoursError(String);
+
+/// What hours look like.
+const EXPECTED: &str = "`none`, or hours of local time such as `21:00-08:00`, from 00:00 to 24:00, not of the same minute, or of weekdays such as `sat-sun` or `mon-fri 12:00-14:00`; several with commas";
 
 impl QuietHours {
     /// The word for channels that are not named.
@@ -250,11 +252,9 @@ impl fmt::Display for Span {
     }
 }
 
-impl TryFrom<String> for Hours {
-    type Error = HoursError;
-
-    fn try_from(text: String) -> Result<Self, HoursError> {
-        text.parse()
+impl<'de> Deserialize<'de> for Hours {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        typed::text(deserializer, EXPECTED, str::parse)
     }
 }
 

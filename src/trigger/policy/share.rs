@@ -5,15 +5,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use xxhash_rust::xxh3::Xxh3;
+
+use crate::document::typed;
 
 /// How fine a share is: hundredths of a percent.
 const WHOLE: u64 = 10_000;
 
 /// So many hundredths of a percent, 0 to 10,000.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Share(u16);
 
 /// Why a text is no share.
@@ -84,11 +86,9 @@ impl fmt::Display for Share {
     }
 }
 
-impl TryFrom<String> for Share {
-    type Error = ShareError;
-
-    fn try_from(text: String) -> Result<Self, ShareError> {
-        text.parse()
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        typed::text(deserializer, EXPECTED, str::parse)
     }
 }
 
