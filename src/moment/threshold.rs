@@ -4,7 +4,8 @@
 //! `over` has left the window (t - over, t], and a score has faded to score * 2^(-elapsed / `half_life`). Where it is outside
 //! then, the event is counted, and where it is inside now, this is the moment. So time alone arms it again, without a deadline.
 //!
-//! - A mean of nothing is not known, and outside. An event whose value is not known is not counted.
+//! - A mean of nothing is not known, and outside. An event whose value is not known is not counted; where it carries products, each
+//!   that has it is, as of facts.
 //! - Amounts are whole millionths, and so sums do not drift, and a mean is compared without a division.
 //! - A count, and the number of distinct values, only rise at an event: they are asked to come to a number k, and no more than
 //!   the last k are kept.
@@ -12,6 +13,7 @@
 //!   for those after it: they have been decided.
 
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::crosses::{Crosses, SIDES, Side, VALUE_MAX, crosses};
@@ -24,7 +26,7 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::{Node, Yaml};
 use crate::event::{Event, Position, Type};
-use crate::expression::{Expression, Scope, read};
+use crate::expression::{Environment, Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stats::faded;
 use crate::stored::Stored;
@@ -210,19 +212,20 @@ impl MomentKind for Threshold {
         let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
             return;
         };
-        let Some(amount) = self.amount(scope) else {
+        let amounts = self.amounts(event, scope);
+        if amounts.is_empty() {
             return;
-        };
+        }
         let own = state.get_or_insert_with(|| self.nothing(event));
         if own.digest != self.digest {
             *own = self.nothing(event);
         }
         if event.order() < own.newest {
-            self.count(own, event.time, amount);
+            self.count_all(own, event.time, &amounts);
         } else {
             self.pass_to(own, event);
             let before = self.level(own);
-            found.refused = self.count(own, event.time, amount);
+            found.refused = self.count_all(own, event.time, &amounts);
             let after = self.level(own);
             if !is_inside(self.crosses, before) && is_inside(self.crosses, after) {
                 let facts = vec![
@@ -407,7 +410,21 @@ impl Threshold {
         is_inside(self.crosses, Level::Exact(i128::from(most) * 1_000_000, 1))
     }
 
-    /// What an event brings; none: it is not counted.
+    /// What an event brings; where it does not say it itself but carries products, what each of them does. Nothing: it is not counted.
+    fn amounts(&self, event: &Event, scope: &Scope<'_>) -> SmallVec<[Amount; 1]> {
+        if let Some(amount) = self.amount(scope) {
+            return smallvec![amount];
+        }
+        let of = |product| {
+            self.amount(&Scope {
+                product: Some(product),
+                ..*scope
+            })
+        };
+        event.products.iter().filter_map(of).collect()
+    }
+
+    /// What is said by itself; none: nothing is.
     fn amount(&self, scope: &Scope<'_>) -> Option<Amount> {
         Some(match &self.measure {
             Measure::Count => Amount::Whole(0),
@@ -458,6 +475,12 @@ impl Threshold {
             Held::Ever { .. } => {}
             Held::Score(score) => *score = faded(*score, elapsed_ms, self.half_life_ms()),
         }
+    }
+
+    /// Counts all that an event brings.
+    fn count_all(&self, state: &mut ThresholdState, time: Timestamp, amounts: &[Amount]) -> u32 {
+        let amounts = amounts.iter();
+        amounts.map(|amount| self.count(state, time, *amount)).sum()
     }
 
     /// Counts an event at its place in time; how many others had to make way for it.
@@ -668,7 +691,10 @@ fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<Measure
     }
     let (key, value) = reader.only(node, MEASURES)?;
     let names: Vec<_> = of.event_names().collect();
-    let environment = read::environment(reader.declared, Some(&names), false);
+    let environment = Environment {
+        each_product: true,
+        ..read::environment(reader.declared, Some(&names), false)
+    };
     let number = |reader: &mut Reader<'_>, node| {
         read::of_kind(reader, node, &environment, Type::Number, "what is measured")
     };
@@ -718,7 +744,7 @@ fn digest(measure: &Measure, windowed: bool) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EventName, Property, PropertyId};
+    use crate::event::{EventName, Product, Property, PropertyId};
     use crate::moment::kind::tests::{reading, said};
 
     const MINUTE: i64 = 60_000;
@@ -789,6 +815,41 @@ mod tests {
         ("measure: count, over: 10m, crosses: { at_least: 3 }", &[(20, None, ""), (10, None, ""), (21, None, ""), (22, None, "")], &[22]),
         ("measure: { score: { weight: 4, half_life: 10m } }, crosses: { at_least: 7 }", &[(10, None, ""), (0, None, ""), (20, None, "")], &[20]),
     ];
+
+    /// What is measured and crossed; the products of each order, a minute apart; the minutes at which it comes true.
+    #[rustfmt::skip]
+    const OF_PRODUCTS: &[(&str, &[&str], &[i64])] = &[
+        ("measure: { distinct: event.product_id }, crosses: { at_least: 3 }", &["a,b", "b,a", "", "c"], &[3]),
+        ("measure: { distinct: event.product_id }, crosses: { at_least: 3 }", &["a,b,c,d", "e"], &[0]),
+        ("measure: { sum: event.price }, crosses: { at_least: 6 }", &["a,a", "a", "a"], &[1]),
+        ("measure: { mean: event.price }, crosses: { at_least: 2 }", &["", "a,b"], &[1]),
+        ("measure: { score: { weight: event.price, half_life: 1m } }, crosses: { at_least: 5 }", &["a,b", "a,b"], &[1]),
+        // An order is one, however many products are in it.
+        ("measure: count, crosses: { at_least: 2 }", &["a,b", "a"], &[1]),
+        ("measure: { score: { weight: 2, half_life: 90d } }, crosses: { at_least: 3 }", &["a,b", "a"], &[1]),
+    ];
+
+    #[test]
+    fn where_an_event_does_not_say_it_its_products_do() {
+        for (text, orders, expected) in OF_PRODUCTS {
+            let text = format!("{{ of: Order Completed, {text} }}");
+            let kind: Threshold = reading(&text).unwrap_or_else(|reports| panic!("{reports}"));
+            let events = (0..).zip(*orders).map(|(minute, products)| {
+                let mut event = order(minute, None, "");
+                let ids = products.split(',').filter(|id| !id.is_empty());
+                event.products = ids
+                    .map(|id| Product {
+                        id: id.into(),
+                        price: Some(2.0),
+                        ..Product::default()
+                    })
+                    .collect();
+                event
+            });
+            let events: Vec<_> = events.collect();
+            assert_eq!(shown(&kind, &events).0, *expected, "{text}");
+        }
+    }
 
     #[test]
     fn it_comes_true_where_the_measure_goes_inside() {
