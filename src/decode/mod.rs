@@ -415,6 +415,27 @@ mod tests {
     }
 
     #[test]
+    fn a_trait_that_is_declared_as_an_attribute_is_both() {
+        let own = ["email", "country", "language"];
+        let own = own.map(|name| (name.to_owned(), Type::Text));
+        let decoder = Decoder::new(Arc::new(Vocabulary::standard()), Arc::new(own.into()));
+        let call = r#"{"type":"identify","userId":"ana","timestamp":"2026-03-02T10:00:00Z",
+            "traits":{"email":"a@b.c","country":"ES","language":"es","phone":"+34600"}}"#;
+        let decoded = decoder.decode(call.as_bytes(), &Origin::default());
+        let traits = decoded.unwrap().event.traits.unwrap();
+        assert_eq!(traits.email.as_deref(), Some("a@b.c"));
+        let said = |name: &str, value: &str| (Text::from(name), Property::Text(value.into()));
+        assert_eq!(
+            traits.attributes.as_slice(),
+            [
+                said("email", "a@b.c"),
+                said("country", "ES"),
+                said("language", "es")
+            ]
+        );
+    }
+
+    #[test]
     fn what_is_almost_json_loses_no_order() {
         let order = |more: &str| {
             format!(

@@ -87,19 +87,19 @@ impl Call<'_> {
             "timezone" => traits.timezone = zone(&value, &mut self.defects),
             "locale" | "language" => traits.locale = text(),
             "country" => traits.country = text(),
-            name => {
-                let Some(kind) = vocabulary::attribute(&decoder.attributes, name) else {
-                    return;
-                };
-                match value.typed(kind) {
-                    Ok(Some(value)) => {
-                        traits.attributes.retain(|(known, _)| known != name);
-                        traits.attributes.push((name.into(), value));
-                    }
-                    Ok(None) => {}
-                    Err(unreadable) => self.defects.push(unreadable.of(name)),
-                }
+            _ => {}
+        }
+        // A company may declare an attribute of such a name, and then it is both.
+        let Some(kind) = vocabulary::attribute(&decoder.attributes, name) else {
+            return;
+        };
+        match value.typed(kind) {
+            Ok(Some(value)) => {
+                traits.attributes.retain(|(known, _)| known != name);
+                traits.attributes.push((name.into(), value));
             }
+            Ok(None) => {}
+            Err(unreadable) => self.defects.push(unreadable.of(name)),
         }
     }
 
