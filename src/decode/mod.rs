@@ -90,9 +90,6 @@ pub struct Decoded {
     pub set_back_ms: i64,
 }
 
-/// U+FEFF in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 impl Decoder {
     /// A decoder that knows `vocabulary` and the company's own `attributes`.
     #[must_use]
@@ -205,8 +202,7 @@ impl Decoder {
     }
 
     fn record(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
-        // Some programs begin a text with a mark of the order of its bytes.
-        let payload = payload.strip_prefix(BYTE_ORDER_MARK).unwrap_or(payload);
+        let payload = slips::unmarked(payload);
         if payload.is_empty() {
             return Err(Reject::Empty);
         }
@@ -243,21 +239,13 @@ impl Decoder {
     }
 
     fn json(&self, payload: &[u8], origin: &Origin<'_>) -> Result<Decoded, Reject> {
-        let text = std::str::from_utf8(payload)
-            .map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
-        let read = |text: &str| match self.mappings.of(origin.topic) {
-            None => json::decode(self, text, origin),
-            Some(mapping) => self.foreign(mapping, text, origin),
-        };
-        let again = |reject| match slips::mended(text) {
-            Some((mended, defect)) if matches!(reject, Reject::BadJson(_)) => {
-                let mut decoded = read(&mended)?;
-                decoded.defects.push(defect);
-                Ok(decoded)
-            }
-            _ => Err(reject),
-        };
-        read(text).or_else(again)
+        let (mut decoded, slip) =
+            slips::read(payload, |text| match self.mappings.of(origin.topic) {
+                None => json::decode(self, text, origin),
+                Some(mapping) => self.foreign(mapping, text, origin),
+            })?;
+        decoded.defects.extend(slip);
+        Ok(decoded)
     }
 
     /// Reads a record that is not written as ours.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::TIME_MIN;
+use super::{TIME_MIN, slips};
 use crate::event::record::{APPENDED, Origin, Reject};
 use crate::event::{Text, limits};
 use crate::table::rows::{Cell, Cells, Told, limits::CELLS};
@@ -63,10 +63,9 @@ fn cells(payload: &[u8]) -> Result<Cells, Reject> {
     if payload.len() > limits::RECORD_BYTES {
         return Err(Reject::Oversized(payload.len()));
     }
-    let text =
-        std::str::from_utf8(payload).map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
-    let said: Json =
-        serde_json::from_str(text).map_err(|error| Reject::BadJson(error.to_string()))?;
+    let (said, _) = slips::read(slips::unmarked(payload), |text| {
+        serde_json::from_str(text).map_err(|error| Reject::BadJson(error.to_string()))
+    })?;
     let Json::Object(said) = said else {
         let detail = "its value is no JSON object; expected one by the names of columns";
         return Err(Reject::BadRow(detail.to_owned()));
@@ -122,6 +121,11 @@ mod tests {
         ("a\u{0}b", r#"{"price":1}"#, "control characters"),
         ("p1", "[1]", "no JSON object"),
         ("p1", "{", "not JSON"),
+        // As of events, what is plain is read.
+        ("p1", "\u{feff}{\"price\":1}", "p1 `1`"),
+        ("p1", r#"{"price":NaN,"name":"a\ud83d"}"#, "p1 -"),
+        ("p1", "{\"price\":\"1\t2\"}", "p1 `1\t2`"),
+        ("p1", "\u{feff}", "not JSON"),
     ];
 
     #[test]

@@ -7,10 +7,40 @@
 
 use super::Defect;
 use crate::event::Text;
+use crate::event::record::Reject;
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A record without the mark of the order of its bytes, with which some programs begin a text.
+#[must_use]
+pub(super) fn unmarked(payload: &[u8]) -> &[u8] {
+    payload.strip_prefix(BYTE_ORDER_MARK).unwrap_or(payload)
+}
+
+/// What is read of a record, where it can be once its slips are mended; of these the first.
+///
+/// # Errors
+/// That it is no UTF-8, or as `read` says, of the record as it is where that has no slips.
+pub(super) fn read<T>(
+    payload: &[u8],
+    read: impl Fn(&str) -> Result<T, Reject>,
+) -> Result<(T, Option<Defect>), Reject> {
+    let text =
+        std::str::from_utf8(payload).map_err(|error| Reject::InvalidUtf8(error.valid_up_to()))?;
+    read(text)
+        .map(|it| (it, None))
+        .or_else(|reject| match mended(text) {
+            Some((mended, defect)) if matches!(reject, Reject::BadJson(_)) => {
+                Ok((read(&mended)?, Some(defect)))
+            }
+            _ => Err(reject),
+        })
+}
 
 /// The same record without its slips, and the first of them; none where there is none.
 #[must_use]
-pub(super) fn mended(json: &str) -> Option<(String, Defect)> {
+fn mended(json: &str) -> Option<(String, Defect)> {
     let (mut mended, mut first) = (String::new(), None);
     let (mut copied, mut at, mut in_text) = (0, 0, false);
     while let Some(byte) = json.as_bytes().get(at) {

@@ -229,6 +229,9 @@ impl Worker {
             let (count, bytes) = engine.size();
             telemetry.profiles(*partition, count, bytes, engine.open_customers());
             telemetry.kpis(*partition, engine);
+            for (topic, rows, _) in engine.plan().rows.sizes() {
+                telemetry.table_rows(topic, rows);
+            }
             if let (Some(record), Some(lag_ms)) = (slot.task().durable(), slot.task().lag_ms(now)) {
                 telemetry.watermark(*partition, record.watermark.0, lag_ms);
             }

@@ -160,6 +160,8 @@ metrics! {
         "Customers known.";
     PROFILE_BYTES: "moments_profile_bytes", Kind::Gauge, Bytes, ["partition"],
         "Bytes of their packed profiles.";
+    TABLE_ROWS: "moments_table_rows", Kind::Gauge, One, ["topic"],
+        "Rows that a topic of tables or suppression lists has brought. Each task holds all of them.";
     PROFILES_UNWRITTEN: "moments_profiles_unwritten", Kind::Gauge, One, ["partition"],
         "Customers in memory who changed and are not written to the changelog yet; each takes some kB.";
     PARTITIONS: "moments_partitions", Kind::Gauge, One, [],

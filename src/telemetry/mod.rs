@@ -74,6 +74,7 @@ struct Inner {
     profiles: IntGaugeVec,
     profile_bytes: IntGaugeVec,
     profiles_unwritten: IntGaugeVec,
+    table_rows: IntGaugeVec,
     partitions: IntGauge,
     brokers_reached: IntGauge,
     partitions_unread: IntGaugeVec,
@@ -231,6 +232,7 @@ impl Telemetry {
             watermark: make.real(&metrics::WATERMARK),
             profiles: make.gauge(&metrics::PROFILES),
             profile_bytes: make.gauge(&metrics::PROFILE_BYTES),
+            table_rows: make.gauge(&metrics::TABLE_ROWS),
             profiles_unwritten: make.gauge(&metrics::PROFILES_UNWRITTEN),
             partitions: make.whole(&metrics::PARTITIONS),
             brokers_reached: make.whole(&metrics::BROKERS_REACHED),
@@ -477,6 +479,12 @@ impl Telemetry {
             .set(whole(unwritten));
     }
 
+    /// A task holds so many rows of a topic, as every other does.
+    pub fn table_rows(&self, topic: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.inner.table_rows.with_label_values(&[topic]).set(count);
+    }
+
     /// Each topic that comes in has so many partitions.
     pub fn partitions(&self, count: i32) {
         self.inner.partitions.set(count.into());
@@ -701,6 +709,7 @@ mod tests {
         telemetry.arrival_to_command(40);
         telemetry.lag("cart", 3, 7);
         telemetry.watermark(3, 2_000, 500);
+        telemetry.table_rows("catalogue", 12);
         let text = telemetry.text();
         for line in [
             "moments_events_read_total{topic=\"cart\"} 2",
@@ -712,6 +721,7 @@ mod tests {
             "moments_treatments_total{trigger=\"abandoned.v2\"} 1",
             "moments_arrival_to_command_seconds_bucket{le=\"0.04\"} 1",
             "moments_lag_seconds{partition=\"3\"} 0.5",
+            "moments_table_rows{topic=\"catalogue\"} 12",
             "process_open_fds",
             "process_cpu_seconds_total",
         ] {

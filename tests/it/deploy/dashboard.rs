@@ -148,6 +148,7 @@ const ROWS: &[(&str, &[Panel])] = &[
             ("Customers", &m::PROFILES, Sum(&[])),
             ("Bytes of profiles", &m::PROFILE_BYTES, Sum(&[])),
             ("Profiles not written yet", &m::PROFILES_UNWRITTEN, Sum(&[])),
+            ("Rows of tables, by topic", &m::TABLE_ROWS, Max(&["topic"])),
             ("Resident memory", &m::RESIDENT_MEMORY, Sum(&["instance"])),
         ],
     ),
