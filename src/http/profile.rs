@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::{Customer, Engine};
+use crate::event::vocabulary;
 use crate::profile::section::AsOf;
 use crate::profile::{FIELDS, KEYED_FIELDS, Settled};
 use crate::time::Timestamp;
@@ -114,13 +115,7 @@ pub(super) fn shown(
         customer: settled.id.to_string(),
         now: now.to_string(),
         as_of: (watermark > Timestamp::MIN).then(|| watermark.to_string()),
-        profile: fields(
-            settled,
-            AsOf {
-                now,
-                home: &plan.home,
-            },
-        ),
+        profile: fields(plan, settled, now),
         sent: sent(settled, plan),
         open: open(customer, plan),
         held: held.collect(),
@@ -130,7 +125,11 @@ pub(super) fn shown(
 }
 
 /// The fields of a profile. What is not known is left out.
-fn fields(profile: &Settled, as_of: AsOf<'_>) -> Value {
+fn fields(plan: &Plan, profile: &Settled, now: Timestamp) -> Value {
+    let home = &plan.home;
+    let as_of = AsOf { now, home };
+    // What a company declares to be a list of numbers is kept as it was written.
+    let declared = |key: &str| vocabulary::attribute(&plan.attributes, key);
     let mut fields = Map::new();
     for field in FIELDS.iter() {
         put(
@@ -143,7 +142,12 @@ fn fields(profile: &Settled, as_of: AsOf<'_>) -> Value {
     for keyed in KEYED_FIELDS.iter() {
         let mut members = Map::new();
         for key in (keyed.keys)(profile) {
-            let value: Value = (&(keyed.read)(profile, key, as_of)).into();
+            let value = (keyed.read)(profile, key, as_of);
+            let value = match keyed.kind.or_else(|| declared(key)) {
+                Some(kind) => value.declared(kind, &|| profile.identity.zone_or(home)),
+                None => value,
+            };
+            let value = Value::from(&value);
             let value = match keyed.member {
                 Some(member) => [(member.to_owned(), value)].into_iter().collect(),
                 None => value,
@@ -223,11 +227,20 @@ mod tests {
     use crate::decode::Decoder;
     use crate::engine::Input;
     use crate::event::record::Origin;
-    use crate::event::{Text, Vocabulary};
+    use crate::event::{Item, Property, Text, Type, Vocabulary};
     use crate::trigger::plan::Policy;
     use serde_json::json;
 
-    use crate::time::Zone;
+    fn plan() -> Plan {
+        let nothing = (Vec::new(), Vec::new(), Vec::new());
+        Plan::new(
+            Arc::new(Vocabulary::standard()),
+            Vec::new(),
+            nothing,
+            Policy::default(),
+            Text::default(),
+        )
+    }
 
     #[test]
     fn fields_stand_under_the_names_of_expressions() {
@@ -237,9 +250,16 @@ mod tests {
         };
         profile.identity.addresses.email = Some("ana@example.com".into());
         profile.browsing.viewed.push("p1".into());
-        let now = Timestamp(0);
-        let home = &Zone::Utc;
-        let shown = fields(&profile, AsOf { now, home });
+        let sizes = Property::List(vec!["38".into(), "38.5".into()]);
+        let lists = ["sizes", "worn"].map(|name| (Text::from(name), sizes.clone()));
+        profile.identity.attributes.extend(lists);
+        let mut plan = plan();
+        let numbers = ("sizes".to_owned(), Type::List(Item::Number));
+        plan.attributes = [numbers].into();
+        let shown = fields(&plan, &profile, Timestamp(0));
+        assert_eq!(shown["attributes"]["sizes"], json!([38, 38.5]));
+        // What is declared no more is shown as it was written.
+        assert_eq!(shown["attributes"]["worn"], json!(["38", "38.5"]));
         assert_eq!(shown["addresses"]["email"], "ana@example.com");
         assert_eq!(shown["viewed"], json!(["p1"]));
         assert_eq!(shown["orders"]["count"], 0);
@@ -249,18 +269,9 @@ mod tests {
     /// An order that is not settled yet is there, unless what is settled is asked for alone.
     #[test]
     fn she_is_shown_as_she_is_now() {
-        let vocabulary = Arc::new(Vocabulary::standard());
-        let nothing = (Vec::new(), Vec::new(), Vec::new());
-        let policy = Policy::default();
-        let plan = Plan::new(
-            Arc::clone(&vocabulary),
-            Vec::new(),
-            nothing,
-            policy,
-            Text::default(),
-        );
+        let plan = plan();
+        let decoder = Decoder::new(Arc::clone(&plan.vocabulary), Arc::default());
         let mut engine = Engine::new(Arc::new(plan));
-        let decoder = Decoder::new(vocabulary, Arc::default());
         let order = r#"{"type":"track","event":"Order Completed","userId":"ana","timestamp":"2026-03-02T10:00:00Z","properties":{"order_id":"o1","total":30}}"#;
         let event = decoder.decode(order.as_bytes(), &Origin::default());
         let event = Box::new(event.expect("an event").event);

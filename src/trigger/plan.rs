@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::event::{Event, EventName, Text, Vocabulary};
+use crate::event::{Event, EventName, Text, Type, Vocabulary};
 use crate::expression::Expression;
 use crate::fact::Fact;
 use crate::journey::Journey;
@@ -70,6 +70,8 @@ pub struct Compiled {
     pub suppressions: Vec<Suppression>,
     /// By what customers bring friends, by name.
     pub referrals: Vec<Referral>,
+    /// The company's own attributes, by name.
+    pub attributes: BTreeMap<String, Type>,
     /// The tables that have their rows by topics, by name.
     pub tables: Vec<(Text, Arc<Table>)>,
     /// Whether a trigger asks when one is entered or left.
@@ -308,6 +310,7 @@ impl Plan {
             segments,
             suppressions: Vec::new(),
             referrals: Vec::new(),
+            attributes: BTreeMap::new(),
             tables: Vec::new(),
             watches_segments,
             sees_beyond_events,

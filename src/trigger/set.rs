@@ -186,6 +186,7 @@ pub fn compile(sources: &[Source], basis: &Basis) -> Result<Plan, Vec<Report>> {
             .collect(),
     );
     plan.suppressions = suppressions.into_iter().map(|(list, _)| list).collect();
+    plan.attributes = basis.attributes.clone();
     plan.referrals = referrals.into_iter().map(|(it, _)| it).collect();
     Ok(plan)
 }
