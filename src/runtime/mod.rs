@@ -235,6 +235,13 @@ impl Names {
         }
     }
 
+    /// Whether the records of a topic that comes in stand where their customers' keys say: not those that go to a task whoever is
+    /// meant, which we write ourselves.
+    #[must_use]
+    pub fn is_keyed_by_customer(&self, topic: &str) -> bool {
+        self.broadcasts.as_deref() != Some(topic) && self.transfers != topic
+    }
+
     /// The topic by which tasks tell each other of ids; none where they do not.
     #[must_use]
     pub fn others(&self) -> Option<String> {

@@ -85,6 +85,8 @@ impl Placement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::runtime::Names;
 
     #[test]
     fn a_record_stands_where_its_key_says() {
@@ -127,5 +129,18 @@ mod tests {
                 "{topic} at {second}"
             );
         }
+    }
+
+    #[test]
+    fn what_we_write_ourselves_is_keyed_otherwise() {
+        let mut config = Config::default();
+        config.topics.identities = "{id}-identities".to_owned();
+        config.topics.tables.insert("catalogue".to_owned());
+        let names = Names::new(&config, 3);
+        for topic in &names.inputs {
+            let ours = ["moments-identities", "moments-broadcasts"].contains(&topic.as_str());
+            assert_eq!(names.is_keyed_by_customer(topic), !ours, "{topic}");
+        }
+        assert_eq!(names.inputs.len(), 8);
     }
 }

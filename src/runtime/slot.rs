@@ -270,7 +270,7 @@ impl Slot {
                 if last.stamped {
                     super::clock::heard(last.appended);
                 }
-                if self.context.names.broadcasts.as_ref() != Some(&feed.topic) {
+                if self.context.names.is_keyed_by_customer(&feed.topic) {
                     self.context.sample(&feed.topic, self.partition, last);
                 }
             }
