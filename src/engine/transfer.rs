@@ -42,6 +42,14 @@ pub struct Neighbours {
     pub tasks: i32,
     /// The task of an id, of so many.
     pub of: fn(&str, i32) -> i32,
+    /// Whether tasks tell each other of ids.
+    pub talk: bool,
+}
+
+impl Neighbours {
+    fn has(self, id: &str) -> bool {
+        (self.of)(id, self.tasks) != self.own
+    }
 }
 
 /// What one task tells another.
@@ -307,14 +315,23 @@ impl Engine {
         }
     }
 
-    /// Whether an id is another task's.
+    /// The other tasks, where they can be told.
+    fn others(&self) -> Option<Neighbours> {
+        self.neighbours.filter(|it| it.talk)
+    }
+
+    /// Whether an id is another task's, which can be told.
     pub(super) fn is_elsewhere(&self, id: &str) -> bool {
-        let task = |it: Neighbours| (it.of)(id, it.tasks);
-        self.neighbours.is_some_and(|it| task(it) != it.own)
+        self.others().is_some_and(|it| it.has(id))
+    }
+
+    /// Whether an id is another task's, which nobody tells.
+    pub(super) fn is_out_of_reach(&self, id: &str) -> bool {
+        self.neighbours.is_some_and(|it| !it.talk && it.has(id))
     }
 
     fn send(&self, id: &str, transfer: Transfer, effects: &mut Vec<Effect>) {
-        if let Some(it) = self.neighbours {
+        if let Some(it) = self.others() {
             let to = (it.of)(id, it.tasks);
             self.send_to(to, transfer, effects);
         }
@@ -327,7 +344,7 @@ impl Engine {
     }
 
     fn own(&self) -> i32 {
-        self.neighbours.map_or(0, |it| it.own)
+        self.others().map_or(0, |it| it.own)
     }
 
     /// Sends an event on, where whoever it is about by now is another task's; gives it back where it is taken here.
@@ -619,7 +636,7 @@ impl Engine {
         at: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(neighbours) = self.neighbours else {
+        let Some(neighbours) = self.others() else {
             return;
         };
         for to in (0..neighbours.tasks).filter(|to| *to != neighbours.own) {

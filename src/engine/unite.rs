@@ -29,6 +29,8 @@ pub enum Apart {
     Anothers,
     /// Somebody is known by the former id herself.
     BothKnown,
+    /// The former id is in another partition, and tasks do not tell each other of ids: whatever is known of it there stays apart.
+    Elsewhere,
 }
 
 impl Apart {
@@ -38,6 +40,7 @@ impl Apart {
         match self {
             Self::Anothers => "anothers",
             Self::BothKnown => "both_known",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }
@@ -78,6 +81,8 @@ impl Engine {
                     gone.profile.settled.presence.known |= event.known;
                     self.arrives(to, gone, now, effects);
                     effects.push(Effect::United);
+                } else if self.is_out_of_reach(&former.id) {
+                    effects.push(Effect::KeptApart(Apart::Elsewhere));
                 }
             }
         }

@@ -139,6 +139,7 @@ pub fn replay<S: Source>(
             own: line.task,
             tasks: between.tasks,
             of: task_of,
+            talk: true,
         }));
         let engine = engine.sharing(line.task, line.tasks.unwrap_or(1));
         let mut work = Work::new(engine);

@@ -260,12 +260,13 @@ impl Names {
     }
 
     /// Where ids live that are not a task's own.
-    fn neighbours(&self, own: i32) -> Option<Neighbours> {
-        self.others().map(|_| Neighbours {
+    fn neighbours(&self, own: i32) -> Neighbours {
+        Neighbours {
             own,
             tasks: self.partitions,
             of: task_of,
-        })
+            talk: self.others().is_some(),
+        }
     }
 
     /// The journal.
@@ -613,7 +614,7 @@ impl Context {
         let plan = self.plan();
         let engine = Engine::new(Arc::clone(&plan)).salted(self.config.erasure_salt());
         let engine = engine
-            .beside(self.names.neighbours(partition))
+            .beside(Some(self.names.neighbours(partition)))
             .sharing(partition, self.names.partitions)
             .reporting(self.reports);
         let core = Customers::new(

@@ -123,7 +123,7 @@ metrics! {
     CUSTOMERS_REMOVED: "moments_customers_removed_total", Kind::Counter, One, ["reason"],
         "Customers of whom nothing is kept any more: `erased`, or `expired`.";
     IDENTITIES: "moments_identities_total", Kind::Counter, One, ["outcome"],
-        "Former ids that were said of customers: `united` (what was known of it is hers), `anothers` (it is another's already, as of a device that two share), `both_known` (somebody is known by it herself), `forgotten` (of too many, one makes way), `late` (an event came from another task behind the watermark), `overdue` (time went on without another task).";
+        "Former ids that were said of customers: `united` (what was known of it is hers), `anothers` (it is another's already, as of a device that two share), `both_known` (somebody is known by it herself), `elsewhere` (it is in another partition, and `topics.identities` is empty), `forgotten` (of too many, one makes way), `late` (an event came from another task behind the watermark), `overdue` (time went on without another task).";
     REFERRALS: "moments_referrals_total", Kind::Counter, One, ["outcome"],
         "Codes of others that customers brought: `accepted` (both were told), or why it does not count: `unknown_code`, `own_code`, `already_referred`, `already_customer`; and `at_most` where the friend counts, and whose code it is has brought as many as are declared.";
     SAMPLED_KEYS: "moments_sampled_keys_total", Kind::Counter, One, ["topic"],

@@ -442,6 +442,7 @@ fn what_a_task_keeps_beside_customers_is_that_of_its_goldens() {
         own: 0,
         tasks: 2,
         of: |id, _| i32::from(id == "device"),
+        talk: true,
     };
     let engine = Engine::new(Arc::clone(&plan)).salted("salt");
     let mut engine = engine.beside(Some(neighbours));

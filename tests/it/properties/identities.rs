@@ -204,6 +204,7 @@ fn run_apart(plan: &Arc<Plan>, told: &Inputs) -> (Engine, Vec<Effect>) {
             own,
             tasks: 2,
             of: task_of,
+            talk: true,
         };
         Engine::new(Arc::clone(plan)).beside(Some(neighbours))
     };

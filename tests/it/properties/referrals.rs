@@ -244,6 +244,7 @@ impl Run {
                 own,
                 tasks: self.tasks,
                 of: task_of,
+                talk: true,
             };
             let mut engine = Engine::new(Arc::clone(&PLAN)).beside(Some(neighbours));
             let place = usize::try_from(own).expect("few");

@@ -1,6 +1,6 @@
 //! Anonymous and known become one: what was known of a visitor is the customer's, nothing is decided twice, nothing is lost.
 
-use moments::engine::{Apart, Effect};
+use moments::engine::{Apart, Effect, Neighbours};
 use moments::trigger::plan::Policy;
 
 use super::{Bench, check, check_with, onsite};
@@ -368,6 +368,30 @@ fn an_erasure_reaches_every_id_of_hers() {
         println!("{what}");
         let lines: Vec<&str> = lines.iter().copied().chain([LATER]).collect();
         check(&onsite(ABSENCE), &lines, expected);
+    }
+}
+
+#[test]
+fn an_id_of_another_partition_is_said_once_where_nobody_tells_of_it() {
+    let neighbours = |talk| Neighbours {
+        own: 0,
+        tasks: 2,
+        of: |id, _| i32::from(id.starts_with('d')),
+        talk,
+    };
+    let lines = [
+        "2026-03-02T10:01:00Z userId=ben anonymousId=d1 identify {}",
+        "2026-03-02T10:02:00Z userId=ben anonymousId=d1 identify {}",
+        "2026-03-02T10:03:00Z userId=ben anonymousId=a1 identify {}",
+    ];
+    for (talk, times) in [(false, 1), (true, 0)] {
+        let bench = Bench::new(&onsite(ABSENCE), Policy::default());
+        let engine = bench.engine.beside(Some(neighbours(talk)));
+        let mut bench = Bench { engine, ..bench };
+        lines.iter().for_each(|line| bench.line(line));
+        let apart = Effect::KeptApart(Apart::Elsewhere);
+        let said = bench.effects.iter().filter(|it| **it == apart).count();
+        assert_eq!(said, times, "told: {talk}");
     }
 }
 

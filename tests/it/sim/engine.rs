@@ -299,6 +299,7 @@ impl Subject for Customers {
             own: partition,
             tasks: i32::try_from(PARTITIONS).expect("few"),
             of: task_of,
+            talk: true,
         });
         let engine = Engine::new(Arc::clone(&PLAN))
             .in_slices_of(SLICE)
