@@ -365,15 +365,18 @@ impl Checker<'_> {
             trees.push(tree);
         }
         let called = self.called(doc, &arguments, trees)?;
-        if let (
-            _,
-            Tree::Expiry {
-                spec,
-                key,
-                whose,
-                of,
-            },
-        ) = &called
+        self.ask_expiry(node, &called.1);
+        Ok(called)
+    }
+
+    /// What of a balance expires is asked by itself, too, beside the balance.
+    fn ask_expiry(&mut self, node: &IdedExpr, called: &Tree) {
+        if let Tree::Expiry {
+            spec,
+            key,
+            whose,
+            of,
+        } = called
         {
             let span = self.parsed.span(node);
             self.leaves.push(Leaf {
@@ -387,7 +390,6 @@ impl Checker<'_> {
                 span,
             });
         }
-        Ok(called)
     }
 
     fn called(

@@ -135,28 +135,13 @@ impl Tree {
                 known(profile.map_or(Value::Null, |profile| read(profile, as_of)))
             }
             Self::Member(member) => member.eval(scope),
-            Self::Fact { spec, key, whose } => {
-                let value = key.find(scope, |key| {
-                    let profile = whose.profile(scope)?;
-                    Some(profile.derived.value(spec, key, scope.now))
-                });
-                known(value.unwrap_or(Value::Null))
-            }
+            Self::Fact { spec, key, whose } => measured(spec, key, *whose, scope),
             Self::Expiry {
                 spec,
                 key,
                 whose,
                 of,
-            } => {
-                let value = key.find(scope, |key| {
-                    let derived = &whose.profile(scope)?.derived;
-                    Some(match derived.lots(spec, key) {
-                        Some(lots) => lots.ahead(*of, scope.now),
-                        None => of.nothing(),
-                    })
-                });
-                value.unwrap_or(Value::Null)
-            }
+            } => expiry(spec, key, (*whose, *of), scope),
             Self::Points { of, whose } => {
                 let profile = whose.profile(scope);
                 profile.map_or(Value::Null, |profile| points(of, profile, scope))
@@ -333,6 +318,27 @@ fn of_product(product: &Product, id: PropertyId) -> Value<'_> {
         PropertyId::QUANTITY => Value::number(product.quantity),
         _ => Value::Null,
     }
+}
+
+fn measured<'a>(spec: &'a Spec, key: &'a Key, whose: Whose, scope: &Scope<'a>) -> Value<'a> {
+    let value = key.find(scope, |key| {
+        let profile = whose.profile(scope)?;
+        Some(profile.derived.value(spec, key, scope.now))
+    });
+    known(value.unwrap_or(Value::Null))
+}
+
+fn expiry(
+    spec: &Spec,
+    key: &Key,
+    (whose, of): (Whose, Ahead),
+    scope: &Scope<'_>,
+) -> Value<'static> {
+    let value = key.find(scope, |key| {
+        let lots = whose.profile(scope)?.derived.lots(spec, key);
+        Some(lots.map_or_else(|| of.nothing(), |lots| lots.ahead(of, scope.now)))
+    });
+    value.unwrap_or(Value::Null)
 }
 
 /// What the conditions that hold of a customer are worth together.
