@@ -154,6 +154,14 @@ impl Customers {
         slots
     }
 
+    /// Their ids, in byte order.
+    pub fn ids_in_order(&self) -> Vec<CustomerId> {
+        let slots = self.in_order().into_iter();
+        slots
+            .map(|slot| self.entries[slot as usize].id.clone())
+            .collect()
+    }
+
     fn is_there(&self, entry: &Entry) -> bool {
         match (entry.working, entry.sealed) {
             (NONE, NONE) => !entry.packed.is_empty(),

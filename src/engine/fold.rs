@@ -35,8 +35,8 @@ pub(super) struct Fold<'a> {
     pub plan: &'a Plan,
     pub now: Timestamp,
     pub effects: &'a mut Vec<Effect>,
-    /// Customers go over to other triggers: what comes true lies in the past.
-    adopting: bool,
+    /// What comes true lies in the past: what of it is let go.
+    lets_go: LetsGo<'a>,
     /// Something that came true was not decided therefore.
     pub let_go: bool,
     /// A deadline was reached at which nothing came true.
@@ -67,7 +67,7 @@ impl<'a> Fold<'a> {
             plan,
             now,
             effects,
-            adopting: false,
+            lets_go: LetsGo::Nothing,
             let_go: false,
             asked_in_vain: false,
             undue_before: Timestamp::MIN,
@@ -105,8 +105,43 @@ impl<'a> Fold<'a> {
     /// For going over to `plan`: what comes true is decided where the trigger fills its past in, and otherwise let go.
     pub fn adopting(plan: &'a Plan, now: Timestamp, effects: &'a mut Vec<Effect>) -> Self {
         Self {
-            adopting: true,
+            lets_go: LetsGo::UnlessBackfilled,
             ..Self::new(plan, now, effects)
+        }
+    }
+
+    /// For what history says: what comes true is decided where the trigger fills its past in and is among these keys, and otherwise let
+    /// go.
+    pub fn seeding(
+        plan: &'a Plan,
+        now: Timestamp,
+        effects: &'a mut Vec<Effect>,
+        new: &'a [u32],
+    ) -> Self {
+        Self {
+            lets_go: LetsGo::UnlessBackfilledOf(new),
+            ..Self::new(plan, now, effects)
+        }
+    }
+}
+
+/// What of the moments that come true is not decided.
+#[derive(Clone, Copy, Debug)]
+enum LetsGo<'a> {
+    /// All are.
+    Nothing,
+    /// Those of triggers that do not fill their past in: customers go over to other triggers.
+    UnlessBackfilled,
+    /// Those, and all of triggers but of these keys: history says what they know of a customer.
+    UnlessBackfilledOf(&'a [u32]),
+}
+
+impl LetsGo<'_> {
+    fn spares(self, trigger: &Trigger) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::UnlessBackfilled => trigger.backfill,
+            Self::UnlessBackfilledOf(keys) => trigger.backfill && keys.contains(&trigger.key),
         }
     }
 }

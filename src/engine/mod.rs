@@ -31,6 +31,8 @@ pub mod packed;
 mod rates;
 mod referral;
 mod rows;
+pub mod seed;
+mod seeding;
 pub mod sweep;
 mod tallies;
 mod time;
@@ -53,6 +55,7 @@ use forwarding::Forwarding;
 use hashed::Salt;
 use lessons::{Learning, Turnout};
 use rates::Rates;
+pub use seed::Seeded;
 use sweep::Sweeping;
 use tallies::Tallies;
 pub use time::Moved;
@@ -126,6 +129,8 @@ pub enum Effect {
     KeptApart(Apart),
     /// Somebody's event brought a code of another: it counts, or why it does not.
     Referred(Option<Refusal>),
+    /// What history says of a customer came: what became of it.
+    Seeded(Seeded),
     /// Another task is told something.
     Transferred {
         /// The task.
@@ -187,6 +192,8 @@ pub struct Engine {
     is_adopted: bool,
     /// Only some of them have, or had before that was undone: the others are looked at as of the triggers before.
     is_halfway: bool,
+    /// It folds a history: nobody is looked at as time passes.
+    gathers: bool,
     sweeping: Sweeping,
     changed_rows: rows::Changed,
     /// What followed from settling at the last seal: said with the next event.
@@ -219,6 +226,7 @@ impl Engine {
             watermark: Timestamp::MIN,
             is_adopted: true,
             is_halfway: false,
+            gathers: false,
             sweeping: Sweeping::default(),
             changed_rows: rows::Changed::default(),
             unsaid: Vec::new(),
@@ -391,9 +399,12 @@ impl Engine {
     /// Takes an event of a customer of this task; whether it was not seen before.
     fn take(&mut self, event: Box<Event>, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
         let plan = Arc::clone(&self.plan);
-        let watermark = self.watermark;
         let working = self.customers.open(&event.customer, &plan);
         let customer = &mut *working.customer;
+        let watermark = match self.gathers {
+            true => seeding::settles_until(&customer.profile.settled, &event).min(self.watermark),
+            false => self.watermark,
+        };
         if event.has_message_id {
             customer.rest(watermark);
             if customer.profile.settled.seen.knows(&event.id) {
@@ -606,6 +617,9 @@ impl Engine {
     /// The earliest time at which a customer must be looked at; no deadline is earlier.
     #[must_use]
     pub fn next_look(&self) -> Option<Timestamp> {
+        if self.gathers {
+            return None;
+        }
         if self.customers.any_expired() {
             return Some(self.watermark);
         }

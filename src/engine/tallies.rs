@@ -245,6 +245,7 @@ impl Engine {
                 | Effect::Duplicate
                 | Effect::Referred(_)
                 | Effect::Transferred { .. }
+                | Effect::Seeded(_)
                 | Effect::Late { .. }
                 | Effect::Erased
                 | Effect::DroppedAsErased

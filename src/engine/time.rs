@@ -60,7 +60,9 @@ impl Engine {
     /// transactions may be sealed. `now` as in [`Engine::step`].
     pub fn advance(&mut self, to: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) -> Moved {
         let mut beyond = 0;
-        if self.goes_by_instants() {
+        if self.gathers {
+            self.watermark = self.watermark.max(to);
+        } else if self.goes_by_instants() {
             beyond = self.advance_by_instants(to, now, effects);
         } else if to > self.watermark {
             let first = effects.len();

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::customer::Customer;
 use super::fold::{Expiry, Fold};
 use super::hashed::{Aged, Hash, Hashed};
+use super::seed::{Answered, Seed, Seeded};
 use super::unite::Apart;
 use super::{Effect, Engine, packed};
 use crate::event::{CustomerId, Event, Former};
@@ -81,6 +82,10 @@ enum Kind {
     Reward(Carried),
     /// An event that brings a code, while another of hers is under way: the task tells it itself, to go on with it behind that one.
     PutOff(Carried),
+    /// What history says of a customer.
+    Seed(Seed),
+    /// What became of it, for who has sent it.
+    Seeded(Answered),
 }
 
 /// An event on its way.
@@ -106,13 +111,13 @@ enum Answer {
     Later,
 }
 
-/// Version 1 knew of no codes.
+/// Version 1 knew of no codes, version 2 of no seeds.
 impl Stored for Transfer {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn upcast(version: u8, bytes: &[u8]) -> Result<Self, StoredError> {
         match version {
-            1 => Ok(postcard::from_bytes(bytes)?),
+            1 | 2 => Ok(postcard::from_bytes(bytes)?),
             _ => Err(StoredError::Damaged(format!(
                 "there is no version {version} of what a task tells another"
             ))),
@@ -142,6 +147,20 @@ impl Transfer {
         Ok(read)
     }
 
+    pub(super) fn seed(seed: Seed) -> Self {
+        let kind = Kind::Seed(seed);
+        Self { hops: 0, kind }
+    }
+
+    /// What became of a seed, where that is what it tells.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Answered> {
+        match &self.kind {
+            Kind::Seeded(answered) => Some(answered),
+            _ => None,
+        }
+    }
+
     /// When what it tells of happened.
     #[must_use]
     pub fn time(&self) -> Timestamp {
@@ -154,6 +173,7 @@ impl Transfer {
             | Kind::Reward(it)
             | Kind::PutOff(it) => it.event.time,
             Kind::Forget(_, at) | Kind::Given(_, _, at) => *at,
+            Kind::Seed(Seed { sent, .. }) | Kind::Seeded(Answered { sent, .. }) => *sent,
         }
     }
 
@@ -169,6 +189,7 @@ impl Transfer {
             | Kind::PutOff(it) => &it.event.customer,
             Kind::Given(code, ..) | Kind::Ask(_, code) => code,
             Kind::Forget(..) => "",
+            Kind::Seed(Seed { customer, .. }) | Kind::Seeded(Answered { customer, .. }) => customer,
         }
     }
 }
@@ -312,7 +333,21 @@ impl Engine {
                 self.is_back(&carried.event);
                 self.event(Box::new(carried.into_event()), hops, now, effects);
             }
+            Kind::Seed(seed) => self.seeded(&seed, now, effects),
+            // For who has sent it.
+            Kind::Seeded(_) => {}
         }
+    }
+
+    /// Says what became of a seed, where it came from.
+    pub(super) fn answer_seed(&self, seed: &Seed, seeded: Seeded, effects: &mut Vec<Effect>) {
+        let kind = Kind::Seeded(Answered {
+            customer: seed.customer.clone(),
+            run: seed.run,
+            sent: seed.sent,
+            seeded,
+        });
+        self.send_to(self.own(), Transfer { hops: 0, kind }, effects);
     }
 
     /// The other tasks, where they can be told.
@@ -344,7 +379,7 @@ impl Engine {
     }
 
     fn own(&self) -> i32 {
-        self.others().map_or(0, |it| it.own)
+        self.neighbours.map_or(0, |it| it.own)
     }
 
     /// Sends an event on, where whoever it is about by now is another task's; gives it back where it is taken here.

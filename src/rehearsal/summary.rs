@@ -234,6 +234,7 @@ impl Summary {
             Effect::TailFull
             | Effect::FormerForgotten
             | Effect::Transferred { .. }
+            | Effect::Seeded(_)
             | Effect::OpenLimit { .. }
             | Effect::OutsideAudience { .. }
             | Effect::Came(_)

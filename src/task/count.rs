@@ -38,6 +38,8 @@ pub enum Count {
     Identities(Text),
     /// Codes of others that customers brought, by what became of it.
     Referrals(Text),
+    /// What history said of customers, by what became of it.
+    Seeds(Text),
     /// Records that are no event, by reason.
     Rejected(Text),
     /// Deadlines that were not opened, by trigger.
@@ -90,6 +92,7 @@ impl fmt::Display for Count {
             Self::Defect(name) => write!(f, "defect.{name}"),
             Self::Identities(outcome) => write!(f, "identities.{outcome}"),
             Self::Referrals(outcome) => write!(f, "referrals.{outcome}"),
+            Self::Seeds(outcome) => write!(f, "seeds.{outcome}"),
             Self::Rejected(reason) => write!(f, "rejected.{reason}"),
             Self::OpenLimit(trigger) => write!(f, "open_limit.{trigger}"),
             Self::OutsideAudience(trigger) => write!(f, "outside_audience.{trigger}"),
@@ -135,6 +138,7 @@ impl From<&str> for Count {
             ("defect", _) => Self::Defect(rest.into()),
             ("identities", _) => Self::Identities(rest.into()),
             ("referrals", _) => Self::Referrals(rest.into()),
+            ("seeds", _) => Self::Seeds(rest.into()),
             ("rejected", _) => Self::Rejected(rest.into()),
             ("open_limit", _) => Self::OpenLimit(rest.into()),
             ("outside_audience", _) => Self::OutsideAudience(rest.into()),
@@ -172,6 +176,7 @@ mod tests {
             (Count::Rejected("bad_json".into()), "rejected.bad_json"),
             (Count::Identities("united".into()), "identities.united"),
             (Count::Referrals("own_code".into()), "referrals.own_code"),
+            (Count::Seeds("taken".into()), "seeds.taken"),
             (Count::OpenLimit("basket".into()), "open_limit.basket"),
             (
                 Count::OutsideAudience("back".into()),

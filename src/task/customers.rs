@@ -412,6 +412,7 @@ fn effect(effect: engine::Effect, encoder: &Encoder) -> Effect {
             let outcome = refused.map_or("accepted", Refusal::word);
             counted(Count::Referrals(outcome.into()), 1)
         }
+        engine::Effect::Seeded(seeded) => counted(Count::Seeds(seeded.word().into()), 1),
         engine::Effect::FormerForgotten => counted(Count::Identities("forgotten".into()), 1),
         engine::Effect::OutsideAudience { trigger, customers } => {
             counted(Count::OutsideAudience(trigger), customers)

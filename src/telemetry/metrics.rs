@@ -126,6 +126,8 @@ metrics! {
         "Former ids that were said of customers: `united` (what was known of it is hers), `anothers` (it is another's already, as of a device that two share), `both_known` (somebody is known by it herself), `elsewhere` (it is in another partition, and `topics.identities` is empty), `forgotten` (of too many, one makes way), `late` (an event came from another task behind the watermark), `overdue` (time went on without another task).";
     REFERRALS: "moments_referrals_total", Kind::Counter, One, ["outcome"],
         "Codes of others that customers brought: `accepted` (both were told), or why it does not count: `unknown_code`, `own_code`, `already_referred`, `already_customer`; and `at_most` where the friend counts, and whose code it is has brought as many as are declared.";
+    SEEDS: "moments_seeds_total", Kind::Counter, One, ["outcome"],
+        "Customers of whom `moments backfill` told what history says: `taken`, or why it was not: `behind` (more has settled of her since), `ahead` (its last event has not settled here yet), `history_too_short` (it begins later than what is known of her), `unknown` (nothing is known of her but by history), `erased` (she was since it begins), `other_definition` (a trigger is not here, or means something else), `unreadable` (a newer build has sent it).";
     SAMPLED_KEYS: "moments_sampled_keys_total", Kind::Counter, One, ["topic"],
         "Records whose key was looked at: one of each batch.";
     MISPLACED_KEYS: "moments_misplaced_keys_total", Kind::Counter, One, ["topic"],

@@ -53,6 +53,7 @@ struct Inner {
     orphaned: IntCounterVec,
     identities: IntCounterVec,
     referrals: IntCounterVec,
+    seeds: IntCounterVec,
     open_limit: IntCounterVec,
     outside_audience: IntCounterVec,
     removed: IntCounterVec,
@@ -212,6 +213,7 @@ impl Telemetry {
             orphaned: make.counter(&metrics::ORPHANED),
             identities: make.counter(&metrics::IDENTITIES),
             referrals: make.counter(&metrics::REFERRALS),
+            seeds: make.counter(&metrics::SEEDS),
             open_limit: make.counter(&metrics::OPEN_LIMIT),
             outside_audience: make.counter(&metrics::OUTSIDE_AUDIENCE),
             removed: make.counter(&metrics::CUSTOMERS_REMOVED),
@@ -305,6 +307,7 @@ impl Telemetry {
             Count::Referrals(outcome) => {
                 inner.referrals.with_label_values(&[outcome]).inc_by(more);
             }
+            Count::Seeds(outcome) => inner.seeds.with_label_values(&[outcome]).inc_by(more),
             Count::Rejected(reason) => inner.rejected.with_label_values(&[reason]).inc_by(more),
             Count::Held(trigger, reason) => {
                 let held = inner.held.with_label_values(&[trigger, reason]);

@@ -23,11 +23,9 @@ impl Fold<'_> {
         ahead: &[TailEvent],
         now: Timestamp,
     ) {
-        if self.adopting {
-            let before = came.len();
-            came.retain(|it| it.waited.is_some() || it.trigger.backfill);
-            self.let_go |= came.len() < before;
-        }
+        let before = came.len();
+        came.retain(|it| it.waited.is_some() || self.lets_go.spares(it.trigger));
+        self.let_go |= came.len() < before;
         if came.is_empty() {
             return;
         }

@@ -24,6 +24,7 @@ mod predictions;
 mod rates;
 mod referrals;
 mod restore;
+mod seeds;
 mod segments;
 mod standing;
 mod sequences;

@@ -13,6 +13,7 @@ mod policy;
 mod predictions;
 mod rates;
 mod said;
+mod seeding;
 mod segment;
 mod tables;
 mod taken_back;

@@ -178,7 +178,18 @@ const REFERS: [&str; 5] = [
     "trigger: refused-friend\nmoment: { event: { name: Referral Refused, where: event.reason != \"at_most\" } }\ntreatments: [{ channel: email, template: sorry }]",
 ];
 
+/// What history tells of. Their text is the same in every set, or what it says would seldom be meant.
+const SEEDED: [&str; 3] = [
+    "trigger: seeded-cart\nmoment: { absence: { of: Order Completed, after: Product Added, within: 3s } }\n\
+     treatments: [{ channel: email, template: hello }]",
+    "trigger: seeded-keen\nmoment: { threshold: { of: Product Added, measure: count, over: 6s, crosses: { at_least: 3 }, when: settled } }\n\
+     treatments: [{ channel: email, template: hello }]",
+    "trigger: seeded-idle\nbackfill: true\nmoment: { inactivity: { of: Product Added, for: 2s } }\n\
+     treatments: [{ channel: email, template: hello }]",
+];
+
 thread_local! {
+    static SEEDING: Cell<bool> = const { Cell::new(false) };
     static REFERRING: Cell<bool> = const { Cell::new(false) };
     static UNITES: Cell<bool> = const { Cell::new(false) };
     static IS_RATED: Cell<bool> = const { Cell::new(false) };
@@ -190,6 +201,44 @@ pub fn rated<T>(make: impl FnOnce() -> T) -> T {
     let made = make();
     IS_RATED.set(false);
     made
+}
+
+/// Makes and checks a history in which tasks are told what history says of customers.
+pub fn seeding<T>(make: impl FnOnce() -> T) -> T {
+    SEEDING.set(true);
+    let made = make();
+    SEEDING.set(false);
+    made
+}
+
+/// Whether tasks are told what history says of customers.
+pub fn is_seeding() -> bool {
+    SEEDING.get()
+}
+
+/// What history says of somebody: that she put things into her basket and ordered until this time.
+fn seed(customer: &str, time: i64) -> Vec<u8> {
+    let plan = Customers::plan("1-triggers", false);
+    let seeded = plan
+        .triggers
+        .iter()
+        .filter(|it| it.name.starts_with("seeded"));
+    let keys: Vec<u32> = seeded.map(|it| it.key).collect();
+    let mut history = Engine::new(plan).gathering();
+    for (kind, at) in [
+        ('a', time - 86_400_000),
+        ('b', time - 3_000),
+        ('a', time - 1_000),
+        ('a', time),
+    ] {
+        let value = Customers::value(kind, customer, at);
+        let event = decoder().decode(&value, &Origin::default());
+        let event = Input::Event(Box::new(event.expect("an event").event));
+        history.step(event, Timestamp(at), &mut Vec::new());
+    }
+    let sent = (1, Timestamp(time + 3_000));
+    let seed = history.seed(&customer.into(), &keys, None, sent);
+    seed.expect("she is known").pack()
 }
 
 /// Makes and checks a history in which customers bring each other.
@@ -262,7 +311,8 @@ fn compile(revision: &str, common: &str, triggers: &[(&str, &str)]) -> Arc<Plan>
         Source::new(&format!("{name}.yaml"), text)
     };
     let refers = REFERS.iter().filter(|_| REFERRING.get());
-    let facts = FACTS.iter().chain(refers);
+    let seeded = SEEDED.iter().filter(|_| SEEDING.get());
+    let facts = FACTS.iter().chain(refers).chain(seeded);
     let facts = facts.map(|text| Source::new("facts.yaml", (*text).to_owned()));
     let sources: Vec<Source> = triggers.iter().map(file).chain(facts).collect();
     let vocabulary = Arc::new(Vocabulary::standard());
@@ -326,6 +376,9 @@ impl Subject for Customers {
     }
 
     fn value(kind: char, customer: &str, time: i64) -> Vec<u8> {
+        if kind == 's' {
+            return seed(customer, time);
+        }
         if kind == 'e' {
             let at = Timestamp(time);
             let text = format!(

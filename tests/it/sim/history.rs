@@ -1,5 +1,6 @@
 //! What the customers did, by seed, and how it reaches the log: late within bounds, in transactions or not, with junk between.
 
+use super::engine::is_seeding;
 use super::log::{Fate, Log, Place, Producer, Record, place};
 use super::random::Random;
 use std::cell::Cell;
@@ -97,6 +98,7 @@ impl History {
             };
             let act = Act::Append(place("purchase", partition), record);
             history.acts.insert((start, 10 * EVENTS + partition), act);
+            history.tells(random, partition, start, value);
         }
         for number in 0..EVENTS {
             time += if random.chance(3_000) {
@@ -117,6 +119,22 @@ impl History {
         history
     }
 
+    /// Tells now and then what history says of who does nothing more.
+    fn tells(&mut self, random: &mut Random, partition: usize, start: i64, value: Value) {
+        for number in (0..5).filter(|_| is_seeding()) {
+            let customer = format!("k{partition}");
+            let told = Record {
+                value: Some(value('s', &customer, start)),
+                key: Some(customer.into_bytes()),
+                headers: Vec::new(),
+                appended: start + 3 * LATENESS_MS + random.ms(100 * LATENESS_MS),
+            };
+            let at = (told.appended, 11 * EVENTS + 10 * partition + number);
+            let act = Act::Append(place(IDENTITIES, partition), told);
+            self.acts.insert(at, act);
+        }
+    }
+
     fn event(
         &mut self,
         random: &mut Random,
@@ -135,7 +153,19 @@ impl History {
         };
         let at = place(topic, customer % PARTITIONS);
         let appended = clock + random.ms(LATENESS_MS * 3 / 4);
+        let partition = customer % PARTITIONS;
         let customer = format!("c{customer}");
+        if is_seeding() && random.chance(4_000) {
+            let told = Record {
+                key: Some(customer.clone().into_bytes()),
+                value: Some(event('s', &customer, time)),
+                headers: Vec::new(),
+                appended: clock + 2 * LATENESS_MS + random.ms(LATENESS_MS),
+            };
+            let at = (told.appended, number + 3 * EVENTS);
+            let act = Act::Append(place(IDENTITIES, partition), told);
+            self.acts.insert(at, act);
+        }
         let value = match kind {
             '?' => format!("junk {number}!").into_bytes(),
             _ => event(kind, &customer, time),

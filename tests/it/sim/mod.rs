@@ -24,6 +24,7 @@ mod rates;
 mod referrals;
 mod rows;
 mod script;
+mod seeds;
 mod subject;
 mod toy;
 mod united;
