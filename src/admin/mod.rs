@@ -1,5 +1,5 @@
 //! What people do from outside the tasks: erase a customer, say her consent, look into dead letters and send them again, look
-//! decisions up, set a page aside that nobody can read, and find out what is wrong.
+//! decisions up, tell tasks what history says of customers, set a page aside that nobody can read, and find out what is wrong.
 //!
 //! Everything goes through Kafka: what changes a customer is an event on a topic that comes in, so it is ordered, committed,
 //! restored and replayed as every event is. But for a page that cannot be read ([`state`]), the state of a task is never changed.
@@ -10,6 +10,7 @@ pub mod decisions;
 pub mod doctor;
 mod log;
 mod producing;
+pub mod seeding;
 pub mod state;
 
 use rdkafka::error::KafkaError;

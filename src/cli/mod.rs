@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod backfill;
 mod check;
 mod completions;
 mod customers;
@@ -52,6 +53,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Commands {
+    Backfill(backfill::Backfill),
     Check(check::Check),
     Customers(customers::Customers),
     DeadLetters(dead_letters::DeadLetters),
@@ -242,6 +244,7 @@ fn basis(config: &Config) -> anyhow::Result<Basis> {
 /// What went wrong, in words for whoever typed the command.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
+        Commands::Backfill(args) => backfill::run(args),
         Commands::Check(args) => check::run(args),
         Commands::Customers(args) => customers::run(args),
         Commands::DeadLetters(args) => dead_letters::run(args),

@@ -441,20 +441,23 @@ pub(super) fn sources(
         }
     }
     sources.sort_by(|(a, i, _), (b, j, _)| (a, i).cmp(&(b, j)));
+    let sources = sources.into_iter();
+    let timed = sources.map(|(topic, _, events)| (taken(config, &topic), events));
+    Ok(timed.collect())
+}
+
+/// How a topic is taken.
+pub(super) fn taken(config: &Config, topic: &str) -> Taken {
     // Live, all topics are there, whether there is a file of each or not.
     let live = lateness(&config.topics.settings());
-    let timed = sources.into_iter().map(|(topic, _, events)| {
-        let timing = config.topics.timing(&topic);
-        let taken = Taken {
-            settings: TopicSettings {
-                lateness_ms: timing.lateness_ms.max(live),
-                ..timing
-            },
-            everybody: config.topics.role(&topic) == Role::Everybody,
-        };
-        (taken, events)
-    });
-    Ok(timed.collect())
+    let timing = config.topics.timing(topic);
+    Taken {
+        settings: TopicSettings {
+            lateness_ms: timing.lateness_ms.max(live),
+            ..timing
+        },
+        everybody: config.topics.role(topic) == Role::Everybody,
+    }
 }
 
 /// Where the events of a topic come from.
@@ -498,7 +501,7 @@ pub(super) fn open(paths: &[PathBuf], progress: &ProgressBar) -> io::Result<Vec<
 }
 
 /// A bar over the bytes of all files, on a terminal.
-fn progress(paths: &[PathBuf]) -> anyhow::Result<ProgressBar> {
+pub(super) fn progress(paths: &[PathBuf]) -> anyhow::Result<ProgressBar> {
     if !io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
@@ -513,20 +516,22 @@ fn progress(paths: &[PathBuf]) -> anyhow::Result<ProgressBar> {
 }
 
 /// How far it is, on a terminal.
-struct Shown {
+pub(super) struct Shown {
     bar: ProgressBar,
     records: u64,
 }
 
 impl Shown {
-    fn new(bar: &ProgressBar) -> Self {
+    /// Nothing is read yet.
+    pub(super) fn new(bar: &ProgressBar) -> Self {
         Self {
             bar: bar.clone(),
             records: 0,
         }
     }
 
-    fn record(&mut self) {
+    /// A record was read.
+    pub(super) fn record(&mut self) {
         self.records += 1;
         if self.records.is_multiple_of(100_000) {
             let said = format!("{} events", HumanCount(self.records));

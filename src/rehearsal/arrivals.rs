@@ -106,6 +106,14 @@ impl<'a, S: Source> Arrivals<'a, S> {
         }
     }
 
+    /// Sources that ended are read on.
+    pub fn go_on(&mut self) {
+        for topic in &mut self.topics {
+            topic.source.goes_on();
+            topic.ended = false;
+        }
+    }
+
     /// Takes the record that arrived next. What is no event has no time, and waits for nobody.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod arrivals;
 mod clock;
 pub mod compare;
 mod crew;
+pub mod gather;
 pub mod envelope;
 pub mod files;
 pub mod expected;
@@ -72,7 +73,10 @@ pub trait Source {
     /// Where it cannot be read.
     fn next(&mut self) -> io::Result<Option<Vec<u8>>>;
 
-    /// The same, with key and headers.
+    /// What has been added since it ended is read on from; nothing is to a file.
+    fn goes_on(&mut self) {}
+
+    /// The same as [`Source::next`], with key and headers.
     ///
     /// # Errors
     /// Where it cannot be read.
@@ -154,13 +158,7 @@ pub fn rehearse<S: Source>(
     observer: &mut impl Observer,
 ) -> io::Result<Summary> {
     let shards = settings.shards();
-    let timing = sources.iter().map(|(it, _)| it.settings.clone()).collect();
-    let mut teller = Teller {
-        clock: Clock::new(timing, &settings.clock, settings.idle_delay_ms),
-        arrivals: Arrivals::new(settings, sources),
-        homes: Homes::new(shards),
-        shards,
-    };
+    let mut teller = Teller::new(settings, sources, shards);
     let mut summary = Summary::new([&*settings.plan]);
     std::thread::scope(|scope| {
         let mut crew = Crew::begin(scope, &settings.plan, (settings.threads, shards));
@@ -207,9 +205,22 @@ struct Teller<'a, S> {
     clock: Clock,
     homes: Homes,
     shards: usize,
+    /// Whether more may come when all sources have ended.
+    goes_on: bool,
 }
 
-impl<S: Source> Teller<'_, S> {
+impl<'a, S: Source> Teller<'a, S> {
+    fn new(settings: &'a RehearsalSettings, sources: Vec<(Taken, S)>, shards: usize) -> Self {
+        let timing = sources.iter().map(|(it, _)| it.settings.clone()).collect();
+        Self {
+            clock: Clock::new(timing, &settings.clock, settings.idle_delay_ms),
+            arrivals: Arrivals::new(settings, sources),
+            homes: Homes::new(shards),
+            shards,
+            goes_on: false,
+        }
+    }
+
     /// What happens next, and whether nothing does after it.
     fn batch(
         &mut self,
@@ -220,6 +231,9 @@ impl<S: Source> Teller<'_, S> {
         let until = observer.until();
         while batch.ticks.len() < TICKS {
             let next = self.arrivals.take()?;
+            if next.is_none() && self.goes_on {
+                return Ok((batch, true));
+            }
             let Some(next) = next.filter(|it| until.is_none() || it.arrived <= until) else {
                 batch.ticks.push(match until {
                     Some(until) => self.clock.stops_at(until),

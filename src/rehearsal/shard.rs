@@ -117,6 +117,20 @@ impl Shard {
         }
     }
 
+    /// The same, alone, to [fold](Engine::gathering) and nothing more.
+    pub fn gathering(plan: &Arc<Plan>) -> Self {
+        let engine = Engine::new(Arc::clone(plan)).unlimited().gathering();
+        Self {
+            work: Work::new(engine),
+            ..Self::new(plan, true)
+        }
+    }
+
+    /// Its customers.
+    pub fn engine(&self) -> &Engine {
+        &self.work.engine
+    }
+
     /// Goes through a batch; what it heard. None: another shard is gone.
     pub fn goes_through(&mut self, ticks: &[Tick], happenings: Happenings) -> Option<Heard> {
         let mut heard = Heard::default();

@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod backfill;
 mod bad_days;
 mod broadcast;
 mod crowds;
