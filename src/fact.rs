@@ -10,7 +10,7 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{self, Declared, Fields, Reader};
 use crate::document::report::{Report, Source};
 use crate::document::yaml::{self, Key, Node, Yaml};
-use crate::event::{Event, Text, Type};
+use crate::event::{Text, Type};
 use crate::expression::{Environment, Expression, Scope, read};
 use crate::measure::{self, AMOUNT_MAX, Measure, Said, Spec};
 use crate::moment::Concerns;
@@ -231,8 +231,17 @@ impl Fact {
         if let Some(balance) = self.balance() {
             return balance.said(&self.of, &self.per, scope);
         }
-        let event = scope.event.filter(|_| self.of.matches(scope));
-        event.map_or_else(Sayings::new, |event| each(event, scope, |it| self.one(it)))
+        let mut sayings = Sayings::new();
+        if scope.event.is_none() || !self.of.matches(scope) {
+            return sayings;
+        }
+        for said in scope.each(|it| self.one(it)) {
+            // An event is one, however many of its products say so.
+            if !matches!(said.1, Said::Nothing) || !sayings.contains(&said) {
+                sayings.push(said);
+            }
+        }
+        sayings
     }
 
     fn one(&self, scope: &Scope<'_>) -> Option<(Text, Said)> {
@@ -259,33 +268,6 @@ impl Fact {
         };
         Some((per, said))
     }
-}
-
-/// What an event says by itself; where it does not but carries products, what each of them says.
-fn each(
-    event: &Event,
-    scope: &Scope<'_>,
-    one: impl Fn(&Scope<'_>) -> Option<(Text, Said)>,
-) -> Sayings {
-    let mut sayings = Sayings::new();
-    if let Some(said) = one(scope) {
-        sayings.push(said);
-        return sayings;
-    }
-    for product in &event.products {
-        let scope = Scope {
-            product: Some(product),
-            ..*scope
-        };
-        let Some(said) = one(&scope) else {
-            continue;
-        };
-        // An event is one, however many of its products say so.
-        if !matches!(said.1, Said::Nothing) || !sayings.contains(&said) {
-            sayings.push(said);
-        }
-    }
-    sayings
 }
 
 /// The value of `per` that is meant; the empty text where there is none.
@@ -384,10 +366,7 @@ fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<(Measur
     }
     let (key, value) = only(reader, node)?;
     let names: Vec<_> = of.event_names().collect();
-    let environment = Environment {
-        each_product: true,
-        ..read::environment(reader.declared, Some(&names), false)
-    };
+    let environment = read::environment_of_products(reader.declared, &names);
     let value_of = |reader: &mut Reader<'_>, node: &Node| {
         let text = read::text(reader, node)?;
         let compiled = Expression::compile(text, &environment);
@@ -552,7 +531,7 @@ mod tests {
 
     use super::*;
     use crate::document::report::rendered;
-    use crate::event::{EventName, Product, Property, PropertyId, Vocabulary};
+    use crate::event::{Event, EventName, Product, Property, PropertyId, Vocabulary};
     use crate::measure::lots::Ahead;
     use crate::moment::kind::tests::said;
     use crate::profile::Settled;

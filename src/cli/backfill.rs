@@ -19,7 +19,7 @@ use super::{Shared, instant};
 use crate::admin::Log;
 use crate::admin::seeding::Seeding;
 use crate::config::Config;
-use crate::document::suggest;
+use crate::document::suggest::or_meant;
 use crate::engine::{Seeded, Transfer};
 use crate::rehearsal::gather::Gatherer;
 use crate::rehearsal::{Observer, Record, Source, Taken};
@@ -124,12 +124,8 @@ impl Backfill {
         for name in &self.names {
             let Some(trigger) = plan.triggers.iter().find(|it| it.name == *name) else {
                 let known = plan.triggers.iter().map(|it| it.name.as_str());
-                let near =
-                    suggest::closest(name, known).map(|it| format!("; did you mean `{it}`?"));
-                anyhow::bail!(
-                    "there is no trigger `{name}` in the set{}",
-                    near.unwrap_or_default()
-                );
+                let meant = or_meant(name, known);
+                anyhow::bail!("there is no trigger `{name}` in the set{meant}");
             };
             keys.push(trigger.key);
         }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Shared, clock};
 use crate::config::Config;
 use crate::document::report;
-use crate::document::suggest::closest;
+use crate::document::suggest::or_meant;
 use crate::event::Text;
 use crate::trigger::plan::{Plan, Trigger};
 use crate::trigger::set::{self, Basis};
@@ -79,11 +79,9 @@ fn unfed(plan: &Plan, config: &Config) -> Vec<String> {
         .chain(lists)
         .filter(|(_, topic)| !known.contains(topic.as_str()));
     let warning = |(name, topic): (&Text, &Text)| {
-        let meant = closest(topic, known.iter().map(String::as_str));
-        let meant = meant.map(|meant| format!("; did you mean `{meant}`?"));
+        let meant = or_meant(topic, known.iter().map(String::as_str));
         format!(
-            "{name}: nothing comes: `topics.tables` in the configuration does not have the topic `{topic}`{}",
-            meant.unwrap_or_default()
+            "{name}: nothing comes: `topics.tables` in the configuration does not have the topic `{topic}`{meant}"
         )
     };
     unknown.map(warning).collect()

@@ -16,7 +16,7 @@ use super::Shared;
 use crate::config::Config;
 use crate::config::topics::Role;
 use crate::document::report;
-use crate::document::suggest::{closest, listed};
+use crate::document::suggest::{listed, or_meant};
 use crate::encode::Encoder;
 use crate::population::score::{Score, Scorer};
 use crate::rehearsal::compare::{Fates, TriggerDifference};
@@ -183,9 +183,7 @@ impl Rehearse {
         for (option, topic) in said {
             if let Some(topic) = topic.as_ref().filter(|topic| !there.contains(*topic)) {
                 let there = || there.iter().map(String::as_str);
-                let meant = closest(topic, there());
-                let meant =
-                    meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+                let meant = or_meant(topic, there());
                 anyhow::bail!(
                     "{option} {topic}=...: no topic is called `{topic}`; expected one of {}{meant}",
                     listed(there())

@@ -522,9 +522,7 @@ impl Log {
                 .rsplit_once('=')
                 .map_or(directive, |(_, level)| level);
             if !is_level(level) {
-                let meant = suggest::closest(level, LEVELS);
-                let meant =
-                    meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+                let meant = suggest::or_meant(level, LEVELS);
                 let detail = format!(
                     "`{level}` is no level; expected {}, or directives such as `info,rdkafka=debug`{meant}",
                     LEVELS.join(", ")

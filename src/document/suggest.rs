@@ -20,6 +20,13 @@ pub fn closest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// The end of a message about a name that nobody knows: what was probably meant, or nothing.
+#[must_use]
+pub fn or_meant<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
+    let meant = closest(name, candidates);
+    meant.map_or_else(String::new, |it| format!("; did you mean `{it}`?"))
+}
+
 /// Names in a row for a message: `a`, `b` and `c`; beyond a dozen it says how many more.
 #[must_use]
 pub fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {

@@ -42,6 +42,8 @@ pub use conjunct::Conjunct;
 pub use functions::{FUNCTIONS, FunctionDoc};
 pub use operators::{OPERATORS, OperatorDoc};
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::event::{Event, EventName, Product, Type, Vocabulary};
 use crate::measure::Declarations;
 use crate::profile::Settled;
@@ -106,6 +108,21 @@ impl<'a> Scope<'a> {
             previous,
             ..Self::of(profile, event.time, rows)
         }
+    }
+
+    /// What the event says by itself; where it does not but carries products, what each of them says.
+    pub fn each<T>(&self, one: impl Fn(&Self) -> Option<T>) -> SmallVec<[T; 1]> {
+        if let Some(said) = one(self) {
+            return smallvec![said];
+        }
+        let of = |product| {
+            one(&Self {
+                product: Some(product),
+                ..*self
+            })
+        };
+        let products = self.event.into_iter().flat_map(|event| &event.products);
+        products.filter_map(of).collect()
     }
 
     /// The customer's time zone, or `home` where none is known.

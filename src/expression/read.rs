@@ -23,6 +23,18 @@ pub fn environment<'a>(
     }
 }
 
+/// The same, but it may be of a product of the event at a time.
+#[must_use]
+pub fn environment_of_products<'a>(
+    declared: Declared<'a>,
+    events: &'a [EventName],
+) -> Environment<'a> {
+    Environment {
+        each_product: true,
+        ..environment(declared, Some(events), false)
+    }
+}
+
 /// A condition.
 pub fn condition(
     reader: &mut Reader<'_>,

@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::{Sayings, each};
+use super::Sayings;
 use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
@@ -224,7 +224,7 @@ impl Balance {
             let one = |scope: &Scope<'_>| -> Option<(Text, Said)> {
                 Some((super::key(per, scope)?, Said::Moves(movement(scope)?)))
             };
-            sayings.extend(each(event, scope, one));
+            sayings.extend(scope.each(one));
         };
         if let Some(returned) = self.returned.as_ref().filter(|it| it.of.matches(scope)) {
             say(&|scope| returned.movement(scope));
@@ -376,9 +376,6 @@ fn of_events<T>(
     read: impl FnOnce(&mut Reader<'_>, &Environment<'_>) -> Option<T>,
 ) -> Option<T> {
     let names: SmallVec<[_; 4]> = of.event_names().collect();
-    let environment = Environment {
-        each_product: true,
-        ..read::environment(reader.declared, Some(&names), false)
-    };
+    let environment = read::environment_of_products(reader.declared, &names);
     read(reader, &environment)
 }

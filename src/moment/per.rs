@@ -6,7 +6,7 @@ use super::matcher::Matcher;
 use crate::document::reader::Reader;
 use crate::document::yaml::Node;
 use crate::event::{Text, Type};
-use crate::expression::{Environment, Expression, Scope, read};
+use crate::expression::{Expression, Scope, read};
 
 /// What events must share.
 #[derive(Debug)]
@@ -75,10 +75,7 @@ pub fn per(reader: &mut Reader<'_>, node: &Node, matchers: &[&Matcher]) -> Optio
     let mut compiled = None;
     for matcher in matchers {
         let names: Vec<_> = matcher.event_names().collect();
-        let environment = Environment {
-            each_product: true,
-            ..read::environment(reader.declared, Some(&names), false)
-        };
+        let environment = read::environment_of_products(reader.declared, &names);
         let expression = Expression::compile(text, &environment);
         compiled = Some(read::compiled(reader, node, 0, expression)?);
     }

@@ -13,7 +13,6 @@
 //!   for those after it: they have been decided.
 
 use serde::{Deserialize, Serialize};
-use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::crosses::{Crosses, SIDES, Side, VALUE_MAX, crosses};
@@ -26,7 +25,7 @@ use crate::document::keys::{Keys, Known, Shape};
 use crate::document::reader::{Fields, Reader};
 use crate::document::yaml::{Node, Yaml};
 use crate::event::{Event, Position, Type};
-use crate::expression::{Environment, Expression, Scope, read};
+use crate::expression::{Expression, Scope, read};
 use crate::profile::Settled;
 use crate::stats::faded;
 use crate::stored::Stored;
@@ -212,7 +211,7 @@ impl MomentKind for Threshold {
         let Some(event) = scope.event.filter(|_| self.of.matches(scope)) else {
             return;
         };
-        let amounts = self.amounts(event, scope);
+        let amounts = scope.each(|scope| self.amount(scope));
         if amounts.is_empty() {
             return;
         }
@@ -410,21 +409,7 @@ impl Threshold {
         is_inside(self.crosses, Level::Exact(i128::from(most) * 1_000_000, 1))
     }
 
-    /// What an event brings; where it does not say it itself but carries products, what each of them does. Nothing: it is not counted.
-    fn amounts(&self, event: &Event, scope: &Scope<'_>) -> SmallVec<[Amount; 1]> {
-        if let Some(amount) = self.amount(scope) {
-            return smallvec![amount];
-        }
-        let of = |product| {
-            self.amount(&Scope {
-                product: Some(product),
-                ..*scope
-            })
-        };
-        event.products.iter().filter_map(of).collect()
-    }
-
-    /// What is said by itself; none: nothing is.
+    /// What an event, or a product of it, brings; none: it is not counted.
     fn amount(&self, scope: &Scope<'_>) -> Option<Amount> {
         Some(match &self.measure {
             Measure::Count => Amount::Whole(0),
@@ -691,10 +676,7 @@ fn measure(reader: &mut Reader<'_>, node: &Node, of: &Matcher) -> Option<Measure
     }
     let (key, value) = reader.only(node, MEASURES)?;
     let names: Vec<_> = of.event_names().collect();
-    let environment = Environment {
-        each_product: true,
-        ..read::environment(reader.declared, Some(&names), false)
-    };
+    let environment = read::environment_of_products(reader.declared, &names);
     let number = |reader: &mut Reader<'_>, node| {
         read::of_kind(reader, node, &environment, Type::Number, "what is measured")
     };

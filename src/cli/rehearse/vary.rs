@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 
 use super::{Format, Once, Rehearse, several};
 use crate::document::report::{Source, rendered};
-use crate::document::suggest::{closest, listed};
+use crate::document::suggest::{listed, or_meant};
 use crate::document::yaml::{self, Node, Yaml};
 use crate::rehearsal::summary::TriggerSummary;
 use crate::trigger::set;
@@ -96,8 +96,7 @@ fn place(sources: &[Source], vary: &Vary) -> anyhow::Result<(usize, std::ops::Ra
             None => {}
         }
     }
-    let meant = closest(&vary.trigger, names.iter().map(String::as_str));
-    let meant = meant.map_or(String::new(), |it| format!("; did you mean `{it}`?"));
+    let meant = or_meant(&vary.trigger, names.iter().map(String::as_str));
     bail!("no trigger is called `{}`{meant}", vary.trigger)
 }
 
